@@ -56,6 +56,8 @@ internal static class TestNets
         return Values(net);
     }
 
+    public static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
+
     /// <summary>All entries of a module's state dictionary, one after the other.</summary>
     public static double[] Values(Module module)
     {
