@@ -51,15 +51,21 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
         public override Tensor forward(Tensor input)
         {
             long batch = input.shape[0], tokens = input.shape[1], width = input.shape[2];
-            using Tensor packed = _qkv.call(input)
+            return _qkv.call(input)
                 .Then(x => x.view(batch, tokens, 3, _heads, width / _heads))
-                .Then(static x => x.permute(2, 0, 3, 1, 4));
-            Tensor[] parts = packed.unbind(0);
-            using Tensor queries = parts[0], keys = parts[1], values = parts[2];
-            return nn.functional.scaled_dot_product_attention(queries, keys, values)
+                .Then(static x => x.permute(2, 0, 3, 1, 4))
+                .Then(Attend)
                 .Then(static x => x.transpose(1, 2))
                 .Then(x => x.reshape(batch, tokens, width))
                 .Then(_projection);
+        }
+
+        /// <summary>[queries keys values, batch, heads, tokens, width per head] to [batch, heads, tokens, width per head].</summary>
+        private static Tensor Attend(Tensor packed)
+        {
+            Tensor[] parts = packed.unbind(0);
+            using Tensor queries = parts[0], keys = parts[1], values = parts[2];
+            return nn.functional.scaled_dot_product_attention(queries, keys, values);
         }
     }
 

@@ -50,17 +50,21 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
 
     internal static VisionTransformer Small(int numberOfClasses, ImageShape input) => new(384, 6, numberOfClasses, input);
 
-    public override Tensor forward(Tensor input)
-    {
-        using Tensor patches = _patchEmbedding.call(input)
-            .Then(static x => x.flatten(2))
-            .Then(static x => x.transpose(1, 2));
-        using Tensor classTokens = _classToken.expand(input.shape[0], -1, -1);
-        // The norm works on each token alone, so it is enough to apply it to the one that the head reads.
-        return cat([classTokens, patches], 1).add_(_positions)
+    // The norm works on each token alone, so it is enough to apply it to the one that the head reads.
+    public override Tensor forward(Tensor input) =>
+        Embed(input)
             .Then(_blocks)
             .Then(static x => x.select(1, 0))
             .Then(_norm).Then(_head);
+
+    /// <summary>[batch, channels, height, width] to [batch, 1 + patches, width of the tokens].</summary>
+    private Tensor Embed(Tensor images)
+    {
+        using Tensor patches = _patchEmbedding.call(images)
+            .Then(static x => x.flatten(2))
+            .Then(static x => x.transpose(1, 2));
+        using Tensor classTokens = _classToken.expand(images.shape[0], -1, -1);
+        return cat([classTokens, patches], 1).add_(_positions);
     }
 
     // As timm does. Its truncated normal cuts at ±2, a hundred standard deviations, so it is a normal distribution.

@@ -94,8 +94,8 @@ public sealed class NetworkTests
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> first = Weights(1), again = Weights(1), other = Weights(2);
         foreach ((string key, Tensor weight) in first)
-            Assert.IsTrue(weight.equal(again[key]).item<bool>(), key);
-        Assert.IsFalse(first.Values.Zip(other.Values).All(pair => pair.First.equal(pair.Second).item<bool>()));
+            Assert.IsTrue(AreIdentical(weight, again[key]), key);
+        Assert.IsFalse(first.Values.Zip(other.Values).All(pair => AreIdentical(pair.First, pair.Second)));
 
         Dictionary<string, Tensor> Weights(long seed)
         {
@@ -168,8 +168,8 @@ public sealed class NetworkTests
             using (inference_mode())
                 inference = network.call(images);
             Assert.IsTrue(plain.requires_grad && !withoutGradient.requires_grad && !inference.requires_grad, name);
-            Assert.IsTrue(plain.equal(withoutGradient).item<bool>(), name);
-            Assert.IsTrue(plain.equal(inference).item<bool>(), name);
+            Assert.IsTrue(AreIdentical(plain, withoutGradient), name);
+            Assert.IsTrue(AreIdentical(plain, inference), name);
             bool hasBatchNorm = name != NetworkArchitecture.VitTiny;
             Assert.AreEqual(!hasBatchNorm, plain.allclose(training), $"{name}: batch norm uses the batch in training only");
         }
@@ -191,12 +191,8 @@ public sealed class NetworkTests
     [TestMethod]
     public void AForwardPassLeavesOnlyItsOutputAndNeverTouchesItsInput()
     {
-        foreach (string name in NetworkArchitecture.Names)
+        foreach (string name in SmallNetworks.Append(NetworkArchitecture.ResNet18))
         {
-            bool large = name is NetworkArchitecture.ResNet50 or NetworkArchitecture.WideResNet28x10 or NetworkArchitecture.VitSmall
-                or NetworkArchitecture.ResNet34;
-            if (large)
-                continue;
             using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 4, new(3, 8, 8));
             using Tensor images = randn(2, 3, 8, 8);
             using Tensor copy = images.clone();
@@ -207,8 +203,7 @@ public sealed class NetworkTests
             CheckForward(network, images, name + " evaluation");
             using (inference_mode())
                 CheckForward(network, images, name + " inference");
-            using Tensor same = images.equal(copy);
-            Assert.IsTrue(same.item<bool>(), name);
+            Assert.IsTrue(AreIdentical(images, copy), name);
         }
 
         static void CheckForward(nn.Module<Tensor, Tensor> network, Tensor images, string what)
@@ -374,6 +369,12 @@ public sealed class NetworkTests
             ["head.weight"] = [10, 192],
             ["head.bias"] = [10],
         });
+    }
+
+    private static bool AreIdentical(Tensor first, Tensor second)
+    {
+        using Tensor equal = first.eq(second), all = equal.all();
+        return all.item<bool>();
     }
 
     private static void AssertShapes(Dictionary<string, Tensor> weights, Dictionary<string, long[]> expected)
