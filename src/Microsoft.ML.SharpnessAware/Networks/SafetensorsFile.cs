@@ -10,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// type, shape and byte range, then the elements, little-endian and row-major. Reading trusts nothing: every size is checked before
 /// memory is taken for it, and the file holds data only, never code.
 /// </summary>
-/// <remarks>Format: https://huggingface.co/docs/safetensors. Element types here: F64, F32, F16, BF16, I64, I32, U8, BOOL.</remarks>
+/// <remarks>Element types: F64, F32, F16, BF16, I64, I32, U8 and BOOL.</remarks>
 internal static class SafetensorsFile
 {
     private const int LengthSize = sizeof(ulong);
@@ -186,8 +186,6 @@ internal static class SafetensorsFile
         ScalarType type = ElementTypes[index].Type;
 
         long[] shape = Numbers("shape");
-        if (shape.Length > MaximumDimensions)
-            throw Invalid($"has {shape.Length} dimensions; at most {MaximumDimensions} are allowed");
         if (shape.Any(size => size < 0))
             throw Invalid($"has a negative size in its shape [{string.Join(", ", shape)}]");
         if (Numbers("data_offsets") is not [long begin, long end] || begin < 0 || end < begin)
@@ -214,6 +212,8 @@ internal static class SafetensorsFile
         {
             if (!json.TryGetProperty(property, out JsonElement array) || array.ValueKind != JsonValueKind.Array)
                 throw Invalid($"has no {property}");
+            if (array.GetArrayLength() > MaximumDimensions)
+                throw Invalid($"has {property} of {array.GetArrayLength()} numbers; at most {MaximumDimensions} are allowed");
             long[] numbers = new long[array.GetArrayLength()];
             for (int i = 0; i < numbers.Length; i++)
             {
@@ -252,16 +252,15 @@ internal static class SafetensorsFile
 
     private static Tensor ReadTensor(Stream stream, Entry entry, bool lengthIsKnown)
     {
+        using DisposeScope scope = NewDisposeScope();
         // Where the length is unknown, large tensors are read in pieces: memory grows with what is really there.
         long elements = (entry.End - entry.Begin) / entry.Type.ElementSize();
         long piece = lengthIsKnown ? elements : PieceSize / entry.Type.ElementSize();
         var pieces = new List<Tensor>();
         for (long done = 0; done < elements; done += piece)
             pieces.Add(ReadElements(stream, entry, Math.Min(piece, elements - done)));
-        using Tensor flat = pieces switch { [] => empty(0, dtype: entry.Type), [Tensor whole] => whole, _ => cat(pieces) };
-        foreach (Tensor part in pieces.Where(part => !ReferenceEquals(part, flat)))
-            part.Dispose();
-        return flat.view(entry.Shape);
+        Tensor flat = pieces switch { [] => empty(0, dtype: entry.Type), [Tensor whole] => whole, _ => cat(pieces) };
+        return flat.view(entry.Shape).MoveToOuterDisposeScope();
     }
 
     private static Tensor ReadElements(Stream stream, Entry entry, long count)
@@ -279,14 +278,9 @@ internal static class SafetensorsFile
 
         if (!isBool)
             return elements;
-        using (elements)
-        {
-            using Tensor bad = elements.gt(1);
-            using Tensor anyBad = bad.any();
-            if (anyBad.item<bool>())
-                throw new InvalidDataException($"Tensor '{entry.Name}' of type BOOL holds bytes other than 0 and 1.");
-            return elements.to(ScalarType.Bool);
-        }
+        if (elements.gt(1).any().item<bool>())
+            throw new InvalidDataException($"Tensor '{entry.Name}' of type BOOL holds bytes other than 0 and 1.");
+        return elements.to(ScalarType.Bool);
     }
 
     /// <summary>One tensor of the header; its elements take the bytes from Begin to before End of the data.</summary>

@@ -13,7 +13,8 @@ public sealed class NetworkArchitectureTests
         CollectionAssert.IsSubsetOf(
             new[]
             {
-                "resnet8", "resnet20", "resnet56", "resnet18", "resnet34", "resnet50", "wideresnet28x10", "vit_tiny", "vit_small", "convnet",
+                "resnet8", "resnet20", "resnet56", "resnet18", "resnet34", "resnet50",
+                "wideresnet28x10", "vit_tiny", "vit_small", "convnet",
             },
             NetworkArchitecture.Names.ToArray());
     }

@@ -43,8 +43,8 @@ public sealed class SafetensorsFileTests
     {
         using DisposeScope scope = NewDisposeScope();
         byte[] file = FileOf(
-            """{ "b" : {"data_offsets":[8,12],"extra":{},"shape":[2,2],"dtype":"BOOL"}, "\u0061": {"dtype":"I32","shape":[2],"data_offsets":[0,8]},"""
-            + """ "s": {"dtype":"BF16","shape":[],"data_offsets":[12,14]}, "e": {"dtype":"F64","shape":[3,0],"data_offsets":[14,14]} }""",
+            """{ "b" : {"data_offsets":[8,12],"extra":{},"shape":[2,2],"dtype":"BOOL"}, """
+            + """ "\u0061": {"dtype":"I32","shape":[2],"data_offsets":[0,8]}, "s": {"dtype":"BF16","shape":[],"data_offsets":[12,14]}, "e": {"dtype":"F64","shape":[3,0],"data_offsets":[14,14]} }""",
             [1, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 1, 0xC0, 0x3F]);
         Dictionary<string, Tensor> tensors = Read(file);
 
@@ -94,7 +94,6 @@ public sealed class SafetensorsFileTests
             ["parameter"] = nn.Parameter(image.clone()),
         };
         AssertRoundTrip(tensors, tensors);
-        Assert.IsFalse(tensors["parameter"].is_leaf && !tensors["parameter"].requires_grad);
     }
 
     [TestMethod]
@@ -147,7 +146,8 @@ public sealed class SafetensorsFileTests
     [DataRow("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "'a' leaves a hole before it")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}""", 6,
         "'b' overlaps the tensor before it: it begins at byte 2 of the data and should begin at 4")]
-    [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", 4, "overlaps")]
+    [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", 4,
+        "overlaps")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,0]}}""", 4, "'a' has data_offsets that are not a begin and an end")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[-4,0]}}""", 4, "not a begin and an end")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[4]}}""", 4, "not a begin and an end")]
@@ -156,14 +156,16 @@ public sealed class SafetensorsFileTests
     [DataRow("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,1000000000000]}}""", 4, "takes 4 bytes, not 1000000000000")]
     [DataRow("""{"a":{"dtype":"U8","shape":[1000000000000],"data_offsets":[0,1000000000000]}}""", 4, "1000000000000 bytes of data")]
     [DataRow("""{"a":{"dtype":"U8","shape":[-1,-4],"data_offsets":[0,4]}}""", 4, "'a' has a negative size in its shape [-1, -4]")]
-    [DataRow("""{"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}""", 0, "[4294967296, 4294967296], that is too large")]
+    [DataRow("""{"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}""", 0,
+        "[4294967296, 4294967296], that is too large")]
     [DataRow("""{"a":{"dtype":"F64","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}""", 0, "too large")]
     [DataRow("""{"a":{"dtype":"U8","shape":["4"],"data_offsets":[0,4]}}""", 4, "shape with something other than whole numbers")]
     [DataRow("""{"a":{"dtype":"U8","data_offsets":[0,4]}}""", 4, "'a' has no shape")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4]}}""", 4, "'a' has no data_offsets")]
     [DataRow("""{"a":{"shape":[4],"data_offsets":[0,4]}}""", 4, "'a' has no dtype")]
     [DataRow("""{"a":{"dtype":"F8_E5M2","shape":[4],"data_offsets":[0,4]}}""", 4, "unknown dtype 'F8_E5M2'; known are F64, F32")]
-    [DataRow("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}""", 2, "uplicate")]
+    [DataRow("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}""", 2,
+        "uplicate")]
     [DataRow("""{"a":[]}""", 0, "'a' is not described by an object")]
     [DataRow("""{"__metadata__":{"a":1}}""", 0, "__metadata__ is not an object of texts")]
     [DataRow("""{"__metadata__":7}""", 0, "__metadata__ is not an object of texts")]
@@ -187,10 +189,10 @@ public sealed class SafetensorsFileTests
     [TestMethod]
     public void AShapeOfTooManyDimensionsIsRefused()
     {
-        byte[] file = FileOf(
-            """{"a":{"dtype":"U8","shape":[SHAPE],"data_offsets":[0,1]}}""".Replace("SHAPE", string.Join(',', Enumerable.Repeat(1, 65))), [0]);
+        string shape = string.Join(',', Enumerable.Repeat(1, 65));
+        byte[] file = FileOf("""{"a":{"dtype":"U8","data_offsets":[0,1],"shape":[""" + shape + "]}}", [0]);
         InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Read(file));
-        StringAssert.Contains(exception.Message, "65 dimensions");
+        StringAssert.Contains(exception.Message, "'a' has shape of 65 numbers; at most 64");
     }
 
     [TestMethod]
@@ -231,7 +233,8 @@ public sealed class SafetensorsFileTests
         });
         int headerEnd = 8 + (int)BinaryPrimitives.ReadInt64LittleEndian(file);
         Gen<int> position = Gen.OneOf(Gen.Int[0, 7], Gen.Int[8, headerEnd - 1], Gen.Int[8, headerEnd - 1], Gen.Int[0, file.Length - 1]);
-        Gen<byte> value = Gen.OneOf(Gen.Byte, Gen.Char['0', '9'].Select(c => (byte)c), Gen.OneOf("{}[],:\"-.eE\\ ".Select(c => Gen.Const((byte)c)).ToArray()));
+        byte[] telling = "{}[],:\"-.eE\\ 0123456789"u8.ToArray();
+        Gen<byte> value = Gen.OneOf(Gen.Byte, Gen.Int[0, telling.Length - 1].Select(i => telling[i]));
         Gen<Func<byte[], byte[]>> mutation = Gen.OneOf(
             Gen.Select(position, value, (p, v) => (Func<byte[], byte[]>)(f => [.. f[..Math.Min(p, f.Length)], v, .. f.Skip(p + 1)])),
             Gen.Select(position, value, (p, v) => (Func<byte[], byte[]>)(f => [.. f[..Math.Min(p, f.Length)], v, .. f.Skip(p)])),
