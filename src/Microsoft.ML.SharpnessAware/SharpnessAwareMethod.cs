@@ -44,32 +44,32 @@ public sealed record SharpnessAwareMethod
     public bool Renormalize { get; init; }
 
     /// <summary>
-    /// CSAM's γ in [0, 2]: the gradient g̃ is that of the loss damped by (1 + p)^(−γ) for samples whose true class has a probability p above
-    /// ½, which keeps confident samples from growing more confident. 0, the default, is the undamped loss.
+    /// CSAM's γ in [0, 2]: the gradient g̃ is that of the loss damped by (1 + p)^(−γ) for samples whose true class has a probability p
+    /// above ½, which keeps confident samples from growing more confident. 0, the default, is the undamped loss.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 2].</exception>
     public double Gamma { get; init => field = Require.Within(value, 0, 2, nameof(Gamma)); }
 
-    /// <summary>Sharpness-aware minimisation (Foret et al., ICLR 2021).</summary>
-    /// <param name="rho">Radius ρ ≥ 0. The paper uses 0.05 on CIFAR-10 and ImageNet, and others 0.2 on CIFAR-100 and for vision transformers.</param>
+    /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
+    /// <param name="rho">Radius ρ ≥ 0. Usual are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>
     public static SharpnessAwareMethod Sam(double rho = 0.05) => new() { Rho = rho };
 
-    /// <summary>Stable SAM (Tan et al., JMLR 26, 2025): SAM with the gradient of the second pass rescaled to the length of the first.</summary>
+    /// <summary>Stable SAM (Tan et al. 2024, JMLR 26): SAM with the second pass's gradient rescaled to the length of the first's.</summary>
     /// <param name="rho">Radius ρ ≥ 0.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>
     public static SharpnessAwareMethod Ssam(double rho = 0.05) => Sam(rho) with { Renormalize = true };
 
-    /// <summary>Calibrated SAM (Tan et al., ICLR 2026): SAM whose second pass damps the loss of confident samples.</summary>
+    /// <summary>Calibrated SAM (Tan et al. 2025, ICLR 2026): SAM whose second pass damps the loss of confident samples.</summary>
     /// <param name="rho">Radius ρ ≥ 0.</param>
     /// <param name="gamma">Strength of the damping γ in [0, 2]; the paper uses 0.5, 1 and 2. 0 is SAM.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> or <paramref name="gamma"/> is out of its range.</exception>
     public static SharpnessAwareMethod Csam(double rho = 0.05, double gamma = 1.0) => Sam(rho) with { Gamma = gamma };
 
-    /// <summary>Adaptive SAM (Kwon et al., ICML 2021).</summary>
+    /// <summary>Adaptive SAM (Kwon et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Measured in scaled weights, so about ten times SAM's; the paper uses 0.5 on CIFAR-10.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>

@@ -5,7 +5,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// The factor by which CSAM damps the loss of a confident sample: (1 + p)^(−γ) where the probability p of the true class is above ½,
-/// else 1 (Tan et al., ICLR 2026).
+/// else 1 (Tan et al. 2025, ICLR 2026).
 /// </summary>
 /// <remarks>
 /// It multiplies the loss of each sample and is differentiated through p, so with cross entropy the sample's loss is

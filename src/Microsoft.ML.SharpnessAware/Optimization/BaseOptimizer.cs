@@ -9,7 +9,9 @@ public abstract record BaseOptimizer
     {
     }
 
-    /// <summary>Learning rate η at the start, at least 0; a schedule changes <see cref="SharpnessAwareOptimizer.LearningRate"/> later.</summary>
+    /// <summary>
+    /// Learning rate η at the start, at least 0; a schedule changes <see cref="SharpnessAwareOptimizer.LearningRate"/> later.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
     public abstract double LearningRate { get; init; }
 
@@ -70,7 +72,8 @@ public abstract record BaseOptimizer
 
         /// <summary>Number above 0 that is added to the denominator. Default: 10⁻⁸.</summary>
         /// <exception cref="ArgumentOutOfRangeException">The value is not above 0, is infinite or not a number.</exception>
-        public double Epsilon { get; init => field = Require.Positive(value, nameof(Epsilon)); } = Require.Positive(Epsilon, nameof(Epsilon));
+        public double Epsilon { get; init => field = Require.Positive(value, nameof(Epsilon)); } =
+            Require.Positive(Epsilon, nameof(Epsilon));
 
         /// <summary>Weight decay λ ≥ 0: each step first multiplies the weights by 1 − ηλ. Default: 0.01.</summary>
         /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>

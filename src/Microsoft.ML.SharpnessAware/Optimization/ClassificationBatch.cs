@@ -27,8 +27,8 @@ internal static class ClassificationBatch
         if (!logits.requires_grad)
         {
             throw new InvalidOperationException(
-                "The logits do not depend on the module's trainable parameters: they were computed under no_grad, detached, or by another " +
-                "module.");
+                "The logits do not depend on the module's trainable parameters: they were computed under no_grad, detached, or by " +
+                "another module.");
         }
         CheckRange(labels, classes: logits.shape[1]);
     }

@@ -76,7 +76,8 @@ internal sealed class FlatParameters : IDisposable
     public Tensor CreateState() => zeros(Count, DType, Device).DetachFromDisposeScope();
 
     /// <summary>The part of a flat vector on which weight decay acts.</summary>
-    public Tensor Decayed(Tensor vector, BaseOptimizer settings) => settings.DecayBiasAndNorm ? vector : vector.narrow(0, 0, _matrixElements);
+    public Tensor Decayed(Tensor vector, BaseOptimizer settings) =>
+        settings.DecayBiasAndNorm ? vector : vector.narrow(0, 0, _matrixElements);
 
     /// <summary>Sets G to zero and makes sure that the next backward pass adds to it, also after the user's <c>zero_grad</c>.</summary>
     /// <exception cref="InvalidOperationException">The module's parameters are no longer those of W.</exception>
@@ -136,7 +137,8 @@ internal sealed class FlatParameters : IDisposable
             if (parameter.dtype != first.dtype)
             {
                 throw new ArgumentException(
-                    $"Parameter '{name}' is {parameter.dtype} but '{firstName}' is {first.dtype}; convert the module to one type.", "module");
+                    $"Parameter '{name}' is {parameter.dtype} but '{firstName}' is {first.dtype}; convert the module to one type.",
+                    "module");
             }
             if (parameter.device_type != first.device_type || parameter.device_index != first.device_index)
             {

@@ -33,8 +33,8 @@ public abstract record LearningRateSchedule
     /// Linear warm-up, then half a cosine down (Loshchilov and Hutter, ICLR 2017), as in the papers of SAM, SSAM and CSAM.
     /// </summary>
     /// <remarks>
-    /// With T steps of which W = WarmupFraction·T, rounded, are warm-up: step t &lt; W has factor (t + 1)/(W + 1), so the first step already
-    /// learns; step W has factor 1; and the cosine falls to FinalFraction at t = T, the end of the run. Later steps keep it.
+    /// With T steps of which W = WarmupFraction·T, rounded, are warm-up: step t &lt; W has factor (t + 1)/(W + 1), so the first step
+    /// already learns; step W has factor 1; and the cosine falls to FinalFraction at t = T, the end of the run. Later steps keep it.
     /// </remarks>
     /// <param name="WarmupFraction">
     /// Part of the run, in [0, 1), that is warm-up. Default 0.05: long enough for batch statistics and moments to settle.

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Range checks of settings. Each returns the value, or throws an exception with the setting's name, value and allowed range.</summary>
+/// <summary>Range checks of settings. Each returns the value, or throws with the setting's name, value and allowed range.</summary>
 internal static class Require
 {
     public static double NonNegative(double value, string name) =>

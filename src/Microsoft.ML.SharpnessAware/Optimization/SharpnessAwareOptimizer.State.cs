@@ -23,8 +23,8 @@ public sealed partial class SharpnessAwareOptimizer
     private const int StreamBuffer = 1 << 16;
 
     /// <summary>
-    /// Writes what an exact continuation needs beside the module's own weights and buffers: momentum or moments, the number of steps, learning
-    /// rate and ρ. The state of torch's random numbers (dropout) is the caller's to keep.
+    /// Writes what an exact continuation needs beside the module's own weights and buffers: momentum or moments, the number of steps,
+    /// learning rate and ρ. The state of torch's random numbers (dropout) is the caller's to keep.
     /// </summary>
     /// <param name="writer">Where to write. It is left open.</param>
     public void Save(BinaryWriter writer)

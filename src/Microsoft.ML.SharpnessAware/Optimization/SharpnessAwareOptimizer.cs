@@ -21,7 +21,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <code>
 /// using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Csam(), new BaseOptimizer.Sgd(0.1));
 /// foreach ((Tensor images, Tensor labels) in batches)
-///     double loss = optimizer.Step(() => net.forward(images), labels);
+///     totalLoss += optimizer.Step(() => net.forward(images), labels);
 /// </code>
 /// </example>
 public sealed partial class SharpnessAwareOptimizer : IDisposable
@@ -181,7 +181,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         return (lossValue, normValue);
     }
 
-    /// <summary>w̃ = w + scale·g, or w + scale·w²g for an adaptive method; the scale is ρ/(‖g‖ + ε), or ρ where the ascent is not normalised.</summary>
+    /// <summary>
+    /// w̃ = w + scale·g, or w + scale·w²g for an adaptive method; the scale is ρ/(norm + ε), or ρ where the ascent is not normalised.
+    /// </summary>
     private void Climb(double norm)
     {
         Tensor w = _parameters.Weights, g = _parameters.Gradient;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>
-/// The two-pass step written down a second time, parameter by parameter with TorchSharp's own optimisers and no flat vector, for comparison.
+/// The two-pass step written down a second time, parameter by parameter with TorchSharp's own optimisers, for comparison.
 /// </summary>
 internal static class PlainStep
 {

@@ -48,6 +48,34 @@ public sealed class SecondPassTests
     }
 
     [TestMethod]
+    public void TheGeneratorIsWhereTheFirstPassLeftItEvenIfTheSecondDrawsMoreOrFails()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Module<Tensor, Tensor> net = Linear(4, 3);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        foreach (bool fails in new[] { false, true })
+        {
+            byte[] afterFirstPass = [];
+            Tensor Logits()
+            {
+                Tensor x = rand(8, 4);
+                if (afterFirstPass.Length == 0)
+                    afterFirstPass = [.. random.get_rng_state().data<byte>()];
+                else if (fails)
+                    throw new TimeoutException();
+                else
+                    rand(3);
+                return net.forward(x);
+            }
+            if (fails)
+                Assert.ThrowsExactly<TimeoutException>(() => optimizer.Step(Logits, zeros(8, dtype: ScalarType.Int64)));
+            else
+                optimizer.Step(Logits, zeros(8, dtype: ScalarType.Int64));
+            CollectionAssert.AreEqual(afterFirstPass, random.get_rng_state().data<byte>().ToArray());
+        }
+    }
+
+    [TestMethod]
     public void RunningStatisticsAreThoseOfTheFirstPass()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -4,7 +4,7 @@ using static TorchSharp.torch.nn;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>What a step computes: identities between the methods, values by hand, and agreement with a plain second implementation.</summary>
+/// <summary>What a step computes: identities between the methods, values by hand, and agreement with a second implementation.</summary>
 [TestClass]
 public sealed class SharpnessAwareOptimizerTests
 {
@@ -50,8 +50,8 @@ public sealed class SharpnessAwareOptimizerTests
         foreach (BaseOptimizer settings in new[] { Sgd, new BaseOptimizer.AdamW(0.01) })
         {
             double[] expected = TestNets.Train(SharpnessAwareMethod.Standard, settings, batchNorm: true);
-            foreach (SharpnessAwareMethod method in new[]
-                { SharpnessAwareMethod.Sam(0), SharpnessAwareMethod.Ssam(0), SharpnessAwareMethod.Csam(0, 0), SharpnessAwareMethod.Asam(0) })
+            foreach (var method in (SharpnessAwareMethod[])
+                [SharpnessAwareMethod.Sam(0), SharpnessAwareMethod.Ssam(0), SharpnessAwareMethod.Csam(0, 0), SharpnessAwareMethod.Asam(0)])
                 AreIdentical(expected, TestNets.Train(method, settings, batchNorm: true));
         }
     }
@@ -168,7 +168,8 @@ public sealed class SharpnessAwareOptimizerTests
     {
         AreIdentical(
             TestNets.Train(SharpnessAwareMethod.Sam(0.2), new BaseOptimizer.Sgd(0.05)),
-            TestNets.Train(SharpnessAwareMethod.Sam(0.7), new BaseOptimizer.Sgd(0.9), configure: o => (o.LearningRate, o.Rho) = (0.05, 0.2)));
+            TestNets.Train(SharpnessAwareMethod.Sam(0.7), new BaseOptimizer.Sgd(0.9),
+                configure: o => (o.LearningRate, o.Rho) = (0.05, 0.2)));
     }
 
     [TestMethod]

@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// <summary>Small nets and mini-batches whose numbers are known, float64.</summary>
 internal static class TestNets
 {
-    /// <summary>Convolution, batch norm where asked, ReLU, pooling and a dense layer, with weights s·sin((0.37 + 0.11k)i + 0.5 + k).</summary>
+    /// <summary>Convolution, batch norm where asked, ReLU, pooling, a dense layer; weights s·sin((0.37 + 0.11k)i + 0.5 + k).</summary>
     public static Module<Tensor, Tensor> ReferenceNet(bool batchNorm)
     {
         List<(string, Module<Tensor, Tensor>)> layers = [("conv", Conv2d(1, 4, 3, padding: 1))];
@@ -42,7 +42,8 @@ internal static class TestNets
 
     /// <summary>The reference net after some steps of training on the reference's mini-batches.</summary>
     public static double[] Train(
-        SharpnessAwareMethod method, BaseOptimizer baseOptimizer, bool batchNorm = false, int steps = 5, Action<SharpnessAwareOptimizer>? configure = null)
+        SharpnessAwareMethod method, BaseOptimizer baseOptimizer, bool batchNorm = false, int steps = 5,
+        Action<SharpnessAwareOptimizer>? configure = null)
     {
         using DisposeScope scope = NewDisposeScope();
         Module<Tensor, Tensor> net = ReferenceNet(batchNorm);
