@@ -72,7 +72,8 @@ internal sealed class ImageColumn
     public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageRequest request)
     {
         DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
-            ?? throw new ArgumentOutOfRangeException(nameof(schema), $"Could not find feature column '{columnName}'.");
+            ?? throw new ArgumentOutOfRangeException(nameof(schema),
+                $"Could not find feature column '{columnName}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
         if (!IsSupported(column.Type))
             throw WrongType(column.Name, column.Type.ToString()!, column.Type is TextDataViewType);
         return new ImageColumn(schema, column, request);

@@ -33,6 +33,9 @@ internal sealed class ImageDataset : IDisposable
     /// <summary>The class of each row, from 0: int64 [N].</summary>
     public Tensor Labels { get; }
 
+    /// <summary>The class of each row, from 0, as the calibration arithmetic takes it.</summary>
+    public int[] LabelArray() => Array.ConvertAll(Labels.data<long>().ToArray(), label => (int)label);
+
     /// <summary>Reads all rows of the data, once and in order.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type.</exception>
     /// <exception cref="InvalidOperationException">There are no rows, or a row's image or label is unusable.</exception>

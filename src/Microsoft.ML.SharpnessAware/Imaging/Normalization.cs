@@ -10,10 +10,10 @@ internal sealed class Normalization : IDisposable
 {
     private const long ChunkValues = 8 << 20; // 64 MB as float64
 
-    private Tensor _mean;
-    private Tensor _inverseDeviation;
+    private readonly Tensor _mean;
+    private readonly Tensor _inverseDeviation;
 
-    public Normalization(IReadOnlyList<double> mean, IReadOnlyList<double> standardDeviation)
+    public Normalization(IReadOnlyList<double> mean, IReadOnlyList<double> standardDeviation, Device? device = null)
     {
         if (mean.Count == 0 || mean.Count != standardDeviation.Count)
             throw new ArgumentException($"There are {mean.Count} means and {standardDeviation.Count} standard deviations; each channel needs one of each.");
@@ -21,8 +21,8 @@ internal sealed class Normalization : IDisposable
             throw new ArgumentException("Means must be finite and standard deviations finite and positive.");
         Mean = [.. mean];
         StandardDeviation = [.. standardDeviation];
-        _mean = PerChannel(Mean);
-        _inverseDeviation = PerChannel(StandardDeviation.Select(value => 1 / value));
+        _mean = PerChannel(Mean, device ?? CPU);
+        _inverseDeviation = PerChannel(StandardDeviation.Select(value => 1 / value), device ?? CPU);
     }
 
     public IReadOnlyList<double> Mean { get; }
@@ -39,12 +39,11 @@ internal sealed class Normalization : IDisposable
         return FromData((start, count) => pixels.narrow(0, start, count), shape[0], new((int)shape[1], (int)shape[2], (int)shape[3]));
     }
 
-    /// <summary>Normalises a batch [B, C, H, W] of bytes or floats, on the device it is on, to new float32 values.</summary>
-    public Tensor Apply(Tensor pixels)
-    {
-        MoveTo(pixels.device);
-        return pixels.sub(_mean).mul_(_inverseDeviation);
-    }
+    /// <summary>The same normalisation for batches on another device.</summary>
+    public Normalization On(Device device) => new(Mean, StandardDeviation, device);
+
+    /// <summary>Normalises a batch [B, C, H, W] of bytes or floats, on this normalisation's device, to new float32 values. May run on several threads.</summary>
+    public Tensor Apply(Tensor pixels) => pixels.sub(_mean).mul_(_inverseDeviation);
 
     public void Dispose()
     {
@@ -80,24 +79,9 @@ internal sealed class Normalization : IDisposable
         static Tensor Double(Tensor chunk) => chunk.to(float64, copy: true);
     }
 
-    private static Tensor PerChannel(IEnumerable<double> values)
+    private static Tensor PerChannel(IEnumerable<double> values, Device device)
     {
         float[] floats = [.. values.Select(value => (float)value)];
-        return tensor(floats, [1, floats.Length, 1, 1], device: CPU).DetachFromDisposeScope();
-    }
-
-    private void MoveTo(Device device)
-    {
-        if (_mean.device == device)
-            return;
-        Move(ref _mean);
-        Move(ref _inverseDeviation);
-
-        void Move(ref Tensor tensor)
-        {
-            Tensor moved = tensor.to(device).DetachFromDisposeScope();
-            tensor.Dispose();
-            tensor = moved;
-        }
+        return tensor(floats, [1, floats.Length, 1, 1], device: device).DetachFromDisposeScope();
     }
 }

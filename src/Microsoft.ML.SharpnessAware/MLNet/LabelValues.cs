@@ -1,0 +1,89 @@
+using System.Globalization;
+using Microsoft.ML.Data;
+using Microsoft.ML.Data.IO;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The values behind the keys of a label column ("cat", "dog", or 0, 1, …), of whatever type they are.</summary>
+internal abstract class LabelValues
+{
+    /// <summary>The vector type of the values.</summary>
+    public abstract VectorDataViewType Type { get; }
+
+    /// <summary>The values as text, in key order.</summary>
+    public abstract IReadOnlyList<string> Names { get; }
+
+    /// <summary>Adds the values as the annotation <paramref name="kind"/>.</summary>
+    public abstract void AddTo(DataViewSchema.Annotations.Builder annotations, string kind);
+
+    /// <summary>Writes type and values in ML.NET's own binary encoding.</summary>
+    public abstract void Save(IHostEnvironment env, Stream stream);
+
+    /// <summary>The values of a key column; <see langword="null"/> for a key without values.</summary>
+    public static LabelValues? Of(DataViewSchema.Column keyColumn)
+    {
+        if (keyColumn.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.KeyValues) is not { Type: VectorDataViewType type } annotation)
+            return null;
+        return Generic(nameof(Read), type).Invoke(null, [keyColumn.Annotations, annotation, type]) as LabelValues;
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    public static LabelValues Load(IHostEnvironment env, Stream stream)
+    {
+        if (!new BinarySaver(env, new BinarySaver.Arguments()).TryLoadTypeAndValue(stream, out DataViewType type, out object value)
+            || type is not VectorDataViewType vectorType)
+            throw new FormatException("The label values in the model file cannot be read.");
+        return (LabelValues)Activator.CreateInstance(typeof(Values<>).MakeGenericType(vectorType.ItemType.RawType), vectorType, value)!;
+    }
+
+    /// <summary>Says where two label columns differ; <see langword="null"/> where they agree or one has no values to compare.</summary>
+    public static string? Difference(LabelValues? expected, LabelValues? actual)
+    {
+        if (expected is null || actual is null)
+            return null;
+        for (int i = 0; i < Math.Min(expected.Names.Count, actual.Names.Count); i++)
+        {
+            if (expected.Names[i] != actual.Names[i])
+                return $"key {i + 1} stands for '{actual.Names[i]}', but for '{expected.Names[i]}' in the training data";
+        }
+        return null;
+    }
+
+    private static System.Reflection.MethodInfo Generic(string method, VectorDataViewType type) =>
+        typeof(LabelValues).GetMethod(method, System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)!
+            .MakeGenericMethod(type.ItemType.RawType);
+
+    private static LabelValues Read<T>(DataViewSchema.Annotations annotations, DataViewSchema.Column annotation, VectorDataViewType type)
+    {
+        VBuffer<T> values = default;
+        annotations.GetGetter<VBuffer<T>>(annotation)(ref values);
+        return new Values<T>(type, values);
+    }
+
+    private sealed class Values<T> : LabelValues
+    {
+        private readonly VBuffer<T> _values;
+
+        public Values(VectorDataViewType type, VBuffer<T> values)
+        {
+            Type = type;
+            values.CopyTo(ref _values);
+            Names = [.. _values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
+        }
+
+        public override VectorDataViewType Type { get; }
+
+        public override IReadOnlyList<string> Names { get; }
+
+        public override void AddTo(DataViewSchema.Annotations.Builder annotations, string kind) =>
+            annotations.Add(kind, Type, (ref VBuffer<T> destination) => _values.CopyTo(ref destination));
+
+        public override void Save(IHostEnvironment env, Stream stream)
+        {
+            VBuffer<T> values = _values;
+            if (!new BinarySaver(env, new BinarySaver.Arguments()).TryWriteTypeAndValue(stream, Type, ref values, out _))
+                throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or numbers.");
+        }
+    }
+}

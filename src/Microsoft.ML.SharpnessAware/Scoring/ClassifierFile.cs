@@ -1,0 +1,230 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.SharpnessAware;
+using TorchSharp;
+using static TorchSharp.torch;
+
+[assembly: LoadableClass(typeof(SharpnessAwareImageClassificationTransformer), typeof(ClassifierFile), null, typeof(SignatureLoadModel),
+    "Sharpness-aware image classifier", ClassifierFile.LoaderSignature)]
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The transformer inside an ML.NET model file: a checked description, and the weights as safetensors.</summary>
+internal static class ClassifierFile
+{
+    public const string LoaderSignature = "SharpnessAwareImage";
+    private const string WeightsName = "weights.safetensors";
+
+    private static VersionInfo GetVersionInfo() => new(
+        modelSignature: "SHARPIMG",
+        verWrittenCur: 0x00010001, // Initial
+        verReadableCur: 0x00010001,
+        verWeCanReadBack: 0x00010001,
+        loaderSignature: LoaderSignature,
+        loaderAssemblyName: typeof(ClassifierFile).Assembly.FullName);
+
+    public static void Save(IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description)
+    {
+        ctx.CheckAtModel();
+        ctx.SetVersionInfo(GetVersionInfo());
+
+        // *** Binary format ***
+        // byte[32]: SHA-256 of the description
+        // int: length of the description
+        // byte[]: description (see WriteDescription)
+        // Stream weights.safetensors: parameters and buffers by name
+
+        using var weights = new MemoryStream();
+        ModuleWeights.Save(classifier.Network, weights);
+        byte[] descriptionBytes = WriteDescription(env, classifier, description, weights);
+        ctx.Writer.Write(SHA256.HashData(descriptionBytes));
+        ctx.Writer.Write(descriptionBytes.Length);
+        ctx.Writer.Write(descriptionBytes);
+        ctx.SaveBinaryStream(WeightsName, writer => writer.Write(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
+    }
+
+    // Found by ML.NET by this name and signature.
+    private static SharpnessAwareImageClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
+    {
+        ctx.CheckAtModel(GetVersionInfo());
+        NativeBackend.EnsureLoaded();
+        try
+        {
+            byte[] checksum = ctx.Reader.ReadBytes(SHA256.HashSizeInBytes);
+            byte[] description = ReadExactly(ctx.Reader, ctx.Reader.ReadInt32(), "description");
+            CheckSum(description, checksum, "description");
+            using var reader = new BinaryReader(new MemoryStream(description, writable: false), Encoding.UTF8);
+            return ReadTransformer(env, ctx, reader);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new FormatException("The model file ends in the middle of the classifier: it is cut short. Copy or save it again.", e);
+        }
+    }
+
+    private static byte[] WriteDescription(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.Write(description.FeatureColumnName);
+        writer.Write(description.ScoreColumnName);
+        writer.Write(description.PredictedLabelColumnName);
+        writer.Write(classifier.Architecture);
+        writer.Write(classifier.NumberOfClasses);
+        writer.Write(classifier.Shape.Channels);
+        writer.Write(classifier.Shape.Height);
+        writer.Write(classifier.Shape.Width);
+        writer.Write((byte)classifier.PixelType);
+        WriteDoubles(writer, classifier.Normalization.Mean);
+        WriteDoubles(writer, classifier.Normalization.StandardDeviation);
+        writer.Write(description.Temperature);
+        WriteMethod(writer, description.Method);
+        WriteHistory(writer, description.History);
+        writer.Write(weights.Length);
+        writer.Write(SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
+        writer.Write(description.LabelValues is not null);
+        writer.Flush();
+        description.LabelValues?.Save(env, stream);
+        return stream.ToArray();
+    }
+
+    private static SharpnessAwareImageClassificationTransformer ReadTransformer(IHostEnvironment env, ModelLoadContext ctx, BinaryReader reader)
+    {
+        string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
+        string architecture = reader.ReadString();
+        int numberOfClasses = reader.ReadInt32();
+        var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
+        var pixelType = (ScalarType)reader.ReadByte();
+        double[] mean = ReadDoubles(reader), standardDeviation = ReadDoubles(reader);
+        double temperature = reader.ReadDouble();
+        SharpnessAwareMethod method = ReadMethod(reader);
+        List<EpochMetrics> history = ReadHistory(reader);
+        long weightsLength = reader.ReadInt64();
+        byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
+        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
+
+        byte[] weights = [];
+        if (!ctx.TryLoadBinaryStream(WeightsName, weightsReader => weights = ReadExactly(weightsReader, weightsLength, "weights")))
+            throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
+        CheckSum(weights, weightsChecksum, "weights");
+
+        using DisposeScope scope = NewDisposeScope();
+        Device device = ComputeDevice.Choose(env, requested: null);
+        var network = NetworkArchitecture.Create(architecture, numberOfClasses, shape);
+        using (var stream = new MemoryStream(weights, writable: false))
+            ModuleWeights.Load(network, stream);
+        network.to(device);
+        network.eval();
+        scope.Detach(network.parameters().Concat(network.buffers()));
+        var normalization = new Normalization(mean, standardDeviation, device);
+        var classifier = new ImageClassifier(architecture, network, device, shape, pixelType, normalization, numberOfClasses);
+        return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
+        {
+            FeatureColumnName = featureColumnName,
+            ScoreColumnName = scoreColumnName,
+            PredictedLabelColumnName = predictedLabelColumnName,
+            LabelValues = labelValues,
+            Method = method,
+            Temperature = temperature,
+            History = history,
+        });
+    }
+
+    private static void WriteMethod(BinaryWriter writer, SharpnessAwareMethod method)
+    {
+        writer.Write(method.Rho);
+        writer.Write(method.Adaptive);
+        writer.Write(method.NormalizeAscent);
+        writer.Write(method.Renormalize);
+        writer.Write(method.Gamma);
+    }
+
+    private static SharpnessAwareMethod ReadMethod(BinaryReader reader) => SharpnessAwareMethod.Standard with
+    {
+        Rho = reader.ReadDouble(),
+        Adaptive = reader.ReadBoolean(),
+        NormalizeAscent = reader.ReadBoolean(),
+        Renormalize = reader.ReadBoolean(),
+        Gamma = reader.ReadDouble(),
+    };
+
+    private static void WriteHistory(BinaryWriter writer, IReadOnlyList<EpochMetrics> history)
+    {
+        writer.Write(history.Count);
+        foreach (EpochMetrics epoch in history)
+        {
+            writer.Write(epoch.Epoch);
+            writer.Write(epoch.TotalEpochs);
+            writer.Write(epoch.TrainLoss);
+            writer.Write(epoch.ValidationAccuracy);
+            writer.Write(epoch.ValidationLogLoss);
+            writer.Write(epoch.ValidationExpectedCalibrationError);
+            writer.Write(epoch.LearningRate);
+            writer.Write(epoch.ImagesPerSecond);
+            writer.Write(epoch.Duration.Ticks);
+        }
+    }
+
+    private static List<EpochMetrics> ReadHistory(BinaryReader reader)
+    {
+        int count = reader.ReadInt32();
+        var history = new List<EpochMetrics>();
+        for (int i = 0; i < count; i++)
+        {
+            history.Add(new EpochMetrics
+            {
+                Epoch = reader.ReadInt32(),
+                TotalEpochs = reader.ReadInt32(),
+                TrainLoss = reader.ReadDouble(),
+                ValidationAccuracy = reader.ReadDouble(),
+                ValidationLogLoss = reader.ReadDouble(),
+                ValidationExpectedCalibrationError = reader.ReadDouble(),
+                LearningRate = reader.ReadDouble(),
+                ImagesPerSecond = reader.ReadDouble(),
+                Duration = TimeSpan.FromTicks(reader.ReadInt64()),
+            });
+        }
+        return history;
+    }
+
+    private static void WriteDoubles(BinaryWriter writer, IReadOnlyList<double> values)
+    {
+        writer.Write(values.Count);
+        foreach (double value in values)
+            writer.Write(value);
+    }
+
+    private static double[] ReadDoubles(BinaryReader reader)
+    {
+        int count = reader.ReadInt32();
+        var values = new List<double>();
+        for (int i = 0; i < count; i++)
+            values.Add(reader.ReadDouble());
+        return [.. values];
+    }
+
+    // Grows with what is really there, so that a wrong length in a damaged file cannot make it allocate gigabytes.
+    private static byte[] ReadExactly(BinaryReader reader, long length, string what)
+    {
+        if (length is < 0 or > int.MaxValue)
+            throw new FormatException($"The model file gives its {what} a length of {length} bytes: it is damaged. Copy or save it again.");
+        using var bytes = new MemoryStream();
+        byte[] block = new byte[1 << 16];
+        while (bytes.Length < length)
+        {
+            int read = reader.Read(block, 0, (int)Math.Min(block.Length, length - bytes.Length));
+            if (read == 0)
+                throw new EndOfStreamException();
+            bytes.Write(block, 0, read);
+        }
+        return bytes.ToArray();
+    }
+
+    private static void CheckSum(byte[] content, byte[] expected, string what)
+    {
+        if (!SHA256.HashData(content).AsSpan().SequenceEqual(expected))
+            throw new FormatException($"The checksum of the model file's {what} is wrong: the file is damaged. Copy or save it again.");
+    }
+}

@@ -1,0 +1,113 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// A trained image classifier: adds calibrated class probabilities (Score) and the most probable class (PredictedLabel) to a data view.
+/// </summary>
+/// <remarks>
+/// <para><see cref="Transform"/> is lazy and scores in batches; a prediction engine scores row by row. Both take any kind of feature column
+/// that the trainer takes; grey images are converted to colour, and colour images to grey, where the model was trained on the other.</para>
+/// <para>Several threads may use one transformer at once. It holds native memory: dispose it when it is no longer needed. Saved by
+/// <c>mlContext.Model.Save</c> and read by <c>mlContext.Model.Load</c>; the weights are stored as plain tensors (safetensors), never as code.</para>
+/// </remarks>
+public sealed class SharpnessAwareImageClassificationTransformer : ITransformer, IDisposable
+{
+    private readonly IHost _host;
+    private readonly ClassifierDescription _description;
+    private bool _disposed;
+
+    internal SharpnessAwareImageClassificationTransformer(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description)
+    {
+        _host = env.Register(nameof(SharpnessAwareImageClassificationTransformer));
+        Classifier = classifier;
+        _description = description;
+        ClassNames = description.LabelValues?.Names
+            ?? [.. Enumerable.Range(0, classifier.NumberOfClasses).Select(i => $"{i}")];
+    }
+
+    /// <summary>The temperature T that Score is computed with, softmax(logits / T); 1 without temperature scaling.</summary>
+    public double Temperature => _description.Temperature;
+
+    /// <summary>The classes in the order of Score, as text; "0", "1", … where the training label's key had no values.</summary>
+    public IReadOnlyList<string> ClassNames { get; }
+
+    /// <summary>The network's name, as given in the trainer's <c>Options.Arch</c>.</summary>
+    public string Architecture => Classifier.Architecture;
+
+    /// <summary>The method that the network was trained by.</summary>
+    public SharpnessAwareMethod Method => _description.Method;
+
+    /// <summary>One entry for each epoch of the training.</summary>
+    public IReadOnlyList<EpochMetrics> History => _description.History;
+
+    internal ImageClassifier Classifier { get; }
+
+    internal ClassifierDescription Description => _description;
+
+    internal IHost Host => _host;
+
+    /// <summary>The same classifier with another temperature; 1 gives the network's own, uncalibrated probabilities.</summary>
+    /// <param name="temperature">T &gt; 0. Above 1 makes the classifier less confident, below 1 more.</param>
+    /// <returns>A transformer that shares this one's network. Each is disposed on its own.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="temperature"/> is not positive and finite.</exception>
+    public SharpnessAwareImageClassificationTransformer WithTemperature(double temperature)
+    {
+        if (!(temperature > 0 && double.IsFinite(temperature)))
+            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "A temperature is positive and finite.");
+        ThrowIfDisposed();
+        return new(_host, Classifier.Share(), _description with { Temperature = temperature });
+    }
+
+    /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new ScoringRowMapper(this, inputSchema));
+    }
+
+    /// <summary>A view of <paramref name="input"/> with Score and PredictedLabel, computed in batches while it is read.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ThrowIfDisposed();
+        return new BatchScoringDataView(this, input);
+    }
+
+    /// <summary>Frees the network's native memory, unless another transformer shares it. May be called more than once.</summary>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            Classifier.Dispose();
+        }
+    }
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        ThrowIfDisposed();
+        return new RowToRowMapperTransform(_host, new EmptyDataView(_host, inputSchema), new ScoringRowMapper(this, inputSchema),
+            schema => new ScoringRowMapper(this, schema));
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ThrowIfDisposed();
+        ClassifierFile.Save(_host, ctx, Classifier, _description);
+    }
+
+    internal DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input) => ScoreColumns.Create(
+        input, _description.ScoreColumnName, _description.PredictedLabelColumnName, Classifier.NumberOfClasses, _description.LabelValues);
+
+    internal ImageColumn BindImages(DataViewSchema schema) =>
+        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType);
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+}

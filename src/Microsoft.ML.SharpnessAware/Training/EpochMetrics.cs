@@ -1,0 +1,39 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What one epoch of training did: handed to <c>Options.MetricsCallback</c> and kept in the transformer's <c>History</c>.</summary>
+public sealed record EpochMetrics
+{
+    /// <summary>The epoch, counted from 1.</summary>
+    public required int Epoch { get; init; }
+
+    /// <summary>How many epochs were asked for.</summary>
+    public required int TotalEpochs { get; init; }
+
+    /// <summary>Mean of the training loss over the epoch's images, taken at the unperturbed weights before each step.</summary>
+    public required double TrainLoss { get; init; }
+
+    /// <summary>Share of validation images whose most probable class is right, in [0, 1]; NaN without validation images.</summary>
+    public required double ValidationAccuracy { get; init; }
+
+    /// <summary>Mean log loss in nats on the validation images, before temperature scaling; NaN without validation images.</summary>
+    public required double ValidationLogLoss { get; init; }
+
+    /// <summary>Expected calibration error (15 bins) on the validation images, before temperature scaling; NaN without validation images.</summary>
+    public required double ValidationExpectedCalibrationError { get; init; }
+
+    /// <summary>The learning rate of the epoch's last step.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Training images per second, the time for validation left out.</summary>
+    public required double ImagesPerSecond { get; init; }
+
+    /// <summary>How long the epoch took, validation included.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>One line, for logs.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"Epoch {Epoch}/{TotalEpochs}: train loss {TrainLoss:F4}, validation accuracy {ValidationAccuracy:P2}, log loss {ValidationLogLoss:F4}, " +
+        $"ECE {ValidationExpectedCalibrationError:P2}, learning rate {LearningRate:G4}, {ImagesPerSecond:F0} images/s");
+}

@@ -1,0 +1,202 @@
+using Microsoft.ML.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Trains an image classifier end to end by sharpness-aware minimisation (SAM, SSAM or CSAM) and gives calibrated class probabilities.
+/// </summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// Created with `mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(...)`. It takes the place of ML.NET's
+/// `ImageClassification` trainer: the columns and the names of the options are the same.
+///
+/// ### Input and Output Columns
+/// | Column | Type | Meaning |
+/// | -- | -- | -- |
+/// | Label (input) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The class; `MapValueToKey` makes one. |
+/// | Features (input) | variable-size vector of `byte`, [MLImage](xref:Microsoft.ML.Data.MLImage), or fixed-size vector of `byte` or `float` | An encoded image (PNG, JPEG, GIF, BMP, WebP), a decoded one, or its pixels. |
+/// | Score (output) | fixed-size vector of `float` | Calibrated probability of each class, summing to 1. Its SlotNames are the class names. |
+/// | PredictedLabel (output) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The most probable class, with the label's key values. |
+///
+/// ### Trainer Characteristics
+/// | | |
+/// | -- | -- |
+/// | Machine learning task | Multiclass classification |
+/// | Is normalization required? | No: pixels are normalised inside, with statistics of the training images |
+/// | Is caching required? | No: each image is decoded once and kept as bytes |
+/// | Required NuGet in addition to Microsoft.ML | MLSharpness and one native backend, for example libtorch-cpu-linux-x64 |
+/// | Exportable to ONNX | No |
+///
+/// ### Training algorithm
+/// Each step takes two passes over a mini-batch. The first finds the gradient g at the weights w, and the weights climb to
+/// w + ρ g / ‖g‖; the second takes the gradient there, which the base optimiser applies at w
+/// ([SAM, Foret et al. 2021](https://arxiv.org/abs/2010.01412)). SSAM rescales the second gradient to the first one's norm
+/// ([Tan et al. 2024](https://arxiv.org/abs/2401.07250)); CSAM damps the loss of samples that are confidently right in the second pass
+/// ([Tan et al. 2025](https://arxiv.org/abs/2505.23866)). See <see cref="SharpnessAwareMethod"/>. After the last epoch one temperature
+/// is fitted on the validation images and folded into Score.
+/// ]]></format>
+/// </remarks>
+public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>
+{
+    private readonly IHost _host;
+    private readonly Options _options;
+
+    internal SharpnessAwareImageClassificationTrainer(IHostEnvironment env, Options options)
+    {
+        ArgumentNullException.ThrowIfNull(env);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Check();
+        _host = env.Register(nameof(SharpnessAwareImageClassificationTrainer));
+        _options = options.Clone();
+    }
+
+    /// <summary>The columns that <see cref="Fit"/> would add to data of schema <paramref name="inputSchema"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        SchemaShape.Column label = Find(inputSchema, _options.LabelColumnName, "label");
+        LabelColumn.Check(label);
+        ImageColumn.Check(Find(inputSchema, _options.FeatureColumnName, "feature"));
+
+        var columns = inputSchema.ToDictionary(column => column.Name);
+        foreach (SchemaShape.Column added in ScoreColumns.Shapes(_options.ScoreColumnName, _options.PredictedLabelColumnName, label))
+            columns[added.Name] = added;
+        return new SchemaShape(columns.Values);
+    }
+
+    /// <summary>Trains a network on <paramref name="input"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// An image or a label cannot be used (the message names column, row and, where known, file), or libtorch is missing.
+    /// </exception>
+    /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
+    public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using IChannel channel = _host.Start("Training");
+        Device device = ComputeDevice.Choose(_host, _options.Device);
+        int seed = ChooseSeed(channel);
+        LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
+
+        using DisposeScope scope = NewDisposeScope();
+        (ImageDataset training, ImageDataset? validation) = LoadImages(input, labelValues, seed, channel);
+        using ImageDataset trainingImages = training;
+        using ImageDataset? validationImages = validation;
+
+        using Normalization statistics = Normalization.FromData(training);
+        using var randomState = new TorchRandomState(seed);
+        var network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape).to(device);
+        var classifier = new ImageClassifier(
+            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses);
+        try
+        {
+            var loop = new TrainingLoop(_host, channel, _options, classifier, training, validation, seed);
+            IReadOnlyList<EpochMetrics> history = loop.Run();
+            double temperature = FitTemperature(classifier, validation, channel);
+            return new SharpnessAwareImageClassificationTransformer(_host, classifier, new ClassifierDescription
+            {
+                FeatureColumnName = _options.FeatureColumnName,
+                ScoreColumnName = _options.ScoreColumnName,
+                PredictedLabelColumnName = _options.PredictedLabelColumnName,
+                LabelValues = labelValues,
+                Method = _options.Method,
+                Temperature = temperature,
+                History = history,
+            });
+        }
+        catch
+        {
+            classifier.Dispose();
+            throw;
+        }
+    }
+
+    private int ChooseSeed(IChannel channel)
+    {
+        if ((_options.Seed ?? ((IHostEnvironmentInternal)_host).Seed) is int given)
+            return given;
+        int seed = Random.Shared.Next();
+        channel.Info($"No seed is set; this training uses Seed = {seed}.");
+        return seed;
+    }
+
+    private (ImageDataset Training, ImageDataset? Validation) LoadImages(IDataView input, LabelValues? labelValues, int seed, IChannel channel)
+    {
+        ImageDataset all = ImageDataset.Load(input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled);
+        try
+        {
+            CheckClasses(all, labelValues, channel);
+            if (_options.ValidationSet is IDataView set)
+                return (all, LoadValidationSet(set, all, labelValues));
+
+            (long[] trainingRows, long[] validationRows) = StratifiedSplit.Split(all.Labels.data<long>().ToArray(), _options.ValidationSetFraction ?? 0, seed);
+            if (validationRows.Length == 0)
+                return (all, null);
+            using (all)
+                return (all.Subset(trainingRows), all.Subset(validationRows));
+        }
+        catch
+        {
+            all.Dispose();
+            throw;
+        }
+    }
+
+    private ImageDataset LoadValidationSet(IDataView set, ImageDataset training, LabelValues? labelValues)
+    {
+        LabelColumn label = LabelColumn.Bind(set.Schema, _options.LabelColumnName);
+        string? difference = label.NumberOfClasses == training.NumberOfClasses
+            ? LabelValues.Difference(labelValues, LabelValues.Of(label.Column))
+            : $"it has {label.NumberOfClasses} keys, the training data {training.NumberOfClasses}";
+        if (difference is not null)
+            throw new InvalidOperationException(
+                $"Label column '{_options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
+                "Make both with the same fitted MapValueToKey transformer.");
+        return ImageDataset.Load(set, _options.FeatureColumnName, _options.LabelColumnName, new ImageRequest(training.Shape), CheckCancelled);
+    }
+
+    private void CheckClasses(ImageDataset data, LabelValues? labelValues, IChannel channel)
+    {
+        long[] counts = new long[data.NumberOfClasses];
+        foreach (int label in data.LabelArray())
+            counts[label]++;
+        if (counts.Count(count => count > 0) < 2)
+            throw new InvalidOperationException(
+                $"Label column '{_options.LabelColumnName}' has images of one class only. A classifier needs at least two.");
+
+        IEnumerable<string> absent = Enumerable.Range(0, counts.Length).Where(i => counts[i] == 0)
+            .Select(i => labelValues?.Names[i] ?? $"key {i + 1}");
+        if (absent.Any())
+            channel.Warning($"The training data has no image of: {string.Join(", ", absent)}.");
+    }
+
+    private double FitTemperature(ImageClassifier classifier, ImageDataset? validation, IChannel channel)
+    {
+        if (_options.Calibration == ProbabilityCalibration.None)
+            return 1;
+        if (validation is null)
+        {
+            channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
+                            "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
+            return 1;
+        }
+        double temperature = TemperatureScaling.Fit(classifier.Logits(validation), validation.LabelArray(), classifier.NumberOfClasses);
+        channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
+        return temperature;
+    }
+
+    private static SchemaShape.Column Find(SchemaShape schema, string name, string role) =>
+        schema.TryFindColumn(name, out SchemaShape.Column column)
+            ? column
+            : throw new ArgumentOutOfRangeException("inputSchema", $"Could not find {role} column '{name}'. The data has: {string.Join(", ", schema.Select(c => c.Name))}.");
+
+    private void CheckCancelled()
+    {
+        _options.CancellationToken.ThrowIfCancellationRequested();
+        _host.CheckAlive();
+    }
+}

@@ -1,0 +1,54 @@
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class FreshProcessTests
+{
+    private static readonly string ModelPath = Path.Combine(Path.GetTempPath(), $"model-{Guid.NewGuid():N}.zip");
+    private static float[][] s_scores = [];
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
+        using var model = Fitted.Model(mlContext, data, options => options.Epoch = 1);
+        mlContext.Model.Save(model, data.Schema, ModelPath);
+        s_scores = Fitted.Scores(mlContext, model.Transform(mlContext.Data.LoadFromEnumerable(Shapes.Pixels(20, seed: 11))));
+    }
+
+    [ClassCleanup]
+    public static void Free() => File.Delete(ModelPath);
+
+    [TestMethod]
+    public void AProcessThatNeverTrainedGivesBitIdenticalScoresFromTheFileAlone()
+    {
+        (int exitCode, string output, string error) = FreshProcess.Run(FreshProcess.Folder, ModelPath);
+
+        Assert.AreEqual(0, exitCode, error);
+        string[] expected = [.. s_scores.Select(row => string.Join(' ', row.Select(BitConverter.SingleToUInt32Bits)))];
+        CollectionAssert.AreEqual(expected, output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    [TestMethod]
+    public void AMissingNativeBackendIsOneClearExceptionThatNamesThePackage()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), $"no-backend-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(folder);
+        try
+        {
+            foreach (string file in Directory.EnumerateFiles(FreshProcess.Folder))
+                File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+
+            // TorchSharp also looks into the user's package folder; an empty one stands for a machine without the package.
+            (int exitCode, _, string error) = FreshProcess.Run(folder, ModelPath, ("NUGET_PACKAGES", folder), ("HOME", folder));
+
+            Assert.AreEqual(2, exitCode);
+            StringAssert.Contains(error, "InvalidOperationException: TorchSharp's native library libtorch could not be loaded");
+            StringAssert.Contains(error, "libtorch-cpu-");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.IO.Compression;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class ModelFileTests
+{
+    private static readonly MLContext MLContext = new(1);
+    private static IDataView s_data = null!;
+    private static byte[] s_file = null!;
+    private static float[] s_scores = null!;
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        s_data = Fitted.View(MLContext, Shapes.Pixels(60));
+        using var model = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
+        using var stream = new MemoryStream();
+        MLContext.Model.Save(model, s_data.Schema, stream);
+        s_file = stream.ToArray();
+        s_scores = AllScores(model);
+    }
+
+    [TestMethod]
+    public void ALoadedModelGivesTheSameScoresAndTellsTheSame()
+    {
+        using var trained = Fitted.Model(MLContext, s_data, options => options.Method = SharpnessAwareMethod.Ssam(0.07) with { Gamma = 0.5 });
+        using var stream = new MemoryStream();
+        MLContext.Model.Save(trained, s_data.Schema, stream);
+
+        using var loaded = (SharpnessAwareImageClassificationTransformer)new MLContext().Model.Load(stream, out _);
+
+        CollectionAssert.AreEqual(AllScores(trained), AllScores(loaded));
+        Assert.AreEqual(trained.Temperature, loaded.Temperature);
+        Assert.AreEqual(trained.Method, loaded.Method);
+        Assert.AreEqual(trained.Architecture, loaded.Architecture);
+        CollectionAssert.AreEqual(trained.ClassNames.ToArray(), loaded.ClassNames.ToArray());
+        CollectionAssert.AreEqual(trained.History.ToArray(), loaded.History.ToArray());
+    }
+
+    [TestMethod]
+    public void TheWeightsInsideAreSafetensors()
+    {
+        using var zip = new ZipArchive(new MemoryStream(s_file));
+        ZipArchiveEntry entry = zip.Entries.Single(entry => entry.Name == "weights.safetensors");
+        using Stream stream = entry.Open();
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        Assert.IsGreaterThan(3, SafetensorsFile.Read(stream).Count);
+    }
+
+    [TestMethod]
+    public void AFileCutShortIsRefused()
+    {
+        for (int length = 0; length < s_file.Length; length += Math.Max(1, s_file.Length / 40))
+            AssertRefusedOrSame(s_file[..length], mayLoad: false);
+    }
+
+    [TestMethod]
+    public void AFileWithAFlippedByteIsRefusedOrGivesTheSameScores()
+    {
+        var random = new Random(3);
+        int refused = 0;
+        for (int i = 0; i < 150; i++)
+        {
+            byte[] damaged = (byte[])s_file.Clone();
+            damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
+            refused += AssertRefusedOrSame(damaged, mayLoad: true) ? 1 : 0;
+        }
+        Assert.IsGreaterThan(100, refused);
+    }
+
+    [TestMethod]
+    public void DamagedWeightsAndDescriptionsAreToldApart()
+    {
+        Assert.Contains("weights", Refusal(Rewrite("weights.safetensors", bytes => bytes[^1] ^= 1)).Message);
+        Assert.Contains("description", Refusal(Rewrite("Model.key", bytes => bytes[^20] ^= 1)).Message);
+    }
+
+    /// <summary>The file with one entry's bytes changed and zipped anew, so that only our own checks can notice.</summary>
+    private static byte[] Rewrite(string name, Action<byte[]> change)
+    {
+        using var stream = new MemoryStream();
+        stream.Write(s_file);
+        using (var zip = new ZipArchive(stream, ZipArchiveMode.Update, leaveOpen: true))
+        {
+            ZipArchiveEntry entry = zip.Entries.Where(entry => entry.Name == name).MaxBy(entry => entry.Length)!;
+            using Stream content = entry.Open();
+            byte[] bytes = new byte[content.Length];
+            content.ReadExactly(bytes);
+            change(bytes);
+            content.Position = 0;
+            content.Write(bytes);
+        }
+        return stream.ToArray();
+    }
+
+    /// <summary>What our loader throws; ML.NET calls it by reflection and wraps that.</summary>
+    private static FormatException Refusal(byte[] file)
+    {
+        var e = Assert.Throws<Exception>(() => Load(file));
+        return (FormatException)e.GetBaseException();
+    }
+
+    private static ITransformer Load(byte[] file) => new MLContext().Model.Load(new MemoryStream(file), out _);
+
+    private static float[] AllScores(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(s_data)).SelectMany(row => row)];
+
+    private static bool AssertRefusedOrSame(byte[] file, bool mayLoad)
+    {
+        ITransformer loaded;
+        try
+        {
+            loaded = Load(file);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return true;
+        }
+        Assert.IsTrue(mayLoad, $"A file of {file.Length} in place of {s_file.Length} bytes was loaded.");
+        CollectionAssert.AreEqual(s_scores, AllScores(loaded));
+        ((IDisposable)loaded).Dispose();
+        return false;
+    }
+}

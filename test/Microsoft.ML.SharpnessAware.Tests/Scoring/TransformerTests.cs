@@ -1,0 +1,169 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class TransformerTests
+{
+    private static readonly MLContext MLContext = new(1);
+    private static SharpnessAwareImageClassificationTransformer s_model = null!;
+
+    [ClassInitialize]
+    public static void Train(TestContext _) => s_model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)));
+
+    [ClassCleanup]
+    public static void Free() => s_model.Dispose();
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(127)]
+    [DataRow(128)]
+    [DataRow(129)]
+    [DataRow(300)]
+    public void BatchesGiveWhatRowByRowScoringGives(int rows)
+    {
+        List<PixelRow> pixels = Shapes.Pixels(rows, seed: 3);
+        var engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(s_model);
+
+        ScoredRow[] batched = [.. MLContext.Data.CreateEnumerable<ScoredRow>(
+            s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)), reuseRowObject: false)];
+
+        Assert.HasCount(rows, batched);
+        for (int i = 0; i < rows; i++)
+        {
+            ScoredRow single = engine.Predict(pixels[i]);
+            Assert.AreEqual(i, batched[i].Number);
+            Assert.AreEqual(single.PredictedLabel, batched[i].PredictedLabel);
+            for (int k = 0; k < 3; k++)
+                Assert.AreEqual(single.Score[k], batched[i].Score[k], 1e-5f);
+        }
+    }
+
+    [TestMethod]
+    public void TransformIsLazyAndPassThroughColumnsDoNotReadImages()
+    {
+        int read = 0;
+        IEnumerable<PixelRow> Counted()
+        {
+            foreach (PixelRow row in Shapes.Pixels(10))
+            {
+                read++;
+                yield return row;
+            }
+        }
+        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Counted()));
+        Assert.AreEqual(0, read);
+
+        List<PixelRow> broken = Shapes.Pixels(3);
+        foreach (PixelRow row in broken)
+            row.Image = [1];
+        int[] numbers = [.. s_model.Transform(MLContext.Data.LoadFromEnumerable(broken)).GetColumn<int>("Number")];
+        CollectionAssert.AreEqual(new[] { 0, 1, 2 }, numbers);
+        Assert.IsNotNull(scored);
+    }
+
+    [TestMethod]
+    public void SlotNamesAndKeyValuesAreTheClassNames()
+    {
+        DataViewSchema schema = s_model.GetOutputSchema(Fitted.View(MLContext, Shapes.Pixels(3)).Schema);
+        VBuffer<ReadOnlyMemory<char>> slots = default, keys = default;
+        schema["Score"].GetSlotNames(ref slots);
+        schema["PredictedLabel"].GetKeyValues(ref keys);
+
+        CollectionAssert.AreEqual(Shapes.Names, slots.DenseValues().Select(name => name.ToString()).ToArray());
+        CollectionAssert.AreEqual(Shapes.Names, keys.DenseValues().Select(name => name.ToString()).ToArray());
+        CollectionAssert.AreEqual(Shapes.Names, s_model.ClassNames.ToArray());
+    }
+
+    [TestMethod]
+    public void ItFitsIntoAPipelineWithEvaluateAndMapKeyToValue()
+    {
+        var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions()))
+            .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+        IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(90));
+        var model = pipeline.Fit(data);
+
+        MulticlassClassificationMetrics metrics = MLContext.MulticlassClassification.Evaluate(model.Transform(data), predictedLabelColumnName: "PredictedLabel");
+        NamedRow named = MLContext.Model.CreatePredictionEngine<PixelRow, NamedRow>(model).Predict(Shapes.Pixels(1)[0]);
+
+        Assert.HasCount(3, metrics.PerClassLogLoss);
+        CollectionAssert.Contains(Shapes.Names, named.PredictedLabel);
+        model.Dispose();
+    }
+
+    [TestMethod]
+    public void ItCrossValidates()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Pixels(90));
+        var trainer = MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions());
+
+        var folds = MLContext.MulticlassClassification.CrossValidate(data, trainer, numberOfFolds: 3);
+
+        Assert.HasCount(3, folds);
+        foreach (var fold in folds)
+            Assert.IsTrue(fold.Metrics.LogLoss > 0 && double.IsFinite(fold.Metrics.LogLoss));
+    }
+
+    [TestMethod]
+    public void EveryKindOfColumnOfAnotherDataSetCanBeScored()
+    {
+        using var model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Encoded(30)), options =>
+        {
+            options.Epoch = 1;
+            options.ImageWidth = options.ImageHeight = Shapes.Size;
+        });
+        float[][] fromFiles = Fitted.Scores(MLContext, model.Transform(MLContext.Data.LoadFromEnumerable(Shapes.Encoded(5, seed: 2))));
+        float[][] fromImages = Fitted.Scores(MLContext, model.Transform(MLContext.Data.LoadFromEnumerable(Shapes.Encoded(5, seed: 2)
+            .Select(row =>
+            {
+                using var stream = new MemoryStream(row.Image);
+                return new ImageRow { Image = MLImage.CreateFromStream(stream) };
+            }))));
+
+        for (int i = 0; i < 5; i++)
+            CollectionAssert.AreEqual(fromFiles[i], fromImages[i]);
+    }
+
+    [TestMethod]
+    public void DisposeIsIdempotentAndUseAfterItSaysSo()
+    {
+        IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(3));
+        SharpnessAwareImageClassificationTransformer one = s_model.WithTemperature(2);
+        IDataView view = one.Transform(data);
+        one.Dispose();
+        one.Dispose();
+
+        Assert.ThrowsExactly<ObjectDisposedException>(() => one.Transform(data));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => Fitted.Scores(MLContext, view));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => MLContext.Model.Save(one, data.Schema, new MemoryStream()));
+        Assert.HasCount(3, Fitted.Scores(MLContext, s_model.Transform(data)));
+    }
+
+    [TestMethod]
+    public void ManyThreadsScoreAsOneDoes()
+    {
+        List<PixelRow> pixels = Shapes.Pixels(200, seed: 8);
+        float[][] expected = Fitted.Scores(MLContext, s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
+
+        Parallel.For(0, 8, _ =>
+        {
+            float[][] actual = Fitted.Scores(MLContext, s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
+            for (int i = 0; i < expected.Length; i++)
+                CollectionAssert.AreEqual(expected[i], actual[i]);
+        });
+    }
+
+    [TestMethod]
+    public void ATemperatureMustBePositiveAndFinite()
+    {
+        foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity })
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => s_model.WithTemperature(temperature));
+    }
+
+    private sealed class ImageRow
+    {
+        [Transforms.Image.ImageType(Shapes.Size, Shapes.Size)]
+        public MLImage Image { get; set; } = null!;
+    }
+}

@@ -1,0 +1,239 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class TrainerTests
+{
+    [TestMethod]
+    [DataRow("SGD")]
+    [DataRow("SAM")]
+    [DataRow("SSAM")]
+    [DataRow("CSAM")]
+    [DataRow("ASAM")]
+    public void EveryMethodLearnsTheStripes(string name)
+    {
+        SharpnessAwareMethod method = name switch
+        {
+            "SGD" => SharpnessAwareMethod.Standard,
+            "SAM" => SharpnessAwareMethod.Sam(),
+            "SSAM" => SharpnessAwareMethod.Ssam(),
+            "CSAM" => SharpnessAwareMethod.Csam(),
+            _ => SharpnessAwareMethod.Asam(),
+        };
+        var mlContext = new MLContext(1);
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options =>
+        {
+            options.Method = method;
+            options.Epoch = 6;
+        });
+
+        MulticlassClassificationMetrics metrics = mlContext.MulticlassClassification.Evaluate(
+            model.Transform(Fitted.View(mlContext, Shapes.Pixels(60, seed: 9))));
+
+        Assert.IsGreaterThan(0.95, metrics.MicroAccuracy);
+        Assert.AreEqual(method, model.Method);
+        Assert.HasCount(6, model.History);
+        Assert.IsLessThan(model.History[0].TrainLoss, model.History[5].TrainLoss);
+    }
+
+    [TestMethod]
+    public void AllKindsOfFeatureColumnGiveAModel()
+    {
+        var mlContext = new MLContext(1);
+        IDataView encoded = Fitted.View(mlContext, Shapes.Encoded(60));
+        IDataView images = mlContext.Transforms.CopyColumns("Bytes", "Image").Fit(encoded).Transform(encoded);
+        foreach (IDataView data in new[] { encoded, Fitted.View(mlContext, Shapes.Pixels(60)), Fitted.View(mlContext, Shapes.Floats(60)), images })
+        {
+            using var model = Fitted.Model(mlContext, data, options =>
+            {
+                options.Epoch = 1;
+                options.ImageWidth = options.ImageHeight = Shapes.Size;
+            });
+            float[][] scores = Fitted.Scores(mlContext, model.Transform(data));
+            Assert.HasCount(60, scores);
+            foreach (float[] row in scores)
+                Assert.AreEqual(1.0, row.Sum(p => (double)p), 1e-5);
+        }
+    }
+
+    [TestMethod]
+    public void TheSameSeedGivesBitIdenticalScoresAndAnotherSeedDoesNot()
+    {
+        float[][] Train(int seed)
+        {
+            var mlContext = new MLContext(seed);
+            IDataView data = Fitted.View(mlContext, Shapes.Pixels(48));
+            using var model = Fitted.Model(mlContext, data, options => options.Augmentation = Augmentation.Standard);
+            return Fitted.Scores(mlContext, model.Transform(data));
+        }
+
+        float[][] first = Train(5), again = Train(5), other = Train(6);
+
+        CollectionAssert.AreEqual(first.SelectMany(row => row).ToArray(), again.SelectMany(row => row).ToArray());
+        CollectionAssert.AreNotEqual(first.SelectMany(row => row).ToArray(), other.SelectMany(row => row).ToArray());
+    }
+
+    [TestMethod]
+    public void TrainingLeavesTheApplicationsRandomStateAlone()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(48));
+        TorchSharp.torch.random.manual_seed(77);
+        using var expected = TorchSharp.torch.rand(3);
+        TorchSharp.torch.random.manual_seed(77);
+
+        using var model = Fitted.Model(mlContext, data, options => options.Epoch = 1);
+
+        using var actual = TorchSharp.torch.rand(3);
+        CollectionAssert.AreEqual(expected.data<float>().ToArray(), actual.data<float>().ToArray());
+    }
+
+    [TestMethod]
+    public void TheCallbackSeesEveryEpochAndTheSameNumbersAreKept()
+    {
+        var mlContext = new MLContext(1);
+        var seen = new List<EpochMetrics>();
+        var logged = new List<string>();
+        mlContext.Log += (_, e) =>
+        {
+            lock (logged)
+                logged.Add(e.Message);
+        };
+
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(60)), options => options.MetricsCallback = seen.Add);
+
+        CollectionAssert.AreEqual(new[] { 1, 2, 3 }, seen.Select(epoch => epoch.Epoch).ToArray());
+        CollectionAssert.AreEqual(seen, model.History.ToList());
+        foreach (EpochMetrics epoch in seen)
+        {
+            Assert.IsTrue(epoch.ValidationAccuracy is >= 0 and <= 1);
+            Assert.IsTrue(double.IsFinite(epoch.ValidationLogLoss + epoch.TrainLoss + epoch.ValidationExpectedCalibrationError));
+            Assert.IsGreaterThan(0, epoch.ImagesPerSecond);
+        }
+        Assert.IsTrue(logged.Any(line => line.Contains("Epoch 2/3", StringComparison.Ordinal)));
+        Assert.IsTrue(logged.Any(line => line.Contains("Temperature", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public void AValidationSetOfOnesOwnIsUsed()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(30));
+        IDataView other = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
+        using var model = Fitted.Model(mlContext, data, options => options.ValidationSet = other);
+        using var without = Fitted.Model(mlContext, data, options => options.ValidationSetFraction = 0);
+
+        Assert.IsTrue(double.IsFinite(model.History[0].ValidationAccuracy));
+        Assert.IsTrue(double.IsNaN(without.History[0].ValidationAccuracy));
+        Assert.AreEqual(1.0, without.Temperature);
+    }
+
+    [TestMethod]
+    public void TemperatureIsFittedOnTheValidationImagesAndFoldedIntoScore()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
+        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(60, seed: 4));
+        using var model = Fitted.Model(mlContext, data, options => options.ValidationSet = validation);
+        using var raw = model.WithTemperature(1);
+
+        Assert.AreNotEqual(1.0, model.Temperature);
+        float[] p = Fitted.Scores(mlContext, model.Transform(data))[0];
+        float[] q = Fitted.Scores(mlContext, raw.Transform(data))[0];
+        double[] powers = [.. q.Select(value => Math.Pow(value, 1 / model.Temperature))];
+        for (int i = 0; i < p.Length; i++)
+            Assert.AreEqual(powers[i] / powers.Sum(), p[i], 1e-5);
+
+        double before = mlContext.MulticlassClassification.Evaluate(raw.Transform(validation)).LogLoss;
+        double after = mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).LogLoss;
+        Assert.IsLessThanOrEqualTo(before, after);
+    }
+
+    [TestMethod]
+    public void EarlyStoppingRestoresTheBestEpoch()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(90));
+        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
+        using var model = Fitted.Model(mlContext, data, options =>
+        {
+            options.Epoch = 40;
+            options.ValidationSet = validation;
+            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 2, MinDelta: 0);
+        });
+
+        Assert.IsLessThan(40, model.History.Count);
+        double best = model.History.Max(epoch => epoch.ValidationAccuracy);
+        Assert.AreEqual(best, mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).MicroAccuracy, 1e-9);
+    }
+
+    [TestMethod]
+    public void CancellationStopsTheTraining()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
+        using var source = new CancellationTokenSource();
+        int epochs = 0;
+
+        Assert.ThrowsExactly<OperationCanceledException>(() => Fitted.Model(mlContext, data, options =>
+        {
+            options.CancellationToken = source.Token;
+            options.MetricsCallback = _ =>
+            {
+                epochs++;
+                source.Cancel();
+            };
+        }));
+        Assert.AreEqual(1, epochs);
+    }
+
+    [TestMethod]
+    public void CancellingTheMLContextStopsTheTraining()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
+
+        Assert.Throws<OperationCanceledException>(() => Fitted.Model(mlContext, data, options => options.MetricsCallback = _ => mlContext.CancelExecution()));
+    }
+
+    [TestMethod]
+    public void ANetworkOfTheUsersOwnIsTrainedSavedAndFoundAgain()
+    {
+        NetworkArchitecture.Register("test-linear", classes => TorchSharp.torch.nn.Sequential(
+            TorchSharp.torch.nn.Flatten(), TorchSharp.torch.nn.Linear(Shapes.Size * Shapes.Size, classes)));
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
+        using var model = Fitted.Model(mlContext, data, options => options.Arch = "test-linear");
+        using var stream = new MemoryStream();
+        mlContext.Model.Save(model, data.Schema, stream);
+
+        ITransformer loaded = new MLContext().Model.Load(stream, out _);
+
+        Assert.AreEqual("test-linear", model.Architecture);
+        CollectionAssert.AreEqual(Fitted.Scores(mlContext, model.Transform(data))[7], Fitted.Scores(mlContext, loaded.Transform(data))[7]);
+    }
+
+    [TestMethod]
+    public void TrainingLeavesNoTensorsBehind()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(48));
+        void TrainAndScore()
+        {
+            using var model = Fitted.Model(mlContext, data, options => options.Epoch = 1);
+            Fitted.Scores(mlContext, model.Transform(data));
+        }
+        static void MakeNetwork() => NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 3, new ImageShape(1, Shapes.Size, Shapes.Size)).Dispose();
+        static long Growth(Action action)
+        {
+            long before = TorchSharp.torch.Tensor.TotalCount;
+            action();
+            return TorchSharp.torch.Tensor.TotalCount - before;
+        }
+        TrainAndScore();
+
+        // TorchSharp's count grows by one for each parameter that is made, even where all is disposed.
+        Assert.AreEqual(Growth(MakeNetwork), Growth(TrainAndScore));
+    }
+}
