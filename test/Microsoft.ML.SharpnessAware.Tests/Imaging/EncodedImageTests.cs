@@ -150,7 +150,9 @@ public sealed class EncodedImageTests
     {
         IDataView paths = View(new FileRow { ImagePath = "/nowhere/at all.png" });
         IDataView data = Context.Transforms.LoadRawImageBytes("Image", null, "ImagePath").Fit(paths).Transform(paths);
-        StringAssert.Contains(ErrorOf(data), "row 0 (counting from 0), '/nowhere/at all.png': the image could not be read.");
+        string message = ErrorOf(data);
+        StringAssert.Contains(message, "/nowhere/at all.png");
+        StringAssert.Contains(message, "Column 'Image', row 0 (counting from 0) or later: the image could not be read. Could not find");
     }
 
     [TestMethod]

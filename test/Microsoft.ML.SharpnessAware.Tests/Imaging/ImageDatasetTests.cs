@@ -167,7 +167,7 @@ public sealed class ImageDatasetTests
         return Context.Data.LoadFromEnumerable(Enumerable.Range(0, count).Select(row => new PixelRow<byte>
         {
             Image = Dense([.. Enumerable.Range(4 * row, 4).Select(i => (byte)i)]),
-            Label = (uint)(row % 3) + 1,
+            Label = (uint)row % 3,
         }).ToArray(), definition);
     }
 

@@ -50,7 +50,7 @@ public sealed class ImageFolderTests
         IDataView data = _context.Data.LoadImagesFromFolder(_folder);
         File.Delete(Path.Combine(_folder, "a/1.png"));
         CollectionAssert.AreEqual(new[] { "a" }, data.GetColumn<string>("Label").ToArray());
-        Assert.ThrowsExactly<FileNotFoundException>(() => data.GetColumn<byte[]>("Image").ToArray());
+        Assert.ThrowsExactly<InvalidOperationException>(() => data.GetColumn<byte[]>("Image").ToArray());
     }
 
     [TestMethod]

@@ -57,9 +57,9 @@ public sealed class LabelColumnTests
 
     private static long[] Read<T>(T[] keys)
     {
-        var definition = SchemaDefinition.Create(typeof(Row<T>));
-        definition["Label"].ColumnType = new KeyDataViewType(typeof(T), 3);
-        IDataView data = Context.Data.LoadFromEnumerable(keys.Select(key => new Row<T> { Label = key }).ToArray(), definition);
+        var builder = new ArrayDataViewBuilder(Context);
+        builder.AddColumn("Label", new KeyDataViewType(typeof(T), 3), keys);
+        IDataView data = builder.GetDataView();
         LabelColumn column = LabelColumn.Bind(data.Schema, "Label");
         Assert.AreEqual(3, column.NumberOfClasses);
         using DataViewRowCursor cursor = data.GetRowCursor(column.Column);
@@ -68,10 +68,5 @@ public sealed class LabelColumnTests
         while (cursor.MoveNext())
             labels.Add(read());
         return [.. labels];
-    }
-
-    private sealed class Row<T>
-    {
-        public T Label { get; set; } = default!;
     }
 }

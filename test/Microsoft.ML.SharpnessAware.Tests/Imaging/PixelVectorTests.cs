@@ -39,7 +39,7 @@ public sealed class PixelVectorTests
         CollectionAssert.AreEqual(new byte[] { 1, 2, 1, 2, 1, 2 }, Read<byte>([1, 2, 1], Dense<byte>(1, 2), new(channels: 3)));
         CollectionAssert.AreEqual(new byte[] { 76, 150 }, Read<byte>([3, 1, 2], Dense<byte>(255, 0, 0, 255, 0, 0), new(channels: 1)));
         CollectionAssert.AreEqual(new byte[] { 76, 150 }, Read<byte>([2, 1, 3], Dense<byte>(255, 0, 0, 0, 255, 0), new(channels: 1)));
-        CollectionAssert.AreEqual(new[] { -0.299f }, Read<float>([3, 1, 1], Dense(-1f, 0, 0), new(channels: 1)));
+        CollectionAssert.AreEqual(new[] { -0.299f, 0.587f }, Read<float>([3, 1, 2], Dense(-1f, 0, 0, 1, 0, 0), new(channels: 1)));
     }
 
     [TestMethod]

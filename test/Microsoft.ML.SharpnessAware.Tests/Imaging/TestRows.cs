@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -11,22 +12,16 @@ internal sealed class FileRow
     public string ImagePath { get; set; } = "";
 
     [KeyType(3)]
-    public uint Label { get; set; } = 1;
+    public uint Label { get; set; } // in memory from 0; in the data view, as every key, from 1
 }
 
 internal sealed class MLImageRow
 {
-    [ImageType]
+    [ImageType(2, 5)] // ML.NET 5.0.1 throws for [ImageType] without a size
     public MLImage? Image { get; set; }
 
     [KeyType(3)]
-    public uint Label { get; set; } = 1;
-}
-
-internal sealed class SizedMLImageRow
-{
-    [ImageType(2, 5)]
-    public MLImage? Image { get; set; }
+    public uint Label { get; set; } // in memory from 0; in the data view, as every key, from 1
 }
 
 internal sealed class PixelRow<T>
@@ -34,7 +29,7 @@ internal sealed class PixelRow<T>
     public VBuffer<T> Image { get; set; }
 
     [KeyType(3)]
-    public uint Label { get; set; } = 1;
+    public uint Label { get; set; } // in memory from 0; in the data view, as every key, from 1
 }
 
 /// <summary>Data views of a few rows, and reading them with the room's own reader.</summary>
@@ -69,7 +64,7 @@ internal static class TestRows
         ImageReader reader = column.OpenReader(cursor);
         var images = new List<T[]>();
         ImageShape shape = default;
-        while (cursor.MoveNext())
+        while (reader.MoveNext(cursor))
         {
             shape = reader.GetShape();
             var pixels = new T[shape.Channels * shape.Height * shape.Width];
@@ -89,6 +84,12 @@ internal static class TestRows
     public static string ErrorOf(IDataView data, ImageRequest? request = null)
     {
         ImageColumn column = ImageColumn.Bind(data.Schema, "Image", request ?? new ImageRequest());
-        return Assert.ThrowsExactly<InvalidOperationException>(() => ReadAll<byte>(data, column)).Message;
+        return Assert.ThrowsExactly<InvalidOperationException>(() =>
+        {
+            if (column.PixelType == ScalarType.Byte)
+                ReadAll<byte>(data, column);
+            else
+                ReadAll<float>(data, column);
+        }).Message;
     }
 }
