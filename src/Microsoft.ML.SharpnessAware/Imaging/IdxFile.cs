@@ -52,11 +52,12 @@ internal static class IdxFile
     private static (int Count, int[] Size) ReadHeader(Stream stream, string path, int itemDimensions, string what)
     {
         byte[] header = new byte[8 + (4 * itemDimensions)];
-        stream.ReadExactly(header);
+        stream.ReadExactly(header, 0, 4);
         uint magic = BinaryPrimitives.ReadUInt32BigEndian(header);
         uint expected = 0x801 + (uint)itemDimensions;
         if (magic != expected)
             throw Error(path, $"its first four bytes are 0x{magic:x8}, not 0x{expected:x8} as in an IDX file of {what}");
+        stream.ReadExactly(header, 4, header.Length - 4);
 
         int[] dimensions = [.. Enumerable.Range(1, 1 + itemDimensions).Select(i => BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(4 * i)))];
         if (dimensions.Any(dimension => dimension < 1) || dimensions.Skip(1).Any(side => side > ImageRequest.MaxSide))

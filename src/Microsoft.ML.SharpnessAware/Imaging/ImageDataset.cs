@@ -47,7 +47,7 @@ internal sealed class ImageDataset : IDisposable
         using DataViewRowCursor cursor = data.GetRowCursor([.. image.Columns, label.Column]);
         ImageReader imageReader = image.OpenReader(cursor);
         Func<long> readLabel = label.OpenReader(cursor);
-        if (!cursor.MoveNext())
+        if (!imageReader.MoveNext(cursor))
             throw new InvalidOperationException($"The data has no rows, so there are no images in column '{featureColumn}' to train on.");
 
         ImageShape shape = imageReader.GetShape();
@@ -59,7 +59,7 @@ internal sealed class ImageDataset : IDisposable
             labels.Add(readLabel());
             imageReader.Read(store.NextRow());
         }
-        while (cursor.MoveNext());
+        while (imageReader.MoveNext(cursor));
 
         return new ImageDataset(store.Complete(), rows: null, tensor(labels.ToArray(), device: CPU), shape, label.NumberOfClasses);
     }

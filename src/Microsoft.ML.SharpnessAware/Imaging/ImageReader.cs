@@ -24,6 +24,24 @@ internal abstract class ImageReader
 
     protected ImageColumn Column { get; }
 
+    /// <summary>
+    /// Moves the cursor on. ML.NET may read rows ahead in other threads (it does for LoadRawImageBytes), and then it is here, and not in
+    /// <see cref="Read"/>, that a file that cannot be read comes to light.
+    /// </summary>
+    public bool MoveNext(DataViewRowCursor cursor)
+    {
+        long next = cursor.Position + 1;
+        try
+        {
+            return cursor.MoveNext();
+        }
+        catch (InvalidOperationException exception) when (IsAboutTheImage(exception.GetBaseException()))
+        {
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
+                $"Column '{Column.Name}', row {next} (counting from 0) or later: the image could not be read. {exception.GetBaseException().Message}"), exception);
+        }
+    }
+
     /// <summary>The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.</summary>
     public ImageShape GetShape()
     {

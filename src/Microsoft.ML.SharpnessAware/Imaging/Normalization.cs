@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -8,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class Normalization : IDisposable
 {
-    private const long ChunkValues = 8 << 20; // 64 MB as float64
+    private const long ChunkValues = 4 << 20;
 
     private readonly Tensor _mean;
     private readonly Tensor _inverseDeviation;
@@ -53,30 +55,26 @@ internal sealed class Normalization : IDisposable
 
     private static Normalization FromData(Func<long, long, Tensor> batch, long count, ImageShape shape)
     {
-        long rows = Math.Clamp(ChunkValues / ((long)shape.Channels * shape.Height * shape.Width), 1, count);
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-
-        // Sums of the differences from the first chunk's mean: one pass, and no cancellation when the mean is large beside the deviation.
-        Tensor shift = Double(batch(0, rows)).mean([0, 2, 3], keepdim: true);
-        Tensor sum = zeros_like(shift);
-        Tensor squares = zeros_like(shift);
+        var channels = new ChannelMoments[shape.Channels];
+        int area = shape.Height * shape.Width;
+        long rows = Math.Max(1, ChunkValues / ((long)shape.Channels * area));
         for (long start = 0; start < count; start += rows)
         {
-            using var chunkScope = NewDisposeScope();
-            Tensor difference = Double(batch(start, Math.Min(rows, count - start))).sub_(shift);
-            sum.add_(difference.sum([0, 2, 3], keepdim: true));
-            squares.add_(difference.pow_(2).sum([0, 2, 3], keepdim: true));
+            using Tensor chunk = batch(start, Math.Min(rows, count - start));
+            if (chunk.dtype == ScalarType.Byte)
+                Add<byte>(chunk.bytes, area, channels);
+            else
+                Add<float>(MemoryMarshal.Cast<byte, float>(chunk.bytes), area, channels);
         }
 
-        double pixels = (double)count * shape.Height * shape.Width;
-        Tensor mean = sum / pixels;
-        Tensor deviation = (squares / pixels - mean.square()).clamp_min(0).sqrt();
-        return new Normalization(
-            (mean + shift).data<double>().ToArray(),
-            [.. deviation.data<double>().ToArray().Select(value => value > 0 ? value : 1)]);
+        return new Normalization([.. channels.Select(channel => channel.Mean)], [.. channels.Select(channel => channel.Deviation)]);
+    }
 
-        static Tensor Double(Tensor chunk) => chunk.to(float64, copy: true);
+    private static void Add<T>(ReadOnlySpan<T> pixels, int area, Span<ChannelMoments> channels)
+        where T : unmanaged, INumber<T>
+    {
+        for (int plane = 0; plane * area < pixels.Length; plane++)
+            channels[plane % channels.Length].Add(pixels.Slice(plane * area, area));
     }
 
     private static Tensor PerChannel(IEnumerable<double> values, Device device)

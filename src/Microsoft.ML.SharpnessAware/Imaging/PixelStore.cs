@@ -15,6 +15,7 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
 
     private readonly List<Tensor> _blocks = [];
     private readonly int _rowBytes = shape.Channels * shape.Height * shape.Width * (int)type.ElementSize();
+    private nint _block;
     private long _blockRows;
     private long _usedRows;
 
@@ -22,16 +23,8 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
     public unsafe Span<byte> NextRow()
     {
         if (_usedRows == _blockRows)
-        {
-            _blockRows = _blocks.Count == 0 && expectedRows > 0 ? expectedRows.Value : Math.Max(1, BlockBytes / _rowBytes);
-            _blocks.Add(Allocate(_blockRows));
-            _usedRows = 0;
-        }
-
-        // A span counts in int, so it starts at the block's first image and the pointer goes on from there.
-        using Tensor first = _blocks[^1].narrow(0, 0, 1);
-        byte* start = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
-        return new Span<byte>(start + (_usedRows++ * _rowBytes), _rowBytes);
+            AddBlock();
+        return new Span<byte>((byte*)_block + (_usedRows++ * _rowBytes), _rowBytes);
     }
 
     /// <summary>The tensor of all rows, which the caller owns; the store is empty afterwards.</summary>
@@ -62,6 +55,17 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
     }
 
     public void Dispose() => _blocks.ForEach(block => block.Dispose());
+
+    private unsafe void AddBlock()
+    {
+        _blockRows = _blocks.Count == 0 && expectedRows > 0 ? expectedRows.Value : Math.Max(1, BlockBytes / _rowBytes);
+        _usedRows = 0;
+        _blocks.Add(Allocate(_blockRows));
+
+        // TorchSharp gives a tensor's memory as a span, which cannot be longer than 2 GB; the first row's is enough to know where it starts.
+        using Tensor first = _blocks[^1].narrow(0, 0, 1);
+        _block = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+    }
 
     private Tensor Allocate(long rows) =>
         empty([rows, shape.Channels, shape.Height, shape.Width], dtype: type, device: CPU).DetachFromDisposeScope();

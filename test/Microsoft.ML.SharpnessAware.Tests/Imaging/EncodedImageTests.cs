@@ -1,0 +1,174 @@
+using Microsoft.ML.Data;
+using SkiaSharp;
+using static Microsoft.ML.SharpnessAware.Tests.TestRows;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class EncodedImageTests
+{
+    private static readonly SKColor Orange = new(250, 130, 10);
+
+    [TestMethod]
+    [DataRow(SKEncodedImageFormat.Png, 0)]
+    [DataRow(SKEncodedImageFormat.Webp, 0)]
+    [DataRow(SKEncodedImageFormat.Jpeg, 3)]
+    public void ColourFilesGivePlanesOfRedGreenAndBlue(SKEncodedImageFormat format, int tolerance)
+    {
+        byte[] planes = ReadFile(TestImages.Encode(16, 8, (x, _) => x < 8 ? Orange : SKColors.Navy, format), 16, 8);
+        AssertNear([250, 130, 10], Corner(planes, 0), tolerance);
+        AssertNear([0, 0, 128], Corner(planes, 127), tolerance);
+
+        byte[] Corner(byte[] image, int i) => [image[i], image[128 + i], image[256 + i]];
+    }
+
+    [TestMethod]
+    public void GifAndBmpAreRead()
+    {
+        byte[] gif =
+        [
+            .. "GIF89a"u8, 1, 0, 1, 0, 0x80, 0, 0, 250, 130, 10, 0, 0, 0, // 1 × 1, two colours
+            0x2C, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0, 0x3B,
+        ];
+        byte[] bmp =
+        [
+            .. "BM"u8, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, 0, 0, 0, 0, 4, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 130, 250, 0,
+        ];
+        CollectionAssert.AreEqual(new byte[] { 250, 130, 10 }, ReadFile(gif, 1, 1));
+        CollectionAssert.AreEqual(new byte[] { 250, 130, 10 }, ReadFile(bmp, 1, 1));
+    }
+
+    [TestMethod]
+    public void GreyFilesHaveOneChannelWhateverTheirFormatAndDepth()
+    {
+        byte[] png = ReadFile(TestImages.EncodeGrey(4, 2, (x, y) => (byte)((60 * x) + y)), 4, 2);
+        CollectionAssert.AreEqual(new byte[] { 0, 60, 120, 180, 1, 61, 121, 181 }, png);
+
+        byte[] jpeg = ReadFile(TestImages.EncodeGrey(8, 8, (_, _) => 77, SKEncodedImageFormat.Jpeg), 8, 8);
+        Assert.HasCount(64, jpeg);
+        AssertNear([77], jpeg[..1], 1);
+
+        byte[] oneBit = ReadFile(TestImages.Png(3, 1, bitDepth: 1, colorType: 0, [0, 0b1010_0000]), 3, 1);
+        CollectionAssert.AreEqual(new byte[] { 255, 0, 255 }, oneBit);
+
+        byte[] sixteenBit = ReadFile(TestImages.Png(2, 1, bitDepth: 16, colorType: 0, [0, 0x12, 0x34, 0xFF, 0xFF]), 2, 1, channels: 1);
+        CollectionAssert.AreEqual(new byte[] { 0x12, 255 }, sixteenBit);
+    }
+
+    [TestMethod]
+    public void PaletteFilesGiveTheirColours()
+    {
+        byte[] png = TestImages.Png(2, 1, bitDepth: 8, colorType: 3, [0, 1, 0], palette: [10, 20, 30, 200, 100, 50]);
+        CollectionAssert.AreEqual(new byte[] { 200, 10, 100, 20, 50, 30 }, ReadFile(png, 2, 1));
+    }
+
+    [TestMethod]
+    public void TransparencyIsLaidOverWhite()
+    {
+        byte[] file = TestImages.Encode(3, 1, (x, _) => SKColors.Red.WithAlpha((byte)(x * 128 is 256 ? 255 : x * 128)));
+        AssertNear([255, 255, 255, 255, 127, 0, 255, 127, 0], ReadFile(file, 3, 1), 1);
+    }
+
+    [TestMethod]
+    public void RequestedChannelsConvertGreyAndColour()
+    {
+        byte[] grey = TestImages.EncodeGrey(2, 1, (x, _) => (byte)(10 + x));
+        CollectionAssert.AreEqual(new byte[] { 10, 11, 10, 11, 10, 11 }, ReadFile(grey, 2, 1, channels: 3));
+
+        byte[] colours = TestImages.Encode(4, 1, (x, _) => new[] { SKColors.Red, SKColors.Lime, SKColors.Blue, SKColors.White }[x]);
+        CollectionAssert.AreEqual(new byte[] { 76, 150, 29, 255 }, ReadFile(colours, 4, 1, channels: 1));
+    }
+
+    [TestMethod]
+    public void ALargeJpegIsReducedWithoutAliasing()
+    {
+        byte[] stripes = TestImages.Encode(1024, 512, (x, y) => ((x ^ y) & 1) == 0 ? SKColors.Black : SKColors.White, SKEncodedImageFormat.Jpeg);
+        foreach (byte value in ReadFile(stripes, 16, 16))
+            Assert.AreEqual(128, value, 3);
+
+        byte[] ramp = TestImages.Encode(1024, 512, (x, _) => new SKColor((byte)(x / 4), 0, 0), SKEncodedImageFormat.Jpeg);
+        byte[] reduced = ReadFile(ramp, 16, 16);
+        for (int x = 0; x < 16; x++)
+            Assert.AreEqual(7.5 + (16 * x), reduced[x], 2, $"column {x}");
+    }
+
+    [TestMethod]
+    public void AnImageThatDiffersInChannelsFromTheFirstIsAnError()
+    {
+        byte[] grey = TestImages.EncodeGrey(2, 2, (_, _) => 9);
+        byte[] colour = TestImages.Encode(2, 2, (_, _) => Orange);
+        string message = ErrorOf(Files(colour, colour, grey));
+        StringAssert.Contains(message, "Column 'Image', row 2 (counting from 0)");
+        StringAssert.Contains(message, "1 channel (grey), the first image has 3 channels (colour). Set ImageChannels");
+        StringAssert.Contains(ErrorOf(Files(grey, colour)), "3 channels (colour), the first image has 1 channel (grey)");
+        ReadFirst(Files(colour, grey), channels: 3);
+    }
+
+    [TestMethod]
+    public void AnEmptyImageIsAnErrorWithItsPath()
+    {
+        byte[] good = TestImages.Encode(2, 2, (_, _) => Orange);
+        IDataView data = View(new FileRow { Image = good }, new FileRow { Image = [], ImagePath = "cats/7.png" });
+        StringAssert.Contains(ErrorOf(data), "row 1 (counting from 0), 'cats/7.png': the image is empty");
+        StringAssert.Contains(ErrorOf(Files([null])), "row 0 (counting from 0): the image is empty");
+    }
+
+    [TestMethod]
+    public void BytesThatAreNoImageAreAnError() =>
+        StringAssert.Contains(ErrorOf(Files("not an image"u8.ToArray()), new(channels: 3)), "the 12 bytes are not an image");
+
+    [TestMethod]
+    [DataRow(SKEncodedImageFormat.Jpeg)]
+    [DataRow(SKEncodedImageFormat.Png)]
+    [DataRow(SKEncodedImageFormat.Webp)]
+    public void AnImageCutAnywhereIsAnErrorAndNeverHalfAnImage(SKEncodedImageFormat format)
+    {
+        var random = new Random(1);
+        byte[] file = TestImages.Encode(40, 40, (_, _) => new SKColor((uint)random.Next() | 0xFF000000), format);
+        for (int percent = 0; percent < 95; percent += 5)
+        {
+            string message = ErrorOf(Files(file[..(file.Length * percent / 100)]));
+            Assert.IsTrue(message.Contains("truncated") || message.Contains("too few") || message.Contains("empty") || message.Contains("damaged"), message);
+        }
+
+        StringAssert.Contains(ErrorOf(Files(file[..(file.Length * 9 / 10)])), format == SKEncodedImageFormat.Webp ? "Column" : "truncated");
+    }
+
+    [TestMethod]
+    public void AnImageOfAbsurdSizeIsRefusedBeforeItIsDecoded()
+    {
+        byte[] bomb = TestImages.Png(60_000, 60_000, bitDepth: 8, colorType: 2, [0, 1, 2]);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        StringAssert.Contains(ErrorOf(Files(bomb)), "60000 × 60000 pixels; at most 100 million");
+        Assert.IsLessThan(10_000_000, GC.GetAllocatedBytesForCurrentThread() - before);
+        StringAssert.Contains(ErrorOf(Files(TestImages.Png(70_000, 1, 8, 2, [0]))), "65535 a side");
+    }
+
+    [TestMethod]
+    public void AFileThatCannotBeReadIsAnErrorWithItsPath()
+    {
+        IDataView paths = View(new FileRow { ImagePath = "/nowhere/at all.png" });
+        IDataView data = Context.Transforms.LoadRawImageBytes("Image", null, "ImagePath").Fit(paths).Transform(paths);
+        string message = ErrorOf(data);
+        StringAssert.Contains(message, "/nowhere/at all.png");
+        StringAssert.Contains(message, "Column 'Image', row 0 (counting from 0) or later: the image could not be read. Could not find");
+    }
+
+    [TestMethod]
+    public void SparseBytesAreReadAsDense()
+    {
+        byte[] file = TestImages.EncodeGrey(2, 1, (x, _) => (byte)(10 + x));
+        int[] indices = [.. Enumerable.Range(0, file.Length).Where(i => file[i] != 0)];
+        var sparse = new VBuffer<byte>(file.Length, indices.Length, [.. indices.Select(i => file[i])], indices);
+        IDataView data = View(new PixelRow<byte> { Image = sparse });
+        CollectionAssert.AreEqual(new byte[] { 10, 11 }, ReadFirst(data, 2, 1));
+    }
+
+    internal static void AssertNear(byte[] expected, byte[] actual, int tolerance)
+    {
+        Assert.HasCount(expected.Length, actual);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], actual[i], (double)tolerance, $"value {i}");
+    }
+}

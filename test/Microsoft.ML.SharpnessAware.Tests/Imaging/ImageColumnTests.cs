@@ -1,0 +1,157 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+using static Microsoft.ML.SharpnessAware.Tests.TestRows;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class ImageColumnTests
+{
+    [TestMethod]
+    public void EncodedImagesDefaultTo64By64AndLeaveTheChannelsToTheFirstImage()
+    {
+        ImageColumn column = Bind(Files());
+        Assert.IsNull(column.Shape);
+        Assert.AreEqual(ScalarType.Byte, column.PixelType);
+        (ImageShape shape, _) = ReadAll<byte>(Files(TestImages.EncodeGrey(3, 3, (_, _) => 7)), column);
+        Assert.AreEqual(new ImageShape(1, 64, 64), shape);
+        Assert.AreEqual(new ImageShape(3, 20, 10), Bind(Files(), new(10, 20, 3)).Shape);
+    }
+
+    [TestMethod]
+    public void MLImagesTakeTheirTypesSizeUnlessAnotherIsRequested()
+    {
+        DataViewSchema anySize = SchemaOf(new ImageDataViewType()).Schema;
+        Assert.AreEqual(new ImageShape(3, 64, 64), ImageColumn.Bind(anySize, "Image", new()).Shape);
+        Assert.AreEqual(new ImageShape(3, 2, 5), Bind(MLImages()).Shape);
+        Assert.AreEqual(new ImageShape(1, 2, 9), Bind(MLImages(), new(width: 9, channels: 1)).Shape);
+    }
+
+    [TestMethod]
+    [DataRow(new[] { 3, 4, 5 }, 3, 4, 5)]
+    [DataRow(new[] { 6, 5, 3 }, 3, 6, 5)]
+    [DataRow(new[] { 1, 4, 5 }, 1, 4, 5)]
+    [DataRow(new[] { 5, 6, 4 }, 4, 5, 6)]
+    [DataRow(new[] { 3, 8, 3 }, 3, 8, 3)]
+    [DataRow(new[] { 4, 5 }, 1, 4, 5)]
+    public void DimensionsOfAPixelVectorTellTheShape(int[] dimensions, int channels, int height, int width)
+    {
+        Assert.AreEqual(new ImageShape(channels, height, width), Bind(Pixels<byte>(dimensions)).Shape);
+        Assert.AreEqual(ScalarType.Float32, Bind(Pixels<float>(dimensions)).PixelType);
+    }
+
+    [TestMethod]
+    public void RequestedChannelsDecideBetweenFirstAndLast()
+    {
+        Assert.AreEqual(new ImageShape(2, 8, 9), Bind(Pixels<byte>([8, 9, 2]), new(channels: 2)).Shape);
+        Assert.AreEqual(new ImageShape(4, 3, 9), Bind(Pixels<byte>([3, 9, 4]), new(channels: 4)).Shape);
+        StringAssert.Contains(BindError(Pixels<byte>([8, 9, 2])), "set ImageChannels");
+    }
+
+    [TestMethod]
+    public void AFlatVectorNeedsTheSizeOfItsImages()
+    {
+        Assert.AreEqual(new ImageShape(3, 2, 5), Bind(Pixels<float>([30]), new(5, 2)).Shape);
+        StringAssert.Contains(BindError(Pixels<float>([30])), "set ImageWidth and ImageHeight");
+        StringAssert.Contains(BindError(Pixels<float>([30]), new(5, 2, 1)), "30 values, but 1 channels × 2 rows × 5 columns are 10");
+        StringAssert.Contains(BindError(Pixels<float>([30]), new(7, 2)), "30 values");
+    }
+
+    [TestMethod]
+    public void PixelVectorsAreNeitherResizedNorGivenOtherChannelsThanGreyAndColour()
+    {
+        StringAssert.Contains(BindError(Pixels<byte>([1, 4, 5]), new(width: 6)), "its pixels are 5 × 4 (width × height), asked for were 6 × 4");
+        StringAssert.Contains(BindError(Pixels<byte>([4, 5, 5]), new(channels: 1)), "4 channels and cannot be converted to 1");
+        StringAssert.Contains(BindError(Pixels<byte>([2, 3, 4, 5])), "two or three dimensions");
+    }
+
+    [TestMethod]
+    public void ImagesHaveOneOrThreeChannels()
+    {
+        StringAssert.Contains(BindError(Files(), new(channels: 4)), "not 4");
+        StringAssert.Contains(BindError(MLImages(), new(channels: 2)), "not 2");
+    }
+
+    [TestMethod]
+    public void RequestsOutOfRangeAreRefused()
+    {
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new ImageRequest(width: 0));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new ImageRequest(height: 8193));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new ImageRequest(channels: 0));
+    }
+
+    [TestMethod]
+    public void AMissingColumnIsNamed() =>
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ImageColumn.Bind(Files().Schema, "Photo", new())).Message, "'Photo'");
+
+    [TestMethod]
+    public void WrongTypesAreRefusedAlikeInASchemaAndInASchemaShape()
+    {
+        DataViewType[] wrong =
+        [
+            TextDataViewType.Instance, NumberDataViewType.Single, NumberDataViewType.Byte, new KeyDataViewType(typeof(uint), 3),
+            new VectorDataViewType(NumberDataViewType.Single), new VectorDataViewType(NumberDataViewType.Double, 4),
+            new VectorDataViewType(TextDataViewType.Instance, 4), new VectorDataViewType(new KeyDataViewType(typeof(byte), 3), 4),
+        ];
+        DataViewType[] right =
+        [
+            new VectorDataViewType(NumberDataViewType.Byte), new VectorDataViewType(NumberDataViewType.Byte, 1, 2, 2),
+            new VectorDataViewType(NumberDataViewType.Single, 1, 2, 2), new ImageDataViewType(),
+        ];
+        foreach (DataViewType type in wrong)
+        {
+            (DataViewSchema schema, SchemaShape.Column column) = SchemaOf(type);
+            string[] messages =
+            [
+                Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ImageColumn.Bind(schema, "Image", new()), type.ToString()).Message,
+                Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ImageColumn.Check(column), type.ToString()).Message,
+            ];
+            foreach (string message in messages)
+            {
+                StringAssert.Contains(message, "'Image'");
+                StringAssert.Contains(message, "(a) a variable-size vector of Byte");
+                Assert.AreEqual(type is TextDataViewType, message.Contains("If the text is the path of an image", StringComparison.Ordinal), message);
+            }
+        }
+
+        foreach (DataViewType type in right)
+        {
+            (DataViewSchema schema, SchemaShape.Column column) = SchemaOf(type);
+            ImageColumn.Check(column);
+            ImageColumn.Bind(schema, "Image", new());
+        }
+    }
+
+    [TestMethod]
+    public void AModelRefusesPixelsOfAnotherTypeButConvertsGreyAndColour()
+    {
+        var shape = new ImageShape(3, 4, 5);
+        Assert.AreEqual(shape, ImageColumn.Bind(Files().Schema, "Image", shape, ScalarType.Byte).Shape);
+        Assert.AreEqual(shape, ImageColumn.Bind(Pixels<byte>([1, 4, 5]).Schema, "Image", shape, ScalarType.Byte).Shape);
+        string message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ImageColumn.Bind(Pixels<float>([3, 4, 5]).Schema, "Image", shape, ScalarType.Byte)).Message;
+        StringAssert.Contains(message, "trained on bytes, this column holds float pixels");
+    }
+
+    [TestMethod]
+    public void ThePathIsAmongTheColumnsOnlyWhereItIsText()
+    {
+        CollectionAssert.AreEqual(new[] { "Image", "ImagePath" }, Bind(Files()).Columns.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "Image" }, Bind(MLImages()).Columns.Select(column => column.Name).ToArray());
+    }
+
+    private static ImageColumn Bind(IDataView data, ImageRequest? request = null) => ImageColumn.Bind(data.Schema, "Image", request ?? new());
+
+    private static string BindError(IDataView data, ImageRequest? request = null) =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Bind(data, request)).Message;
+
+    private static (DataViewSchema Schema, SchemaShape.Column Column) SchemaOf(DataViewType type)
+    {
+        var builder = new DataViewSchema.Builder();
+        builder.AddColumn("Image", type);
+        DataViewSchema schema = builder.ToSchema();
+        return (schema, SchemaShape.Create(schema).Single());
+    }
+}

@@ -1,0 +1,185 @@
+using Microsoft.ML.Data;
+using TorchSharp;
+using static Microsoft.ML.SharpnessAware.Tests.TestRows;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class ImageDatasetTests
+{
+    [TestMethod]
+    public void RowsKeepTheirOrderPixelsAndLabels()
+    {
+        using ImageDataset data = Load(Rows(5));
+        Assert.AreEqual(5, data.Count);
+        Assert.AreEqual(3, data.NumberOfClasses);
+        Assert.AreEqual(new ImageShape(1, 2, 2), data.Shape);
+        Assert.AreEqual(ScalarType.Byte, data.PixelType);
+        CollectionAssert.AreEqual(new long[] { 0, 1, 2, 0, 1 }, data.Labels.data<long>().ToArray());
+        using Tensor all = data.Batch(0, 5);
+        CollectionAssert.AreEqual(new long[] { 5, 1, 2, 2 }, all.shape);
+        CollectionAssert.AreEqual(Enumerable.Range(0, 20).Select(i => (byte)i).ToArray(), all.data<byte>().ToArray());
+    }
+
+    [TestMethod]
+    public void AnUnknownNumberOfRowsGivesTheSameTensors()
+    {
+        IDataView known = Rows(7);
+        IDataView unknown = Context.Data.FilterByCustomPredicate<PixelRow<byte>>(known, _ => false);
+        Assert.IsNull(unknown.GetRowCount());
+        using ImageDataset expected = Load(known);
+        using ImageDataset actual = Load(unknown);
+        AssertEqual(expected.Batch(0, 7), actual.Batch(0, 7));
+        AssertEqual(expected.Labels.alias(), actual.Labels.alias());
+    }
+
+    [TestMethod]
+    public void TheStoreGrowsBlockByBlock()
+    {
+        // 8 MB images: four fit a block of 32 MB, so that ten need three blocks.
+        var shape = new ImageShape(1, 1024, 2048);
+        using var store = new PixelStore(shape, ScalarType.Float32, expectedRows: null);
+        for (byte row = 0; row < 10; row++)
+            store.NextRow().Fill(row);
+        using Tensor pixels = store.Complete();
+        CollectionAssert.AreEqual(new long[] { 10, 1, 1024, 2048 }, pixels.shape);
+        for (byte row = 0; row < 10; row++)
+        {
+            using Tensor image = pixels.narrow(0, row, 1);
+            Assert.AreEqual(-1, image.bytes.IndexOfAnyExcept(row));
+        }
+    }
+
+    [TestMethod]
+    [DataRow(2L)]
+    [DataRow(9L)]
+    public void AWrongRowCountIsHarmless(long expected)
+    {
+        using var store = new PixelStore(new ImageShape(1, 1, 2), ScalarType.Byte, expected);
+        for (byte row = 0; row < 4; row++)
+            store.NextRow().Fill(row);
+        using Tensor pixels = store.Complete();
+        CollectionAssert.AreEqual(new byte[] { 0, 0, 1, 1, 2, 2, 3, 3 }, pixels.data<byte>().ToArray());
+    }
+
+    [TestMethod]
+    public void FloatsStayFloats()
+    {
+        using ImageDataset data = Load(Pixels([1, 1, 2], Dense(0.5f, -3f)));
+        Assert.AreEqual(ScalarType.Float32, data.PixelType);
+        using Tensor batch = data.Batch(0, 1);
+        CollectionAssert.AreEqual(new[] { 0.5f, -3f }, batch.data<float>().ToArray());
+    }
+
+    [TestMethod]
+    public void ABatchHasTheRowsOfItsIndex()
+    {
+        using ImageDataset data = Load(Rows(5));
+        using Tensor index = tensor([3L, 0L, 3L]);
+        using Tensor batch = data.Batch(index);
+        CollectionAssert.AreEqual(new byte[] { 12, 13, 14, 15, 0, 1, 2, 3, 12, 13, 14, 15 }, batch.data<byte>().ToArray());
+    }
+
+    [TestMethod]
+    public void ASubsetOfASubsetHasItsRowsAndOutlivesTheWhole()
+    {
+        ImageDataset whole = Load(Rows(6));
+        ImageDataset half = whole.Subset([5, 3, 1]);
+        using ImageDataset part = half.Subset([2, 0]);
+        whole.Dispose();
+        half.Dispose();
+        Assert.AreEqual(2, part.Count);
+        CollectionAssert.AreEqual(new long[] { 1, 2 }, part.Labels.data<long>().ToArray());
+        using Tensor all = part.Batch(0, 2);
+        using Tensor index = tensor([1L]);
+        using Tensor last = part.Batch(index);
+        CollectionAssert.AreEqual(new byte[] { 4, 5, 6, 7, 20, 21, 22, 23 }, all.data<byte>().ToArray());
+        CollectionAssert.AreEqual(new byte[] { 20, 21, 22, 23 }, last.data<byte>().ToArray());
+    }
+
+    [TestMethod]
+    public void NoRowsAreAnError() =>
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Load(Rows(0))).Message, "no rows");
+
+    [TestMethod]
+    public void LoadingCanBeCancelled()
+    {
+        int rows = 0;
+        Assert.ThrowsExactly<OperationCanceledException>(() => ImageDataset.Load(
+            Rows(100), "Image", "Label", new(), () => { if (++rows == 3) throw new OperationCanceledException(); }));
+        Assert.AreEqual(3, rows);
+    }
+
+    [TestMethod]
+    public void EncodedImagesAreDecodedOnceEach()
+    {
+        int reads = 0;
+        IDataView files = Files([.. Enumerable.Range(0, 4).Select(i => TestImages.EncodeGrey(2, 2, (_, _) => (byte)i))]);
+        IDataView counted = Context.Transforms.CustomMapping<FileRow, Mapped>((source, target) => { reads++; target.Copy = source.Image; }, null)
+            .Fit(files).Transform(files);
+        using ImageDataset data = ImageDataset.Load(counted, "Copy", "Label", new(2, 2, 1));
+        Assert.AreEqual(4, reads);
+    }
+
+    [TestMethod]
+    public void NothingIsLeftOfADisposedOrFailedDataSet()
+    {
+        long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        using (ImageDataset data = Load(Rows(9)))
+        using (ImageDataset subset = data.Subset([1, 2]))
+        {
+            using Tensor index = tensor([0L]);
+            data.Batch(index).Dispose();
+            subset.Batch(index).Dispose();
+            subset.Batch(0, 2).Dispose();
+        }
+
+        Assert.ThrowsExactly<InvalidOperationException>(() => Load(Pixels([1, 1, 1], Dense(1f), Dense(float.NaN))));
+        Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+    }
+
+    [TestMethod]
+    public void AnOpenDisposeScopeDoesNotTakeTheTensorsAway()
+    {
+        ImageDataset data, subset;
+        using (NewDisposeScope())
+        {
+            data = Load(Rows(3));
+            subset = data.Subset([0, 2]);
+        }
+
+        using (data)
+        using (subset)
+        {
+            using Tensor batch = subset.Batch(1, 1);
+            CollectionAssert.AreEqual(new byte[] { 8, 9, 10, 11 }, batch.data<byte>().ToArray());
+            Assert.AreEqual(3, data.Count);
+        }
+    }
+
+    private static ImageDataset Load(IDataView data) => ImageDataset.Load(data, "Image", "Label", new());
+
+    private static IDataView Rows(int count)
+    {
+        var definition = SchemaDefinition.Create(typeof(PixelRow<byte>));
+        definition["Image"].ColumnType = new VectorDataViewType(NumberDataViewType.Byte, 1, 2, 2);
+        return Context.Data.LoadFromEnumerable(Enumerable.Range(0, count).Select(row => new PixelRow<byte>
+        {
+            Image = Dense([.. Enumerable.Range(4 * row, 4).Select(i => (byte)i)]),
+            Label = (uint)row % 3,
+        }).ToArray(), definition);
+    }
+
+    private static void AssertEqual(Tensor expected, Tensor actual)
+    {
+        using (expected)
+        using (actual)
+            Assert.IsTrue(expected.equal(actual).all().item<bool>());
+    }
+
+    private sealed class Mapped
+    {
+        public byte[]? Copy { get; set; }
+    }
+}

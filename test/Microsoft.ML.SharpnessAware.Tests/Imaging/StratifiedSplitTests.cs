@@ -1,0 +1,79 @@
+using CsCheck;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class StratifiedSplitTests
+{
+    private static readonly Gen<(long[] Labels, double Fraction, int Seed)> Cases =
+        Gen.Select(Gen.Long[0, 6].Array[0, 200], Gen.Double[0, 0.99], Gen.Int);
+
+    [TestMethod]
+    public void EveryRowIsInExactlyOnePartAndBothAreAscending() => Cases.Sample(c =>
+    {
+        (long[] training, long[] validation) = StratifiedSplit.Split(c.Labels, c.Fraction, c.Seed);
+        CollectionAssert.AreEqual(Enumerable.Range(0, c.Labels.Length).Select(i => (long)i).ToArray(), training.Concat(validation).Order().ToArray());
+        CollectionAssert.AreEqual(training.Order().ToArray(), training);
+        CollectionAssert.AreEqual(validation.Order().ToArray(), validation);
+    });
+
+    [TestMethod]
+    public void EveryClassGivesItsShareRoundedAndKeepsATrainingRow() => Cases.Sample(c =>
+    {
+        (long[] training, long[] validation) = StratifiedSplit.Split(c.Labels, c.Fraction, c.Seed);
+        foreach (IGrouping<long, long> rows in c.Labels.GroupBy(label => label))
+        {
+            int taken = validation.Count(row => c.Labels[row] == rows.Key);
+            double share = c.Fraction * rows.Count();
+            Assert.IsTrue(taken < share + 1 && (taken > share - 1 || taken == rows.Count() - 1), $"{taken} of {share}");
+            Assert.Contains(rows.Key, training.Select(row => c.Labels[row]));
+        }
+    });
+
+    [TestMethod]
+    public void TheWholeIsRoundedTooUnlessClassesRunOut()
+    {
+        long[] labels = [.. Enumerable.Range(0, 250).Select(i => (long)(i % 10))];
+        for (int seed = 0; seed < 20; seed++)
+            Assert.HasCount(25, StratifiedSplit.Split(labels, 0.1, seed).Validation);
+        Assert.IsEmpty(StratifiedSplit.Split([0, 1, 2, 3], 0.5, 1).Validation);
+        Assert.IsEmpty(StratifiedSplit.Split(labels, 0, 1).Validation);
+    }
+
+    [TestMethod]
+    public void ThoseRoundedUpAreNotAlwaysTheSameClasses()
+    {
+        long[] labels = [.. Enumerable.Range(0, 250).Select(i => (long)(i % 10))];
+        int[] more = new int[10];
+        for (int seed = 0; seed < 50; seed++)
+        {
+            foreach (var rows in StratifiedSplit.Split(labels, 0.1, seed).Validation.GroupBy(row => labels[row]).Where(rows => rows.Count() == 3))
+                more[rows.Key]++;
+        }
+
+        Assert.IsTrue(more.All(count => count is > 0 and < 50));
+    }
+
+    [TestMethod]
+    public void TheSeedDecidesAndNothingElse() => Cases.Sample(c =>
+    {
+        (long[] training, long[] validation) = StratifiedSplit.Split(c.Labels, c.Fraction, c.Seed);
+        (long[] again, long[] validationAgain) = StratifiedSplit.Split(c.Labels, c.Fraction, c.Seed);
+        CollectionAssert.AreEqual(training, again);
+        CollectionAssert.AreEqual(validation, validationAgain);
+    });
+
+    [TestMethod]
+    public void AnotherSeedGivesAnotherSplit()
+    {
+        long[] labels = new long[100];
+        CollectionAssert.AreNotEqual(StratifiedSplit.Split(labels, 0.5, 1).Validation, StratifiedSplit.Split(labels, 0.5, 2).Validation);
+    }
+
+    [TestMethod]
+    [DataRow(-0.1)]
+    [DataRow(1.0)]
+    [DataRow(double.NaN)]
+    public void FractionsOutOfRangeAreRefused(double fraction) =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => StratifiedSplit.Split([0, 0], fraction, 1));
+}
