@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Numerics.Tensors;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Decides whether one row of scores is a probability distribution over the classes.</summary>
+internal static class ProbabilityRow
+{
+    /// <summary>
+    /// How far from 1 a row may sum. Softmax in float32 stays within 1e-5, in half precision within 1e-3, and probabilities that were
+    /// rounded to two decimals within about this; logits and unnormalised one-versus-all scores do not.
+    /// </summary>
+    public const double SumTolerance = 0.01;
+
+    /// <summary>How far above 1 a single score may lie; rounding only.</summary>
+    public const float ExcessTolerance = 1e-4f;
+
+    /// <summary>Null if the row is a distribution, otherwise what is wrong with it as a clause: "has the negative score -0.2 for class
+    /// 3".</summary>
+    public static string? Problem(ReadOnlySpan<float> scores)
+    {
+        float minimum = TensorPrimitives.Min(scores);       // NaN if any score is
+        if (minimum >= 0 && TensorPrimitives.Max(scores) <= 1 + ExcessTolerance)
+        {
+            float sum = TensorPrimitives.Sum(scores);
+            return Math.Abs(sum - 1) <= SumTolerance + 1e-6 ? null : Invariant($"has scores that sum to {sum:G6}, not 1");
+        }
+
+        if (float.IsNaN(minimum))
+            return $"has a score that is not a number (NaN) for class {IndexOfNaN(scores)}";
+        if (minimum < 0)
+            return Invariant($"has the negative score {minimum:G6} for class {TensorPrimitives.IndexOfMin(scores)}");
+        int largest = TensorPrimitives.IndexOfMax(scores);
+        return Invariant($"has the score {scores[largest]:G6}, more than 1, for class {largest}");
+    }
+
+    private static int IndexOfNaN(ReadOnlySpan<float> scores)
+    {
+        int index = 0;
+        while (!float.IsNaN(scores[index]))
+            index++;
+        return index;
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

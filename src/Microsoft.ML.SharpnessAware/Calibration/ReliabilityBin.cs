@@ -1,0 +1,15 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>One bin of a <see cref="ReliabilityDiagram"/>: the rows whose confidence lies in (<paramref name="LowerBound"/>,
+/// <paramref name="UpperBound"/>]. The first bin also holds a confidence of 0.</summary>
+/// <param name="LowerBound">The lower edge, which is not part of the bin.</param>
+/// <param name="UpperBound">The upper edge, which is part of the bin.</param>
+/// <param name="Count">The number of rows in the bin.</param>
+/// <param name="MeanConfidence">The mean confidence of these rows; NaN when the bin is empty.</param>
+/// <param name="Accuracy">The share of these rows whose predicted class is the true one; NaN when the bin is empty.</param>
+public sealed record ReliabilityBin(double LowerBound, double UpperBound, long Count, double MeanConfidence, double Accuracy)
+{
+    /// <summary>Mean confidence minus accuracy: positive where the model is overconfident, negative where it is underconfident, NaN when
+    /// the bin is empty.</summary>
+    public double Gap => MeanConfidence - Accuracy;
+}
