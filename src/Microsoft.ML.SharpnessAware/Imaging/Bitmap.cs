@@ -1,0 +1,23 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The order of a pixel's bytes. Colours are premultiplied with alpha.</summary>
+internal enum BitmapFormat
+{
+    Grey,
+    Rgba,
+    Bgra,
+}
+
+/// <summary>Decoded pixels, somewhere in memory, row by row.</summary>
+internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int height, int rowBytes, BitmapFormat format)
+{
+    private readonly ReadOnlySpan<byte> _pixels = pixels;
+
+    public int Width => width;
+
+    public int Height => height;
+
+    public BitmapFormat Format => format;
+
+    public ReadOnlySpan<byte> Row(int y) => _pixels.Slice(y * rowBytes, width * (format == BitmapFormat.Grey ? 1 : 4));
+}

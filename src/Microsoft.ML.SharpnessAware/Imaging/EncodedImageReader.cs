@@ -1,0 +1,43 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Reads a column that holds the bytes of an image file in each row.</summary>
+internal sealed class EncodedImageReader : ImageReader
+{
+    private readonly ImageDecoder _decoder = new();
+    private readonly ValueGetter<VBuffer<byte>> _getter;
+    private readonly bool _convertsChannels;
+    private VBuffer<byte> _file;
+    private VBuffer<byte> _dense;
+
+    public EncodedImageReader(ImageColumn column, DataViewRow row, DataViewSchema.Column source)
+        : base(column, row)
+    {
+        _getter = row.GetGetter<VBuffer<byte>>(source);
+        _convertsChannels = column.Shape is not null;
+    }
+
+    protected override int ReadChannels() => ImageDecoder.ReadChannels(ReadFile());
+
+    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
+    {
+        int channels = _decoder.Decode(ReadFile(), shape, pixels);
+        if (channels != shape.Channels && !_convertsChannels)
+        {
+            throw new InvalidDataException(
+                $"the image has {Describe(channels)}, the first image has {Describe(shape.Channels)}. Set ImageChannels to 1 or 3 to convert all images.");
+        }
+
+        static string Describe(int channels) => channels == 1 ? "1 channel (grey)" : $"{channels} channels (colour)";
+    }
+
+    private ReadOnlySpan<byte> ReadFile()
+    {
+        _getter(ref _file);
+        if (_file.IsDense)
+            return _file.GetValues();
+        _file.CopyToDense(ref _dense);
+        return _dense.GetValues();
+    }
+}

@@ -1,0 +1,91 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Reads the IDX files of the MNIST family: a big-endian header (two zeros, the type 8 for bytes, the number of dimensions, then the dimensions) and
+/// the bytes, gzip-compressed or not. Sizes are checked against the file before memory is reserved for them.
+/// </summary>
+internal static class IdxFile
+{
+    private const int BlockBytes = 16 << 20;
+
+    // A small file can unpack to anything: beyond this size, data must be at least a two-hundredth of itself when compressed (MNIST: a fifth).
+    private const long AlwaysUnpacked = 256 << 20;
+    private const long MaxCompression = 200;
+
+    public static IDataView Load(IHostEnvironment environment, string imagesPath, string labelsPath)
+    {
+        (ReadOnlyMemory<byte>[] images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");
+        (ReadOnlyMemory<byte>[] labels, _) = Read(labelsPath, itemDimensions: 0, "labels");
+        if (images.Length != labels.Length)
+            throw Error(labelsPath, $"it has {labels.Length} labels, '{imagesPath}' has {images.Length} images");
+        return new PixelDataView(environment, new ImageShape(1, size[0], size[1]), images, [.. labels.Select(label => label.Span[0])]);
+    }
+
+    private static (ReadOnlyMemory<byte>[] Items, int[] Size) Read(string path, int itemDimensions, string what)
+    {
+        using FileStream file = File.OpenRead(path);
+        bool compressed = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
+        file.Position = 0;
+        using Stream stream = compressed ? new GZipStream(file, CompressionMode.Decompress) : file;
+        try
+        {
+            (int count, int[] size) = ReadHeader(stream, path, itemDimensions, what);
+            long itemBytes = size.Aggregate(1L, (product, side) => product * side);
+            CheckLength(path, file.Length, compressed, headerBytes: 8 + (4 * itemDimensions), count * itemBytes);
+            ReadOnlyMemory<byte>[] items = ReadItems(stream, count, (int)itemBytes);
+            return stream.ReadByte() < 0 ? (items, size) : throw Error(path, $"there is more in it than the {count} {what} of its header");
+        }
+        catch (EndOfStreamException)
+        {
+            throw Error(path, $"it is truncated: it ends before the last of its {what}");
+        }
+        catch (InvalidDataException exception) when (!exception.Message.Contains(path, StringComparison.Ordinal))
+        {
+            throw Error(path, $"its gzip data is damaged or truncated. {exception.Message}"); // GZipStream does not know the file
+        }
+    }
+
+    private static (int Count, int[] Size) ReadHeader(Stream stream, string path, int itemDimensions, string what)
+    {
+        byte[] header = new byte[8 + (4 * itemDimensions)];
+        stream.ReadExactly(header);
+        uint magic = BinaryPrimitives.ReadUInt32BigEndian(header);
+        uint expected = 0x801 + (uint)itemDimensions;
+        if (magic != expected)
+            throw Error(path, $"its first four bytes are 0x{magic:x8}, not 0x{expected:x8} as in an IDX file of {what}");
+
+        int[] dimensions = [.. Enumerable.Range(1, 1 + itemDimensions).Select(i => BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(4 * i)))];
+        if (dimensions.Any(dimension => dimension < 1) || dimensions.Skip(1).Any(side => side > ImageRequest.MaxSide))
+            throw Error(path, $"its header gives the impossible size {string.Join(" × ", dimensions)} (number of {what} first)");
+        return (dimensions[0], dimensions[1..]);
+    }
+
+    private static void CheckLength(string path, long fileBytes, bool compressed, int headerBytes, long contentBytes)
+    {
+        if (!compressed && fileBytes != headerBytes + contentBytes)
+            throw Error(path, $"its header announces {contentBytes} bytes after the header, there are {fileBytes - headerBytes}: truncated or not an IDX file");
+        if (compressed && contentBytes > Math.Max(AlwaysUnpacked, MaxCompression * fileBytes))
+            throw Error(path, $"its header announces {contentBytes} bytes, which is not plausible for {fileBytes} compressed bytes");
+    }
+
+    private static ReadOnlyMemory<byte>[] ReadItems(Stream stream, int count, int itemBytes)
+    {
+        var items = new List<ReadOnlyMemory<byte>>();
+        int perBlock = Math.Max(1, BlockBytes / itemBytes);
+        while (items.Count < count)
+        {
+            byte[] block = new byte[Math.Min(perBlock, count - items.Count) * itemBytes];
+            stream.ReadExactly(block);
+            for (int start = 0; start < block.Length; start += itemBytes)
+                items.Add(block.AsMemory(start, itemBytes));
+        }
+
+        return [.. items];
+    }
+
+    private static InvalidDataException Error(string path, string reason) => new($"'{path}' cannot be read as IDX: {reason}.");
+}

@@ -1,0 +1,139 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The trainer's feature column, bound to a schema: which of the accepted kinds it is and what shape its images get.
+/// Encoded images and MLImages become bytes 0 to 255; pixel vectors keep their values and their type.
+/// </summary>
+internal sealed class ImageColumn
+{
+    /// <summary>Width and height of encoded images when nobody says otherwise: small enough to train from scratch on a CPU.</summary>
+    public const int DefaultSide = 64;
+
+    private const string PathColumnName = "ImagePath";
+
+    private readonly DataViewSchema.Column _column;
+    private readonly PixelLayout? _layout;
+
+    private ImageColumn(DataViewSchema schema, DataViewSchema.Column column, ImageRequest request)
+    {
+        _column = column;
+        PathColumn = schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path && path.Index != column.Index ? path : null;
+
+        if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
+        {
+            _layout = PixelLayout.Of(Name, vector, request);
+            PixelType = vector.ItemType == NumberDataViewType.Byte ? ScalarType.Byte : ScalarType.Float32;
+            Shape = _layout.Value.Shape with { Channels = request.Channels ?? _layout.Value.Shape.Channels };
+        }
+        else
+        {
+            if (request.Channels is not (null or 1 or 3))
+                throw NotSupported(Name, $"images are read with 1 channel (grey) or 3 (colour), not {request.Channels}");
+            PixelType = ScalarType.Byte;
+            var type = column.Type as ImageDataViewType;
+            if (Math.Max(type?.Width ?? 0, type?.Height ?? 0) > ImageRequest.MaxSide && request is not { Width: not null, Height: not null })
+                throw NotSupported(Name, $"images of {type} are too large; set ImageWidth and ImageHeight");
+            Width = request.Width ?? (type?.Width > 0 ? type.Width : DefaultSide);
+            Height = request.Height ?? (type?.Height > 0 ? type.Height : DefaultSide);
+            int? channels = request.Channels ?? (type is null ? null : 3);
+            Shape = channels is int known ? new ImageShape(known, Height, Width) : null;
+        }
+
+        if (Shape is { } shape && (long)shape.Channels * shape.Height * shape.Width * sizeof(float) > Array.MaxLength)
+            throw NotSupported(Name, $"images of {shape.Width} × {shape.Height} pixels and {shape.Channels} channels are too large");
+    }
+
+    public string Name => _column.Name;
+
+    /// <summary>Shape of every image of the column; null while it takes its channels from the first image that is read.</summary>
+    public ImageShape? Shape { get; }
+
+    /// <summary>Type of a pixel value: <see cref="ScalarType.Byte"/>, or <see cref="ScalarType.Float32"/> for vectors of float.</summary>
+    public ScalarType PixelType { get; }
+
+    /// <summary>The columns that a cursor needs for <see cref="OpenReader"/>: the images, and for error messages the path where there is one.</summary>
+    public IReadOnlyList<DataViewSchema.Column> Columns => PathColumn is { } path ? [_column, path] : [_column];
+
+    internal DataViewSchema.Column? PathColumn { get; }
+
+    internal int Width { get; }
+
+    internal int Height { get; }
+
+    /// <summary>
+    /// Binds to a column of training data. Without requested channels, encoded images all have those of the first: 1 for a file that stores
+    /// grey values, else 3; an image that differs is an error. With them, grey images are repeated and colour images weighted (BT.601) to fit.
+    /// </summary>
+    public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageRequest request)
+    {
+        DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
+            ?? throw new ArgumentOutOfRangeException(nameof(schema), $"Could not find feature column '{columnName}'.");
+        if (!IsSupported(column.Type))
+            throw WrongType(column.Name, column.Type.ToString()!, column.Type is TextDataViewType);
+        return new ImageColumn(schema, column, request);
+    }
+
+    /// <summary>
+    /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and encoded
+    /// images and MLImages are resized; pixel values of another type are refused, since their scale would be a guess.
+    /// </summary>
+    public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType)
+    {
+        ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape));
+        if (column.PixelType != modelPixelType)
+        {
+            throw NotSupported(columnName,
+                $"the model was trained on {Describe(modelPixelType)}, this column holds {Describe(column.PixelType)}; convert it (ConvertType) to the scale of the training data");
+        }
+
+        return column;
+
+        static string Describe(ScalarType type) => type == ScalarType.Byte ? "bytes" : "float pixels";
+    }
+
+    /// <summary>Throws the same exception as <see cref="Bind(DataViewSchema, string, ImageRequest)"/> for a column of the wrong type, before there is data.</summary>
+    public static void Check(SchemaShape.Column column)
+    {
+        bool supported = !column.IsKey && column.Kind switch
+        {
+            SchemaShape.Column.VectorKind.VariableVector => column.ItemType == NumberDataViewType.Byte,
+            SchemaShape.Column.VectorKind.Vector => IsPixel(column.ItemType),
+            _ => column.ItemType is ImageDataViewType,
+        };
+        if (!supported)
+            throw WrongType(column.Name, column.GetTypeString(), column is { Kind: SchemaShape.Column.VectorKind.Scalar, ItemType: TextDataViewType });
+    }
+
+    /// <summary>Reads the images of a row or cursor, in which <see cref="Columns"/> (at least the images) are active.</summary>
+    public ImageReader OpenReader(DataViewRow row) => _column.Type switch
+    {
+        ImageDataViewType => new MLImageReader(this, row, _column),
+        VectorDataViewType { IsKnownSize: false } => new EncodedImageReader(this, row, _column),
+        _ when PixelType == ScalarType.Byte => new PixelVectorReader<byte>(this, row, _column, _layout!.Value),
+        _ => new PixelVectorReader<float>(this, row, _column, _layout!.Value),
+    };
+
+    [SuppressMessage("Usage", "CA2208", Justification = "The schema is the argument of every caller.")]
+    internal static ArgumentOutOfRangeException NotSupported(string columnName, string reason) =>
+        new("schema", $"Feature column '{columnName}': {reason}.");
+
+    private static bool IsSupported(DataViewType type) => type switch
+    {
+        ImageDataViewType => true,
+        VectorDataViewType { IsKnownSize: true } vector => IsPixel(vector.ItemType),
+        VectorDataViewType vector => vector.ItemType == NumberDataViewType.Byte,
+        _ => false,
+    };
+
+    private static bool IsPixel(DataViewType type) => type == NumberDataViewType.Byte || type == NumberDataViewType.Single;
+
+    private static ArgumentOutOfRangeException WrongType(string columnName, string found, bool isText) => NotSupported(columnName,
+        "expected (a) a variable-size vector of Byte, the bytes of an image file (LoadRawImageBytes), (b) an MLImage (LoadImages), or "
+        + $"(c) a known-size vector of Byte or Single, the pixels; found {found}"
+        + (isText ? ". If the text is the path of an image, load it with mlContext.Transforms.LoadRawImageBytes or LoadImages" : ""));
+}

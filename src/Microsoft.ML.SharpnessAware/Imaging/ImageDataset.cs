@@ -1,0 +1,97 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Labelled images in memory: every image decoded once, in its smallest form. The pixels lie on the CPU as uint8 or float32 [N, C, H, W] and a
+/// <see cref="Subset"/> shares them. Training draws mini-batches with <see cref="Batch(Tensor)"/>.
+/// </summary>
+internal sealed class ImageDataset : IDisposable
+{
+    private readonly Tensor _pixels;
+    private readonly Tensor? _rows; // int64 indices into _pixels; null: all rows, in order
+
+    private ImageDataset(Tensor pixels, Tensor? rows, Tensor labels, ImageShape shape, int numberOfClasses)
+    {
+        _pixels = pixels.DetachFromDisposeScope();
+        _rows = rows?.DetachFromDisposeScope();
+        Labels = labels.DetachFromDisposeScope();
+        Shape = shape;
+        NumberOfClasses = numberOfClasses;
+    }
+
+    public ImageShape Shape { get; }
+
+    /// <summary>uint8 for encoded images, MLImages and byte vectors; float32 for float vectors.</summary>
+    public ScalarType PixelType => _pixels.dtype;
+
+    /// <summary>The classes that the label's key has, whether or not a row has them.</summary>
+    public int NumberOfClasses { get; }
+
+    public long Count => Labels.shape[0];
+
+    /// <summary>The class of each row, from 0: int64 [N].</summary>
+    public Tensor Labels { get; }
+
+    /// <summary>Reads all rows of the data, once and in order.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type.</exception>
+    /// <exception cref="InvalidOperationException">There are no rows, or a row's image or label is unusable.</exception>
+    public static ImageDataset Load(
+        IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null)
+    {
+        ImageColumn image = ImageColumn.Bind(data.Schema, featureColumn, request);
+        LabelColumn label = LabelColumn.Bind(data.Schema, labelColumn);
+        using DataViewRowCursor cursor = data.GetRowCursor([.. image.Columns, label.Column]);
+        ImageReader imageReader = image.OpenReader(cursor);
+        Func<long> readLabel = label.OpenReader(cursor);
+        if (!cursor.MoveNext())
+            throw new InvalidOperationException($"The data has no rows, so there are no images in column '{featureColumn}' to train on.");
+
+        ImageShape shape = imageReader.GetShape();
+        using var store = new PixelStore(shape, image.PixelType, data.GetRowCount());
+        var labels = new List<long>();
+        do
+        {
+            checkCancelled?.Invoke();
+            labels.Add(readLabel());
+            imageReader.Read(store.NextRow());
+        }
+        while (cursor.MoveNext());
+
+        return new ImageDataset(store.Complete(), rows: null, tensor(labels.ToArray(), device: CPU), shape, label.NumberOfClasses);
+    }
+
+    /// <summary>The given rows in the given order. The pixels are shared, and live until the last of the sharing data sets is disposed.</summary>
+    public ImageDataset Subset(long[] rows)
+    {
+        using var scope = NewDisposeScope();
+        Tensor chosen = tensor(rows, device: CPU);
+        Tensor labels = Labels.index_select(0, chosen);
+        return new ImageDataset(_pixels.alias(), _rows?.index_select(0, chosen) ?? chosen, labels, Shape, NumberOfClasses);
+    }
+
+    /// <summary>The images of the rows in <paramref name="index"/> (int64 [B], on the CPU), copied: [B, C, H, W].</summary>
+    public Tensor Batch(Tensor index)
+    {
+        if (_rows is null)
+            return _pixels.index_select(0, index);
+        using Tensor rows = _rows.index_select(0, index);
+        return _pixels.index_select(0, rows);
+    }
+
+    /// <summary>The images of <paramref name="count"/> rows from <paramref name="start"/> on. Not to be written to: it may be a view.</summary>
+    public Tensor Batch(long start, long count)
+    {
+        if (_rows is null)
+            return _pixels.narrow(0, start, count);
+        using Tensor rows = _rows.narrow(0, start, count);
+        return _pixels.index_select(0, rows);
+    }
+
+    public void Dispose()
+    {
+        _pixels.Dispose();
+        _rows?.Dispose();
+        Labels.Dispose();
+    }
+}

@@ -1,0 +1,104 @@
+using SkiaSharp;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Decodes image files (png, jpg, gif, bmp, webp, ico: the first frame) with SkiaSharp to planes of bytes: colours as stored (no colour management),
+/// EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image.
+/// </summary>
+internal sealed class ImageDecoder
+{
+    /// <summary>Files that declare more pixels are refused before anything is allocated for them: 400 MB once decoded.</summary>
+    public const long MaxPixels = 100_000_000;
+
+    private const int MaxSide = 65_535; // the most that a JPEG file can hold
+
+    private readonly ImageScaler _scaler = new();
+    private byte[] _pixels = [];
+    private byte[] _stored = [];
+
+    /// <summary>1 for a file that stores grey values, else 3.</summary>
+    public static unsafe int ReadChannels(ReadOnlySpan<byte> file)
+    {
+        fixed (byte* bytes = file)
+        {
+            using SKData data = SKData.Create((nint)bytes, file.Length);
+            using SKCodec codec = Open(data);
+            return Channels(codec);
+        }
+    }
+
+    /// <summary>Decodes, converts and stretches to <paramref name="shape"/>; returns the channels that the file itself has.</summary>
+    public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes)
+    {
+        fixed (byte* bytes = file)
+        {
+            using SKData data = SKData.Create((nint)bytes, file.Length);
+            using SKCodec codec = Open(data);
+            int channels = Channels(codec);
+            bool swaps = codec.EncodedOrigin.SwapsSides();
+            ImageShape stored = swaps ? new(shape.Channels, shape.Width, shape.Height) : shape;
+
+            SKSizeI size = DecodedSize(codec, stored);
+            var info = new SKImageInfo(size.Width, size.Height, channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888,
+                codec.Info.IsOpaque ? SKAlphaType.Opaque : SKAlphaType.Premul);
+            if (_pixels.Length < info.BytesSize)
+                _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
+            fixed (byte* pixels = _pixels)
+                Check(codec.GetPixels(info, (nint)pixels));
+
+            var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba);
+            Scale(bitmap, codec.EncodedOrigin, stored, planes);
+            return channels;
+        }
+    }
+
+    private static SKCodec Open(SKData data)
+    {
+        if (data.Size == 0)
+            throw new InvalidDataException("the image is empty (no bytes).");
+        SKCodec codec = SKCodec.Create(data)
+            ?? throw new InvalidDataException($"the {data.Size} bytes are not an image (png, jpg, gif, bmp or webp), or too few of one.");
+
+        (long width, long height) = (codec.Info.Width, codec.Info.Height);
+        if (width * height <= MaxPixels && Math.Max(width, height) <= MaxSide)
+            return codec;
+        codec.Dispose();
+        throw new InvalidDataException(
+            $"the file declares {width} × {height} pixels; at most {MaxPixels / 1_000_000} million and {MaxSide} a side are decoded.");
+    }
+
+    private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
+
+    // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; twice the target is left for the area average.
+    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target)
+    {
+        float scale = 2 * Math.Max((float)target.Width / codec.Info.Width, (float)target.Height / codec.Info.Height);
+        return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && scale < 1 ? codec.GetScaledDimensions(scale) : codec.Info.Size;
+    }
+
+    private static void Check(SKCodecResult result)
+    {
+        if (result is SKCodecResult.IncompleteInput)
+            throw new InvalidDataException("the image is truncated: the file ends before the last row of pixels.");
+        if (result is not SKCodecResult.Success)
+            throw new InvalidDataException($"the image is damaged and cannot be decoded ({result}).");
+    }
+
+    private void Scale(Bitmap bitmap, SKEncodedOrigin origin, ImageShape stored, Span<byte> planes)
+    {
+        if (origin is SKEncodedOrigin.TopLeft)
+        {
+            _scaler.Scale(bitmap, stored, planes);
+            return;
+        }
+
+        if (_stored.Length < planes.Length)
+            _stored = new byte[planes.Length];
+        Span<byte> unturned = _stored.AsSpan(0, planes.Length);
+        _scaler.Scale(bitmap, stored, unturned);
+        int area = stored.Height * stored.Width;
+        for (int channel = 0; channel < stored.Channels; channel++)
+            origin.Apply(unturned.Slice(channel * area, area), stored.Width, stored.Height, planes.Slice(channel * area, area));
+    }
+}

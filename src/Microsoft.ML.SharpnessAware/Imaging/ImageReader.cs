@@ -1,0 +1,85 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Reads the image of a row, or of each row of a cursor, into planes [channels, height, width]. Buffers are reused, so one reader serves one
+/// cursor and one thread. Whatever is wrong with an image is an <see cref="InvalidOperationException"/> that names the column, the row and,
+/// where the data has one, the path.
+/// </summary>
+internal abstract class ImageReader
+{
+    private readonly DataViewRow _row;
+    private readonly ValueGetter<ReadOnlyMemory<char>>? _path;
+    private ImageShape? _shape;
+
+    protected ImageReader(ImageColumn column, DataViewRow row)
+    {
+        Column = column;
+        _row = row;
+        _shape = column.Shape;
+        if (column.PathColumn is { } path && row.IsColumnActive(path))
+            _path = row.GetGetter<ReadOnlyMemory<char>>(path);
+    }
+
+    protected ImageColumn Column { get; }
+
+    /// <summary>The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.</summary>
+    public ImageShape GetShape()
+    {
+        if (_shape is null)
+            Guard(() => _shape = new ImageShape(ReadChannels(), Column.Height, Column.Width));
+        return _shape!.Value;
+    }
+
+    /// <summary>
+    /// Reads the image of the current row. <paramref name="pixels"/> holds one image: a byte for each value, or the four bytes of a float
+    /// where the column's <see cref="ImageColumn.PixelType"/> is Float32.
+    /// </summary>
+    public void Read(Span<byte> pixels)
+    {
+        ImageShape shape = GetShape();
+        try
+        {
+            ReadCore(shape, pixels);
+        }
+        catch (Exception exception) when (IsAboutTheImage(exception))
+        {
+            throw Error(exception);
+        }
+    }
+
+    /// <summary>The channels of the current row's image. Only encoded images leave them open.</summary>
+    protected virtual int ReadChannels() => throw new NotSupportedException();
+
+    /// <summary>Reads the image of the current row; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
+    protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
+
+    private void Guard(Action read)
+    {
+        try
+        {
+            read();
+        }
+        catch (Exception exception) when (IsAboutTheImage(exception))
+        {
+            throw Error(exception);
+        }
+    }
+
+    // What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, besides our own findings.
+    private static bool IsAboutTheImage(Exception exception) =>
+        exception is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException;
+
+    private InvalidOperationException Error(Exception exception)
+    {
+        ReadOnlyMemory<char> path = default;
+        _path?.Invoke(ref path);
+        string where = string.Create(CultureInfo.InvariantCulture, $"Column '{Column.Name}', row {_row.Position} (counting from 0)");
+        if (!path.IsEmpty)
+            where += $", '{path}'";
+        return exception is InvalidDataException
+            ? new InvalidOperationException($"{where}: {exception.Message}", exception)
+            : new InvalidOperationException($"{where}: the image could not be read. {exception.Message}", exception);
+    }
+}

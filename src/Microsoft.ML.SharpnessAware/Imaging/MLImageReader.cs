@@ -1,0 +1,36 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Reads a column of <see cref="MLImage"/>. Their colours are taken as premultiplied with alpha, as ML.NET's loaders leave them, and laid over white.
+/// (ML.NET's loaders do not apply an EXIF orientation.) The images stay the property of whoever made them.
+/// </summary>
+internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataViewSchema.Column source) : ImageReader(column, row)
+{
+    private readonly ImageScaler _scaler = new();
+    private readonly ValueGetter<MLImage?> _getter = row.GetGetter<MLImage?>(source);
+    private MLImage? _image;
+
+    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
+    {
+        _getter(ref _image);
+        if (_image is null)
+            throw new InvalidDataException("there is no image (null).");
+
+        MLPixelFormat format;
+        try
+        {
+            format = _image.PixelFormat;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidDataException("the image is disposed.", exception);
+        }
+
+        ReadOnlySpan<byte> values = _image.Pixels;
+        var bitmap = new Bitmap(values, _image.Width, _image.Height, values.Length / _image.Height,
+            format == MLPixelFormat.Rgba32 ? BitmapFormat.Rgba : BitmapFormat.Bgra);
+        _scaler.Scale(bitmap, shape, pixels);
+    }
+}

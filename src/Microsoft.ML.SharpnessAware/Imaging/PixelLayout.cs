@@ -1,0 +1,71 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>How a known-size vector of pixels is arranged: planes one after the other (channels first), or pixel by pixel (channels last).</summary>
+internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
+{
+    /// <summary>
+    /// The layout of a vector column. Three dimensions say it all: channels first if the first is the requested number of channels or, failing
+    /// that, 1, 3 or 4; else last by the same rule. Two are a grey image, height × width. One needs the requested width and height and is planar.
+    /// </summary>
+    public static PixelLayout Of(string columnName, VectorDataViewType type, ImageRequest request)
+    {
+        int[] dimensions = [.. type.Dimensions];
+        PixelLayout layout = dimensions.Length switch
+        {
+            1 => Flat(columnName, type.Size, request),
+            2 => new(new(1, dimensions[0], dimensions[1]), ChannelsLast: false),
+            3 => Spatial(columnName, type, request),
+            _ => throw Error(columnName, $"an image has two or three dimensions, this column's type is {type}"),
+        };
+
+        ImageShape shape = layout.Shape;
+        if ((request.Width ?? shape.Width) != shape.Width || (request.Height ?? shape.Height) != shape.Height)
+        {
+            throw Error(columnName,
+                $"its pixels are {shape.Width} × {shape.Height} (width × height), asked for were {request.Width ?? shape.Width} × {request.Height ?? shape.Height}; "
+                + "pixel vectors are not resized, so resize the images before their pixels are extracted");
+        }
+
+        if (request.Channels is int channels && channels != shape.Channels && (channels, shape.Channels) is not ((1, 3) or (3, 1)))
+            throw Error(columnName, $"its pixels have {shape.Channels} channels and cannot be converted to {channels}");
+        return layout;
+    }
+
+    private static PixelLayout Spatial(string columnName, VectorDataViewType type, ImageRequest request)
+    {
+        (int first, int second, int third) = (type.Dimensions[0], type.Dimensions[1], type.Dimensions[2]);
+        if (first == request.Channels)
+            return First();
+        if (third == request.Channels)
+            return Last();
+        if (first is 1 or 3 or 4)
+            return First();
+        if (third is 1 or 3 or 4)
+            return Last();
+        throw Error(columnName, $"neither the first nor the last dimension of {type} is 1, 3 or 4, so the channels cannot be told; set ImageChannels");
+
+        PixelLayout First() => new(new(first, second, third), ChannelsLast: false);
+        PixelLayout Last() => new(new(third, first, second), ChannelsLast: true);
+    }
+
+    private static PixelLayout Flat(string columnName, int size, ImageRequest request)
+    {
+        if (request is not { Width: int width, Height: int height })
+            throw Error(columnName, $"a vector of {size} values does not tell the shape of its images; set ImageWidth and ImageHeight (and ImageChannels)");
+
+        long area = (long)width * height;
+        int channels = request.Channels ?? (int)Math.Max(1, size / area);
+        if (channels * area != size)
+        {
+            throw Error(columnName,
+                $"the vector has {size} values, but {channels} channels × {height} rows × {width} columns are {channels * area}; "
+                + "correct ImageChannels, ImageHeight and ImageWidth");
+        }
+
+        return new(new(channels, height, width), ChannelsLast: false);
+    }
+
+    private static ArgumentOutOfRangeException Error(string columnName, string reason) => ImageColumn.NotSupported(columnName, reason);
+}

@@ -1,0 +1,37 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The residual block of two 3×3 convolutions (He et al. 2016, figure 5 left).</summary>
+internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
+    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
+    [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
+    [ComponentName(Name = "downsample")] private readonly nn.Module<Tensor, Tensor>? _downsample;
+
+    /// <param name="inputChannels">Channels of the block's input.</param>
+    /// <param name="channels">Channels of both convolutions and of the output.</param>
+    /// <param name="stride">Stride of the first convolution.</param>
+    /// <param name="downsample">Brings the input to the output's shape; null where the shapes agree.</param>
+    internal BasicBlock(int inputChannels, int channels, int stride, nn.Module<Tensor, Tensor>? downsample)
+        : base(nameof(BasicBlock))
+    {
+        _conv1 = Layers.Convolution(inputChannels, channels, 3, stride);
+        _bn1 = nn.BatchNorm2d(channels);
+        _conv2 = Layers.Convolution(channels, channels, 3);
+        _bn2 = nn.BatchNorm2d(channels);
+        _downsample = downsample;
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        Tensor output = _conv1.call(input).Then(_bn1).relu_().Then(_conv2).Then(_bn2);
+        using Tensor? shortcut = _downsample?.call(input);
+        return output.add_(shortcut ?? input).relu_();
+    }
+}

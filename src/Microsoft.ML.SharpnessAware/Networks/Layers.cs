@@ -1,0 +1,46 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The few pieces that all networks share.</summary>
+/// <remarks>
+/// A forward pass lets go of every intermediate tensor as soon as the next layer has read it, so that only what the backward pass
+/// needs stays in memory: on a CPU that saves a third of a training step. The rule that makes this safe: a module never disposes its
+/// input, it disposes what it made itself. In-place operations touch only outputs of batch norm, convolution and pooling, which no
+/// backward formula reads.
+/// </remarks>
+internal static class Layers
+{
+    private static readonly long[] ImageDimensions = [2, 3];
+
+    /// <summary>Runs the layer and disposes its input.</summary>
+    internal static Tensor Then(this Tensor input, nn.Module<Tensor, Tensor> layer)
+    {
+        using (input)
+            return layer.call(input);
+    }
+
+    /// <summary>Runs the operation and disposes its input.</summary>
+    internal static Tensor Then(this Tensor input, Func<Tensor, Tensor> operation)
+    {
+        using (input)
+            return operation(input);
+    }
+
+    /// <summary>A convolution without bias (batch norm follows) that keeps the image's size at stride 1.</summary>
+    internal static Conv2d Convolution(int inputChannels, int outputChannels, int kernelSize, int stride = 1) =>
+        nn.Conv2d(inputChannels, outputChannels, kernelSize, stride, padding: kernelSize / 2, bias: false);
+
+    /// <summary>[batch, channels, height, width] to [batch, channels].</summary>
+    internal static Tensor GlobalAveragePool(Tensor input) => input.mean(ImageDimensions);
+
+    /// <summary>
+    /// Normal weights of variance 2 / fan-out in every convolution (He et al. 2015, eq. 14), drawn from torch's global generator.
+    /// </summary>
+    internal static void InitializeConvolutions(nn.Module network)
+    {
+        foreach (Conv2d convolution in network.modules().OfType<Conv2d>())
+            nn.init.kaiming_normal_(convolution.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A module's parameters and buffers by name, as safetensors.</summary>
+internal static class ModuleWeights
+{
+    /// <summary>The module's own tensors (not copies) under the names of its state dictionary: parameters, then buffers.</summary>
+    internal static Dictionary<string, Tensor> Of(nn.Module module) => module.state_dict();
+
+    /// <summary>Writes all parameters and buffers; the stream stays open.</summary>
+    internal static void Save(nn.Module module, Stream stream, IReadOnlyDictionary<string, string>? metadata = null) =>
+        SafetensorsFile.Write(stream, Of(module), metadata);
+
+    /// <summary>Reads a file that <see cref="Save"/> wrote, and copies it into the module.</summary>
+    /// <inheritdoc cref="Load(nn.Module, IReadOnlyDictionary{string, Tensor})"/>
+    internal static void Load(nn.Module module, Stream stream, long? length = null)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Load(module, SafetensorsFile.Read(stream, length));
+    }
+
+    /// <summary>
+    /// Copies the weights into the storage of the module's parameters and buffers, which may be views of a larger tensor.
+    /// </summary>
+    /// <exception cref="InvalidDataException">Names, shapes or types differ; all differences are listed, and the module is
+    /// unchanged.</exception>
+    internal static void Load(nn.Module module, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        Dictionary<string, Tensor> own = Of(module);
+        Check(own, weights);
+        using IDisposable noGradient = no_grad();
+        foreach ((string name, Tensor tensor) in own)
+            tensor.copy_(weights[name]);
+    }
+
+    private static void Check(Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        string[] missing = [.. own.Keys.Where(name => !weights.ContainsKey(name))];
+        string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name))];
+        string[] different =
+        [
+            .. from entry in own
+               where weights.ContainsKey(entry.Key)
+               let expected = Describe(entry.Value)
+               let actual = Describe(weights[entry.Key])
+               where expected != actual
+               select $"{entry.Key} (the network has {expected}, the file {actual})",
+        ];
+        if (missing.Length + extra.Length + different.Length == 0)
+            return;
+
+        var message = new StringBuilder("The weights do not fit the network.");
+        Append("Missing", missing);
+        Append("Not in the network", extra);
+        Append("Of another shape or type", different);
+        throw new InvalidDataException(message.ToString());
+
+        void Append(string title, string[] items)
+        {
+            if (items.Length > 0)
+                message.Append($" {title}: {string.Join(", ", items)}.");
+        }
+    }
+
+    private static string Describe(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}]";
+}

@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The networks that can be trained, by name; names are not case-sensitive.</summary>
+/// <remarks>
+/// Networks are trained from random weights, drawn from torch's global generator. Sizes are trainable parameters at 3 channels and
+/// 10 classes (1,000 classes where noted); on a CPU the time of a step grows roughly with size and image area.
+/// </remarks>
+public static class NetworkArchitecture
+{
+    /// <summary>ResNet of depth 8 for small images (He et al. 2016, section 4.2 with n = 1): 75,290 parameters. The quickest residual
+    /// network, a good start on 28×28 and 32×32.</summary>
+    public const string ResNet8 = "resnet8";
+
+    /// <summary>ResNet of depth 20 for small images (n = 3): 269,722 parameters. The usual network of CIFAR-10 experiments.</summary>
+    public const string ResNet20 = "resnet20";
+
+    /// <summary>ResNet of depth 56 for small images (n = 9): 853,018 parameters.</summary>
+    public const string ResNet56 = "resnet56";
+
+    /// <summary>ResNet-18 (He et al. 2016), as torchvision's: 11,689,512 parameters at 1,000 classes. For photographs of about 64×64 and
+    /// more; small images work but are reduced 32 times.</summary>
+    public const string ResNet18 = "resnet18";
+
+    /// <summary>ResNet-34, as torchvision's: 21,797,672 parameters at 1,000 classes.</summary>
+    public const string ResNet34 = "resnet34";
+
+    /// <summary>ResNet-50, as torchvision's: 25,557,032 parameters at 1,000 classes.</summary>
+    public const string ResNet50 = "resnet50";
+
+    /// <summary>WideResNet-28-10 (Zagoruyko and Komodakis 2016) for small images: 36,479,194 parameters. Wants a GPU.</summary>
+    public const string WideResNet28x10 = "wideresnet28x10";
+
+    /// <summary>Vision transformer, tiny (Touvron et al. 2021), as timm's: 5,717,416 parameters at 224×224 and 1,000 classes. Patches of
+    /// 16×16 pixels, 4×4 for images smaller than 112×112; width and height must be multiples of the patch.</summary>
+    public const string VitTiny = "vit_tiny";
+
+    /// <summary>Vision transformer, small, as timm's: 22,050,664 parameters at 224×224 and 1,000 classes. Patches as
+    /// <see cref="VitTiny"/>.</summary>
+    public const string VitSmall = "vit_small";
+
+    /// <summary>Three convolutions and a linear layer, for 28×28 to 64×64 (at least 4×4): 94,762 parameters. The fastest of
+    /// all.</summary>
+    public const string ConvNet = "convnet";
+
+    private static readonly (string Name, Func<int, ImageShape, nn.Module<Tensor, Tensor>> Create)[] BuiltIn =
+    [
+        (ResNet8, CifarResNet.Depth8),
+        (ResNet20, CifarResNet.Depth20),
+        (ResNet56, CifarResNet.Depth56),
+        (ResNet18, ResNet.Depth18),
+        (ResNet34, ResNet.Depth34),
+        (ResNet50, ResNet.Depth50),
+        (WideResNet28x10, WideResNet.Depth28Width10),
+        (VitTiny, VisionTransformer.Tiny),
+        (VitSmall, VisionTransformer.Small),
+        (ConvNet, static (numberOfClasses, input) => new SharpnessAware.ConvNet(numberOfClasses, input)),
+    ];
+
+    private static readonly ConcurrentDictionary<string, Func<int, nn.Module<Tensor, Tensor>>> Registered =
+        new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The names that can be used now: the built-in networks, then the registered ones in alphabetical order.</summary>
+    public static IReadOnlyCollection<string> Names =>
+        [.. BuiltIn.Select(network => network.Name), .. Registered.Keys.Order(StringComparer.OrdinalIgnoreCase)];
+
+    /// <summary>
+    /// Makes a network of your own available by name. A model that was trained with it stores the name, so register it under the same
+    /// name before you load such a model.
+    /// </summary>
+    /// <param name="name">The name, not case-sensitive. Registering a name again replaces the earlier network; built-in names cannot be
+    /// replaced.</param>
+    /// <param name="create">Makes a new network for a number of classes. It maps images, float32 [batch, channels, height, width], to
+    /// logits, [batch, classes] (no softmax), and must leave its input alone. Draw initial weights from torch's global generator, as
+    /// TorchSharp's layers do, and training is reproducible. May be called from several threads.</param>
+    /// <exception cref="ArgumentException">The name is empty or the name of a built-in network.</exception>
+    public static void Register(string name, Func<int, nn.Module<Tensor, Tensor>> create)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(create);
+        if (FindBuiltIn(name) is not null)
+            throw new ArgumentException($"'{name}' is a built-in network and cannot be replaced; choose another name.", nameof(name));
+        Registered[name] = create;
+    }
+
+    /// <summary>Makes a new network with random weights; the caller disposes it.</summary>
+    /// <exception cref="ArgumentException">The name is unknown, or the network cannot take images of this shape.</exception>
+    internal static nn.Module<Tensor, Tensor> Create(string name, int numberOfClasses, ImageShape input)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(numberOfClasses);
+        if (input.Channels <= 0 || input.Height <= 0 || input.Width <= 0)
+            throw new ArgumentOutOfRangeException(nameof(input), input, "Channels, height and width must be positive.");
+
+        if (FindBuiltIn(name) is { } createBuiltIn)
+            return createBuiltIn(numberOfClasses, input);
+        if (Registered.TryGetValue(name, out Func<int, nn.Module<Tensor, Tensor>>? create))
+        {
+            return create(numberOfClasses)
+                ?? throw new InvalidOperationException($"The function registered for network '{name}' returned null.");
+        }
+
+        throw new ArgumentException(
+            $"There is no network '{name}'. Known names: {string.Join(", ", Names)}. " +
+            $"Add your own with {nameof(NetworkArchitecture)}.{nameof(Register)}(name, create).", nameof(name));
+    }
+
+    private static Func<int, ImageShape, nn.Module<Tensor, Tensor>>? FindBuiltIn(string name) =>
+        Array.Find(BuiltIn, network => network.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Create;
+}

@@ -1,0 +1,63 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// ResNet-18, 34 and 50 (He et al. 2016, "Deep residual learning for image recognition", table 1), parameter for parameter torchvision's.
+/// Built for 224×224, works at any size; the stem and three stages shrink the image 32 times, at 32×32 to a single position.
+/// </summary>
+internal sealed class ResNet : nn.Module<Tensor, Tensor>
+{
+    [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
+    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "layer1")] private readonly Sequential _layer1;
+    [ComponentName(Name = "layer2")] private readonly Sequential _layer2;
+    [ComponentName(Name = "layer3")] private readonly Sequential _layer3;
+    [ComponentName(Name = "layer4")] private readonly Sequential _layer4;
+    [ComponentName(Name = "fc")] private readonly Linear _fc;
+
+    private ResNet((int, int, int, int) blocks, bool bottleneck, int numberOfClasses, ImageShape input)
+        : base(nameof(ResNet))
+    {
+        int expansion = bottleneck ? Bottleneck.Expansion : 1;
+        _conv1 = Layers.Convolution(input.Channels, 64, 7, stride: 2);
+        _bn1 = nn.BatchNorm2d(64);
+        _layer1 = Stage(64, 64, blocks.Item1, stride: 1);
+        _layer2 = Stage(64 * expansion, 128, blocks.Item2, stride: 2);
+        _layer3 = Stage(128 * expansion, 256, blocks.Item3, stride: 2);
+        _layer4 = Stage(256 * expansion, 512, blocks.Item4, stride: 2);
+        _fc = nn.Linear(512 * expansion, numberOfClasses);
+        RegisterComponents();
+        Layers.InitializeConvolutions(this);
+
+        Sequential Stage(int inputChannels, int channels, int count, int stride) =>
+            nn.Sequential(Enumerable.Range(0, count).Select(i =>
+                i == 0 ? Block(inputChannels, channels, stride) : Block(channels * expansion, channels, 1)));
+
+        nn.Module<Tensor, Tensor> Block(int inputChannels, int channels, int stride)
+        {
+            int outputChannels = channels * expansion;
+            Sequential? downsample = stride == 1 && inputChannels == outputChannels ? null : nn.Sequential(
+                Layers.Convolution(inputChannels, outputChannels, 1, stride),
+                nn.BatchNorm2d(outputChannels));
+            return bottleneck
+                ? new Bottleneck(inputChannels, channels, stride, downsample)
+                : new BasicBlock(inputChannels, channels, stride, downsample);
+        }
+    }
+
+    internal static ResNet Depth18(int numberOfClasses, ImageShape input) => new((2, 2, 2, 2), false, numberOfClasses, input);
+
+    internal static ResNet Depth34(int numberOfClasses, ImageShape input) => new((3, 4, 6, 3), false, numberOfClasses, input);
+
+    internal static ResNet Depth50(int numberOfClasses, ImageShape input) => new((3, 4, 6, 3), true, numberOfClasses, input);
+
+    // Maximum and ReLU commute: after the pool ReLU has a quarter of the values to look at, and the result is the same.
+    public override Tensor forward(Tensor input) =>
+        _conv1.call(input).Then(_bn1)
+            .Then(static x => nn.functional.max_pool2d(x, kernel_size: 3, stride: 2, padding: 1)).relu_()
+            .Then(_layer1).Then(_layer2).Then(_layer3).Then(_layer4)
+            .Then(Layers.GlobalAveragePool).Then(_fc);
+}

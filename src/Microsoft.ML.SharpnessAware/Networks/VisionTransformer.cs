@@ -1,0 +1,84 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The vision transformer (Dosovitskiy et al. 2021) in the tiny and small sizes of DeiT (Touvron et al. 2021), parameter for parameter
+/// timm's: 12 blocks, a class token, learned positions. Patches are 16×16 pixels for images of at least 112×112 and 4×4 below; both sides
+/// must be a multiple of the patch. The image size is fixed when the network is made, because each position has its own embedding.
+/// </summary>
+internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
+{
+    private const int Depth = 12;
+    private const double NormEpsilon = 1e-6;
+
+    [ComponentName(Name = "cls_token")] private readonly Parameter _classToken;
+    [ComponentName(Name = "pos_embed")] private readonly Parameter _positions;
+    [ComponentName(Name = "patch_embed")] private readonly Sequential _patchEmbedding;
+    [ComponentName(Name = "blocks")] private readonly Sequential _blocks;
+    [ComponentName(Name = "norm")] private readonly LayerNorm _norm;
+    [ComponentName(Name = "head")] private readonly Linear _head;
+
+    private VisionTransformer(int width, int heads, int numberOfClasses, ImageShape input)
+        : base(nameof(VisionTransformer))
+    {
+        int patch = Math.Min(input.Height, input.Width) >= 112 ? 16 : 4;
+        if (input.Height % patch != 0 || input.Width % patch != 0)
+        {
+            throw new ArgumentException(
+                $"The vision transformer cuts images of this size into patches of {patch}×{patch} pixels, so width and height must be " +
+                $"multiples of {patch}; these are {input.Width}×{input.Height}. " +
+                $"{RoundUp(input.Width)}×{RoundUp(input.Height)} is the next size that works.", nameof(input));
+        }
+
+        int patches = input.Height / patch * (input.Width / patch);
+        _classToken = NewParameter(1, 1, width);
+        _positions = NewParameter(1, 1 + patches, width);
+        _patchEmbedding = nn.Sequential(("proj", nn.Conv2d(input.Channels, width, patch, stride: patch)));
+        _blocks = nn.Sequential(Enumerable.Range(0, Depth).Select(_ => new TransformerBlock(width, heads, NormEpsilon)));
+        _norm = nn.LayerNorm(width, NormEpsilon);
+        _head = nn.Linear(width, numberOfClasses);
+        RegisterComponents();
+        Initialize();
+
+        int RoundUp(int size) => (size + patch - 1) / patch * patch;
+    }
+
+    internal static VisionTransformer Tiny(int numberOfClasses, ImageShape input) => new(192, 3, numberOfClasses, input);
+
+    internal static VisionTransformer Small(int numberOfClasses, ImageShape input) => new(384, 6, numberOfClasses, input);
+
+    // The norm works on each token alone, so it is enough to apply it to the one that the head reads.
+    public override Tensor forward(Tensor input) =>
+        Embed(input)
+            .Then(_blocks)
+            .Then(static x => x.select(1, 0))
+            .Then(_norm).Then(_head);
+
+    /// <summary>[batch, channels, height, width] to [batch, 1 + patches, width of the tokens].</summary>
+    private Tensor Embed(Tensor images)
+    {
+        using Tensor patches = _patchEmbedding.call(images)
+            .Then(static x => x.flatten(2))
+            .Then(static x => x.transpose(1, 2));
+        using Tensor classTokens = _classToken.expand(images.shape[0], -1, -1);
+        return cat([classTokens, patches], 1).add_(_positions);
+    }
+
+    // As timm does. Its truncated normal cuts at ±2, a hundred standard deviations, so it is a normal distribution.
+    // (TorchSharp 0.107's trunc_normal_ swaps mean and deviation and fills the tensor with a constant.)
+    private void Initialize()
+    {
+        nn.init.normal_(_classToken, 0, 1e-6);
+        nn.init.normal_(_positions, 0, 0.02);
+        foreach (Linear linear in modules().OfType<Linear>())
+        {
+            nn.init.normal_(linear.weight, 0, 0.02);
+            nn.init.zeros_(linear.bias);
+        }
+    }
+
+    private static Parameter NewParameter(params long[] shape) => (Parameter)nn.Parameter(empty(shape)).DetachFromDisposeScope();
+}

@@ -1,0 +1,59 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// All buffers of a module (running statistics and their counters) as views of one vector for each element type and device, so that saving
+/// and restoring them is a handful of operations however many layers there are.
+/// </summary>
+/// <remarks>Buffers registered as not persistent are left out, because TorchSharp does not list them.</remarks>
+internal sealed class FlatBuffers : IDisposable
+{
+    private readonly List<(string Name, Tensor Buffer)> _members;
+    private readonly List<Tensor> _vectors = [];
+
+    public FlatBuffers(nn.Module module)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        _members = [.. module.named_buffers()];
+        foreach (var group in _members.GroupBy(m => (m.Buffer.dtype, m.Buffer.device_type, m.Buffer.device_index)))
+        {
+            Tensor[] buffers = [.. group.Select(m => m.Buffer)];
+            Tensor vector = cat([.. buffers.Select(b => b.reshape(-1))]).DetachFromDisposeScope();
+            long offset = 0;
+            foreach (Tensor buffer in buffers)
+            {
+                buffer.set_(vector.narrow(0, offset, buffer.numel()).view(buffer.shape));
+                offset += buffer.numel();
+            }
+            _vectors.Add(vector);
+        }
+    }
+
+    /// <summary>A copy of all buffers, which belongs to the current dispose scope.</summary>
+    /// <exception cref="InvalidOperationException">The module's buffers are no longer those of the vectors.</exception>
+    public Tensor[] Save()
+    {
+        foreach ((string name, Tensor buffer) in _members)
+        {
+            if (buffer.IsInvalid)
+            {
+                throw new InvalidOperationException(
+                    $"Buffer '{name}' of the module was replaced after the optimiser was made, as to(), cuda() or a load on the GPU do. " +
+                    "Convert, move and load the module first, then make the optimiser.");
+            }
+        }
+        return [.. _vectors.Select(v => v.clone())];
+    }
+
+    /// <summary>Puts a saved copy back.</summary>
+    public void Restore(Tensor[] saved)
+    {
+        for (int i = 0; i < saved.Length; i++)
+            _vectors[i].copy_(saved[i]);
+    }
+
+    public void Dispose() => _vectors.ForEach(v => v.Dispose());
+}

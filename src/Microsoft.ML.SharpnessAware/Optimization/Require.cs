@@ -1,0 +1,25 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Range checks of settings. Each returns the value, or throws with the setting's name, value and allowed range.</summary>
+internal static class Require
+{
+    public static double NonNegative(double value, string name) =>
+        value >= 0 && double.IsFinite(value) ? value : throw OutOfRange(value, name, "a finite number that is at least 0");
+
+    public static double Positive(double value, string name) =>
+        value > 0 && double.IsFinite(value) ? value : throw OutOfRange(value, name, "a finite number above 0");
+
+    public static double Within(double value, double minimum, double maximum, string name) =>
+        value >= minimum && value <= maximum
+            ? value
+            : throw OutOfRange(value, name, string.Create(CultureInfo.InvariantCulture, $"in [{minimum}, {maximum}]"));
+
+    /// <summary>In [0, 1).</summary>
+    public static double BelowOne(double value, string name) =>
+        value is >= 0 and < 1 ? value : throw OutOfRange(value, name, "at least 0 and below 1");
+
+    private static ArgumentOutOfRangeException OutOfRange(double value, string name, string allowed) =>
+        new(name, value, $"{name} must be {allowed}.");
+}

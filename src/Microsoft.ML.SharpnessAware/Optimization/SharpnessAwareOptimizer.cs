@@ -1,0 +1,205 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Trains any TorchSharp module on class labels with SAM and its relatives (<see cref="SharpnessAwareMethod"/>) on top of SGD or AdamW.
+/// </summary>
+/// <remarks>
+/// <para>
+/// The optimiser makes all trainable parameters views of one vector, so convert, move and load the module, and choose which parameters
+/// require a gradient, before making it; a module has one optimiser at a time. It looks after gradients itself: no <c>zero_grad</c> and no
+/// <c>backward</c>. The module's mode (<c>train</c>, <c>eval</c>) is left as it is.
+/// </para>
+/// <para>
+/// Running statistics (batch normalisation) are those of the first, unperturbed pass, and both passes see the same dropout mask.
+/// A step that throws leaves weights and running statistics as they were.
+/// </para>
+/// </remarks>
+/// <example>
+/// <code>
+/// using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Csam(), new BaseOptimizer.Sgd(0.1));
+/// foreach ((Tensor images, Tensor labels) in batches)
+///     totalLoss += optimizer.Step(() => net.forward(images), labels);
+/// </code>
+/// </example>
+public sealed partial class SharpnessAwareOptimizer : IDisposable
+{
+    private const double Epsilon = 1e-12;
+
+    private readonly SharpnessAwareMethod _method;
+    private readonly ClassificationLoss _loss;
+    private readonly FlatParameters _parameters;
+    private readonly FlatBuffers _buffers;
+    private readonly ParameterUpdate _update;
+    private readonly Tensor _savedWeights;
+    private long _completedSteps;
+    private bool _disposed;
+
+    /// <summary>Makes an optimiser for a module.</summary>
+    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
+    /// <param name="method">What a step minimises.</param>
+    /// <param name="baseOptimizer">How a gradient changes the weights.</param>
+    /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
+    /// <exception cref="ArgumentException">
+    /// The module has no trainable parameters, or has some of another type or on several devices; the message names the parameter.
+    /// </exception>
+    public SharpnessAwareOptimizer(
+        nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer, ClassificationLoss? loss = null)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(method);
+        ArgumentNullException.ThrowIfNull(baseOptimizer);
+        _method = method;
+        _loss = loss ?? new ClassificationLoss.CrossEntropy();
+        LearningRate = baseOptimizer.LearningRate;
+        Rho = method.Rho;
+        _parameters = new FlatParameters(module);
+        _buffers = new FlatBuffers(module);
+        _update = baseOptimizer.CreateUpdate(_parameters);
+        _savedWeights = _parameters.CreateState();
+    }
+
+    /// <summary>Learning rate η of the next step, at least 0. At first the base optimiser's.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
+    public double LearningRate { get; set => field = Require.NonNegative(value, nameof(LearningRate)); }
+
+    /// <summary>Radius ρ of the next step's climb, at least 0. At first the method's.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
+    public double Rho { get; set => field = Require.NonNegative(value, nameof(Rho)); }
+
+    /// <summary>
+    /// Greatest Euclidean length of the gradient that the base optimiser is given, after SSAM's rescaling; a longer one is scaled down to
+    /// it. Null, the default, does not clip.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not above 0, is infinite or not a number.</exception>
+    public double? MaxGradientNorm
+    {
+        get;
+        set => field = value is { } norm ? Require.Positive(norm, nameof(MaxGradientNorm)) : null;
+    }
+
+    /// <summary>Trains on one mini-batch: both passes and the update.</summary>
+    /// <param name="logits">
+    /// A forward pass of the module on the mini-batch, giving unnormalised scores of shape [batch, classes]. It is called once for each
+    /// pass, must compute afresh each time, and tensors that it creates are disposed after the pass.
+    /// </param>
+    /// <param name="labels">Zero-based classes, int64, shape [batch], on the device of the logits.</param>
+    /// <returns>The mean loss, without CSAM's damping, of the first pass: at the weights before the step.</returns>
+    /// <exception cref="ArgumentException">
+    /// The labels are not int64, not of shape [batch], on another device or (checked on the CPU) out of range; or the logits are not a
+    /// [batch, classes] tensor of floating-point numbers.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The logits do not depend on the parameters, or the module's parameters were replaced.
+    /// </exception>
+    /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
+    public double Step(Func<Tensor> logits, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(labels);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using DisposeScope scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        Tensor w = _parameters.Weights, g = _parameters.Gradient;
+        double loss;
+
+        _savedWeights.copy_(w);
+        Tensor[] savedBuffers = _buffers.Save();
+        try
+        {
+            if (Rho == 0 && !(_method.Renormalize && _method.Gamma > 0))
+            {
+                (loss, _) = Pass(logits, labels, _method.Gamma);                    // L(w), g = ∇L_γ(w)
+            }
+            else
+            {
+                var randomness = new RepeatedRandomness(_parameters.Device);
+                (loss, double norm) = Pass(logits, labels, gamma: 0);               // L(w), g = ∇L(w)
+                Tensor[] buffersAfterFirstPass = _buffers.Save();
+                Climb(norm);                                                        // w̃ = w + ρ g/(‖g‖ + ε)
+                (_, double normThere) = randomness.Repeat(() => Pass(logits, labels, _method.Gamma));   // g̃ = ∇L_γ(w̃)
+                w.copy_(_savedWeights);
+                _buffers.Restore(buffersAfterFirstPass);
+                if (_method.Renormalize)
+                    Scale(g, norm / (normThere + Epsilon));                         // (‖g‖/(‖g̃‖ + ε)) g̃
+            }
+        }
+        catch
+        {
+            w.copy_(_savedWeights);
+            _buffers.Restore(savedBuffers);
+            throw;
+        }
+
+        if (MaxGradientNorm is { } maximum)
+            Clip(g, maximum);
+        _update.Apply(LearningRate, ++_completedSteps);
+        return loss;
+    }
+
+    /// <summary>Frees the optimiser's tensors. The module keeps its weights and goes on working.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _savedWeights.Dispose();
+        _update.Dispose();
+        _buffers.Dispose();
+        _parameters.Dispose();
+    }
+
+    /// <summary>
+    /// One forward and backward pass at the present weights: leaves the gradient of the loss damped by γ in G, and returns the undamped
+    /// mean loss and the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖.
+    /// </summary>
+    private (double Loss, double Norm) Pass(Func<Tensor> forward, Tensor labels, double gamma)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor loss;
+        using (enable_grad())
+        {
+            Tensor logits = forward();
+            ClassificationBatch.Check(logits, labels);
+            Tensor perSample = _loss.PerSample(logits, labels);
+            loss = perSample.mean();
+            Tensor objective = gamma == 0 ? loss : (perSample * CalibratedFactor.PerSample(logits, labels, gamma)).mean();
+            _parameters.PrepareGradient();
+            objective.backward();
+        }
+
+        Tensor w = _parameters.Weights, g = _parameters.Gradient;
+        Tensor norm = _method.Adaptive ? w.mul(g).norm() : g.norm();
+        // Both numbers come to the host together: on a GPU a pass waits once.
+        Tensor pair = stack([loss.detach().to(float64), norm.to(float64)]).cpu();
+        (double lossValue, double normValue) = (pair[0].item<double>(), pair[1].item<double>());
+
+        if (!double.IsFinite(lossValue) || !double.IsFinite(normValue))
+            throw new TrainingDivergedException(_completedSteps + 1, LearningRate, lossValue, normValue);
+        if (normValue == 0)
+            _parameters.CheckNotReplaced();
+        return (lossValue, normValue);
+    }
+
+    /// <summary>
+    /// w̃ = w + scale·g, or w + scale·w²g for an adaptive method; the scale is ρ/(norm + ε), or ρ where the ascent is not normalised.
+    /// </summary>
+    private void Climb(double norm)
+    {
+        Tensor w = _parameters.Weights, g = _parameters.Gradient;
+        using Scalar scale = _method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho;
+        if (_method.Adaptive)
+            w.addcmul_(w.square(), g, scale);
+        else
+            w.add_(g, scale);
+    }
+
+    private static void Scale(Tensor g, double factor)
+    {
+        using Scalar scalar = factor;
+        g.mul_(scalar);
+    }
+
+    /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
+    private static void Clip(Tensor g, double maximum) => g.mul_((maximum / (g.norm() + 1e-6)).clamp_max(1));
+}

@@ -1,0 +1,42 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Training cannot go on because the loss or its gradient is infinite or not a number.</summary>
+/// <remarks>The step that throws it leaves weights and running statistics as they were before the step.</remarks>
+public sealed class TrainingDivergedException : InvalidOperationException
+{
+    private readonly double _gradientNorm;
+
+    internal TrainingDivergedException(
+        long step, double learningRate, double loss, double gradientNorm, int? epoch = null, Exception? innerException = null)
+        : base(Describe(step, learningRate, loss, gradientNorm, epoch), innerException)
+    {
+        Step = step;
+        LearningRate = learningRate;
+        Loss = loss;
+        Epoch = epoch;
+        _gradientNorm = gradientNorm;
+    }
+
+    /// <summary>The epoch in which it happened, from 1, where an epoch loop knows it.</summary>
+    public int? Epoch { get; }
+
+    /// <summary>The number of the step since training began, from 1.</summary>
+    public long Step { get; }
+
+    /// <summary>The learning rate of the step.</summary>
+    public double LearningRate { get; }
+
+    /// <summary>The mean loss of the pass that failed; finite if only its gradient was not.</summary>
+    public double Loss { get; }
+
+    /// <summary>The same failure with the epoch added.</summary>
+    internal TrainingDivergedException AtEpoch(int epoch) => new(Step, LearningRate, Loss, _gradientNorm, epoch, this);
+
+    private static string Describe(long step, double learningRate, double loss, double gradientNorm, int? epoch) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"Training diverged at step {step}{(epoch is null ? "" : $" (epoch {epoch})")}: the loss is {loss} and its gradient's norm " +
+        $"{gradientNorm}. The learning rate was {learningRate}. The usual causes are a learning rate or ρ that is too large, or input " +
+        $"with NaN or infinite values.");
+}
