@@ -166,5 +166,5 @@ internal sealed class CalibrationAccumulator
         return end;
     }
 
-    private static float Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);
+    private static double Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);
 }
