@@ -31,6 +31,11 @@ internal sealed class CalibrationAccumulator
     private CompensatedSum _logLoss;
     private CompensatedSum _entropy;
 
+    // The sums over all classes run over a block of rows at a time, because vector arithmetic on a row of ten is mostly overhead.
+    private const int BlockSize = 4096;
+    private readonly float[] _block;
+    private readonly int[] _blockLabels;
+    private int _blockRows;
     private readonly double[] _probabilities;
     private readonly double[] _logarithms;
 
@@ -42,8 +47,11 @@ internal sealed class CalibrationAccumulator
         _binCorrect = new long[numberOfBins];
         _binConfidence = new CompensatedSum[numberOfBins];
         _classBinGap = new double[numberOfClasses * numberOfBins];
-        _probabilities = new double[numberOfClasses];
-        _logarithms = new double[numberOfClasses];
+        int blockRows = Math.Max(1, BlockSize / numberOfClasses);
+        _blockLabels = new int[blockRows];
+        _block = new float[blockRows * numberOfClasses];
+        _probabilities = new double[_block.Length];
+        _logarithms = new double[_block.Length];
     }
 
     public long Count => _rows.Count;
@@ -55,19 +63,17 @@ internal sealed class CalibrationAccumulator
         AddConfidence(Math.Min(largest, 1), correct);
         AddClassGaps(probabilities, label);
 
-        TensorPrimitives.ConvertTruncating(probabilities, _probabilities);
-        _logLoss.Add(-Math.Log(Math.Clamp(_probabilities[label], SmallestProbability, 1)));
+        _logLoss.Add(-Math.Log(Math.Clamp(probabilities[label], SmallestProbability, 1)));
 
-        TensorPrimitives.Max(_probabilities, 1e-300, _logarithms);      // 0 ln 0 is 0
-        TensorPrimitives.Log(_logarithms, _logarithms);
-        _entropy.Add(-TensorPrimitives.Dot(_probabilities, _logarithms));
-
-        _probabilities[label] -= 1;
-        _squaredError.Add(TensorPrimitives.SumOfSquares<double>(_probabilities));
+        probabilities.CopyTo(_block.AsSpan(_blockRows * _numberOfClasses));
+        _blockLabels[_blockRows++] = label;
+        if (_blockRows == _blockLabels.Length)
+            AddBlock();
     }
 
     public MulticlassCalibrationMetrics GetMetrics(long skippedRows = 0)
     {
+        AddBlock();
         ReliabilityDiagram diagram = new([.. Enumerable.Range(0, _bins.Count).Select(GetBin)]);
         double rows = Count;
         return new MulticlassCalibrationMetrics
@@ -105,6 +111,22 @@ internal sealed class CalibrationAccumulator
         _classBinGap[label * _bins.Count + _bins.IndexOf(probabilities[label])] -= 1;
     }
 
+    private void AddBlock()
+    {
+        int length = _blockRows * _numberOfClasses;
+        Span<double> probabilities = _probabilities.AsSpan(0, length);
+        Span<double> logarithms = _logarithms.AsSpan(0, length);
+        TensorPrimitives.ConvertTruncating<float, double>(_block.AsSpan(0, length), probabilities);
+        TensorPrimitives.Max(probabilities, 1e-300, logarithms);      // 0 ln 0 is 0
+        TensorPrimitives.Log<double>(logarithms, logarithms);
+        _entropy.Add(-TensorPrimitives.Dot<double>(probabilities, logarithms));
+
+        for (int row = 0; row < _blockRows; row++)
+            probabilities[row * _numberOfClasses + _blockLabels[row]] -= 1;
+        _squaredError.Add(TensorPrimitives.SumOfSquares<double>(probabilities));
+        _blockRows = 0;
+    }
+
     private ReliabilityBin GetBin(int bin)
     {
         long count = _binCount[bin];
@@ -113,8 +135,9 @@ internal sealed class CalibrationAccumulator
     }
 
     /// <summary>
-    /// The j-th upper edge is the confidence at position j·N/B of the sorted rows, counted from 0 (interpolated, but an edge between two confidences
-    /// splits the rows where the lower one does). Rows that equal an edge lie below it, so ties are never split; the last bin takes the rest.
+    /// The j-th upper edge is the confidence at position j·N/B of the sorted rows, counted from 0 (interpolated, but an edge between two
+    /// confidences splits the rows where the lower one does). Rows that equal an edge lie below it, so ties are never split; the last bin
+    /// takes the rest.
     /// </summary>
     private double AdaptiveCalibrationError()
     {
@@ -143,5 +166,5 @@ internal sealed class CalibrationAccumulator
         return end;
     }
 
-    private static float Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);
+    private static double Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);
 }

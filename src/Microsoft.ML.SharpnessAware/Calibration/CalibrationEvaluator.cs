@@ -3,7 +3,8 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Reads labels and scores from a data view, in one pass over these two columns, into a <see cref="CalibrationAccumulator"/>.</summary>
+/// <summary>Reads labels and scores from a data view, in one pass over these two columns, into a <see
+/// cref="CalibrationAccumulator"/>.</summary>
 internal static class CalibrationEvaluator
 {
     public static MulticlassCalibrationMetrics Evaluate(
@@ -13,7 +14,8 @@ internal static class CalibrationEvaluator
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
         IHost host = environment.Register(nameof(CalibrationEvaluator));
-        (DataViewSchema.Column label, DataViewSchema.Column score, int numberOfClasses) = GetColumns(host, data.Schema, labelColumnName, scoreColumnName);
+        (DataViewSchema.Column label, DataViewSchema.Column score, int numberOfClasses) =
+            GetColumns(host, data.Schema, labelColumnName, scoreColumnName);
 
         CalibrationAccumulator accumulator = new(numberOfClasses, numberOfBins);
         SkippedRows withoutLabel = new();
@@ -35,8 +37,8 @@ internal static class CalibrationEvaluator
             else if (!AllFinite(dense))
                 withoutScore.Add(cursor.Position);
             else if (ProbabilityRow.Problem(dense) is string problem)
-                throw host.Except($"Column '{scoreColumnName}' must hold class probabilities, but row {cursor.Position} (counted from 0) {problem}. "
-                    + "Turn the scores into probabilities first, for example with a softmax.");
+                throw host.Except($"Column '{scoreColumnName}' must hold class probabilities, but row {cursor.Position} (counted from 0) "
+                    + $"{problem}. Turn the scores into probabilities first, for example with a softmax.");
             else
                 accumulator.Add(dense, (int)(key - 1));
         }
@@ -64,9 +66,11 @@ internal static class CalibrationEvaluator
         DataViewSchema.Column score = schema.GetColumnOrNull(scoreColumnName)
             ?? throw host.ExceptSchemaMismatch(nameof(schema), "score", scoreColumnName);
         if (score.Type is not VectorDataViewType { IsKnownSize: true, Size: >= 2 } vector || vector.ItemType != NumberDataViewType.Single)
-            throw host.ExceptSchemaMismatch(nameof(schema), "score", scoreColumnName, "a vector of known size (at least 2) of Single", score.Type.ToString());
+            throw host.ExceptSchemaMismatch(nameof(schema), "score", scoreColumnName,
+                "a vector of known size (at least 2) of Single", score.Type.ToString());
         if (label.Type is not KeyDataViewType key)
-            throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName, "a key (map it with MapValueToKey)", label.Type.ToString());
+            throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName,
+                "a key (map it with MapValueToKey)", label.Type.ToString());
         if (key.Count != (ulong)vector.Size)
             throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName,
                 $"a key of {vector.Size} values, one for each score in '{scoreColumnName}'", $"a key of {key.Count} values");

@@ -11,11 +11,11 @@ public static class CalibrationMetrics
     /// A row may miss a sum of 1 by 0.01, for scores of low precision.</param>
     /// <param name="labels">The true class of each row, zero-based.</param>
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
-    /// <param name="numberOfBins">The number of confidence bins, from 1 to <see cref="MaximumNumberOfBins"/>. 15 is the usual choice (Guo et al.
-    /// 2017), so numbers can be compared with the literature.</param>
+    /// <param name="numberOfBins">The number of confidence bins, from 1 to <see cref="MaximumNumberOfBins"/>. 15 is the usual choice (Guo
+    /// et al. 2017), so numbers can be compared with the literature.</param>
     /// <returns>The metrics, with the reliability diagram.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfClasses"/>, <paramref name="numberOfBins"/> or a label is out of
-    /// range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfClasses"/>, <paramref name="numberOfBins"/> or a label is out
+    /// of range.</exception>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, or a row is not a probability distribution (NaN, a
     /// negative score, a score above 1, or a sum far from 1); the message names the row.</exception>
     /// <example>
@@ -24,31 +24,20 @@ public static class CalibrationMetrics
     /// var metrics = CalibrationMetrics.Compute([0.8f, 0.2f, 0.8f, 0.2f], [0, 1], numberOfClasses: 2);
     /// </code>
     /// </example>
-    public static MulticlassCalibrationMetrics Compute(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, int numberOfClasses, int numberOfBins = 15)
+    public static MulticlassCalibrationMetrics Compute(
+        ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, int numberOfClasses, int numberOfBins = 15)
     {
-        Check(scores, labels, numberOfClasses);
+        LabelledRows.Check(scores.Length, labels, numberOfClasses, nameof(scores));
         CalibrationAccumulator accumulator = new(numberOfClasses, numberOfBins);
         for (int row = 0; row < labels.Length; row++)
-            accumulator.Add(scores.Slice(row * numberOfClasses, numberOfClasses), labels[row]);
-        return accumulator.GetMetrics();
-    }
-
-    private static void Check(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, int numberOfClasses)
-    {
-        if (numberOfClasses < 2)
-            throw new ArgumentOutOfRangeException(nameof(numberOfClasses), numberOfClasses, "There must be at least 2 classes.");
-        if (labels.IsEmpty)
-            throw new ArgumentException("There are no rows.", nameof(labels));
-        if (scores.Length != (long)labels.Length * numberOfClasses)
-            throw new ArgumentException($"{labels.Length} labels of {numberOfClasses} classes need {(long)labels.Length * numberOfClasses} scores, "
-                + $"but there are {scores.Length}.", nameof(scores));
-        for (int row = 0; row < labels.Length; row++)
         {
-            if (labels[row] < 0 || labels[row] >= numberOfClasses)
-                throw new ArgumentOutOfRangeException(nameof(labels), labels[row],
-                    $"The label of row {row} (counted from 0) must lie in [0, {numberOfClasses - 1}].");
-            if (ProbabilityRow.Problem(scores.Slice(row * numberOfClasses, numberOfClasses)) is string problem)
-                throw new ArgumentException($"Scores must be class probabilities, but row {row} (counted from 0) {problem}.", nameof(scores));
+            ReadOnlySpan<float> probabilities = scores.Slice(row * numberOfClasses, numberOfClasses);
+            if (ProbabilityRow.Problem(probabilities) is string problem)
+                throw new ArgumentException(
+                    $"Scores must be class probabilities, but row {row} (counted from 0) {problem}.", nameof(scores));
+            accumulator.Add(probabilities, labels[row]);
         }
+
+        return accumulator.GetMetrics();
     }
 }

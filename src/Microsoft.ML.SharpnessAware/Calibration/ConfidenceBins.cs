@@ -4,8 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// Bins of equal width on [0, 1], right-closed: bin b holds (b/B, (b+1)/B]; 0 joins the first bin.
 /// </summary>
 /// <remarks>
-/// Scores are float32, so the edges are too: each is the float32 nearest to b/B. The score 0.2f is then <em>on</em> the edge 3/15 and belongs to
-/// the bin below, as 0.2 does on paper. Against edges in double it would lie above, because 0.2f is 0.200000003.
+/// Scores are float32, so the edges are too: each is the float32 nearest to b/B. The score 0.2f is then <em>on</em> the edge 3/15 and
+/// belongs to the bin below, as 0.2 does on paper. Against edges in double it would lie above, because 0.2f is 0.200000003.
 /// </remarks>
 internal sealed class ConfidenceBins
 {

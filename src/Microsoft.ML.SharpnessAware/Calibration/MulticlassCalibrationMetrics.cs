@@ -3,13 +3,14 @@ using System.Globalization;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// How well a multiclass model's probabilities match what happened. The confidence c of a row is its largest probability, the predicted class is where
-/// that is (the lowest index on ties), and N is the number of rows. From
-/// <see cref="MulticlassClassificationCatalog"/>.<c>EvaluateCalibration</c> or <see cref="CalibrationMetrics.Compute"/>.
+/// How well a multiclass model's probabilities match what happened. The confidence c of a row is its largest probability, the predicted
+/// class is where that is (the lowest index on ties), and N is the number of rows. From <see
+/// cref="MulticlassClassificationCatalog"/>.<c>EvaluateCalibration</c> or <see cref="CalibrationMetrics.Compute"/>.
 /// </summary>
 /// <remarks>
-/// Calibration errors are estimates with a bias: on few rows even a perfectly calibrated model shows an ECE above 0. Compare them on the same number of
-/// rows and bins. <see cref="LogLoss"/> and <see cref="BrierScore"/> have no bins; they reward accuracy and calibration together.
+/// Calibration errors are estimates with a bias: on few rows even a perfectly calibrated model shows an ECE above 0. Compare them on the
+/// same number of rows and bins. <see cref="LogLoss"/> and <see cref="BrierScore"/> have no bins; they reward accuracy and calibration
+/// together.
 /// </remarks>
 public sealed class MulticlassCalibrationMetrics
 {
@@ -24,34 +25,36 @@ public sealed class MulticlassCalibrationMetrics
     public double ExpectedCalibrationError => ReliabilityDiagram.ExpectedCalibrationError;
 
     /// <summary>
-    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold equally many rows, so crowded confidences are resolved finely. Edges lie
-    /// at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better.
-    /// Nguyen and O'Connor 2015, "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal loss".
+    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold equally many rows, so crowded confidences are resolved
+    /// finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better. Nguyen and O'Connor 2015,
+    /// "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal
+    /// loss".
     /// </summary>
     public double AdaptiveCalibrationError { get; internal init; }
 
     /// <summary>
-    /// Classwise ECE: for each class k all rows are binned by p_k, and Σ_b n_b/N · |mean p_k − share of class k| is averaged over all classes, also those
-    /// without rows. It looks at every probability, not only at the largest. Range [0, 1], lower is better.
-    /// Kull et al. 2019, "Beyond temperature scaling"; Nixon et al. 2019, "Measuring calibration in deep learning".
+    /// Classwise ECE: for each class k all rows are binned by p_k, and Σ_b n_b/N · |mean p_k − share of class k| is averaged over all
+    /// classes, also those without rows. It looks at every probability, not only at the largest. Range [0, 1], lower is better. Kull et al.
+    /// 2019, "Beyond temperature scaling"; Nixon et al. 2019, "Measuring calibration in deep learning".
     /// </summary>
     public double ClasswiseCalibrationError { get; internal init; }
 
     /// <summary>
-    /// Maximum calibration error (MCE): the largest |accuracy_b − confidence_b| of a bin with rows. Range [0, 1], lower is better. A bin with few rows
-    /// can decide it. Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning"; Guo et al. 2017.
+    /// Maximum calibration error (MCE): the largest |accuracy_b − confidence_b| of a bin with rows. Range [0, 1], lower is better. A bin
+    /// with few rows can decide it. Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning"; Guo et al. 2017.
     /// </summary>
     public double MaximumCalibrationError => ReliabilityDiagram.MaximumCalibrationError;
 
     /// <summary>
-    /// Root mean square calibration error: √(Σ_b n_b/N · (accuracy_b − confidence_b)²), which weighs large gaps more than the ECE does. Never below the ECE.
-    /// Range [0, 1], lower is better. Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"; the L2 error of Kumar et al. 2019.
+    /// Root mean square calibration error: √(Σ_b n_b/N · (accuracy_b − confidence_b)²), which weighs large gaps more than the ECE does.
+    /// Never below the ECE. Range [0, 1], lower is better. Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"; the L2
+    /// error of Kumar et al. 2019.
     /// </summary>
     public double RootMeanSquareCalibrationError => ReliabilityDiagram.RootMeanSquareCalibrationError;
 
     /// <summary>
-    /// Brier score: the mean over rows of Σ_k (p_k − [y = k])². Range [0, 2], lower is better; with two classes it is twice the binary Brier score.
-    /// Brier 1950, "Verification of forecasts expressed in terms of probability".
+    /// Brier score: the mean over rows of Σ_k (p_k − [y = k])². Range [0, 2], lower is better; with two classes it is twice the binary
+    /// Brier score. Brier 1950, "Verification of forecasts expressed in terms of probability".
     /// </summary>
     public double BrierScore { get; internal init; }
 
@@ -68,13 +71,14 @@ public sealed class MulticlassCalibrationMetrics
     public double Accuracy => ReliabilityDiagram.Accuracy;
 
     /// <summary>
-    /// The mean confidence. Range [1/classes, 1]; best where it equals <see cref="Accuracy"/>: above it the model is overconfident on the whole, below it
-    /// underconfident.
+    /// The mean confidence. Range [1/classes, 1]; best where it equals <see cref="Accuracy"/>: above it the model is overconfident on the
+    /// whole, below it underconfident.
     /// </summary>
     public double MeanConfidence => ReliabilityDiagram.MeanConfidence;
 
     /// <summary>
-    /// The mean entropy −Σ_k p_k ln p_k of a row in nats: how undecided the model is. Range [0, ln(classes)]; neither end is better in itself.
+    /// The mean entropy −Σ_k p_k ln p_k of a row in nats: how undecided the model is. Range [0, ln(classes)]; neither end is better in
+    /// itself.
     /// </summary>
     public double MeanEntropy { get; internal init; }
 

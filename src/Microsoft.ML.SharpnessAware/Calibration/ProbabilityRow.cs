@@ -7,15 +7,16 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class ProbabilityRow
 {
     /// <summary>
-    /// How far from 1 a row may sum. Softmax in float32 stays within 1e-5, in half precision within 1e-3, and probabilities that were rounded to
-    /// two decimals within about this; logits and unnormalised one-versus-all scores do not.
+    /// How far from 1 a row may sum. Softmax in float32 stays within 1e-5, in half precision within 1e-3, and probabilities that were
+    /// rounded to two decimals within about this; logits and unnormalised one-versus-all scores do not.
     /// </summary>
     public const double SumTolerance = 0.01;
 
     /// <summary>How far above 1 a single score may lie; rounding only.</summary>
     public const float ExcessTolerance = 1e-4f;
 
-    /// <summary>Null if the row is a distribution, otherwise what is wrong with it as a clause: "has the negative score -0.2 for class 3".</summary>
+    /// <summary>Null if the row is a distribution, otherwise what is wrong with it as a clause: "has the negative score -0.2 for class
+    /// 3".</summary>
     public static string? Problem(ReadOnlySpan<float> scores)
     {
         float minimum = TensorPrimitives.Min(scores);       // NaN if any score is

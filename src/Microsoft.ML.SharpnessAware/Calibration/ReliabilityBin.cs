@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Accuracy">The share of these rows whose predicted class is the true one; NaN when the bin is empty.</param>
 public sealed record ReliabilityBin(double LowerBound, double UpperBound, long Count, double MeanConfidence, double Accuracy)
 {
-    /// <summary>Mean confidence minus accuracy: positive where the model is overconfident, negative where it is underconfident, NaN when the bin
-    /// is empty.</summary>
+    /// <summary>Mean confidence minus accuracy: positive where the model is overconfident, negative where it is underconfident, NaN when
+    /// the bin is empty.</summary>
     public double Gap => MeanConfidence - Accuracy;
 }

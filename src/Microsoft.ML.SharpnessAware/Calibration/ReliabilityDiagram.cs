@@ -4,8 +4,8 @@ using System.Text;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins of equal width on [0, 1]. Bars on the diagonal mean that a
-/// confidence of 80 % is right in 80 % of the cases; bars below it mean overconfidence, bars above it underconfidence.
+/// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins of equal width on [0, 1]. Bars on the diagonal
+/// mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean overconfidence, bars above it underconfidence.
 /// </summary>
 public sealed class ReliabilityDiagram
 {
@@ -20,7 +20,8 @@ public sealed class ReliabilityDiagram
         MaximumCalibrationError = bins.Where(bin => bin.Count > 0).Max(bin => Math.Abs(bin.Gap));
     }
 
-    /// <summary>The bins in ascending order of confidence, empty ones included. An empty bin has a count of 0 and NaN for its means.</summary>
+    /// <summary>The bins in ascending order of confidence, empty ones included. An empty bin has a count of 0 and NaN for its
+    /// means.</summary>
     public IReadOnlyList<ReliabilityBin> Bins { get; }
 
     /// <summary>The number of rows in all bins.</summary>
@@ -32,7 +33,8 @@ public sealed class ReliabilityDiagram
     /// <summary>The mean confidence of all rows.</summary>
     public double MeanConfidence { get; }
 
-    /// <summary>The expected calibration error of these bins; see <see cref="MulticlassCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
+    /// <summary>The expected calibration error of these bins; see <see
+    /// cref="MulticlassCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public double ExpectedCalibrationError { get; }
 
     internal double MaximumCalibrationError { get; }
@@ -40,17 +42,21 @@ public sealed class ReliabilityDiagram
     internal double RootMeanSquareCalibrationError { get; }
 
     /// <summary>
-    /// Saves the diagram as a PNG picture of 1280 × 1520 pixels: above, the accuracy of each bin against the diagonal, with the gap to the mean confidence hatched;
-    /// below, the share of rows in each bin with lines at the accuracy and the mean confidence. ECE, accuracy, mean confidence and the number of rows are written above.
+    /// Saves the diagram as a PNG picture of 1280 × 1520 pixels: above, the accuracy of each bin against the diagonal, with the gap to the
+    /// mean confidence hatched; below, the share of rows in each bin with lines at the accuracy and the mean confidence. ECE, accuracy,
+    /// mean confidence and the number of rows are written above.
     /// </summary>
-    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is complete.</param>
+    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
+    /// complete.</param>
     /// <param name="title">The heading; "Reliability diagram" by default.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SavePng(string path, string? title = null) => ReliabilityFigure.Create(this, title).SavePng(path);
 
-    /// <summary>Saves the diagram as an SVG picture: the same picture as <see cref="SavePng"/> in vectors, with its texts as text.</summary>
-    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is complete.</param>
+    /// <summary>Saves the diagram as an SVG picture: the same picture as <see cref="SavePng"/> in vectors, with its texts as
+    /// text.</summary>
+    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
+    /// complete.</param>
     /// <param name="title">The heading; "Reliability diagram" by default.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
@@ -62,7 +68,8 @@ public sealed class ReliabilityDiagram
         StringBuilder text = new("Confidence            Rows  Mean conf.   Accuracy        Gap");
         foreach (ReliabilityBin bin in Bins.Where(bin => bin.Count > 0))
             text.AppendLine().Append(CultureInfo.InvariantCulture,
-                $"({bin.LowerBound:F3}, {bin.UpperBound:F3}] {bin.Count,10:N0}  {bin.MeanConfidence,10:P2} {bin.Accuracy,10:P2} {bin.Gap,10:+0.00 %;-0.00 %}");
+                $"({bin.LowerBound:F3}, {bin.UpperBound:F3}] {bin.Count,10:N0}  "
+                + $"{bin.MeanConfidence,10:P2} {bin.Accuracy,10:P2} {bin.Gap,10:+0.00 %;-0.00 %}");
         return text.ToString();
     }
 

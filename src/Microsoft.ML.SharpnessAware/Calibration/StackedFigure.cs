@@ -12,19 +12,17 @@ internal sealed class StackedFigure(double width, params IReadOnlyList<(PlotMode
 {
     private const float PixelsPerUnit = 2;
 
-    // The first of these that the system has; on a Linux without any of them SkiaSharp takes some font at random, perhaps an italic one.
-    private static readonly string[] _fontFamilies = ["Segoe UI", "Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans", "Noto Sans"];
-
     private readonly double _height = panels.Sum(panel => panel.Height);
 
     public void SavePng(string path)
     {
         using SKBitmap bitmap = new((int)(width * PixelsPerUnit), (int)(_height * PixelsPerUnit));
         using (SKCanvas canvas = new(bitmap))
-        using (SkiaRenderContext context = new() { RenderTarget = RenderTarget.PixelGraphic, SkCanvas = canvas, DpiScale = PixelsPerUnit })
+        using (FigureRenderContext context = new() { SkCanvas = canvas, DpiScale = PixelsPerUnit })
         {
+            context.RenderTarget = RenderTarget.PixelGraphic;
             canvas.Clear(SKColors.White);
-            Render(context, InstalledFont());
+            Render(context);
         }
 
         using SKData png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
@@ -33,29 +31,26 @@ internal sealed class StackedFigure(double width, params IReadOnlyList<(PlotMode
 
     public void SaveSvg(string path) => Write(path, stream =>
     {
-        using SvgRenderContext context = new(stream, width, _height, true, new PdfRenderContext(width, _height, OxyColors.White), OxyColors.White);
-        Render(context, "Segoe UI, Helvetica Neue, Arial, Liberation Sans, DejaVu Sans, sans-serif");
+        using FigureRenderContext measurer = new();
+        using FigureSvgContext context = new(stream, width, _height, measurer);
+        Render(context);
         context.Complete();
         context.Flush();
     });
 
-    private void Render(IRenderContext context, string font)
+    private void Render(IRenderContext context)
     {
         double top = 0;
         foreach ((PlotModel plot, double height) in panels)
         {
-            plot.DefaultFont = font;
+            plot.DefaultFont = FigureRenderContext.FontFamilies;
             plot.Culture = CultureInfo.InvariantCulture;
             ((IPlotModel)plot).Update(true);
             ((IPlotModel)plot).Render(context, new OxyRect(0, top, width, height));
+            if (plot.GetLastPlotException() is Exception exception)
+                throw new InvalidOperationException("The picture cannot be drawn.", exception);     // OxyPlot only draws the message
             top += height;
         }
-    }
-
-    private static string InstalledFont()
-    {
-        HashSet<string> installed = [.. SKFontManager.Default.FontFamilies];
-        return _fontFamilies.FirstOrDefault(installed.Contains) ?? _fontFamilies[0];
     }
 
     /// <summary>Writes beside the target first, so that a failure leaves neither half a picture nor destroys an older one.</summary>

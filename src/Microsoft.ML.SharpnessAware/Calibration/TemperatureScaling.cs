@@ -3,8 +3,8 @@ using System.Numerics.Tensors;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Temperature scaling (Guo et al. 2017): p' = softmax(z / T) of logits z, or equally of log-probabilities. T above 1 lowers the confidence, T below 1 raises it;
-/// the predicted class never changes.
+/// Temperature scaling (Guo et al. 2017): p' = softmax(z / T) of logits z, or equally of log-probabilities. T above 1 lowers the
+/// confidence, T below 1 raises it; the predicted class never changes.
 /// </summary>
 internal static class TemperatureScaling
 {
@@ -23,14 +23,16 @@ internal static class TemperatureScaling
     private static readonly double _largestLogLoss = -Math.Log(CalibrationAccumulator.SmallestProbability);
 
     /// <summary>
-    /// Finds the temperature that minimises the log loss. The log loss is convex in β = 1/T, so a Newton iteration on its derivative, kept inside a shrinking
-    /// bracket, finds the one minimum. Deterministic; no allocation beyond one row.
+    /// Finds the temperature that minimises the log loss. The log loss is convex in β = 1/T, so a Newton iteration on its derivative, kept
+    /// inside a shrinking bracket, finds the one minimum. Deterministic; no allocation beyond one row.
     /// </summary>
     /// <param name="logits">Logits or log-probabilities, row-major [rows × classes]; −∞ stands for a probability of 0.</param>
     /// <param name="labels">The true class of each row, zero-based.</param>
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
-    /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>]; 1 if no temperature gives a lower log loss on these rows than 1 does.</returns>
-    /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or +∞.</exception>
+    /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>]; 1 if no temperature gives a lower log loss on
+    /// these rows than 1 does.</returns>
+    /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
+    /// +∞.</exception>
     public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
     {
         Check(logits, labels, numberOfClasses);
@@ -102,7 +104,8 @@ internal static class TemperatureScaling
     }
 
     /// <summary>Of the mean log loss at β: its slope, the mean of E_p[z] − z_y, and its curvature, the mean of Var_p[z].</summary>
-    private static (double First, double Second) Derivatives(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double beta)
+    private static (double First, double Second) Derivatives(
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double beta)
     {
         double[] z = new double[numberOfClasses];
         double[] weights = new double[numberOfClasses];
@@ -152,18 +155,9 @@ internal static class TemperatureScaling
 
     private static void Check(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
     {
-        if (numberOfClasses < 2)
-            throw new ArgumentOutOfRangeException(nameof(numberOfClasses), numberOfClasses, "There must be at least 2 classes.");
-        if (labels.IsEmpty)
-            throw new ArgumentException("There are no rows.", nameof(labels));
-        if (logits.Length != (long)labels.Length * numberOfClasses)
-            throw new ArgumentException($"{labels.Length} labels of {numberOfClasses} classes need {(long)labels.Length * numberOfClasses} logits, "
-                + $"but there are {logits.Length}.", nameof(logits));
+        LabelledRows.Check(logits.Length, labels, numberOfClasses, nameof(logits));
         for (int row = 0; row < labels.Length; row++)
         {
-            if (labels[row] < 0 || labels[row] >= numberOfClasses)
-                throw new ArgumentOutOfRangeException(nameof(labels), labels[row],
-                    $"The label of row {row} (counted from 0) must lie in [0, {numberOfClasses - 1}].");
             float largest = TensorPrimitives.Max(logits.Slice(row * numberOfClasses, numberOfClasses));
             if (!float.IsFinite(largest))
                 throw new ArgumentException($"Row {row} (counted from 0) holds NaN or +∞, or nothing but −∞.", nameof(logits));
