@@ -68,7 +68,7 @@ public sealed class BadInputTests
     [TestMethod]
     public void EmptyDataIsRefused()
     {
-        IDataView data = _mlContext.Data.TakeRows(Fitted.View(_mlContext, Shapes.Pixels(6)), 0);
+        IDataView data = _mlContext.Data.SkipRows(Fitted.View(_mlContext, Shapes.Pixels(6)), 6);
         AssertRefused(data, "no rows");
     }
 
