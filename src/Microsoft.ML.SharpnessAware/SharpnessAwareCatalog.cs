@@ -60,12 +60,14 @@ public static class SharpnessAwareCatalog
         return new SharpnessAwareImageClassificationTrainer(CatalogUtils.GetEnvironment(catalog), options);
     }
 
-    /// <summary>Lists the images of a folder that has one sub-folder per class: <c>folder/cat/1.jpg</c>, <c>folder/dog/2.png</c>, …</summary>
+    /// <summary>
+    /// Lists the images of a folder that has one sub-folder per class: <c>folder/cat/1.jpg</c>, <c>folder/dog/2.png</c>, …
+    /// </summary>
     /// <remarks>
-    /// Columns: <c>Label</c> (text, the name of the sub-folder), <c>ImagePath</c> (text, the full path) and <c>Image</c> (variable-size vector of Byte,
-    /// the content of the file, read only when a row's Image is asked for). Classes and files come in the ordinal order of their names. Files with the
-    /// extensions png, jpg, jpeg, gif, bmp and webp are images; hidden files are ignored; other files and folders are left out with a warning in
-    /// <see cref="MLContext.Log"/>.
+    /// Columns: <c>Label</c> (text, the name of the sub-folder), <c>ImagePath</c> (text, the full path) and <c>Image</c> (variable-size
+    /// vector of Byte, the content of the file, read only when a row's Image is asked for). Classes and files come in the ordinal order of
+    /// their names. Files with the extensions png, jpg, jpeg, gif, bmp and webp are images; hidden files are ignored; other files and
+    /// folders are left out with a warning in <see cref="MLContext.Log"/>.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
     /// <param name="folder">The folder that has the sub-folders.</param>
@@ -79,14 +81,16 @@ public static class SharpnessAwareCatalog
 
     /// <summary>Loads images and labels of the MNIST family (MNIST, Fashion-MNIST, KMNIST, EMNIST) into memory.</summary>
     /// <remarks>
-    /// Columns: <c>Label</c> (text, the number of the class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions 1 × height × width, grey values
-    /// 0 to 255), in the order of the files.
+    /// Columns: <c>Label</c> (text, the number of the class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions 1 × height ×
+    /// width, grey values 0 to 255), in the order of the files.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
-    /// <param name="imagesPath">The images, for example <c>train-images-idx3-ubyte.gz</c>; compressed with gzip or not, whatever the name.</param>
+    /// <param name="imagesPath">The images, for example <c>train-images-idx3-ubyte.gz</c>; compressed with gzip or not, whatever the
+    /// name.</param>
     /// <param name="labelsPath">The labels, for example <c>train-labels-idx1-ubyte.gz</c>.</param>
     /// <exception cref="FileNotFoundException">A file does not exist.</exception>
-    /// <exception cref="InvalidDataException">A file is not in this format, truncated or too long, or the numbers of images and labels differ.</exception>
+    /// <exception cref="InvalidDataException">A file is not in this format, truncated or too long, or the numbers of images and labels
+    /// differ.</exception>
     public static IDataView LoadImagesFromIdx(this DataOperationsCatalog catalog, string imagesPath, string labelsPath)
     {
         ArgumentException.ThrowIfNullOrEmpty(imagesPath);
@@ -96,9 +100,9 @@ public static class SharpnessAwareCatalog
 
     /// <summary>Loads files of the binary version of CIFAR-10 or CIFAR-100 into memory, one after the other.</summary>
     /// <remarks>
-    /// Columns: <c>Label</c> (text, the number of the class, for CIFAR-100 of the fine class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions
-    /// 3 × 32 × 32: red, green, blue). The length of a file tells which of the two it is: records of 3073 or of 3074 bytes; if it suits both, it is CIFAR-10
-    /// unless a label says otherwise.
+    /// Columns: <c>Label</c> (text, the number of the class, for CIFAR-100 of the fine class: "0", "1", …) and <c>Image</c> (vector of Byte
+    /// with the dimensions 3 × 32 × 32: red, green, blue). The length of a file tells which of the two it is: records of 3073 or of 3074
+    /// bytes; if it suits both, it is CIFAR-10 unless a label says otherwise.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
     /// <param name="paths">The files, all of the same of the two, for example <c>data_batch_1.bin</c> to <c>data_batch_5.bin</c>.</param>

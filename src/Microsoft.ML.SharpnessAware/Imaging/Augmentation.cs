@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Random changes to training images that leave their class alone, drawn anew for every image and epoch. A network that never sees quite the same
-/// image twice overfits less. Validation and scoring never use it.
+/// Random changes to training images that leave their class alone, drawn anew for every image and epoch. A network that never sees quite
+/// the same image twice overfits less. Validation and scoring never use it.
 /// </summary>
 /// <remarks>The values to start from are <see cref="None"/>, <see cref="Flip"/> and <see cref="Standard"/>.</remarks>
 public sealed record Augmentation
@@ -19,8 +19,8 @@ public sealed record Augmentation
     public static Augmentation Flip { get; } = new() { HorizontalFlip = true };
 
     /// <summary>
-    /// Mirrored, and shifted by up to 4 pixels: what residual networks are trained with on 32 × 32 images since He et al. 2016, §4.2. Larger images
-    /// deserve a larger <see cref="CropPadding"/>, about an eighth of their side.
+    /// Mirrored, and shifted by up to 4 pixels: what residual networks are trained with on 32 × 32 images since He et al. 2016, §4.2.
+    /// Larger images deserve a larger <see cref="CropPadding"/>, about an eighth of their side.
     /// </summary>
     public static Augmentation Standard { get; } = new() { HorizontalFlip = true, CropPadding = 4 };
 
@@ -28,8 +28,8 @@ public sealed record Augmentation
     public bool HorizontalFlip { get; init; }
 
     /// <summary>
-    /// Shifts each image by a whole number of pixels from -CropPadding to +CropPadding, independently in both directions: the image is padded with
-    /// zeros (black) and cut back to its size at random. Default 0: no shift.
+    /// Shifts each image by a whole number of pixels from -CropPadding to +CropPadding, independently in both directions: the image is
+    /// padded with zeros (black) and cut back to its size at random. Default 0: no shift.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative or above 1024.</exception>
     public int CropPadding

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Which source pixels make a target pixel along one axis, and how much of each. Shrinking averages the area that a target pixel covers, so that
-/// no detail aliases however strong the reduction; enlarging interpolates linearly between pixel centres.
+/// Which source pixels make a target pixel along one axis, and how much of each. Shrinking averages the area that a target pixel covers, so
+/// that no detail aliases however strong the reduction; enlarging interpolates linearly between pixel centres.
 /// </summary>
 internal sealed class AxisWeights
 {

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Mean and standard deviation of the values of a channel, in one pass: sums of the differences from the first value, so that nothing cancels when
-/// the mean is large beside the deviation. Exact for bytes.
+/// Mean and standard deviation of the values of a channel, in one pass: sums of the differences from the first value, so that nothing
+/// cancels when the mean is large beside the deviation. Exact for bytes.
 /// </summary>
 internal struct ChannelMoments
 {

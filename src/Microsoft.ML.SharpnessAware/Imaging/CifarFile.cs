@@ -3,8 +3,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads the binary files of CIFAR-10 (records of a label and 3 × 32 × 32 bytes) and CIFAR-100 (a coarse label, a fine one, and the bytes). The length of
-/// a file tells which it is; a length that suits both is decided by whether every label is one that CIFAR-10 has.
+/// Reads the binary files of CIFAR-10 (records of a label and 3 × 32 × 32 bytes) and CIFAR-100 (a coarse label, a fine one, and the bytes).
+/// The length of a file tells which it is; a length that suits both is decided by whether every label is one that CIFAR-10 has.
 /// </summary>
 internal static class CifarFile
 {
@@ -38,10 +38,14 @@ internal static class CifarFile
     {
         int[] candidates = [.. new[] { 1, 2 }.Where(labels => file.Length > 0 && file.Length % (labels + PixelBytes) == 0)];
         if (candidates.Length == 0)
-            throw Error(path, $"its {file.Length} bytes are not a whole number of records of 3073 (CIFAR-10) or 3074 (CIFAR-100) bytes: truncated or another format");
+        {
+            throw Error(path,
+                $"its {file.Length} bytes are not whole records of 3073 (CIFAR-10) or 3074 (CIFAR-100) bytes: truncated or another format");
+        }
+
         return candidates.FirstOrDefault(labels => HasOnlyKnownLabels(file, labels)) is > 0 and int found
             ? found
-            : throw Error(path, $"it has labels that {string.Join(" or ", candidates.Select(Name))} does not have: damaged or another format");
+            : throw Error(path, $"it has labels that {string.Join(" or ", candidates.Select(Name))} does not have: damaged?");
     }
 
     private static bool HasOnlyKnownLabels(byte[] file, int labelBytes)

@@ -26,7 +26,8 @@ internal sealed class EncodedImageReader : ImageReader
         if (channels != shape.Channels && !_convertsChannels)
         {
             throw new InvalidDataException(
-                $"the image has {Describe(channels)}, the first image has {Describe(shape.Channels)}. Set ImageChannels to 1 or 3 to convert all images.");
+                $"the image has {Describe(channels)}, the first image has {Describe(shape.Channels)}. "
+                + "Set ImageChannels to 1 or 3 to convert all images.");
         }
 
         static string Describe(int channels) => channels == 1 ? "1 channel (grey)" : $"{channels} channels (colour)";

@@ -5,14 +5,14 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads the IDX files of the MNIST family: a big-endian header (two zeros, the type 8 for bytes, the number of dimensions, then the dimensions) and
-/// the bytes, gzip-compressed or not. Sizes are checked against the file before memory is reserved for them.
+/// Reads the IDX files of the MNIST family: a big-endian header (two zeros, the type 8 for bytes, the number of dimensions, then the
+/// dimensions) and the bytes, gzip-compressed or not. Sizes are checked against the file before memory is reserved for them.
 /// </summary>
 internal static class IdxFile
 {
     private const int BlockBytes = 16 << 20;
 
-    // A small file can unpack to anything: beyond this size, data must be at least a two-hundredth of itself when compressed (MNIST: a fifth).
+    // A small file can unpack to anything. Beyond this size, data must not be more than so many times as long as the file (MNIST: 5).
     private const long AlwaysUnpacked = 256 << 20;
     private const long MaxCompression = 200;
 
@@ -59,7 +59,9 @@ internal static class IdxFile
             throw Error(path, $"its first four bytes are 0x{magic:x8}, not 0x{expected:x8} as in an IDX file of {what}");
         stream.ReadExactly(header, 4, header.Length - 4);
 
-        int[] dimensions = [.. Enumerable.Range(1, 1 + itemDimensions).Select(i => BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(4 * i)))];
+        int[] dimensions = new int[1 + itemDimensions];
+        for (int i = 0; i < dimensions.Length; i++)
+            dimensions[i] = BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(4 + (4 * i)));
         if (dimensions.Any(dimension => dimension < 1) || dimensions.Skip(1).Any(side => side > ImageRequest.MaxSide))
             throw Error(path, $"its header gives the impossible size {string.Join(" × ", dimensions)} (number of {what} first)");
         return (dimensions[0], dimensions[1..]);
@@ -68,7 +70,11 @@ internal static class IdxFile
     private static void CheckLength(string path, long fileBytes, bool compressed, int headerBytes, long contentBytes)
     {
         if (!compressed && fileBytes != headerBytes + contentBytes)
-            throw Error(path, $"its header announces {contentBytes} bytes after the header, there are {fileBytes - headerBytes}: truncated or not an IDX file");
+        {
+            throw Error(path,
+                $"its header announces {contentBytes} bytes after the header, there are {fileBytes - headerBytes}: truncated?");
+        }
+
         if (compressed && contentBytes > Math.Max(AlwaysUnpacked, MaxCompression * fileBytes))
             throw Error(path, $"its header announces {contentBytes} bytes, which is not plausible for {fileBytes} compressed bytes");
     }

@@ -36,10 +36,10 @@ internal sealed class ImageColumn
                 throw NotSupported(Name, $"images are read with 1 channel (grey) or 3 (colour), not {request.Channels}");
             PixelType = ScalarType.Byte;
             var type = column.Type as ImageDataViewType;
-            if (Math.Max(type?.Width ?? 0, type?.Height ?? 0) > ImageRequest.MaxSide && request is not { Width: not null, Height: not null })
-                throw NotSupported(Name, $"images of {type} are too large; set ImageWidth and ImageHeight");
-            Width = request.Width ?? (type?.Width > 0 ? type.Width : DefaultSide);
-            Height = request.Height ?? (type?.Height > 0 ? type.Height : DefaultSide);
+            Width = request.Width ?? (type?.Width > 0 ? type.Width : request.Height ?? DefaultSide);
+            Height = request.Height ?? (type?.Height > 0 ? type.Height : request.Width ?? DefaultSide);
+            if (Math.Max(Width, Height) > ImageRequest.MaxSide)
+                throw NotSupported(Name, $"images of {Width} × {Height} pixels are too large; set ImageWidth and ImageHeight");
             int? channels = request.Channels ?? (type is null ? null : 3);
             Shape = channels is int known ? new ImageShape(known, Height, Width) : null;
         }
@@ -56,7 +56,9 @@ internal sealed class ImageColumn
     /// <summary>Type of a pixel value: <see cref="ScalarType.Byte"/>, or <see cref="ScalarType.Float32"/> for vectors of float.</summary>
     public ScalarType PixelType { get; }
 
-    /// <summary>The columns that a cursor needs for <see cref="OpenReader"/>: the images, and for error messages the path where there is one.</summary>
+    /// <summary>
+    /// The columns that a cursor needs for <see cref="OpenReader"/>: the images, and for error messages the path where there is one.
+    /// </summary>
     public IReadOnlyList<DataViewSchema.Column> Columns => PathColumn is { } path ? [_column, path] : [_column];
 
     internal DataViewSchema.Column? PathColumn { get; }
@@ -67,7 +69,8 @@ internal sealed class ImageColumn
 
     /// <summary>
     /// Binds to a column of training data. Without requested channels, encoded images all have those of the first: 1 for a file that stores
-    /// grey values, else 3; an image that differs is an error. With them, grey images are repeated and colour images weighted (BT.601) to fit.
+    /// grey values, else 3; an image that differs is an error. With them, grey images are repeated and colour images weighted (BT.601) to
+    /// fit.
     /// </summary>
     public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageRequest request)
     {
@@ -80,8 +83,8 @@ internal sealed class ImageColumn
     }
 
     /// <summary>
-    /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and encoded
-    /// images and MLImages are resized; pixel values of another type are refused, since their scale would be a guess.
+    /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and
+    /// encoded images and MLImages are resized; pixel values of another type are refused, since their scale would be a guess.
     /// </summary>
     public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType)
     {
@@ -89,7 +92,8 @@ internal sealed class ImageColumn
         if (column.PixelType != modelPixelType)
         {
             throw NotSupported(columnName,
-                $"the model was trained on {Describe(modelPixelType)}, this column holds {Describe(column.PixelType)}; convert it (ConvertType) to the scale of the training data");
+                $"the model was trained on {Describe(modelPixelType)}, this column holds {Describe(column.PixelType)}; "
+                + "convert it (ConvertType) to the type and the scale of the training data");
         }
 
         return column;
@@ -97,7 +101,10 @@ internal sealed class ImageColumn
         static string Describe(ScalarType type) => type == ScalarType.Byte ? "bytes" : "float pixels";
     }
 
-    /// <summary>Throws the same exception as <see cref="Bind(DataViewSchema, string, ImageRequest)"/> for a column of the wrong type, before there is data.</summary>
+    /// <summary>
+    /// Throws the same exception as <see cref="Bind(DataViewSchema, string, ImageRequest)"/> for a column of the wrong type, before there
+    /// is data.
+    /// </summary>
     public static void Check(SchemaShape.Column column)
     {
         bool supported = !column.IsKey && column.Kind switch
@@ -106,8 +113,9 @@ internal sealed class ImageColumn
             SchemaShape.Column.VectorKind.Vector => IsPixel(column.ItemType),
             _ => column.ItemType is ImageDataViewType,
         };
+        bool isText = column.Kind == SchemaShape.Column.VectorKind.Scalar && column.ItemType is TextDataViewType;
         if (!supported)
-            throw WrongType(column.Name, column.GetTypeString(), column is { Kind: SchemaShape.Column.VectorKind.Scalar, ItemType: TextDataViewType });
+            throw WrongType(column.Name, column.GetTypeString(), isText);
     }
 
     /// <summary>Reads the images of a row or cursor, in which <see cref="Columns"/> (at least the images) are active.</summary>

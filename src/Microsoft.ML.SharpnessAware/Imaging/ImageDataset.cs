@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Labelled images in memory: every image decoded once, in its smallest form. The pixels lie on the CPU as uint8 or float32 [N, C, H, W] and a
-/// <see cref="Subset"/> shares them. Training draws mini-batches with <see cref="Batch(Tensor)"/>.
+/// Labelled images in memory: every image decoded once, in its smallest form. The pixels lie on the CPU as uint8 or float32 [N, C, H, W]
+/// and a <see cref="Subset"/> shares them. Training draws mini-batches with <see cref="Batch(Tensor)"/>.
 /// </summary>
 internal sealed class ImageDataset : IDisposable
 {
@@ -64,7 +64,9 @@ internal sealed class ImageDataset : IDisposable
         return new ImageDataset(store.Complete(), rows: null, tensor(labels.ToArray(), device: CPU), shape, label.NumberOfClasses);
     }
 
-    /// <summary>The given rows in the given order. The pixels are shared, and live until the last of the sharing data sets is disposed.</summary>
+    /// <summary>
+    /// The given rows in the given order. The pixels are shared, and live until the last of the sharing data sets is disposed.
+    /// </summary>
     public ImageDataset Subset(long[] rows)
     {
         using var scope = NewDisposeScope();
@@ -82,7 +84,9 @@ internal sealed class ImageDataset : IDisposable
         return _pixels.index_select(0, rows);
     }
 
-    /// <summary>The images of <paramref name="count"/> rows from <paramref name="start"/> on. Not to be written to: it may be a view.</summary>
+    /// <summary>
+    /// The images of <paramref name="count"/> rows from <paramref name="start"/> on. Not to be written to: it may be a view.
+    /// </summary>
     public Tensor Batch(long start, long count)
     {
         if (_rows is null)

@@ -3,8 +3,8 @@ using SkiaSharp;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Decodes image files (png, jpg, gif, bmp, webp, ico: the first frame) with SkiaSharp to planes of bytes: colours as stored (no colour management),
-/// EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image.
+/// Decodes image files (png, jpg, gif, bmp, webp, ico: the first frame) with SkiaSharp to planes of bytes: colours as stored (no colour
+/// management), EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image.
 /// </summary>
 internal sealed class ImageDecoder
 {

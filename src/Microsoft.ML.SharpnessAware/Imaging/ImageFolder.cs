@@ -5,6 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Lists the images of a folder with one sub-folder per class.</summary>
 internal static class ImageFolder
 {
+    private const int MaxNames = 20;
+
     private static readonly HashSet<string> Extensions =
         new([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"], StringComparer.OrdinalIgnoreCase);
 
@@ -25,29 +27,37 @@ internal static class ImageFolder
 
         DirectoryInfo[] classes = [.. root.EnumerateDirectories().Where(IsVisible).OrderBy(entry => entry.Name, StringComparer.Ordinal)];
         if (classes.Length == 0)
-            throw new InvalidDataException($"The image folder '{root.FullName}' has no sub-folders; it needs one per class, named as the class.");
+            throw new InvalidDataException($"The image folder '{root.FullName}' has no sub-folders; it needs one per class.");
 
         var rows = new List<Row>();
-        List<FileSystemInfo> foreign = [.. root.EnumerateFiles().Where(IsVisible)];
+        WarnOfForeign(channel, root, root.EnumerateFiles().Where(IsVisible));
         foreach (DirectoryInfo category in classes)
         {
             ILookup<bool, FileSystemInfo> entries = category.EnumerateFileSystemInfos().Where(IsVisible)
-                .OrderBy(entry => entry.Name, StringComparer.Ordinal).ToLookup(entry => entry is FileInfo && Extensions.Contains(entry.Extension));
+                .OrderBy(entry => entry.Name, StringComparer.Ordinal)
+                .ToLookup(entry => entry is FileInfo && Extensions.Contains(entry.Extension));
             rows.AddRange(entries[true].Select(file => new Row { Label = category.Name, ImagePath = file.FullName }));
-            foreign.AddRange(entries[false]);
+            WarnOfForeign(channel, category, entries[false]);
             if (!entries[true].Any())
                 channel.Warning($"The folder '{category.FullName}' has no images, so there is no class '{category.Name}'.");
         }
 
-        foreach (FileSystemInfo entry in foreign)
-            channel.Warning($"'{entry.FullName}' is not an image of a class ({string.Join(", ", Extensions)}) and is left out.");
         if (rows.Count == 0)
         {
             throw new InvalidDataException(
-                $"The sub-folders of '{root.FullName}' have no images; looked for {string.Join(", ", Extensions)} directly in {classes.Length} folders.");
+                $"The sub-folders of '{root.FullName}' have no images ({string.Join(", ", Extensions)}) directly in them.");
         }
 
         return rows;
+    }
+
+    private static void WarnOfForeign(IChannel channel, DirectoryInfo folder, IEnumerable<FileSystemInfo> entries)
+    {
+        string[] names = [.. entries.Select(entry => entry.Name)];
+        if (names.Length == 0)
+            return;
+        string list = string.Join(", ", names.Take(MaxNames)) + (names.Length > MaxNames ? ", …" : "");
+        channel.Warning($"{names.Length} entries of '{folder.FullName}' are no images of a class and are left out: {list}");
     }
 
     private static bool IsVisible(FileSystemInfo entry) => !entry.Name.StartsWith('.') && !entry.Attributes.HasFlag(FileAttributes.Hidden);

@@ -3,9 +3,9 @@ using System.Globalization;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads the image of a row, or of each row of a cursor, into planes [channels, height, width]. Buffers are reused, so one reader serves one
-/// cursor and one thread. Whatever is wrong with an image is an <see cref="InvalidOperationException"/> that names the column, the row and,
-/// where the data has one, the path.
+/// Reads the image of a row, or of each row of a cursor, into planes [channels, height, width]. Buffers are reused, so one reader serves
+/// one cursor and one thread. Whatever is wrong with an image is an <see cref="InvalidOperationException"/> that names the column, the row
+/// and, where the data has one, the path.
 /// </summary>
 internal abstract class ImageReader
 {
@@ -37,12 +37,14 @@ internal abstract class ImageReader
         }
         catch (InvalidOperationException exception) when (IsAboutTheImage(exception.GetBaseException()))
         {
-            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
-                $"Column '{Column.Name}', row {next} (counting from 0) or later: the image could not be read. {exception.GetBaseException().Message}"), exception);
+            string where = string.Create(CultureInfo.InvariantCulture, $"Column '{Column.Name}', row {next} (counting from 0) or later");
+            throw new InvalidOperationException($"{where}: the image could not be read. {exception.GetBaseException().Message}", exception);
         }
     }
 
-    /// <summary>The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.</summary>
+    /// <summary>
+    /// The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.
+    /// </summary>
     public ImageShape GetShape()
     {
         if (_shape is null)

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The size and channels that a user asks for; null leaves one to the data. Encoded images and <see cref="Microsoft.ML.Data.MLImage"/>s are resized
-/// and converted between grey and colour to fit. Pixel vectors are never resized: for them it is the shape of the vector.
+/// The size and channels that a user asks for; null leaves one to the data. Encoded images and <see cref="Microsoft.ML.Data.MLImage"/>s are
+/// resized and converted between grey and colour to fit. Pixel vectors are never resized: for them it is the shape of the vector.
 /// </summary>
 internal sealed record ImageRequest
 {

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Stretches a bitmap to planes [channels, height, width] of bytes: transparent pixels over white, colour to grey by the luma weights of BT.601,
-/// size by <see cref="AxisWeights"/> along rows, then along columns, in float and rounded once.
+/// Stretches a bitmap to planes [channels, height, width] of bytes: transparent pixels over white, colour to grey by the luma weights of
+/// BT.601, size by <see cref="AxisWeights"/> along rows, then along columns, in float and rounded once.
 /// </summary>
 internal sealed class ImageScaler
 {

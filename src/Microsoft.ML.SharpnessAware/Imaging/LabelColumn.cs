@@ -24,7 +24,8 @@ internal sealed class LabelColumn
         if (key.Count > MaxClasses)
         {
             throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Label column '{column.Name}' is a key of {key.Count} values, a hash perhaps; at most {MaxClasses} classes are possible. Map the labels with MapValueToKey.");
+                $"Label column '{column.Name}' is a key of {key.Count} values, a hash perhaps; at most {MaxClasses} classes are possible. "
+                + "Map the labels with MapValueToKey.");
         }
 
         return new LabelColumn(column, (int)key.Count);
@@ -64,6 +65,6 @@ internal sealed class LabelColumn
     }
 
     private InvalidOperationException Missing(long position, ulong key) => new(string.Create(CultureInfo.InvariantCulture,
-        $"Column '{Column.Name}', row {position} (counting from 0): the label is missing (key {key}; the classes are 1 to {NumberOfClasses}). "
+        $"Column '{Column.Name}', row {position} (counting from 0): the label is missing (key {key}; classes are 1 to {NumberOfClasses}). "
         + $"Give the row a label or leave it out. MapValueToKey gives this key to a value that was not in the data it was fitted on."));
 }

@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads a column of <see cref="MLImage"/>. Their colours are taken as premultiplied with alpha, as ML.NET's loaders leave them, and laid over white.
-/// (ML.NET's loaders do not apply an EXIF orientation.) The images stay the property of whoever made them.
+/// Reads a column of <see cref="MLImage"/>. Their colours are taken as premultiplied with alpha, as ML.NET's loaders leave them, and laid
+/// over white. (ML.NET's loaders do not apply an EXIF orientation.) The images stay the property of whoever made them.
 /// </summary>
 internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataViewSchema.Column source) : ImageReader(column, row)
 {

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// (x - mean) / standard deviation for each channel, in the units of the pixels as they are stored (0 to 255 for bytes), so that bytes and floats are
-/// treated alike.
+/// (x - mean) / standard deviation for each channel, in the units of the pixels as they are stored (0 to 255 for bytes), so that bytes and
+/// floats are treated alike.
 /// </summary>
 internal sealed class Normalization : IDisposable
 {
@@ -18,7 +18,7 @@ internal sealed class Normalization : IDisposable
     public Normalization(IReadOnlyList<double> mean, IReadOnlyList<double> standardDeviation, Device? device = null)
     {
         if (mean.Count == 0 || mean.Count != standardDeviation.Count)
-            throw new ArgumentException($"There are {mean.Count} means and {standardDeviation.Count} standard deviations; each channel needs one of each.");
+            throw new ArgumentException($"Each channel needs a mean and a deviation, not {mean.Count} and {standardDeviation.Count}.");
         if (!mean.All(double.IsFinite) || !standardDeviation.All(value => value > 0 && double.IsFinite(value)))
             throw new ArgumentException("Means must be finite and standard deviations finite and positive.");
         Mean = [.. mean];
@@ -31,7 +31,10 @@ internal sealed class Normalization : IDisposable
 
     public IReadOnlyList<double> StandardDeviation { get; }
 
-    /// <summary>Mean and (population) standard deviation of each channel over all pixels of all images; a channel that never changes gets deviation 1.</summary>
+    /// <summary>
+    /// Mean and (population) standard deviation of each channel over all pixels of all images; a channel that never changes gets deviation
+    /// 1.
+    /// </summary>
     public static Normalization FromData(ImageDataset data) => FromData(data.Batch, data.Count, data.Shape);
 
     /// <summary>As for a data set, of pixels [N, C, H, W].</summary>

@@ -5,8 +5,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Images that lie in memory as bytes, with a number as label: columns Label (text) and Image (vector of Byte with the dimensions channels, height,
-/// width). A row is copied only when its Image is asked for; any number of cursors can run at once, in order or shuffled.
+/// Images that lie in memory as bytes, with a number as label: columns Label (text) and Image (vector of Byte with the dimensions channels,
+/// height, width). A row is copied only when its Image is asked for; any number of cursors can run at once, in order or shuffled.
 /// </summary>
 internal sealed class PixelDataView : IDataView
 {
@@ -65,7 +65,7 @@ internal sealed class PixelDataView : IDataView
                 throw parent._host.ExceptParam(nameof(column), $"Column '{column.Name}' was not asked for when the cursor was made.");
             Delegate getter = column.Index == 0 ? (ValueGetter<ReadOnlyMemory<char>>)GetLabel : (ValueGetter<VBuffer<byte>>)GetImage;
             return getter as ValueGetter<TValue>
-                ?? throw parent._host.ExceptParam(nameof(TValue), $"Column '{column.Name}' is of type {column.Type}, not {typeof(TValue)}.");
+                ?? throw parent._host.ExceptParam(nameof(TValue), $"Column '{column.Name}' is {column.Type}, not {typeof(TValue)}.");
         }
 
         public override ValueGetter<DataViewRowId> GetIdGetter() =>

@@ -2,12 +2,15 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>How a known-size vector of pixels is arranged: planes one after the other (channels first), or pixel by pixel (channels last).</summary>
+/// <summary>
+/// How a known-size vector of pixels is arranged: planes one after the other (channels first), or pixel by pixel (channels last).
+/// </summary>
 internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
 {
     /// <summary>
-    /// The layout of a vector column. Three dimensions say it all: channels first if the first is the requested number of channels or, failing
-    /// that, 1, 3 or 4; else last by the same rule. Two are a grey image, height × width. One needs the requested width and height and is planar.
+    /// The layout of a vector column. Three dimensions say it all: channels first if the first is the requested number of channels or,
+    /// failing that, 1, 3 or 4; else last by the same rule. Two are a grey image, height × width. One needs the requested width and height
+    /// and is planar.
     /// </summary>
     public static PixelLayout Of(string columnName, VectorDataViewType type, ImageRequest request)
     {
@@ -24,7 +27,8 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
         if ((request.Width ?? shape.Width) != shape.Width || (request.Height ?? shape.Height) != shape.Height)
         {
             throw Error(columnName,
-                $"its pixels are {shape.Width} × {shape.Height} (width × height), asked for were {request.Width ?? shape.Width} × {request.Height ?? shape.Height}; "
+                $"its pixels are {shape.Width} × {shape.Height} (width × height), "
+                + $"asked for were {request.Width ?? shape.Width} × {request.Height ?? shape.Height}; "
                 + "pixel vectors are not resized, so resize the images before their pixels are extracted");
         }
 
@@ -44,7 +48,7 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
             return First();
         if (third is 1 or 3 or 4)
             return Last();
-        throw Error(columnName, $"neither the first nor the last dimension of {type} is 1, 3 or 4, so the channels cannot be told; set ImageChannels");
+        throw Error(columnName, $"neither the first nor the last dimension of {type} is 1, 3 or 4 (channels); set ImageChannels");
 
         PixelLayout First() => new(new(first, second, third), ChannelsLast: false);
         PixelLayout Last() => new(new(third, first, second), ChannelsLast: true);
@@ -53,7 +57,7 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
     private static PixelLayout Flat(string columnName, int size, ImageRequest request)
     {
         if (request is not { Width: int width, Height: int height })
-            throw Error(columnName, $"a vector of {size} values does not tell the shape of its images; set ImageWidth and ImageHeight (and ImageChannels)");
+            throw Error(columnName, $"a vector of {size} values does not tell the shape of an image; set ImageWidth and ImageHeight");
 
         long area = (long)width * height;
         int channels = request.Channels ?? (int)Math.Max(1, size / area);

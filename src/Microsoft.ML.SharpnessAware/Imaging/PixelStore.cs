@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Collects images, one after the other, into one CPU tensor [N, C, H, W], in native memory and of any size. With the number of rows known the
-/// tensor is allocated once; else it grows in blocks, which are released one by one as the tensor is put together.
+/// Collects images, one after the other, into one CPU tensor [N, C, H, W], in native memory and of any size. With the number of rows known
+/// the tensor is allocated once; else it grows in blocks, which are released one by one as the tensor is put together.
 /// </summary>
 internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expectedRows) : IDisposable
 {
@@ -62,7 +62,7 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
         _usedRows = 0;
         _blocks.Add(Allocate(_blockRows));
 
-        // TorchSharp gives a tensor's memory as a span, which cannot be longer than 2 GB; the first row's is enough to know where it starts.
+        // TorchSharp gives a tensor's memory as a span, which is at most 2 GB long; the first row's is enough to know where it starts.
         using Tensor first = _blocks[^1].narrow(0, 0, 1);
         _block = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }

@@ -1,6 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Random numbers that depend on a seed and nothing else: not on the process, the thread count or what torch has drawn before.</summary>
+/// <summary>
+/// Random numbers that depend on a seed and nothing else: not on the process, the thread count or what torch has drawn before.
+/// </summary>
 internal static class SeededRandom
 {
     /// <summary>

@@ -4,8 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class StratifiedSplit
 {
     /// <summary>
-    /// Takes about <paramref name="fraction"/> of the rows of each class for validation, at random. The counts are fair: each class gives its
-    /// exact share rounded down or up, such that all classes together give the whole's share rounded, where every class can keep a row
+    /// Takes about <paramref name="fraction"/> of the rows of each class for validation, at random. The counts are fair: each class gives
+    /// its exact share rounded down or up, such that all classes together give the whole's share rounded, where every class can keep a row
     /// for training, as it always does.
     /// </summary>
     /// <param name="labels">The class of each row, from 0.</param>
@@ -15,7 +15,7 @@ internal static class StratifiedSplit
     public static (long[] Training, long[] Validation) Split(ReadOnlySpan<long> labels, double fraction, int seed)
     {
         if (!(fraction >= 0 && fraction < 1))
-            throw new ArgumentOutOfRangeException(nameof(fraction), fraction, "The validation fraction must be at least 0 and less than 1.");
+            throw new ArgumentOutOfRangeException(nameof(fraction), fraction, "The fraction must be at least 0 and less than 1.");
 
         Random random = SeededRandom.Create(seed);
         long[][] classes = RowsByClass(labels);

@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 [TestClass]
 public sealed class ExifOrientationTests
 {
-    // The stored image has its corners red, green / blue, white; EXIF names the side where the stored top row and left column are to be seen.
+    // The stored image has its corners red, green / blue, white; EXIF names the sides where its top row and left column are to be seen.
     [TestMethod]
     [DataRow(1, "RG/BW")]
     [DataRow(2, "GR/WB")]

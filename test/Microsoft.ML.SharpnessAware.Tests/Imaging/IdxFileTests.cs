@@ -46,7 +46,8 @@ public sealed class IdxFileTests
     {
         IDataView data = Load(GoodImages, GoodLabels);
         IDataView shuffled = _context.Data.ShuffleRows(data, seed: 1);
-        var pairs = shuffled.GetColumn<string>("Label").Zip(shuffled.GetColumn<byte[]>("Image"), (label, image) => (label, image[0])).ToArray();
+        IEnumerable<byte> firsts = shuffled.GetColumn<byte[]>("Image").Select(image => image[0]);
+        (string, byte)[] pairs = [.. shuffled.GetColumn<string>("Label").Zip(firsts)];
         CollectionAssert.AreEquivalent(new[] { ("7", (byte)0), ("0", (byte)80), ("200", (byte)160) }, pairs);
 
         using DataViewRowCursor one = data.GetRowCursor(data.Schema);
@@ -99,7 +100,8 @@ public sealed class IdxFileTests
         {
             try
             {
-                CollectionAssert.AreEqual(Pixels, Load(packed[..length], GoodLabels).GetColumn<byte[]>("Image").SelectMany(image => image).ToArray());
+                IDataView data = Load(packed[..length], GoodLabels);
+                CollectionAssert.AreEqual(Pixels, data.GetColumn<byte[]>("Image").SelectMany(image => image).ToArray());
                 Assert.IsGreaterThan(packed.Length - 12, length, "only the end mark of the compressed data may be missing");
             }
             catch (InvalidDataException exception)
@@ -121,8 +123,8 @@ public sealed class IdxFileTests
 
     [TestMethod]
     public void AMissingFileIsNamed() =>
-        StringAssert.Contains(
-            Assert.ThrowsExactly<FileNotFoundException>(() => _context.Data.LoadImagesFromIdx(Path.Combine(_folder, "none"), "x")).Message, "none");
+        StringAssert.Contains(Assert.ThrowsExactly<FileNotFoundException>(
+            () => _context.Data.LoadImagesFromIdx(Path.Combine(_folder, "none"), "x")).Message, "none");
 
     private static byte[] Idx(uint magic, int[] dimensions, byte[] content)
     {

@@ -116,8 +116,11 @@ public sealed class ImageDatasetTests
     {
         int reads = 0;
         IDataView files = Files([.. Enumerable.Range(0, 4).Select(i => TestImages.EncodeGrey(2, 2, (_, _) => (byte)i))]);
-        IDataView counted = Context.Transforms.CustomMapping<FileRow, Mapped>((source, target) => { reads++; target.Copy = source.Image; }, null)
-            .Fit(files).Transform(files);
+        IDataView counted = Context.Transforms.CustomMapping<FileRow, Mapped>((source, target) =>
+        {
+            Interlocked.Increment(ref reads);
+            target.Copy = source.Image;
+        }, null).Fit(files).Transform(files);
         using ImageDataset data = ImageDataset.Load(counted, "Copy", "Label", new(2, 2, 1));
         Assert.AreEqual(4, reads);
     }

@@ -12,7 +12,8 @@ public sealed class StratifiedSplitTests
     public void EveryRowIsInExactlyOnePartAndBothAreAscending() => Cases.Sample(c =>
     {
         (long[] training, long[] validation) = StratifiedSplit.Split(c.Labels, c.Fraction, c.Seed);
-        CollectionAssert.AreEqual(Enumerable.Range(0, c.Labels.Length).Select(i => (long)i).ToArray(), training.Concat(validation).Order().ToArray());
+        long[] all = [.. Enumerable.Range(0, c.Labels.Length).Select(row => (long)row)];
+        CollectionAssert.AreEqual(all, training.Concat(validation).Order().ToArray());
         CollectionAssert.AreEqual(training.Order().ToArray(), training);
         CollectionAssert.AreEqual(validation.Order().ToArray(), validation);
     });
@@ -47,7 +48,8 @@ public sealed class StratifiedSplitTests
         int[] more = new int[10];
         for (int seed = 0; seed < 50; seed++)
         {
-            foreach (var rows in StratifiedSplit.Split(labels, 0.1, seed).Validation.GroupBy(row => labels[row]).Where(rows => rows.Count() == 3))
+            var classes = StratifiedSplit.Split(labels, 0.1, seed).Validation.GroupBy(row => labels[row]);
+            foreach (var rows in classes.Where(rows => rows.Count() == 3))
                 more[rows.Key]++;
         }
 

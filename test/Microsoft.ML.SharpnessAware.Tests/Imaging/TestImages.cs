@@ -9,7 +9,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// <summary>Image files made on the spot.</summary>
 internal static class TestImages
 {
-    public static byte[] Encode(int width, int height, Func<int, int, SKColor> color, SKEncodedImageFormat format = SKEncodedImageFormat.Png)
+    public static byte[] Encode(
+        int width, int height, Func<int, int, SKColor> color, SKEncodedImageFormat format = SKEncodedImageFormat.Png)
     {
         using var bitmap = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul));
         for (int y = 0; y < height; y++)
@@ -22,7 +23,8 @@ internal static class TestImages
         return data.ToArray();
     }
 
-    public static byte[] EncodeGrey(int width, int height, Func<int, int, byte> grey, SKEncodedImageFormat format = SKEncodedImageFormat.Png)
+    public static byte[] EncodeGrey(
+        int width, int height, Func<int, int, byte> grey, SKEncodedImageFormat format = SKEncodedImageFormat.Png)
     {
         using var bitmap = new SKBitmap(new SKImageInfo(width, height, SKColorType.Gray8, SKAlphaType.Opaque));
         for (int i = 0; i < width * height; i++)
@@ -54,7 +56,8 @@ internal static class TestImages
         byte[] signature = [0x89, .. "PNG\r\n\u001a\n"u8];
         return
         [
-            .. signature, .. Chunk("IHDR"u8, header), .. palette is null ? [] : Chunk("PLTE"u8, palette), .. Chunk("IDAT"u8, packed.ToArray()), .. Chunk("IEND"u8, []),
+            .. signature, .. Chunk("IHDR"u8, header), .. palette is null ? [] : Chunk("PLTE"u8, palette),
+            .. Chunk("IDAT"u8, packed.ToArray()), .. Chunk("IEND"u8, []),
         ];
     }
 

@@ -49,7 +49,7 @@ internal static class TestRows
         where T : unmanaged
     {
         var definition = SchemaDefinition.Create(typeof(PixelRow<T>));
-        PrimitiveDataViewType item = typeof(T) == typeof(byte) ? NumberDataViewType.Byte : typeof(T) == typeof(float) ? NumberDataViewType.Single : NumberDataViewType.Double;
+        PrimitiveDataViewType item = typeof(T) == typeof(byte) ? NumberDataViewType.Byte : NumberDataViewType.Single;
         definition["Image"].ColumnType = new VectorDataViewType(item, dimensions);
         return Context.Data.LoadFromEnumerable(rows.Select(row => new PixelRow<T> { Image = row }).ToArray(), definition);
     }
@@ -79,7 +79,8 @@ internal static class TestRows
         ReadAll<byte>(data, ImageColumn.Bind(data.Schema, "Image", new ImageRequest(width, height, channels))).Images[0];
 
     /// <summary>Reads a file of the width and height given, without resizing.</summary>
-    public static byte[] ReadFile(byte[] file, int width, int height, int? channels = null) => ReadFirst(Files(file), width, height, channels);
+    public static byte[] ReadFile(byte[] file, int width, int height, int? channels = null) =>
+        ReadFirst(Files(file), width, height, channels);
 
     public static string ErrorOf(IDataView data, ImageRequest? request = null)
     {
