@@ -13,7 +13,7 @@ internal static class IdxFile
     private const int BlockBytes = 16 << 20;
 
     // A small file can unpack to anything. Beyond this size, data must not be more than so many times as long as the file (MNIST: 5).
-    private const long AlwaysUnpacked = 256 << 20;
+    private const long AlwaysUnpacked = 64 << 20;
     private const long MaxCompression = 200;
 
     public static IDataView Load(IHostEnvironment environment, string imagesPath, string labelsPath)

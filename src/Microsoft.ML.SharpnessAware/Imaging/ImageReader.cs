@@ -47,9 +47,14 @@ internal abstract class ImageReader
     /// </summary>
     public ImageShape GetShape()
     {
-        if (_shape is null)
-            Guard(() => _shape = new ImageShape(ReadChannels(), Column.Height, Column.Width));
-        return _shape!.Value;
+        try
+        {
+            return _shape ??= new ImageShape(ReadChannels(), Column.Height, Column.Width);
+        }
+        catch (Exception exception) when (IsAboutTheImage(exception))
+        {
+            throw Error(exception);
+        }
     }
 
     /// <summary>
@@ -74,18 +79,6 @@ internal abstract class ImageReader
 
     /// <summary>Reads the image of the current row; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
     protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
-
-    private void Guard(Action read)
-    {
-        try
-        {
-            read();
-        }
-        catch (Exception exception) when (IsAboutTheImage(exception))
-        {
-            throw Error(exception);
-        }
-    }
 
     // What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, besides our own findings.
     private static bool IsAboutTheImage(Exception exception) =>

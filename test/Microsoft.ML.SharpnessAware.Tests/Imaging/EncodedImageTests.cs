@@ -95,6 +95,15 @@ public sealed class EncodedImageTests
     }
 
     [TestMethod]
+    public void AReducedJpegKeepsTheDetailThatTheTargetCanShow()
+    {
+        byte[] stripes = TestImages.EncodeGrey(128, 128, (x, _) => (byte)(x / 4 % 2 * 255), SKEncodedImageFormat.Jpeg);
+        byte[] reduced = ReadFile(stripes, 32, 32);
+        for (int x = 0; x < 32; x++)
+            Assert.AreEqual(x % 2 * 255, reduced[x], 20.0, $"column {x}");
+    }
+
+    [TestMethod]
     public void AnImageThatDiffersInChannelsFromTheFirstIsAnError()
     {
         byte[] grey = TestImages.EncodeGrey(2, 2, (_, _) => 9);
@@ -134,6 +143,14 @@ public sealed class EncodedImageTests
         }
 
         StringAssert.Contains(ErrorOf(Files(file[..(file.Length * 9 / 10)])), format == SKEncodedImageFormat.Webp ? "Column" : "truncated");
+    }
+
+    [TestMethod]
+    public void ADamagedImageIsAnError()
+    {
+        byte[] file = TestImages.Encode(40, 40, (x, y) => new SKColor((byte)(x * y), (byte)(x ^ y), (byte)(x + y)));
+        file.AsSpan(file.Length / 2, 20).Fill(0xEE);
+        StringAssert.Contains(ErrorOf(Files(file)), "row 0 (counting from 0): the image is damaged");
     }
 
     [TestMethod]

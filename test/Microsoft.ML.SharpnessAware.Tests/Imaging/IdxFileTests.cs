@@ -76,6 +76,29 @@ public sealed class IdxFileTests
     }
 
     [TestMethod]
+    public void EveryOrderOccursWhenShuffled()
+    {
+        IDataView data = Load(GoodImages, GoodLabels);
+        var orders = new HashSet<string>();
+        for (int seed = 0; seed < 60; seed++)
+        {
+            using DataViewRowCursor cursor = data.GetRowCursor(data.Schema, new Random(seed));
+            ValueGetter<ReadOnlyMemory<char>> getter = cursor.GetGetter<ReadOnlyMemory<char>>(data.Schema["Label"]);
+            ReadOnlyMemory<char> label = default;
+            string order = "";
+            while (cursor.MoveNext())
+            {
+                getter(ref label);
+                order += $"{label} ";
+            }
+
+            orders.Add(order);
+        }
+
+        Assert.HasCount(6, orders);
+    }
+
+    [TestMethod]
     public void MalformedFilesAreNamedWithWhatIsWrong()
     {
         AssertBad(Idx(0x801, [3], [1, 2, 3]), "images", "0x00000801, not 0x00000803");

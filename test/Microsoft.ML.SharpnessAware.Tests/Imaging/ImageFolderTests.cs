@@ -30,15 +30,15 @@ public sealed class ImageFolderTests
     [TestMethod]
     public void SubFoldersAreLabelsInOrdinalOrderWithPathsAndBytes()
     {
-        string[] files = ["dog/b.PNG", "dog/a.jpeg", "Cat/z.webp", "Cat/10.gif", "Cat/9.bmp", "cat/x.jpg"];
+        string[] files = ["Dog/b.PNG", "Dog/a.jpeg", "Cat/z.webp", "Cat/10.gif", "Cat/9.bmp", "cattle/x.jpg"];
         foreach (string file in files)
             Write(file, "content of " + file);
 
         IDataView data = Load(_folder);
         var rows = _context.Data.CreateEnumerable<Row>(data, reuseRowObject: false).ToArray();
-        string[] expected = ["Cat/10.gif", "Cat/9.bmp", "Cat/z.webp", "cat/x.jpg", "dog/a.jpeg", "dog/b.PNG"];
+        string[] expected = ["Cat/10.gif", "Cat/9.bmp", "Cat/z.webp", "Dog/a.jpeg", "Dog/b.PNG", "cattle/x.jpg"];
         CollectionAssert.AreEqual(expected, rows.Select(row => Path.GetRelativePath(_folder, row.ImagePath).Replace('\\', '/')).ToArray());
-        CollectionAssert.AreEqual(new[] { "Cat", "Cat", "Cat", "cat", "dog", "dog" }, rows.Select(row => row.Label).ToArray());
+        CollectionAssert.AreEqual(new[] { "Cat", "Cat", "Cat", "Dog", "Dog", "cattle" }, rows.Select(row => row.Label).ToArray());
         string[] contents = [.. rows.Select(row => Encoding.UTF8.GetString(row.Image))];
         CollectionAssert.AreEqual(expected.Select(file => "content of " + file).ToArray(), contents);
         Assert.AreEqual(6, data.GetRowCount());

@@ -42,6 +42,14 @@ public sealed class StratifiedSplitTests
     }
 
     [TestMethod]
+    public void WhoLosesMostByRoundingDownIsRoundedUp()
+    {
+        long[] labels = [.. Enumerable.Repeat(0L, 19), .. Enumerable.Repeat(1L, 11)]; // shares of 1.9 and 1.1, together 3
+        for (int seed = 0; seed < 20; seed++)
+            Assert.AreEqual(2, StratifiedSplit.Split(labels, 0.1, seed).Validation.Count(row => labels[row] == 0));
+    }
+
+    [TestMethod]
     public void ThoseRoundedUpAreNotAlwaysTheSameClasses()
     {
         long[] labels = [.. Enumerable.Range(0, 250).Select(i => (long)(i % 10))];
