@@ -53,8 +53,8 @@ internal static class CalibrationEvaluator
         if (accumulator.Count == 0)
             throw host.Except(skipped == 0
                 ? "The data has no rows to evaluate."
-                : $"None of the {skipped} rows can be evaluated: column '{labelColumnName}' is missing in {withoutLabel.Count} and column "
-                    + $"'{scoreColumnName}' is NaN or infinite in {withoutScore.Count} of them.");
+                : $"None of the {skipped} row(s) can be evaluated: column '{labelColumnName}' is missing in {withoutLabel.Count} and "
+                    + $"column '{scoreColumnName}' is NaN or infinite in {withoutScore.Count} of them.");
         return accumulator.GetMetrics(skipped);
     }
 
@@ -103,7 +103,7 @@ internal static class CalibrationEvaluator
         public void Report(IChannel channel, string reason)
         {
             if (Count > 0)
-                channel.Warning($"{Count} rows were left out because {reason}; the first is row {_first} (counted from 0).");
+                channel.Warning($"{Count} row(s) were left out because {reason}; the first is row {_first} (counted from 0).");
         }
     }
 }

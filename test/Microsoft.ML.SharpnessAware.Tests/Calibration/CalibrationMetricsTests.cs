@@ -29,15 +29,16 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(0, metrics.SkippedRows);
         Assert.AreEqual(reference.NumberOfClasses, metrics.NumberOfClasses);
 
-        MulticlassCalibrationMetrics tenBins = CalibrationMetrics.Compute(reference.Scores, reference.Labels, reference.NumberOfClasses, 10);
+        MulticlassCalibrationMetrics tenBins =
+            CalibrationMetrics.Compute(reference.Scores, reference.Labels, reference.NumberOfClasses, 10);
         ece = tenBins.ExpectedCalibrationError;
         Assert.AreEqual(reference["ece10"], ece, 5e-8);
         Assert.HasCount(10, tenBins.ReliabilityDiagram.Bins);
     }
 
     /// <summary>
-    /// The published adaptive ECE opens its first bin at the smallest confidence, exclusively, and so loses the rows that equal it. They stay in the first bin
-    /// here, which moves the result by at most 1/N for each. With that rule put back, the values agree.
+    /// The published adaptive ECE opens its first bin at the smallest confidence, exclusively, and so loses the rows that equal it. They
+    /// stay in the first bin here, which moves the result by at most 1/N for each. With that rule put back, the values agree.
     /// </summary>
     [TestMethod]
     [DataRow("overconfident")]
@@ -46,7 +47,8 @@ public sealed class CalibrationMetricsTests
     {
         CalibrationReference reference = CalibrationReference.Load(name);
         double rows = reference.Labels.Length;
-        double adaptive = CalibrationMetrics.Compute(reference.Scores, reference.Labels, reference.NumberOfClasses).AdaptiveCalibrationError;
+        double adaptive = CalibrationMetrics.Compute(
+            reference.Scores, reference.Labels, reference.NumberOfClasses).AdaptiveCalibrationError;
 
         Assert.AreEqual(reference["ada_ece15"], AdaptiveErrorByValue(reference, dropSmallest: true), 5e-8);
         Assert.AreEqual(AdaptiveErrorByValue(reference, dropSmallest: false), adaptive, Exact);
@@ -71,9 +73,9 @@ public sealed class CalibrationMetricsTests
     }
 
     /// <summary>
-    /// Four rows of two classes, all predicted as class 0 with confidence 0.75, 0.75, 1 and 1; the second and the fourth are of class 1. Bins of one half:
-    /// all rows in the second. Accuracy 0.5, confidence 0.875. Adaptive with two bins: edges at positions 2 and 4 of (0.75, 0.75, 1, 1), so all four rows lie at
-    /// or below the first edge.
+    /// Four rows of two classes, all predicted as class 0 with confidence 0.75, 0.75, 1 and 1; the second and the fourth are of class 1.
+    /// Bins of one half: all rows in the second. Accuracy 0.5, confidence 0.875. Adaptive with two bins: edges at positions 2 and 4 of
+    /// (0.75, 0.75, 1, 1), so all four rows lie at or below the first edge.
     /// </summary>
     [TestMethod]
     public void EveryMetricByHand()
@@ -91,7 +93,8 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(-(0.75 * Math.Log(0.75) + 0.25 * Math.Log(0.25)) / 2, metrics.MeanEntropy, Exact);
     }
 
-    /// <summary>Six rows in three adaptive bins: edges at positions 2 and 4 of the sorted confidences give bins of 3, 2 and 1 rows.</summary>
+    /// <summary>Six rows in three adaptive bins: edges at positions 2 and 4 of the sorted confidences give bins of 3, 2 and 1
+    /// rows.</summary>
     [TestMethod]
     public void AdaptiveBinsByHand()
     {
@@ -154,7 +157,8 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(2 / 3.0, metrics.Accuracy, Exact);
         Assert.AreEqual(2 / 3.0 - 0.5, metrics.ExpectedCalibrationError, Exact);
         double other = 0.5 / (Classes - 1);
-        Assert.AreEqual((2 * (0.25 + 999 * other * other) + 0.25 + (1 - other) * (1 - other) + 998 * other * other) / 3, metrics.BrierScore, 1e-7);
+        Assert.AreEqual((2 * (0.25 + 999 * other * other) + 0.25 + (1 - other) * (1 - other) + 998 * other * other) / 3,
+            metrics.BrierScore, 1e-7);
     }
 
     [TestMethod]
@@ -181,12 +185,14 @@ public sealed class CalibrationMetricsTests
     public void WrongArgumentsAreNamed()
     {
         float[] scores = [.5f, .5f, .5f, .5f];
-        Assert.AreEqual("scores", Assert.ThrowsExactly<ArgumentException>(() => CalibrationMetrics.Compute(scores, [0, 1, 1], 2)).ParamName);
+        Assert.AreEqual("scores", Assert.ThrowsExactly<ArgumentException>(
+            () => CalibrationMetrics.Compute(scores, [0, 1, 1], 2)).ParamName);
         Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentException>(() => CalibrationMetrics.Compute([], [], 2)).ParamName);
         Assert.AreEqual("numberOfClasses",
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => CalibrationMetrics.Compute([1, 1], [0, 0], 1)).ParamName);
 
-        ArgumentOutOfRangeException label = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => CalibrationMetrics.Compute(scores, [0, 2], 2));
+        ArgumentOutOfRangeException label = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => CalibrationMetrics.Compute(scores, [0, 2], 2));
         StringAssert.Contains(label.Message, "row 1");
         StringAssert.Contains(label.Message, "[0, 1]");
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => CalibrationMetrics.Compute(scores, [-1, 0], 2));
@@ -220,9 +226,11 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(2.0, sum.Value);
     }
 
-    internal static float[] TwoClasses(float[] confidences) => [.. confidences.SelectMany(confidence => new[] { confidence, 1 - confidence })];
+    internal static float[] TwoClasses(float[] confidences)
+        => [.. confidences.SelectMany(confidence => new[] { confidence, 1 - confidence })];
 
-    /// <summary>The definition in the shape of the published code: edges by interpolation between sorted values, rows by comparison with them.</summary>
+    /// <summary>The definition in the shape of the published code: edges by interpolation between sorted values, rows by comparison with
+    /// them.</summary>
     private static double AdaptiveErrorByValue(CalibrationReference reference, bool dropSmallest)
     {
         const int Bins = 15;

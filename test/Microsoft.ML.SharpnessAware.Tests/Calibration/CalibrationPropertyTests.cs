@@ -30,7 +30,8 @@ public sealed class CalibrationPropertyTests
     public void OrderOfClassesDoesNotMatterWithoutTies() => _cases.Where(test => !test.HasTies).Sample(test =>
     {
         int[] order = Shuffled(test.Classes, test.Seed);
-        float[] scores = [.. Enumerable.Range(0, test.Labels.Length).SelectMany(row => order.Select(k => test.Scores[row * test.Classes + k]))];
+        float[] scores = [.. Enumerable.Range(0, test.Labels.Length)
+            .SelectMany(row => order.Select(k => test.Scores[row * test.Classes + k]))];
         int[] labels = [.. test.Labels.Select(label => Array.IndexOf(order, label))];
         AssertEqual(test.Compute(), CalibrationMetrics.Compute(scores, labels, test.Classes, test.Bins));
     });
@@ -116,7 +117,8 @@ public sealed class CalibrationPropertyTests
         Assert.AreEqual(expected.Accuracy, actual.Accuracy, Tolerance);
         Assert.AreEqual(expected.MeanConfidence, actual.MeanConfidence, Tolerance);
         CollectionAssert.AreEqual(
-            expected.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray(), actual.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray());
+            expected.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray(),
+            actual.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray());
     }
 
     private static int[] Shuffled(int count, int seed)

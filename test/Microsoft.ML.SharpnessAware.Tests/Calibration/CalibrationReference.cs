@@ -11,7 +11,8 @@ internal sealed class CalibrationReference
     {
         NumberOfClasses = root.GetProperty("classes").GetInt32();
         Labels = [.. root.GetProperty("labels").EnumerateArray().Select(label => label.GetInt32())];
-        Scores = [.. root.GetProperty("scores").EnumerateArray().SelectMany(row => row.EnumerateArray()).Select(score => score.GetSingle())];
+        Scores = [.. root.GetProperty("scores").EnumerateArray()
+            .SelectMany(row => row.EnumerateArray()).Select(score => score.GetSingle())];
         _expected = root.GetProperty("expected").Clone();
     }
 
@@ -27,7 +28,8 @@ internal sealed class CalibrationReference
 
     public static CalibrationReference Load(string name)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Assets", $"calibration_{name}.json")));
+        using JsonDocument document = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Assets", $"calibration_{name}.json")));
         return new CalibrationReference(document.RootElement);
     }
 }

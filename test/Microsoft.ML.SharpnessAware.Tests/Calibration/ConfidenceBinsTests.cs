@@ -3,7 +3,8 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class ConfidenceBinsTests
 {
-    /// <summary>The float32 nearest to k/B is on the edge and belongs below it, as k/B does on paper; its neighbour above belongs above.</summary>
+    /// <summary>The float32 nearest to k/B is on the edge and belongs below it, as k/B does on paper; its neighbour above belongs
+    /// above.</summary>
     [TestMethod]
     public void AnEdgeBelongsToTheBinBelowIt()
     {

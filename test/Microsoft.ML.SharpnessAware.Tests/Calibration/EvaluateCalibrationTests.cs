@@ -34,7 +34,8 @@ public sealed class EvaluateCalibrationTests
         float[] scores = [.. scored.GetColumn<float[]>("Score").SelectMany(row => row)];
         int[] labels = [.. scored.GetColumn<uint>("Label").Select(key => (int)key - 1)];
         AssertEqual(CalibrationMetrics.Compute(scores, labels, 3), metrics);
-        AssertEqual(CalibrationMetrics.Compute(scores, labels, 3, 7), _mlContext.MulticlassClassification.EvaluateCalibration(scored, numberOfBins: 7));
+        AssertEqual(CalibrationMetrics.Compute(scores, labels, 3, 7),
+            _mlContext.MulticlassClassification.EvaluateCalibration(scored, numberOfBins: 7));
     }
 
     [TestMethod]
@@ -62,7 +63,8 @@ public sealed class EvaluateCalibrationTests
     {
         int passes = 0;
         IDataView data = _mlContext.Data.LoadFromEnumerable(Rows());
-        IDataView withOther = _mlContext.Transforms.CustomMapping<Row, Other>((_, _) => throw new NotSupportedException(), null).Fit(data).Transform(data);
+        IDataView withOther = _mlContext.Transforms.CustomMapping<Row, Other>((_, _) => throw new NotSupportedException(), null)
+            .Fit(data).Transform(data);
         passes = 0;
         Assert.AreEqual(2, _mlContext.MulticlassClassification.EvaluateCalibration(withOther).Count);
         Assert.AreEqual(1, passes);
@@ -93,14 +95,17 @@ public sealed class EvaluateCalibrationTests
         StringAssert.Contains(metrics.ToString(), "4 rows without label or valid scores left out");
 
         Assert.HasCount(2, warnings);
-        StringAssert.Contains(warnings[0], "2 rows were left out because the label column 'Label' is missing or unknown; the first is row 1");
-        StringAssert.Contains(warnings[1], "2 rows were left out because the score column 'Score' holds NaN or infinity; the first is row 2");
+        StringAssert.Contains(warnings[0],
+            "2 row(s) were left out because the label column 'Label' is missing or unknown; the first is row 1");
+        StringAssert.Contains(warnings[1],
+            "2 row(s) were left out because the score column 'Score' holds NaN or infinity; the first is row 2");
     }
 
     [TestMethod]
     public void ScoresThatAreNotProbabilitiesAreRefusedWithTheRow()
     {
-        InvalidOperationException negative = Assert.ThrowsExactly<InvalidOperationException>(() => Evaluate((1, [.8f, .2f]), (1, [1.5f, -.5f])));
+        InvalidOperationException negative = Assert.ThrowsExactly<InvalidOperationException>(
+            () => Evaluate((1, [.8f, .2f]), (1, [1.5f, -.5f])));
         StringAssert.Contains(negative.Message, "'Score'");
         StringAssert.Contains(negative.Message, "row 1");
         StringAssert.Contains(negative.Message, "-0.5");
@@ -111,7 +116,8 @@ public sealed class EvaluateCalibrationTests
     public void DataWithoutUsableRowsIsRefused()
     {
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Evaluate()).Message, "no rows");
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Evaluate((Missing, [.8f, .2f]))).Message, "None of the 1 rows");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+            () => Evaluate((Missing, [.8f, .2f]))).Message, "None of the 1 row(s)");
     }
 
     [TestMethod]

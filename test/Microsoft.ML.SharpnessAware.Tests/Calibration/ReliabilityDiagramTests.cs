@@ -45,7 +45,8 @@ public sealed class ReliabilityDiagramTests
         CollectionAssert.IsSubsetOf(new[]
         {
             "a < b & ß", "ECE 40.00 % · accuracy 50.0 % · mean confidence 90.0 % · N = 1,000", "Confidence", "Accuracy", "Share of rows",
-            "accuracy", "overconfident", "underconfident", "perfect calibration", "share of rows", "mean confidence", "0.0", "0.2", "1.0", "100 %",
+            "accuracy", "overconfident", "underconfident", "perfect calibration", "share of rows", "mean confidence",
+            "0.0", "0.2", "1.0", "100 %",
         }, texts);
 
         string[] SaveSvg()
@@ -65,11 +66,13 @@ public sealed class ReliabilityDiagramTests
     public void SvgHasABarForEachBinInItsPlace()
     {
         // One bin of (0.8, 1]: the plot is 0 … 1 wide, so the bar is a fifth of its frame and as high as the accuracy.
-        ReliabilityDiagram diagram = CalibrationMetrics.Compute(CalibrationMetricsTests.TwoClasses([.9f, .9f, .9f, .9f]), [0, 0, 0, 1], 2, 5).ReliabilityDiagram;
+        ReliabilityDiagram diagram = CalibrationMetrics.Compute(
+            CalibrationMetricsTests.TwoClasses([.9f, .9f, .9f, .9f]), [0, 0, 0, 1], 2, 5).ReliabilityDiagram;
         string path = Path.Combine(_folder, "diagram.svg");
         diagram.SaveSvg(path);
         XElement[] boxes = [.. XDocument.Load(path).Descendants().Where(element => element.Name.LocalName == "rect")];
-        XElement frame = boxes.First(box => box.Attribute("style") is null && Number(box, "width") < 640);      // the clip of the upper plot
+        // The clip of the upper plot.
+        XElement frame = boxes.First(box => box.Attribute("style") is null && Number(box, "width") < 640);
         XElement bar = boxes.First(box => HasFill(box, "184,212,232") && Number(box, "height") > 100);
         XElement gap = boxes.First(box => HasFill(box, "213,94,0") && Number(box, "height") > 20);
         Assert.AreEqual(Number(frame, "width") / 5, Number(bar, "width"), 0.01);
@@ -79,7 +82,8 @@ public sealed class ReliabilityDiagramTests
         Assert.AreEqual(0.15 / 0.75, Number(gap, "height") / Number(bar, "height"), 1e-3);
         Assert.AreEqual(Number(bar, "y"), Number(gap, "y") + Number(gap, "height"), 0.01);
 
-        static bool HasFill(XElement box, string color) => box.Attribute("style")?.Value.Contains($"fill:rgb({color})", StringComparison.Ordinal) == true;
+        static bool HasFill(XElement box, string color)
+            => box.Attribute("style")?.Value.Contains($"fill:rgb({color})", StringComparison.Ordinal) == true;
 
         static double Number(XElement box, string name)
             => double.Parse(box.Attribute(name)!.Value, System.Globalization.CultureInfo.InvariantCulture);
@@ -143,5 +147,6 @@ public sealed class ReliabilityDiagramTests
 
     private static int InkIn(SKBitmap picture, int top, int bottom) => Pixels(picture, top, bottom).Count(pixel => pixel != SKColors.White);
 
-    private static SKColor[] Pixels(SKBitmap picture, int top, int bottom) => picture.Pixels[(top * picture.Width)..(bottom * picture.Width)];
+    private static SKColor[] Pixels(SKBitmap picture, int top, int bottom)
+        => picture.Pixels[(top * picture.Width)..(bottom * picture.Width)];
 }

@@ -92,7 +92,8 @@ public sealed class TemperatureScalingTests
         double temperature = TemperatureScaling.Fit(Logarithms(probabilities), labels, 2);
         float[] scaled = Apply(probabilities, 2, temperature);
         Assert.AreEqual(0.9f, scaled[0], 1e-5f);
-        Assert.IsLessThan(CalibrationMetrics.Compute(probabilities, labels, 2).LogLoss, CalibrationMetrics.Compute(scaled, labels, 2).LogLoss);
+        Assert.IsLessThan(CalibrationMetrics.Compute(probabilities, labels, 2).LogLoss,
+            CalibrationMetrics.Compute(scaled, labels, 2).LogLoss);
 
         Assert.AreEqual(1.0, TemperatureScaling.Fit(Logarithms([1, 0, 0, 1]), [0, 1], 2));
     }
@@ -149,9 +150,12 @@ public sealed class TemperatureScalingTests
     {
         Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentException>(() => TemperatureScaling.Fit([], [], 2)).ParamName);
         Assert.AreEqual("logits", Assert.ThrowsExactly<ArgumentException>(() => TemperatureScaling.Fit([1, 2, 3], [0], 2)).ParamName);
-        Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => TemperatureScaling.Fit([1, 2], [2], 2)).ParamName);
-        foreach (float[] row in new float[][] { [1, float.NaN], [float.PositiveInfinity, 1], [float.NegativeInfinity, float.NegativeInfinity] })
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => TemperatureScaling.Fit([0, 0, .. row], [0, 0], 2)).Message, "Row 1");
+        Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => TemperatureScaling.Fit([1, 2], [2], 2)).ParamName);
+        float[][] rows = [[1, float.NaN], [float.PositiveInfinity, 1], [float.NegativeInfinity, float.NegativeInfinity]];
+        foreach (float[] row in rows)
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+                () => TemperatureScaling.Fit([0, 0, .. row], [0, 0], 2)).Message, "Row 1");
         foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity })
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => TemperatureScaling.Apply([.5f, .5f], temperature, new float[2]));
     }
