@@ -1,14 +1,14 @@
 namespace Quickstart;
 
 /// <summary>The options of this sample.</summary>
-internal sealed record CommandLine(string? DataFolder, string OutputFolder, int Epochs)
+internal sealed record CommandLine(string? DataFolder, string OutputFolder, int Epochs, int? Images)
 {
-    private const int DefaultEpochs = 20, QuickEpochs = 3;
+    private const int DefaultEpochs = 26, QuickEpochs = 3;
 
     /// <summary>The options, or null where they cannot be understood or help was asked for (which is then on the console).</summary>
     public static CommandLine? Parse(string[] args)
     {
-        var options = new CommandLine(null, "out", DefaultEpochs);
+        var options = new CommandLine(null, "out", DefaultEpochs, null);
         for (int i = 0; i < args.Length; i++)
         {
             switch (args[i])
@@ -26,12 +26,17 @@ internal sealed record CommandLine(string? DataFolder, string OutputFolder, int 
                     options = options with { Epochs = epochs };
                     i++;
                     break;
+                case "--images" when i + 1 < args.Length && int.TryParse(args[i + 1], out int images) && images > 0:
+                    options = options with { Images = images };
+                    i++;
+                    break;
                 default:
                     Console.Error.WriteLine(
                         $"""
                         dotnet run -c Release --project docs/samples/Quickstart -- [options]
                           --quick          {QuickEpochs} epochs in place of {DefaultEpochs}
                           --epochs <n>     that many epochs
+                          --images <n>     train on n images (default: {ImageData.DefaultImages} of the 5000 beside this program, all of your own)
                           --data <folder>  your images: one sub-folder for each class, or the four IDX files of the MNIST family
                           --out <folder>   where the model and the pictures go (default: out)
                         """);

@@ -5,14 +5,18 @@ using Quickstart;
 using Spectre.Console;
 
 // Trains ResNet-8 on the same images by SGD, SAM, SSAM and CSAM, shows what each does to accuracy and calibration, and saves the
-// best calibrated model. Run with --help for the options.
+// best model. Run with --help for the options.
 if (CommandLine.Parse(args) is not CommandLine options)
     return 1;
+
+GlibcAllocator.KeepFreedMemory();
+if (Console.IsOutputRedirected)
+    AnsiConsole.Profile.Width = 110;
 
 var mlContext = new MLContext(seed: 1);
 
 // 1. Load the images. Label is text, Image is an image file's bytes or a vector of pixels.
-(IDataView trainingData, IDataView testData) = ImageData.Load(mlContext, options.DataFolder);
+(IDataView trainingData, IDataView testData) = ImageData.Load(mlContext, options.DataFolder, options.Images);
 
 // 2. Labels become keys; the same transformer serves training and test data.
 ITransformer labelsToKeys = mlContext.Transforms.Conversion
@@ -32,7 +36,7 @@ testData = labelsToKeys.Transform(testData);
 Directory.CreateDirectory(options.OutputFolder);
 var results = new ResultTable();
 SharpnessAwareImageClassificationTransformer? best = null;
-double bestLogLoss = double.PositiveInfinity;
+(string bestName, double bestLogLoss) = ("", double.PositiveInfinity);
 foreach ((string name, SharpnessAwareMethod method) in methods)
 {
     // 3. Train: one pipeline for each method.
@@ -44,7 +48,7 @@ foreach ((string name, SharpnessAwareMethod method) in methods)
             Method = method,
             Arch = NetworkArchitecture.ResNet8,
             BaseOptimizer = new BaseOptimizer.Sgd(LearningRate: 0.1),
-            BatchSize = 128,
+            BatchSize = 64,
             Epoch = options.Epochs,
             MetricsCallback = ProgressLine.Write,
         });
@@ -64,7 +68,7 @@ foreach ((string name, SharpnessAwareMethod method) in methods)
     if (after.LogLoss < bestLogLoss)
     {
         best?.Dispose();
-        (best, bestLogLoss) = (model, after.LogLoss);
+        (best, bestName, bestLogLoss) = (model, name, after.LogLoss);
     }
     else
     {
@@ -73,15 +77,15 @@ foreach ((string name, SharpnessAwareMethod method) in methods)
 }
 results.Write();
 
-// 5. Save the best model with what turns its keys back into names, read it again, and predict one image.
+// 5. Save the model of the lowest log loss with what turns its keys back into names, read it again, and predict one image.
 string modelPath = Path.Combine(options.OutputFolder, "model.zip");
 var pipeline = best!.Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(best!.Transform(trainingData)));
 mlContext.Model.Save(pipeline, trainingData.Schema, modelPath);
-AnsiConsole.WriteLine($"Saved {modelPath} ({best!.Method}) and a reliability diagram for each method.");
+AnsiConsole.WriteLine($"Saved the {bestName} model as {modelPath}, and a reliability diagram for each method beside it.");
 
 ITransformer loaded = new MLContext().Model.Load(modelPath, out _);
 IDataView oneImage = mlContext.Data.TakeRows(testData, 1);
 Prediction prediction = mlContext.Data.CreateEnumerable<Prediction>(loaded.Transform(oneImage), reuseRowObject: false).Single();
 AnsiConsole.WriteLine(
-    $"The first test image is '{prediction.PredictedLabel}' with probability {prediction.Score.Max():P1}, says the model read back from the file.");
+    $"Read back from the file, it says of the first test image: class {prediction.PredictedLabel} with probability {prediction.Score.Max():P1}.");
 return 0;

@@ -7,14 +7,14 @@ namespace Quickstart;
 internal sealed class ResultTable
 {
     private readonly Table _table = new Table { Title = new TableTitle("Test images, before → after temperature scaling") }
-        .AddColumns("Method", "Accuracy", "ECE", "AdaECE", "Log loss", "Brier", "T", "Seconds");
+        .AddColumns("Method", "Accuracy %", "ECE %", "AdaECE %", "Log loss", "Brier", "T", "Seconds");
 
     public void Add(string method, MulticlassCalibrationMetrics before, MulticlassCalibrationMetrics after, double temperature, TimeSpan time) =>
         _table.AddRow(
             method,
-            $"{after.Accuracy:P1}",
-            $"{before.ExpectedCalibrationError:P2} → {after.ExpectedCalibrationError:P2}",
-            $"{before.AdaptiveCalibrationError:P2} → {after.AdaptiveCalibrationError:P2}",
+            $"{100 * after.Accuracy:F1}",
+            $"{100 * before.ExpectedCalibrationError:F1} → {100 * after.ExpectedCalibrationError:F1}",
+            $"{100 * before.AdaptiveCalibrationError:F1} → {100 * after.AdaptiveCalibrationError:F1}",
             $"{before.LogLoss:F3} → {after.LogLoss:F3}",
             $"{before.BrierScore:F3} → {after.BrierScore:F3}",
             $"{temperature:F2}",

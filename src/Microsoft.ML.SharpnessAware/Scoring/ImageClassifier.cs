@@ -13,6 +13,7 @@ internal sealed class ImageClassifier : IDisposable
         string architecture, nn.Module<Tensor, Tensor> network, Device device, ImageShape shape, ScalarType pixelType,
         Normalization normalization, int numberOfClasses)
     {
+        Layers.UseChannelsLast(network);
         Architecture = architecture;
         Network = network;
         Device = device;

@@ -184,7 +184,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
             return 1;
         }
-        double temperature = TemperatureScaling.Fit(classifier.Logits(validation), validation.LabelArray(), classifier.NumberOfClasses);
+        int[] labels = validation.LabelArray();
+        double temperature = TemperatureScaling.Fit(classifier.Logits(validation), labels, classifier.NumberOfClasses);
+        if (temperature < 1 && CalibrationMetrics.Compute(classifier.Probabilities(validation), labels, classifier.NumberOfClasses).Accuracy == 1)
+        {
+            // The log loss of images that are all right falls for ever as T does: they say nothing about how far confidence may rise.
+            channel.Info($"All {validation.Count} validation images are classified right, so the temperature stays 1.");
+            return 1;
+        }
         channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
         return temperature;
     }

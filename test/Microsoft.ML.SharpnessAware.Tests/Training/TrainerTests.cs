@@ -112,7 +112,7 @@ public sealed class TrainerTests
             Assert.IsGreaterThan(0, epoch.ImagesPerSecond);
         }
         Assert.IsTrue(logged.Any(line => line.Contains("Epoch 2/3", StringComparison.Ordinal)));
-        Assert.IsTrue(logged.Any(line => line.Contains("Temperature", StringComparison.Ordinal)));
+        Assert.IsTrue(logged.Any(line => line.Contains("temperature", StringComparison.OrdinalIgnoreCase)));
     }
 
     [TestMethod]
@@ -134,7 +134,11 @@ public sealed class TrainerTests
     {
         var mlContext = new MLContext(1);
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
-        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(60, seed: 4));
+        // Some labels of the validation images are wrong, so that no temperature separates them.
+        List<PixelRow> rows = Shapes.Pixels(60, seed: 4);
+        for (int i = 0; i < rows.Count; i += 5)
+            rows[i].Label = Shapes.Names[(i + 1) % 3];
+        IDataView validation = Fitted.View(mlContext, rows);
         using var model = Fitted.Model(mlContext, data, options => options.ValidationSet = validation);
         using var raw = model.WithTemperature(1);
 
@@ -148,6 +152,16 @@ public sealed class TrainerTests
         double before = mlContext.MulticlassClassification.Evaluate(raw.Transform(validation)).LogLoss;
         double after = mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).LogLoss;
         Assert.IsLessThanOrEqualTo(before, after);
+    }
+
+    [TestMethod]
+    public void ValidationImagesThatAreAllRightDoNotMakeTheModelMoreConfident()
+    {
+        var mlContext = new MLContext(1);
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options => options.Epoch = 6);
+
+        Assert.AreEqual(1.0, model.History[^1].ValidationAccuracy);
+        Assert.AreEqual(1.0, model.Temperature);
     }
 
     [TestMethod]
