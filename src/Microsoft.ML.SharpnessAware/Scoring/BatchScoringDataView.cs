@@ -54,6 +54,9 @@ internal sealed class BatchScoringDataView : IDataView
         private readonly ImageReader? _reader;
         private readonly ImageBatch? _batch;
         private readonly float[] _probabilities = [];
+        private readonly DataViewRowId[] _ids = [];
+        private readonly ValueGetter<DataViewRowId>? _inputId;
+        private readonly ValueGetter<DataViewRowId>? _aheadId;
         private int _row = -1;
 
         public Cursor(BatchScoringDataView parent, DataViewRowCursor input, DataViewRowCursor? ahead, bool[] active)
@@ -68,6 +71,9 @@ internal sealed class BatchScoringDataView : IDataView
             _reader = parent._images.OpenReader(ahead);
             _batch = new ImageBatch(classifier, classifier.BatchSize);
             _probabilities = new float[classifier.BatchSize * classifier.NumberOfClasses];
+            _ids = new DataViewRowId[classifier.BatchSize];
+            _inputId = input.GetIdGetter();
+            _aheadId = ahead.GetIdGetter();
         }
 
         public override DataViewSchema Schema => _parent.Schema;
@@ -94,10 +100,14 @@ internal sealed class BatchScoringDataView : IDataView
                 _row = -1;
                 return false;
             }
-            if (_batch is not null && ++_row >= _batch.Count)
+            if (_batch is not null)
             {
-                ScoreNextBatch(_batch);
-                _row = 0;
+                if (++_row >= _batch.Count)
+                {
+                    ScoreNextBatch(_batch);
+                    _row = 0;
+                }
+                CheckSameRow();
             }
             return true;
         }
@@ -106,12 +116,27 @@ internal sealed class BatchScoringDataView : IDataView
         {
             _parent._transformer.ThrowIfDisposed();
             batch.Clear();
-            while (batch.Count < batch.Capacity && _ahead!.MoveNext())
-                batch.Add(_reader!);
+            while (batch.Count < batch.Capacity && _reader!.MoveNext(_ahead!))
+            {
+                _aheadId!(ref _ids[batch.Count]);
+                batch.Add(_reader);
+            }
             if (batch.Count == 0)
-                throw new InvalidOperationException("The data gave fewer rows when read a second time: it must give the same rows each time.");
+                throw NotTheSameRows();
             batch.Score(_parent._transformer.Temperature, _probabilities);
         }
+
+        private void CheckSameRow()
+        {
+            DataViewRowId id = default;
+            _inputId!(ref id);
+            if (!id.Equals(_ids[_row]))
+                throw NotTheSameRows();
+        }
+
+        private InvalidOperationException NotTheSameRows() => new(
+            $"At row {Position}, the data gave other rows when it was read a second time; images could be scored only beside the wrong columns. " +
+            "Cache it (mlContext.Data.Cache), or make it give the same rows in the same order each time.");
 
         public override bool IsColumnActive(DataViewSchema.Column column) => _active[column.Index];
 

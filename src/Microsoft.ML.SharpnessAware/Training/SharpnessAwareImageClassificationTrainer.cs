@@ -82,7 +82,6 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         int seed = ChooseSeed(channel);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
 
-        using DisposeScope scope = NewDisposeScope();
         (ImageDataset training, ImageDataset? validation) = LoadImages(input, labelValues, seed, channel);
         using ImageDataset trainingImages = training;
         using ImageDataset? validationImages = validation;

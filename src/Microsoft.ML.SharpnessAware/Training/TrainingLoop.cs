@@ -39,6 +39,7 @@ internal sealed class TrainingLoop(
             long start = Stopwatch.GetTimestamp();
             double trainLoss = TrainOneEpoch(optimizer, epoch);
             TimeSpan trainingTime = Stopwatch.GetElapsedTime(start);
+            CheckRunningStatistics(epoch);
             MulticlassCalibrationMetrics? validated = Validate();
 
             var metrics = new EpochMetrics
@@ -96,6 +97,19 @@ internal sealed class TrainingLoop(
         catch (TrainingDivergedException e)
         {
             throw e.AtEpoch(epoch);
+        }
+    }
+
+    private void CheckRunningStatistics(int epoch)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        foreach ((string name, Tensor buffer) in classifier.Network.named_buffers())
+        {
+            if (buffer.is_floating_point() && !buffer.isfinite().all().item<bool>())
+                throw new InvalidOperationException(
+                    $"The running statistics '{name}' of network '{classifier.Architecture}' are not finite after epoch {epoch}. Batch norm needs more " +
+                    "than one value for each channel, which a mini-batch of one image does not have where the last feature map is a single pixel: " +
+                    "use a larger BatchSize or larger images.");
         }
     }
 

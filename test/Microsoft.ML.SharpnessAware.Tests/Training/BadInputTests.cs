@@ -152,6 +152,18 @@ public sealed class BadInputTests
     }
 
     [TestMethod]
+    public void ABatchThatGivesBatchNormNothingToAverageIsRefused() => AssertRefused(
+        Fitted.View(_mlContext, Shapes.Pixels(6)),
+        options =>
+        {
+            options.Arch = NetworkArchitecture.ResNet18;
+            options.BatchSize = 1;
+            options.Epoch = 1;
+            options.Method = SharpnessAwareMethod.Standard;
+        },
+        "BatchSize", "resnet18");
+
+    [TestMethod]
     public void ALossThatIsNoLongerFiniteStopsTheTrainingWithEpochStepAndAdvice()
     {
         IDataView data = Fitted.View(_mlContext, Shapes.Pixels(60));

@@ -229,6 +229,34 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
+    public void ParametersThatAUsersNetworkMakesItselfLiveAsLongAsTheModel()
+    {
+        NetworkArchitecture.Register("test-own-parameter", classes => new OwnParameter(classes));
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(30));
+        using var model = Fitted.Model(mlContext, data, options => options.Arch = "test-own-parameter");
+        using var stream = new MemoryStream();
+        mlContext.Model.Save(model, data.Schema, stream);
+        ITransformer loaded = new MLContext().Model.Load(stream, out _);
+
+        CollectionAssert.AreEqual(Fitted.Scores(mlContext, model.Transform(data))[3], Fitted.Scores(mlContext, loaded.Transform(data))[3]);
+    }
+
+    private sealed class OwnParameter : TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>
+    {
+        private readonly TorchSharp.Modules.Parameter _weight;
+
+        public OwnParameter(int classes)
+            : base(nameof(OwnParameter))
+        {
+            _weight = TorchSharp.torch.nn.Parameter(TorchSharp.torch.randn(Shapes.Size * Shapes.Size, classes));
+            RegisterComponents();
+        }
+
+        public override TorchSharp.torch.Tensor forward(TorchSharp.torch.Tensor input) => input.flatten(1).matmul(_weight);
+    }
+
+    [TestMethod]
     public void TrainingLeavesNoTensorsBehind()
     {
         var mlContext = new MLContext(1);
