@@ -77,11 +77,11 @@ internal static class ClassifierFile
         writer.Write(classifier.Shape.Height);
         writer.Write(classifier.Shape.Width);
         writer.Write((byte)classifier.PixelType);
-        WriteDoubles(writer, classifier.Normalization.Mean);
-        WriteDoubles(writer, classifier.Normalization.StandardDeviation);
+        writer.WriteDoubles(classifier.Normalization.Mean);
+        writer.WriteDoubles(classifier.Normalization.StandardDeviation);
         writer.Write(description.Temperature);
-        WriteMethod(writer, description.Method);
-        WriteHistory(writer, description.History);
+        writer.WriteMethod(description.Method);
+        writer.WriteHistory(description.History);
         writer.Write(weights.Length);
         writer.Write(SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
         writer.Write(description.LabelValues is not null);
@@ -97,10 +97,10 @@ internal static class ClassifierFile
         int numberOfClasses = reader.ReadInt32();
         var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
         var pixelType = (ScalarType)reader.ReadByte();
-        double[] mean = ReadDoubles(reader), standardDeviation = ReadDoubles(reader);
+        double[] mean = reader.ReadDoubles(), standardDeviation = reader.ReadDoubles();
         double temperature = reader.ReadDouble();
-        SharpnessAwareMethod method = ReadMethod(reader);
-        List<EpochMetrics> history = ReadHistory(reader);
+        SharpnessAwareMethod method = reader.ReadMethod();
+        List<EpochMetrics> history = reader.ReadHistory();
         long weightsLength = reader.ReadInt64();
         byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
@@ -130,79 +130,6 @@ internal static class ClassifierFile
             Temperature = temperature,
             History = history,
         });
-    }
-
-    private static void WriteMethod(BinaryWriter writer, SharpnessAwareMethod method)
-    {
-        writer.Write(method.Rho);
-        writer.Write(method.Adaptive);
-        writer.Write(method.NormalizeAscent);
-        writer.Write(method.Renormalize);
-        writer.Write(method.Gamma);
-    }
-
-    private static SharpnessAwareMethod ReadMethod(BinaryReader reader) => SharpnessAwareMethod.Standard with
-    {
-        Rho = reader.ReadDouble(),
-        Adaptive = reader.ReadBoolean(),
-        NormalizeAscent = reader.ReadBoolean(),
-        Renormalize = reader.ReadBoolean(),
-        Gamma = reader.ReadDouble(),
-    };
-
-    private static void WriteHistory(BinaryWriter writer, IReadOnlyList<EpochMetrics> history)
-    {
-        writer.Write(history.Count);
-        foreach (EpochMetrics epoch in history)
-        {
-            writer.Write(epoch.Epoch);
-            writer.Write(epoch.TotalEpochs);
-            writer.Write(epoch.TrainLoss);
-            writer.Write(epoch.ValidationAccuracy);
-            writer.Write(epoch.ValidationLogLoss);
-            writer.Write(epoch.ValidationExpectedCalibrationError);
-            writer.Write(epoch.LearningRate);
-            writer.Write(epoch.ImagesPerSecond);
-            writer.Write(epoch.Duration.Ticks);
-        }
-    }
-
-    private static List<EpochMetrics> ReadHistory(BinaryReader reader)
-    {
-        int count = reader.ReadInt32();
-        var history = new List<EpochMetrics>();
-        for (int i = 0; i < count; i++)
-        {
-            history.Add(new EpochMetrics
-            {
-                Epoch = reader.ReadInt32(),
-                TotalEpochs = reader.ReadInt32(),
-                TrainLoss = reader.ReadDouble(),
-                ValidationAccuracy = reader.ReadDouble(),
-                ValidationLogLoss = reader.ReadDouble(),
-                ValidationExpectedCalibrationError = reader.ReadDouble(),
-                LearningRate = reader.ReadDouble(),
-                ImagesPerSecond = reader.ReadDouble(),
-                Duration = TimeSpan.FromTicks(reader.ReadInt64()),
-            });
-        }
-        return history;
-    }
-
-    private static void WriteDoubles(BinaryWriter writer, IReadOnlyList<double> values)
-    {
-        writer.Write(values.Count);
-        foreach (double value in values)
-            writer.Write(value);
-    }
-
-    private static double[] ReadDoubles(BinaryReader reader)
-    {
-        int count = reader.ReadInt32();
-        var values = new List<double>();
-        for (int i = 0; i < count; i++)
-            values.Add(reader.ReadDouble());
-        return [.. values];
     }
 
     // Grows with what is really there, so that a wrong length in a damaged file cannot make it allocate gigabytes.

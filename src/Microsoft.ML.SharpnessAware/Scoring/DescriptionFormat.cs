@@ -1,0 +1,78 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>How the values of a model's description are written, and read again in the same order.</summary>
+internal static class DescriptionFormat
+{
+    public static void WriteMethod(this BinaryWriter writer, SharpnessAwareMethod method)
+    {
+        writer.Write(method.Rho);
+        writer.Write(method.Adaptive);
+        writer.Write(method.NormalizeAscent);
+        writer.Write(method.Renormalize);
+        writer.Write(method.Gamma);
+    }
+
+    public static SharpnessAwareMethod ReadMethod(this BinaryReader reader) => SharpnessAwareMethod.Standard with
+    {
+        Rho = reader.ReadDouble(),
+        Adaptive = reader.ReadBoolean(),
+        NormalizeAscent = reader.ReadBoolean(),
+        Renormalize = reader.ReadBoolean(),
+        Gamma = reader.ReadDouble(),
+    };
+
+    public static void WriteHistory(this BinaryWriter writer, IReadOnlyList<EpochMetrics> history)
+    {
+        writer.Write(history.Count);
+        foreach (EpochMetrics epoch in history)
+        {
+            writer.Write(epoch.Epoch);
+            writer.Write(epoch.TotalEpochs);
+            writer.Write(epoch.TrainLoss);
+            writer.Write(epoch.ValidationAccuracy);
+            writer.Write(epoch.ValidationLogLoss);
+            writer.Write(epoch.ValidationExpectedCalibrationError);
+            writer.Write(epoch.LearningRate);
+            writer.Write(epoch.ImagesPerSecond);
+            writer.Write(epoch.Duration.Ticks);
+        }
+    }
+
+    public static List<EpochMetrics> ReadHistory(this BinaryReader reader)
+    {
+        int count = reader.ReadInt32();
+        var history = new List<EpochMetrics>();
+        for (int i = 0; i < count; i++)
+        {
+            history.Add(new EpochMetrics
+            {
+                Epoch = reader.ReadInt32(),
+                TotalEpochs = reader.ReadInt32(),
+                TrainLoss = reader.ReadDouble(),
+                ValidationAccuracy = reader.ReadDouble(),
+                ValidationLogLoss = reader.ReadDouble(),
+                ValidationExpectedCalibrationError = reader.ReadDouble(),
+                LearningRate = reader.ReadDouble(),
+                ImagesPerSecond = reader.ReadDouble(),
+                Duration = TimeSpan.FromTicks(reader.ReadInt64()),
+            });
+        }
+        return history;
+    }
+
+    public static void WriteDoubles(this BinaryWriter writer, IReadOnlyList<double> values)
+    {
+        writer.Write(values.Count);
+        foreach (double value in values)
+            writer.Write(value);
+    }
+
+    public static double[] ReadDoubles(this BinaryReader reader)
+    {
+        int count = reader.ReadInt32();
+        var values = new List<double>();
+        for (int i = 0; i < count; i++)
+            values.Add(reader.ReadDouble());
+        return [.. values];
+    }
+}
