@@ -58,6 +58,30 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
+    [DataRow(NetworkArchitecture.ConvNet)]
+    [DataRow(NetworkArchitecture.ResNet20)]
+    [DataRow(NetworkArchitecture.ResNet18)]
+    [DataRow(NetworkArchitecture.VitTiny)]
+    public void NetworksOfEveryFamilyTrainAndSurviveTheModelFile(string network)
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(24));
+        using var model = Fitted.Model(mlContext, data, options =>
+        {
+            options.Arch = network;
+            options.Epoch = 1;
+        });
+        using var stream = new MemoryStream();
+        mlContext.Model.Save(model, data.Schema, stream);
+        ITransformer loaded = new MLContext().Model.Load(stream, out _);
+
+        float[] scores = [.. Fitted.Scores(mlContext, model.Transform(data)).SelectMany(row => row)];
+        CollectionAssert.AreEqual(scores, Fitted.Scores(mlContext, loaded.Transform(data)).SelectMany(row => row).ToArray());
+        Assert.IsTrue(scores.All(float.IsFinite));
+        ((IDisposable)loaded).Dispose();
+    }
+
+    [TestMethod]
     public void TheSameSeedGivesBitIdenticalScoresAndAnotherSeedDoesNot()
     {
         float[][] Train(int seed)
