@@ -1,4 +1,6 @@
+using System.Reflection;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -137,6 +139,27 @@ public sealed class TrainerTests
         }
         Assert.IsTrue(logged.Any(line => line.Contains("Epoch 2/3", StringComparison.Ordinal)));
         Assert.IsTrue(logged.Any(line => line.Contains("temperature", StringComparison.OrdinalIgnoreCase)));
+    }
+
+    [TestMethod]
+    public void TheProgressChannelGetsACheckpointForEachEpoch()
+    {
+        var mlContext = new MLContext(1);
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(60)));
+
+        // ML.NET hands its progress only to its own tools; a test looks where they look.
+        object environment = typeof(MLContext).GetField("_env", BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(mlContext)!;
+        Type type = environment.GetType();
+        while (type.GetField("ProgressTracker", BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly) is null)
+            type = type.BaseType!;
+        var tracker = (ProgressReporting.ProgressTracker)type.GetField(
+            "ProgressTracker", BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.Instance)!.GetValue(environment)!;
+        ProgressReporting.ProgressEvent[] checkpoints = [.. tracker.GetAllProgress().Where(e =>
+            e.Name.Contains("SharpnessAware", StringComparison.Ordinal) && e.Kind == ProgressReporting.ProgressEvent.EventKind.Progress
+            && e.ProgressEntry.IsCheckpoint)];
+
+        CollectionAssert.AreEqual(
+            model.History.Select(epoch => (double?)epoch.TrainLoss).ToArray(), checkpoints.Select(e => e.ProgressEntry.Metrics[0]).ToArray());
     }
 
     [TestMethod]
