@@ -9,7 +9,7 @@ using Spectre.Console;
 if (CommandLine.Parse(args) is not CommandLine options)
     return 1;
 
-GlibcAllocator.KeepFreedMemory();
+AllocatorTuning.KeepFreedMemory();
 if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 110;
 
