@@ -1,0 +1,28 @@
+namespace Serve;
+
+/// <summary>POST /predict with an image file as body answers with the probability of each class.</summary>
+internal static class PredictionService
+{
+    private const long LargestImage = 20 << 20;
+
+    public static WebApplication Create(string[] args, ImageClassifierPool pool)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+        builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
+        WebApplication app = builder.Build();
+        app.MapPost("/predict", async (HttpRequest request) =>
+        {
+            using var body = new MemoryStream();
+            await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+            try
+            {
+                return Results.Ok(pool.Predict(body.ToArray()));
+            }
+            catch (InvalidOperationException exception)
+            {
+                return Results.BadRequest(new { error = exception.Message });       // not an image, for instance
+            }
+        });
+        return app;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Net;
+using System.Net.Http.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.ML.Data;
+using Serve;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+/// <summary>The web service of the documentation, over loopback.</summary>
+[TestClass]
+public sealed class ServeTests
+{
+    [TestMethod]
+    public async Task ManyRequestsAtOnceGetTheScoresOfOneThread()
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(48);
+        IDataView data = mlContext.Data.LoadFromEnumerable(rows);
+        var pipeline = mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()));
+        string path = Path.Combine(folder.Path, "model.zip");
+        using (TransformerChain<SharpnessAwareImageClassificationTransformer> model = pipeline.Fit(data))
+            mlContext.Model.Save(model, data.Schema, path);
+
+        using var pool = new ImageClassifierPool(path);
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"], pool);
+        await app.StartAsync();
+        using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+
+        ClassProbability[][] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
+
+        foreach ((EncodedRow row, ClassProbability[] answer) in rows.Zip(answers))
+        {
+            CollectionAssert.AreEqual(pool.Predict(row.Image).ToArray(), answer);
+            Assert.AreEqual(1, answer.Sum(entry => entry.Probability), 1e-5);
+        }
+
+        using HttpResponseMessage bad = await client.PostAsync("/predict", new ByteArrayContent([1, 2, 3]));
+        Assert.AreEqual(HttpStatusCode.BadRequest, bad.StatusCode);
+        await app.StopAsync();
+    }
+
+    private static SharpnessAwareImageClassificationTrainer.Options Options()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        options.ImageWidth = options.ImageHeight = Shapes.Size;
+        return options;
+    }
+
+    private static async Task<ClassProbability[]> Ask(HttpClient client, byte[] image)
+    {
+        using HttpResponseMessage response = await client.PostAsync("/predict", new ByteArrayContent(image));
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<ClassProbability[]>())!;
+    }
+}
