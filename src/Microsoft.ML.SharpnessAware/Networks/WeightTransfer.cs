@@ -34,7 +34,7 @@ internal static class WeightTransfer
         (long Rows, long Columns)? grid = PatchGrid(own, input);
         var notes = new List<string>();
         List<string> missing = [], mismatched = [], notFinite = [];
-        string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name) && !IsCounter(name))];
+        string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name) && !IsCounter(name)).Order(StringComparer.Ordinal)];
         bool keepHead = head is not null && KeepsOwnHead(head, own, weights, notes);
         var copies = new List<(Tensor Target, Tensor Source)>();
 
