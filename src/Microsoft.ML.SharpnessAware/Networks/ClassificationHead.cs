@@ -44,7 +44,7 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
         try
         {
             Tensor logits = network.call(images);
-            if (features?.dim() != 2 || !AreSame(Layer.call(features), logits))
+            if (features?.dim() != 2 || !AreSame(Layer.forward(features), logits))
                 throw NotTheEnd();
         }
         finally

@@ -32,7 +32,16 @@ internal sealed class BackboneFeatures : IDisposable
         ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
         classifier.Network.eval();
         ImageDataset trainingFeatures = Features(classifier, head, training, checkCancelled);
-        ImageDataset? validationFeatures = validation is null ? null : Features(classifier, head, validation, checkCancelled);
+        ImageDataset? validationFeatures;
+        try
+        {
+            validationFeatures = validation is null ? null : Features(classifier, head, validation, checkCancelled);
+        }
+        catch
+        {
+            trainingFeatures.Dispose();
+            throw;
+        }
 
         ImageShape shape = trainingFeatures.Shape;
         double[] zeros = new double[shape.Channels], ones = [.. Enumerable.Repeat(1.0, shape.Channels)];
