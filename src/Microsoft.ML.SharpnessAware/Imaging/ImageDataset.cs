@@ -75,6 +75,13 @@ internal sealed class ImageDataset : IDisposable
         return new ImageDataset(_pixels.alias(), _rows?.index_select(0, chosen) ?? chosen, labels, Shape, NumberOfClasses);
     }
 
+    /// <summary>The same rows and labels with other pixels [N, C, H, W], which the data set takes over.</summary>
+    public ImageDataset WithPixels(Tensor pixels)
+    {
+        long[] shape = pixels.shape;
+        return new ImageDataset(pixels, rows: null, Labels.alias(), new((int)shape[1], (int)shape[2], (int)shape[3]), NumberOfClasses);
+    }
+
     /// <summary>The images of the rows in <paramref name="index"/> (int64 [B], on the CPU), copied: [B, C, H, W].</summary>
     public Tensor Batch(Tensor index)
     {

@@ -5,8 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The networks that can be trained, by name; names are not case-sensitive.</summary>
 /// <remarks>
-/// Networks are trained from random weights, drawn from torch's global generator. Sizes are trainable parameters at 3 channels and
-/// 10 classes (1,000 classes where noted); on a CPU the time of a step grows roughly with size and image area.
+/// Networks start from random weights, drawn from torch's global generator, or from those of a file (<c>Options.InitialWeights</c>).
+/// Sizes are trainable parameters at 3 channels and 10 classes (1,000 classes where noted); on a CPU the time of a step grows roughly with size and image area.
 /// </remarks>
 public static class NetworkArchitecture
 {
@@ -84,6 +84,9 @@ public static class NetworkArchitecture
             throw new ArgumentException($"'{name}' is a built-in network and cannot be replaced; choose another name.", nameof(name));
         Registered[name] = create;
     }
+
+    /// <summary>Whether the name is one of the built-in networks, which start from random weights.</summary>
+    internal static bool IsBuiltIn(string name) => FindBuiltIn(name) is not null;
 
     /// <summary>Makes a new network with random weights; the caller disposes it.</summary>
     /// <exception cref="ArgumentException">The name is unknown, or the network cannot take images of this shape.</exception>

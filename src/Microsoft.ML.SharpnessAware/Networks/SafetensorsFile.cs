@@ -49,12 +49,15 @@ internal static class SafetensorsFile
     /// <param name="stream">The file, from its first byte to the stream's end; need not be seekable.</param>
     /// <param name="length">The file's length in bytes where the stream cannot tell it; null if unknown.</param>
     /// <exception cref="InvalidDataException">The file is not well-formed; the message says where.</exception>
-    internal static Dictionary<string, Tensor> Read(Stream stream, long? length = null)
+    internal static Dictionary<string, Tensor> Read(Stream stream, long? length = null) => Read(stream, length, out _);
+
+    /// <summary>As <see cref="Read(Stream, long?)"/>, with the file's free text by name.</summary>
+    internal static Dictionary<string, Tensor> Read(Stream stream, long? length, out IReadOnlyDictionary<string, string> metadata)
     {
         if (stream.CanSeek)
             length = stream.Length - stream.Position;
         byte[] header = ReadHeader(stream, length);
-        List<Entry> entries = ParseHeader(header);
+        List<Entry> entries = ParseHeader(header, out metadata);
         CheckRanges(entries, dataLength: length - LengthSize - header.Length);
 
         using DisposeScope scope = NewDisposeScope();
@@ -142,7 +145,7 @@ internal static class SafetensorsFile
         return header.ToArray();
     }
 
-    private static List<Entry> ParseHeader(byte[] header)
+    private static List<Entry> ParseHeader(byte[] header, out IReadOnlyDictionary<string, string> metadata)
     {
         if (header is not [(byte)'{', ..])
             throw new InvalidDataException("The header is not a JSON object. This is not a safetensors file.");
@@ -150,10 +153,11 @@ internal static class SafetensorsFile
         {
             using JsonDocument document = JsonDocument.Parse(header, new JsonDocumentOptions { AllowDuplicateProperties = false });
             var entries = new List<Entry>();
+            metadata = new Dictionary<string, string>();
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == MetadataName)
-                    CheckMetadata(property.Value);
+                    metadata = ParseMetadata(property.Value);
                 else
                     entries.Add(ParseEntry(property.Name, property.Value));
             }
@@ -167,10 +171,11 @@ internal static class SafetensorsFile
         }
     }
 
-    private static void CheckMetadata(JsonElement metadata)
+    private static Dictionary<string, string> ParseMetadata(JsonElement metadata)
     {
         if (metadata.ValueKind != JsonValueKind.Object || metadata.EnumerateObject().Any(p => p.Value.ValueKind != JsonValueKind.String))
             throw new InvalidDataException($"The header's {MetadataName} is not an object of texts.");
+        return metadata.EnumerateObject().ToDictionary(property => property.Name, property => property.Value.GetString()!);
     }
 
     private static Entry ParseEntry(string name, JsonElement json)

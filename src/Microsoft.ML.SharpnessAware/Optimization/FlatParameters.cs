@@ -72,6 +72,26 @@ internal sealed class FlatParameters : IDisposable
     /// <summary>Names and shapes in the order of W.</summary>
     public IReadOnlyList<string> Names { get; }
 
+    /// <summary>The parts of W that the named parameters take, as few as possible: neighbours are one part.</summary>
+    public IReadOnlyList<(long Start, long Length)> RangesOf(Func<string, bool> isNamed)
+    {
+        var ranges = new List<(long Start, long Length)>();
+        long offset = 0;
+        foreach ((string name, Parameter parameter, _) in _members)
+        {
+            long length = parameter.numel();
+            if (isNamed(name))
+            {
+                if (ranges is [.., (long start, long before)] && start + before == offset)
+                    ranges[^1] = (start, before + length);
+                else
+                    ranges.Add((offset, length));
+            }
+            offset += length;
+        }
+        return ranges;
+    }
+
     /// <summary>A vector of zeros like W, which outlives any dispose scope.</summary>
     public Tensor CreateState() => zeros(Count, DType, Device).DetachFromDisposeScope();
 

@@ -34,6 +34,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly FlatBuffers _buffers;
     private readonly ParameterUpdate _update;
     private readonly Tensor _savedWeights;
+    private IReadOnlyList<(long Start, long Length)> _scaledRanges = [];
+    private double _learningRateFactor = 1;
     private long _completedSteps;
     private bool _disposed;
 
@@ -136,7 +138,19 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         if (MaxGradientNorm is { } maximum)
             Clip(g, maximum);
         _update.Apply(LearningRate, ++_completedSteps);
+        foreach ((long start, long length) in _scaledRanges)
+            ScaleChange(w.narrow(0, start, length), _savedWeights.narrow(0, start, length), _learningRateFactor);
         return loss;
+    }
+
+    /// <summary>
+    /// From now on the learning rate of the named parameters is <see cref="LearningRate"/> times a factor; with factor 1 nothing is
+    /// computed differently. The climb is not scaled. Like the method it is a setting, which <see cref="Save"/> does not write.
+    /// </summary>
+    internal void ScaleLearningRate(Func<string, bool> isNamed, double factor)
+    {
+        _learningRateFactor = Require.NonNegative(factor, nameof(factor));
+        _scaledRanges = factor == 1 ? [] : _parameters.RangesOf(isNamed);
     }
 
     /// <summary>Frees the optimiser's tensors. The module keeps its weights and goes on working.</summary>
@@ -198,6 +212,16 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         using Scalar scalar = factor;
         g.mul_(scalar);
+    }
+
+    /// <summary>
+    /// w ← w₀ + factor·(w − w₀). SGD's and AdamW's changes, weight decay included, are proportional to the learning rate, so this is the
+    /// update with a learning rate that many times as large.
+    /// </summary>
+    private static void ScaleChange(Tensor w, Tensor before, double factor)
+    {
+        using Scalar scalar = factor;
+        w.sub_(before).mul_(scalar).add_(before);
     }
 
     /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>

@@ -31,8 +31,9 @@ public sealed class TrainingDivergedException : InvalidOperationException
     /// <summary>The mean loss of the pass that failed; finite if only its gradient was not.</summary>
     public double Loss { get; }
 
-    /// <summary>The same failure with the epoch added.</summary>
-    internal TrainingDivergedException AtEpoch(int epoch) => new(Step, LearningRate, Loss, _gradientNorm, epoch, this);
+    /// <summary>The same failure with the epoch added, and the step as an epoch loop counts it that had several optimisers.</summary>
+    internal TrainingDivergedException AtEpoch(int epoch, long? step = null) =>
+        new(step ?? Step, LearningRate, Loss, _gradientNorm, epoch, this);
 
     private static string Describe(long step, double learningRate, double loss, double gradientNorm, int? epoch) => string.Create(
         CultureInfo.InvariantCulture,

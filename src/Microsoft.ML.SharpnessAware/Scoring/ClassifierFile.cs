@@ -15,7 +15,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class ClassifierFile
 {
     public const string LoaderSignature = "SharpnessAwareImage";
-    private const string WeightsName = "weights.safetensors";
+    internal const string WeightsName = "weights.safetensors";
 
     private static VersionInfo GetVersionInfo() => new(
         modelSignature: "SHARPIMG",
@@ -46,7 +46,7 @@ internal static class ClassifierFile
     }
 
     // Found by ML.NET by this name and signature.
-    private static SharpnessAwareImageClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
+    internal static SharpnessAwareImageClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
         ctx.CheckAtModel(GetVersionInfo());
         NativeBackend.EnsureLoaded();

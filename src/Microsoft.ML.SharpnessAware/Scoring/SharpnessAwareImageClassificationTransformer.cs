@@ -60,6 +60,25 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         return new(_host, Classifier.Share(), _description with { Temperature = temperature });
     }
 
+    /// <summary>
+    /// Writes the network's weights as a safetensors file, which PyTorch and other libraries read, and which
+    /// <c>Options.InitialWeights</c> takes.
+    /// </summary>
+    /// <remarks>
+    /// The tensors have torchvision's names for ResNet-18, 34 and 50, timm's for the vision transformers, and those of the module for a
+    /// network of your own; batch norm's statistics are among them. The file's metadata tells architecture, input size, normalisation
+    /// (pixel_mean and pixel_std, in units of the pixels: 0 to 255 where pixel_type is uint8), temperature and class names. The file
+    /// appears only when it is complete; one that was there is replaced.
+    /// </remarks>
+    /// <param name="path">The file, usually with the extension .safetensors.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveWeights(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ThrowIfDisposed();
+        WeightsFile.Save(path, Classifier, Temperature, ClassNames);
+    }
+
     /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)

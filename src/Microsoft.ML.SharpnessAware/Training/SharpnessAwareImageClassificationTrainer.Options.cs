@@ -38,6 +38,47 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public string Arch { get; set; } = NetworkArchitecture.ResNet20;
 
+        /// <summary>
+        /// A file of weights to start from: a safetensors file, or the ML.NET model file (zip) of an earlier model of this trainer with
+        /// the same <see cref="Arch"/>. Default null: random weights.
+        /// </summary>
+        /// <remarks>
+        /// <para>Names and shapes must be the network's; what is missing, extra or of another shape is an error that lists it all.
+        /// torchvision's files fit <see cref="NetworkArchitecture.ResNet18"/>, 34 and 50 at any image size; timm's vit_tiny_patch16_224 and
+        /// vit_small_patch16_224 fit <see cref="NetworkArchitecture.VitTiny"/> and <see cref="NetworkArchitecture.VitSmall"/> where both
+        /// sides of the images are at least 112 pixels, positions being resized where they are not 224. A head of another number of classes
+        /// is left out, and the first convolution of a network for colour is summed over its channels for grey images; both are logged. PyTorch's own
+        /// files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
+        /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model file
+        /// and <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> do) and they are in the units of the data; otherwise by
+        /// those of the training images.</para>
+        /// </remarks>
+        public string? InitialWeights { get; set; }
+
+        /// <summary>
+        /// Trains the head alone, the last linear layer; everything below it stays as <see cref="InitialWeights"/> has it, running
+        /// statistics of batch norm included, and works as in scoring (no dropout). Default false: the whole network learns.
+        /// </summary>
+        /// <remarks>Without <see cref="Augmentation"/> each image goes through the backbone once and training takes seconds.</remarks>
+        public bool FreezeBackbone { get; set; }
+
+        /// <summary>
+        /// The number of epochs at the start in which only the head is trained, as with <see cref="FreezeBackbone"/>; then the whole network
+        /// is. Default 0. A few keep the large gradients of a random head away from good weights below it.
+        /// </summary>
+        /// <remarks>
+        /// The learning rate follows <see cref="Schedule"/> all along. When the backbone is freed, the optimiser's momentum or moments start
+        /// at zero, for the head as well.
+        /// </remarks>
+        public int FreezeEpochs { get; set; }
+
+        /// <summary>
+        /// The learning rate of everything below the head, as a multiple of the head's; above 0. Default 1. With
+        /// <see cref="InitialWeights"/> 0.1 is usual: the backbone has learnt already, a new head has not. The climb of SAM is the same for
+        /// all weights.
+        /// </summary>
+        public double BackboneLearningRateFactor { get; set; } = 1;
+
         /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed, else 64.</summary>
         public int? ImageWidth { get; set; }
 
@@ -121,6 +162,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
 
+        /// <summary>Whether the head has to be told from what is below it.</summary>
+        internal bool TreatsBackboneDifferently => FreezeBackbone || FreezeEpochs > 0 || BackboneLearningRateFactor != 1;
+
+        /// <summary>Whether the features of an image are the same all along, so that they are computed once.</summary>
+        internal bool FeaturesNeverChange => FreezeBackbone && Augmentation == Augmentation.None;
+
         internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels);
 
         internal Options Clone() => (Options)MemberwiseClone();
@@ -152,7 +199,26 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(LearningRate), LearningRate, "LearningRate must be positive and finite.");
             if (MaxGradientNorm is not (null or > 0))
                 throw new ArgumentOutOfRangeException(nameof(MaxGradientNorm), MaxGradientNorm, "MaxGradientNorm must be positive.");
+            CheckTransfer();
             ComputeDevice.CheckName(Device);
+        }
+
+        private void CheckTransfer()
+        {
+            if (InitialWeights is not null)
+                ArgumentException.ThrowIfNullOrWhiteSpace(InitialWeights);
+            if (FreezeEpochs < 0 || FreezeEpochs >= Epoch)
+                throw new ArgumentOutOfRangeException(nameof(FreezeEpochs), FreezeEpochs,
+                    $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set FreezeBackbone.");
+            if (!(BackboneLearningRateFactor > 0 && double.IsFinite(BackboneLearningRateFactor)))
+                throw new ArgumentOutOfRangeException(nameof(BackboneLearningRateFactor), BackboneLearningRateFactor,
+                    "BackboneLearningRateFactor must be positive and finite. To leave the backbone as it is, set FreezeBackbone.");
+            if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
+                throw new ArgumentException(
+                    "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.", nameof(FreezeBackbone));
+            if ((FreezeBackbone || FreezeEpochs > 0) && InitialWeights is null && NetworkArchitecture.IsBuiltIn(Arch))
+                throw new ArgumentException(
+                    $"FreezeBackbone and FreezeEpochs need InitialWeights: without them the backbone of '{Arch}' has random weights.", nameof(InitialWeights));
         }
 
         private static void AtLeastOne(int? value, string name)

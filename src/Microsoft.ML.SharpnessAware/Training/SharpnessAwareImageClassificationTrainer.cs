@@ -72,6 +72,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="InvalidOperationException">
     /// An image or a label cannot be used (the message names column, row and, where known, file), or libtorch is missing.
     /// </exception>
+    /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> is damaged or does not fit the network.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
@@ -80,22 +82,21 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using IChannel channel = _host.Start("Training");
         Device device = ComputeDevice.Choose(_host, _options.Device);
         int seed = ChooseSeed(channel);
+        using InitialWeights? initialWeights = ReadInitialWeights(seed);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
 
         (ImageDataset training, ImageDataset? validation) = LoadImages(input, labelValues, seed, channel);
         using ImageDataset trainingImages = training;
         using ImageDataset? validationImages = validation;
 
-        using Normalization statistics = Normalization.FromData(training);
+        using Normalization statistics = initialWeights?.NormalizationFor(training, channel) ?? Normalization.FromData(training);
         using var randomState = new TorchRandomState(seed);
-        var network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape).to(device);
+        nn.Module<Tensor, Tensor> network = CreateNetwork(training, initialWeights, channel).to(device);
         var classifier = new ImageClassifier(
             _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses);
         try
         {
-            var loop = new TrainingLoop(_host, channel, _options, classifier, training, validation, seed);
-            IReadOnlyList<EpochMetrics> history = loop.Run();
-            double temperature = FitTemperature(classifier, validation, channel);
+            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, channel);
             return new SharpnessAwareImageClassificationTransformer(_host, classifier, new ClassifierDescription
             {
                 FeatureColumnName = _options.FeatureColumnName,
@@ -110,6 +111,45 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         catch
         {
             classifier.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Trains the network and fits the temperature; on features where those of an image never change.</summary>
+    private (IReadOnlyList<EpochMetrics> History, double Temperature) Train(
+        ImageClassifier classifier, ImageDataset training, ImageDataset? validation, int seed, IChannel channel)
+    {
+        if (!_options.FeaturesNeverChange)
+            return Run(_options, classifier, training, validation);
+
+        using BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, CheckCancelled);
+        channel.Info($"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; the head is trained on their features.");
+        Options headOptions = _options.Clone();
+        headOptions.FreezeBackbone = false; // the features' network has nothing to freeze
+        return Run(headOptions, features.Classifier, features.Training, features.Validation);
+
+        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held) =>
+            (new TrainingLoop(_host, channel, options, trained, rows, held, seed).Run(), FitTemperature(trained, held, channel));
+    }
+
+    private InitialWeights? ReadInitialWeights(int seed)
+    {
+        // Loading a model makes a network, and that draws random numbers.
+        using var randomState = new TorchRandomState(seed);
+        return InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
+    }
+
+    private nn.Module<Tensor, Tensor> CreateNetwork(ImageDataset training, InitialWeights? initialWeights, IChannel channel)
+    {
+        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape);
+        try
+        {
+            initialWeights?.CopyTo(network, training.NumberOfClasses, training.Shape, channel);
+            return network;
+        }
+        catch
+        {
+            network.Dispose();
             throw;
         }
     }

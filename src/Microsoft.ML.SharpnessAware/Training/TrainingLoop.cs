@@ -27,17 +27,15 @@ internal sealed class TrainingLoop(
     /// <summary>Trains the classifier's network and returns one entry an epoch.</summary>
     public IReadOnlyList<EpochMetrics> Run()
     {
-        using var optimizer = new SharpnessAwareOptimizer(classifier.Network, options.Method, _baseOptimizer, options.Loss)
-        {
-            MaxGradientNorm = options.MaxGradientNorm,
-        };
+        using var tuning = new FineTuning(options, classifier);
         using var best = new BestWeights(classifier.Network, options.EarlyStoppingCriteria, validation is not null);
         using IProgressChannel progress = StartProgress();
 
         for (int epoch = 1; epoch <= options.Epoch; epoch++)
         {
             long start = Stopwatch.GetTimestamp();
-            double trainLoss = TrainOneEpoch(optimizer, epoch);
+            SharpnessAwareOptimizer optimizer = tuning.OptimizerFor(epoch);
+            double trainLoss = TrainOneEpoch(tuning, optimizer, epoch);
             TimeSpan trainingTime = Stopwatch.GetElapsedTime(start);
             CheckRunningStatistics(epoch);
             MulticlassCalibrationMetrics? validated = Validate();
@@ -67,12 +65,11 @@ internal sealed class TrainingLoop(
         return _history;
     }
 
-    private double TrainOneEpoch(SharpnessAwareOptimizer optimizer, int epoch)
+    private double TrainOneEpoch(FineTuning tuning, SharpnessAwareOptimizer optimizer, int epoch)
     {
-        var network = classifier.Network;
         var augmentation = SeededRandom.Create(seed, AugmentationStream, epoch);
         double lossSum = 0;
-        network.train();
+        classifier.Network.train(!tuning.BackboneIsFrozen);
         foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch))
         {
             CheckCancelled();
@@ -82,7 +79,8 @@ internal sealed class TrainingLoop(
             Tensor index = tensor(rows.ToArray(), device: CPU);
             Tensor images = classifier.Prepare(options.Augmentation.Apply(training.Batch(index), augmentation));
             Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
-            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(network.call(images), rows.Length), labels, epoch);
+            Func<Tensor> logits = tuning.Logits(images);
+            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, epoch);
             _step++;
         }
         return lossSum / training.Count;
@@ -96,7 +94,7 @@ internal sealed class TrainingLoop(
         }
         catch (TrainingDivergedException e)
         {
-            throw e.AtEpoch(epoch);
+            throw e.AtEpoch(epoch, _step + 1);
         }
     }
 

@@ -1,9 +1,13 @@
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>A folder that is gone after the test.</summary>
+/// <summary>A folder that goes with the test.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("mlsharpness").FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("mlsharpness-").FullName;
+
+    public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    public string[] FileNames() => [.. Directory.EnumerateFiles(Path).Select(file => System.IO.Path.GetFileName(file)).Order(StringComparer.Ordinal)];
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -1,0 +1,138 @@
+using System.Text;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Brings weights that were trained on other data into a network: by name and shape as <see cref="ModuleWeights"/>, but with the
+/// adjustments that are usual where number of classes, image size or channels differ.
+/// </summary>
+/// <remarks>
+/// A head of another number of classes, or none, leaves the network's own. An input convolution of three channels is summed over them for
+/// grey images. Positions of a vision transformer are resized where the grid of patches differs. Floating-point types are converted. How
+/// many batches a batch norm has seen does not matter. Everything else must agree.
+/// </remarks>
+internal static class WeightTransfer
+{
+    private const string PositionsName = "pos_embed";
+    private const string PatchesName = "patch_embed.proj.weight";
+
+    /// <summary>Copies the weights into the network's parameters and buffers.</summary>
+    /// <param name="network">The network; unchanged where the weights do not fit.</param>
+    /// <param name="head">The network's head; null where it has none that can be told.</param>
+    /// <param name="input">The images that the network was made for.</param>
+    /// <param name="weights">The weights by name.</param>
+    /// <returns>What was not simply copied, a sentence each.</returns>
+    /// <exception cref="InvalidDataException">Missing, extra, mis-shaped and non-finite tensors, all of them.</exception>
+    internal static IReadOnlyList<string> Load(
+        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable noGradient = no_grad();
+        Dictionary<string, Tensor> own = ModuleWeights.Of(network);
+        (long Rows, long Columns)? grid = PatchGrid(own, input);
+        var notes = new List<string>();
+        List<string> missing = [], mismatched = [], notFinite = [];
+        string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name) && !IsCounter(name)).Order(StringComparer.Ordinal)];
+        bool keepHead = head is not null && KeepsOwnHead(head, own, weights, notes);
+        var copies = new List<(Tensor Target, Tensor Source)>();
+
+        foreach ((string name, Tensor target) in own)
+        {
+            if (keepHead && head!.Owns(name))
+                continue;
+            if (!weights.TryGetValue(name, out Tensor? source))
+            {
+                if (!IsCounter(name))
+                    missing.Add($"{name} {Shape(target)}");
+                continue;
+            }
+            if (source.is_floating_point() != target.is_floating_point() || Fit(name, source, target, grid, notes) is not Tensor fitting)
+                mismatched.Add($"{name} (the network has {target.dtype} {Shape(target)}, the file {source.dtype} {Shape(source)})");
+            else if (fitting.is_floating_point() && !fitting.isfinite().all().item<bool>())
+                notFinite.Add(name);
+            else
+                copies.Add((target, fitting));
+        }
+
+        ThrowIfAny(("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched), ("With NaN or infinite values", notFinite));
+        foreach ((Tensor target, Tensor source) in copies)
+            target.copy_(source);
+        return notes;
+    }
+
+    /// <summary>Batch norm's count of batches, which only matters without momentum; files of before PyTorch 0.4.1 lack it.</summary>
+    private static bool IsCounter(string name) => name.EndsWith("num_batches_tracked", StringComparison.Ordinal);
+
+    private static bool KeepsOwnHead(
+        ClassificationHead head, Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights, List<string> notes)
+    {
+        string[] names = [.. own.Keys.Where(head.Owns)];
+        if (!names.Any(weights.ContainsKey))
+        {
+            notes.Add($"The file has no head; '{head.Name}' starts from random weights.");
+            return true;
+        }
+        // Only the number of classes may differ. Anything else is another network's head and is listed with the rest.
+        long classes = head.Layer.weight.shape[0];
+        if (!names.All(name => weights.TryGetValue(name, out Tensor? tensor) && tensor.dim() == own[name].dim()
+                && tensor.shape.Skip(1).SequenceEqual(own[name].shape.Skip(1)))
+            || weights[names[0]].shape[0] == classes
+            || names.Any(name => weights[name].shape[0] != weights[names[0]].shape[0]))
+            return false;
+        notes.Add($"The file's head '{head.Name}' has {weights[names[0]].shape[0]} classes and the data {classes}; it starts from random weights.");
+        return true;
+    }
+
+    /// <summary>The source in the shape of the target; null where it cannot be brought to it.</summary>
+    private static Tensor? Fit(string name, Tensor source, Tensor target, (long Rows, long Columns)? grid, List<string> notes)
+    {
+        if (source.shape.SequenceEqual(target.shape))
+            return source;
+        if (source.shape is [long outputs, 3, long height, long width] && target.shape.SequenceEqual([outputs, 1, height, width]))
+        {
+            notes.Add($"'{name}' was summed over its 3 input channels, because the images are grey.");
+            return source.to(float32).sum(1, keepdim: true);
+        }
+        return name == PositionsName && grid is var (rows, columns) && IsSquareGrid(source, target)
+            ? ResizePositions(source, rows, columns, notes)
+            : null;
+    }
+
+    /// <summary>Rows and columns of the patches that a vision transformer cuts images into; null for other networks.</summary>
+    private static (long Rows, long Columns)? PatchGrid(Dictionary<string, Tensor> own, ImageShape input) =>
+        own.TryGetValue(PatchesName, out Tensor? patches) && own.ContainsKey(PositionsName)
+            ? (input.Height / patches.shape[2], input.Width / patches.shape[3])
+            : null;
+
+    /// <summary>[1, 1 + n², width] of the target's width.</summary>
+    private static bool IsSquareGrid(Tensor source, Tensor target) =>
+        source.shape is [1, > 1, _] && source.shape[2] == target.shape[2] && Side(source) is long side && side * side == source.shape[1] - 1;
+
+    private static long Side(Tensor positions) => (long)Math.Round(Math.Sqrt(positions.shape[1] - 1));
+
+    /// <summary>The embeddings of the patches as an image, resized; that of the class token stays. As timm does.</summary>
+    private static Tensor ResizePositions(Tensor source, long rows, long columns, List<string> notes)
+    {
+        long side = Side(source), width = source.shape[2];
+        notes.Add($"'{PositionsName}' was resized from {side}×{side} to {rows}×{columns} patches by bicubic interpolation.");
+        Tensor positions = source.to(float32);
+        Tensor image = positions.narrow(1, 1, side * side).reshape(1, side, side, width).permute(0, 3, 1, 2);
+        Tensor resized = nn.functional.interpolate(
+            image, size: [rows, columns], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+        return cat([positions.narrow(1, 0, 1), resized.permute(0, 2, 3, 1).reshape(1, rows * columns, width)], 1);
+    }
+
+    private static void ThrowIfAny(params (string Title, IReadOnlyCollection<string> Items)[] problems)
+    {
+        if (problems.All(problem => problem.Items.Count == 0))
+            return;
+        var message = new StringBuilder("The weights do not fit the network.");
+        foreach ((string title, IReadOnlyCollection<string> items) in problems.Where(problem => problem.Items.Count > 0))
+            message.Append($" {title}: {string.Join(", ", items)}.");
+        throw new InvalidDataException(message.ToString());
+    }
+
+    private static string Shape(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";
+}

@@ -1,0 +1,213 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Fetches a file of weights once, and from then on works without a network.</summary>
+/// <remarks>
+/// The checksum decides what is used: a file has its name in the cache only when it matches, and it is checked again each time. What an
+/// interrupted download has left lies beside it with the ending .part and is continued (Range, If-Range) where the server can and the
+/// file there is still the same; otherwise the download starts again. No address is built in.
+/// </remarks>
+/// <example>
+/// <code>
+/// options.InitialWeights = await WeightsDownload.GetAsync(new Uri("https://example.org/resnet18.safetensors"),
+///     sha256: "…", cacheFolder: "weights", new Progress&lt;WeightsDownloadProgress&gt;(p => Console.Write($"\r{p.BytesReceived:N0} bytes")));
+/// </code>
+/// </example>
+public static class WeightsDownload
+{
+    private const int BufferSize = 128 * 1024;
+    private const long DefaultMaximumBytes = 4L << 30;
+
+    private static readonly HttpClient Client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
+
+    /// <summary>Returns the path of the file in the cache, after downloading it where it is not there.</summary>
+    /// <param name="address">Where the file is: http or https.</param>
+    /// <param name="sha256">The SHA-256 checksum of the file, 64 hexadecimal digits, as whoever published the file states it.</param>
+    /// <param name="cacheFolder">The folder of the cache, made where it does not exist. Several addresses can share it.</param>
+    /// <param name="progress">Told after each piece that has arrived; not used where the file is in the cache.</param>
+    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
+    /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
+    /// <exception cref="ArgumentException">The address is not http or https, or the checksum not one.</exception>
+    /// <exception cref="HttpRequestException">The server cannot be reached, or does not give the file.</exception>
+    /// <exception cref="IOException">The connection broke off (call again to continue), the cache cannot be written, or another download of
+    /// the file is under way.</exception>
+    /// <exception cref="InvalidDataException">The file is another one than the checksum says, or too long. Nothing of it is kept.</exception>
+    public static async Task<string> GetAsync(Uri address, string sha256, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
+        CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentException.ThrowIfNullOrWhiteSpace(sha256);
+        ArgumentException.ThrowIfNullOrWhiteSpace(cacheFolder);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
+        if (!address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+            throw new ArgumentException($"The address is '{address}'; it must begin with http:// or https://.", nameof(address));
+        if (sha256.Length != 2 * SHA256.HashSizeInBytes || !sha256.All(char.IsAsciiHexDigit))
+            throw new ArgumentException($"The checksum is '{sha256}'; a SHA-256 checksum has 64 hexadecimal digits.", nameof(sha256));
+
+        string path = Path.Combine(Path.GetFullPath(cacheFolder), FileName(address, sha256));
+        if (await IsCachedAsync(path, sha256, cancellationToken).ConfigureAwait(false))
+            return path;
+        Directory.CreateDirectory(cacheFolder);
+        var part = new PartialFile(path);
+        await using (FileStream content = part.Open())
+        {
+            await DownloadAsync(address, part, content, maximumBytes, progress, cancellationToken).ConfigureAwait(false);
+            string actual = await ChecksumAsync(content, cancellationToken).ConfigureAwait(false);
+            if (!actual.Equals(sha256, StringComparison.OrdinalIgnoreCase))
+            {
+                part.Discard(content);
+                throw new InvalidDataException(
+                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or it was " +
+                    "changed on the way. It is not kept.");
+            }
+        }
+        part.Complete();
+        return path;
+    }
+
+    /// <summary>The address's last segment with the checksum's start, so that different files of one name can lie side by side.</summary>
+    private static string FileName(Uri address, string sha256)
+    {
+        string name = string.Concat(Uri.UnescapeDataString(address.Segments[^1]).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '_'));
+        name = name.Trim('.', '_');
+        string stem = Path.GetFileNameWithoutExtension(name), extension = Path.GetExtension(name);
+        return $"{(stem.Length == 0 ? "weights" : stem[..Math.Min(stem.Length, 100)])}-{sha256[..16].ToLowerInvariant()}{extension[..Math.Min(extension.Length, 20)]}";
+    }
+
+    private static async Task<bool> IsCachedAsync(string path, string sha256, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path))
+            return false;
+        await using FileStream content = File.OpenRead(path);
+        return sha256.Equals(await ChecksumAsync(content, cancellationToken).ConfigureAwait(false), StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static async Task<string> ChecksumAsync(FileStream content, CancellationToken cancellationToken)
+    {
+        content.Position = 0;
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
+    }
+
+    private static async Task DownloadAsync(Uri address, PartialFile part, FileStream content, long maximumBytes,
+        IProgress<WeightsDownloadProgress>? progress, CancellationToken cancellationToken)
+    {
+        using HttpResponseMessage response = await RequestAsync(address, part, content, cancellationToken).ConfigureAwait(false);
+        long? total = response.Content.Headers.ContentLength + content.Length;
+        if (total > maximumBytes)
+            throw TooLong();
+
+        content.Position = content.Length;
+        byte[] buffer = new byte[BufferSize];
+        try
+        {
+            await using Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            int count;
+            while ((count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                if (content.Length + count > maximumBytes)
+                    throw TooLong();
+                await content.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+                progress?.Report(new WeightsDownloadProgress(content.Length, total));
+            }
+        }
+        catch (HttpIOException e)
+        {
+            throw new IOException(
+                $"The connection to {address.Host} broke off after {content.Length} bytes{(total is null ? "" : $" of {total}")}. " +
+                "They are kept; download again to continue.", e);
+        }
+
+        InvalidDataException TooLong()
+        {
+            part.Discard(content);
+            return new InvalidDataException($"The file at {address} is longer than the {maximumBytes} bytes that are allowed. It is not kept.");
+        }
+    }
+
+    /// <summary>
+    /// The answer whose body belongs behind what is there: the rest of the file, or all of it and what was there is gone.
+    /// </summary>
+    private static async Task<HttpResponseMessage> RequestAsync(Uri address, PartialFile part, FileStream content, CancellationToken cancellationToken)
+    {
+        string? version = content.Length > 0 ? part.ReadVersion() : null;
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
+        if (version is not null)
+        {
+            request.Headers.Range = new RangeHeaderValue(content.Length, null);
+            request.Headers.TryAddWithoutValidation("If-Range", version);
+        }
+
+        HttpResponseMessage response;
+        try
+        {
+            response = await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new HttpRequestException(e.HttpRequestError, $"{address} cannot be reached, and the file is not in the cache. {e.Message}", e, e.StatusCode);
+        }
+
+        if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == content.Length)
+            return response;
+        if (response.StatusCode == HttpStatusCode.OK)
+        {
+            part.Restart(content, Version(response));
+            return response;
+        }
+
+        using (response)
+        {
+            if (version is null || response.StatusCode is not (HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable))
+            {
+                throw new HttpRequestException(
+                    $"The server answered {(int)response.StatusCode} ({response.ReasonPhrase}) for {address}.", inner: null, response.StatusCode);
+            }
+        }
+        // It cannot continue here: without the part it can only be asked for the whole.
+        part.Discard(content);
+        return await RequestAsync(address, part, content, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What If-Range takes to continue this very file: a strong ETag, else the time of its last change, else nothing.</summary>
+    private static string? Version(HttpResponseMessage response) =>
+        response.Headers.ETag is { IsWeak: false } tag ? tag.Tag
+        : response.Content.Headers.LastModified?.ToString("R", CultureInfo.InvariantCulture);
+
+    /// <summary>What has arrived of a file, and which version of the file it is.</summary>
+    private sealed class PartialFile(string path)
+    {
+        private readonly string _content = path + ".part";
+        private readonly string _version = path + ".part.version";
+
+        /// <summary>Opens it for this download alone.</summary>
+        public FileStream Open() => new(_content, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, BufferSize, useAsync: true);
+
+        public string? ReadVersion() => File.Exists(_version) ? File.ReadAllText(_version) : null;
+
+        /// <summary>Begins anew with a version of the file that can be continued, or cannot (null).</summary>
+        public void Restart(FileStream content, string? version)
+        {
+            Discard(content);
+            if (version is not null)
+                File.WriteAllText(_version, version);
+        }
+
+        public void Discard(FileStream content)
+        {
+            content.SetLength(0);
+            File.Delete(_version);
+        }
+
+        /// <summary>Gives the file its name. The stream is closed.</summary>
+        public void Complete()
+        {
+            File.Move(_content, path, overwrite: true);
+            File.Delete(_version);
+        }
+    }
+}

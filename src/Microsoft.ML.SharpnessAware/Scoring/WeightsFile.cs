@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A classifier's weights as a safetensors file for other programs, and what is said beside them.</summary>
+internal static class WeightsFile
+{
+    // Keys of the metadata. "format" is what Hugging Face's libraries look for.
+    private const string Format = "format";
+    private const string Architecture = "architecture";
+    private const string InputSize = "input_size";
+    private const string PixelType = "pixel_type";
+    private const string PixelMean = "pixel_mean";
+    private const string PixelStandardDeviation = "pixel_std";
+    private const string Temperature = "temperature";
+    private const string ClassNames = "class_names";
+
+    /// <summary>Writes beside <paramref name="path"/> and moves there, so that a failure leaves what was there before.</summary>
+    public static void Save(string path, ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames)
+    {
+        string complete = Path.GetFullPath(path), partial = $"{complete}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            using (FileStream stream = File.Create(partial))
+                ModuleWeights.Save(classifier.Network, stream, Metadata(classifier, temperature, classNames));
+            File.Move(partial, complete, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(partial);
+            throw;
+        }
+    }
+
+    /// <summary>The normalisation that the metadata tells; null where it tells none.</summary>
+    /// <exception cref="InvalidDataException">It tells one that makes no sense.</exception>
+    public static PixelStatistics? ReadStatistics(IReadOnlyDictionary<string, string> metadata)
+    {
+        if (!metadata.TryGetValue(PixelType, out string? type) || !metadata.TryGetValue(PixelMean, out string? mean)
+            || !metadata.TryGetValue(PixelStandardDeviation, out string? deviation))
+            return null;
+        try
+        {
+            ScalarType pixelType = type switch
+            {
+                "uint8" => ScalarType.Byte,
+                "float32" => ScalarType.Float32,
+                _ => throw new FormatException($"{PixelType} is '{type}', not uint8 or float32"),
+            };
+            double[] means = Numbers(mean), deviations = Numbers(deviation);
+            new Normalization(means, deviations).Dispose(); // checks them
+            return new PixelStatistics(pixelType, means, deviations);
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"The file's metadata is damaged: {e.Message}", e);
+        }
+    }
+
+    private static Dictionary<string, string> Metadata(ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) => new()
+    {
+        [Format] = "pt",
+        [Architecture] = classifier.Architecture,
+        [InputSize] = $"{classifier.Shape.Channels},{classifier.Shape.Height},{classifier.Shape.Width}",
+        [PixelType] = classifier.PixelType == ScalarType.Byte ? "uint8" : "float32",
+        [PixelMean] = Text(classifier.Normalization.Mean),
+        [PixelStandardDeviation] = Text(classifier.Normalization.StandardDeviation),
+        [Temperature] = temperature.ToString("R", CultureInfo.InvariantCulture),
+        [ClassNames] = JsonSerializer.Serialize(classNames),
+    };
+
+    private static string Text(IReadOnlyList<double> numbers) =>
+        string.Join(',', numbers.Select(number => number.ToString("R", CultureInfo.InvariantCulture)));
+
+    private static double[] Numbers(string text) =>
+        [.. text.Split(',').Select(number => double.Parse(number, NumberStyles.Float, CultureInfo.InvariantCulture))];
+}

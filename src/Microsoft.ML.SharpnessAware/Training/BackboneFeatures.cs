@@ -1,0 +1,90 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The training that is left where a frozen backbone meets images that never change: of the head alone, on features that each image's one
+/// way through the backbone gave. To the training loop it is a training like any other, of a one-layer network on "images" of
+/// features × 1 × 1 values.
+/// </summary>
+internal sealed class BackboneFeatures : IDisposable
+{
+    private BackboneFeatures(ImageClassifier classifier, ImageDataset training, ImageDataset? validation)
+    {
+        Classifier = classifier;
+        Training = training;
+        Validation = validation;
+    }
+
+    /// <summary>The head as a classifier of features. Its weights are those of the network.</summary>
+    public ImageClassifier Classifier { get; }
+
+    public ImageDataset Training { get; }
+
+    public ImageDataset? Validation { get; }
+
+    /// <summary>Runs the backbone, in evaluation mode, over all images.</summary>
+    /// <exception cref="InvalidOperationException">The network does not end with its head.</exception>
+    public static BackboneFeatures Compute(ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled)
+    {
+        ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
+        classifier.Network.eval();
+        ImageDataset trainingFeatures = Features(classifier, head, training, checkCancelled);
+        ImageDataset? validationFeatures;
+        try
+        {
+            validationFeatures = validation is null ? null : Features(classifier, head, validation, checkCancelled);
+        }
+        catch
+        {
+            trainingFeatures.Dispose();
+            throw;
+        }
+
+        ImageShape shape = trainingFeatures.Shape;
+        double[] zeros = new double[shape.Channels], ones = [.. Enumerable.Repeat(1.0, shape.Channels)];
+        var headClassifier = new ImageClassifier(classifier.Architecture, new HeadAlone(head.Layer), classifier.Device, shape,
+            trainingFeatures.PixelType, new Normalization(zeros, ones, classifier.Device), classifier.NumberOfClasses);
+        return new BackboneFeatures(headClassifier, trainingFeatures, validationFeatures);
+    }
+
+    public void Dispose()
+    {
+        Classifier.Dispose();
+        Training.Dispose();
+        Validation?.Dispose();
+    }
+
+    private static ImageDataset Features(ImageClassifier classifier, ClassificationHead head, ImageDataset data, Action checkCancelled)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var batches = new List<Tensor>();
+        for (long start = 0; start < data.Count; start += classifier.BatchSize)
+        {
+            checkCancelled();
+            using DisposeScope batch = NewDisposeScope();
+            Tensor images = classifier.Prepare(data.Batch(start, Math.Min(classifier.BatchSize, data.Count - start)));
+            batches.Add(head.Features(classifier.Network, images).cpu().MoveToOuterDisposeScope());
+        }
+        return data.WithPixels(cat(batches).unsqueeze(2).unsqueeze(3).contiguous());
+    }
+
+    /// <summary>The head, which stays another module's: it outlives this one.</summary>
+    private sealed class HeadAlone : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear _head;
+
+        public HeadAlone(Linear head)
+            : base(nameof(HeadAlone))
+        {
+            _head = head;
+            register_module("head", head);
+        }
+
+        public override Tensor forward(Tensor features) => features.flatten(1).Then(_head);
+
+        protected override void Dispose(bool disposing) => base.Dispose(disposing: false);
+    }
+}

@@ -1,0 +1,77 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Which part of the network a training changes, and the optimiser that does it: in epochs with a frozen backbone the head alone, on
+/// features of the backbone in evaluation mode, then all. Without such epochs it is one optimiser for the network.
+/// </summary>
+internal sealed class FineTuning : IDisposable
+{
+    private readonly SharpnessAwareImageClassificationTrainer.Options _options;
+    private readonly nn.Module<Tensor, Tensor> _network;
+    private readonly ClassificationHead? _head;
+    private readonly List<Parameter> _frozen = [];
+    private SharpnessAwareOptimizer? _optimizer;
+
+    /// <exception cref="InvalidOperationException">Head and backbone are to be treated differently, and the network has no head that can be
+    /// told.</exception>
+    public FineTuning(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier)
+    {
+        _options = options;
+        _network = classifier.Network;
+        if (options.TreatsBackboneDifferently)
+            _head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
+    }
+
+    /// <summary>Whether the backbone stays as it is in the epoch of the last <see cref="OptimizerFor"/>.</summary>
+    public bool BackboneIsFrozen { get; private set; }
+
+    /// <summary>The optimiser of an epoch, counted from 1; a new one where what it changes is not what the last one changed.</summary>
+    public SharpnessAwareOptimizer OptimizerFor(int epoch)
+    {
+        bool freeze = _options.FreezeBackbone || epoch <= _options.FreezeEpochs;
+        if (_optimizer is not null && freeze == BackboneIsFrozen)
+            return _optimizer;
+
+        Thaw();
+        BackboneIsFrozen = freeze;
+        if (freeze)
+            Freeze();
+        _optimizer = new SharpnessAwareOptimizer(_network, _options.Method, _options.EffectiveBaseOptimizer, _options.Loss)
+        {
+            MaxGradientNorm = _options.MaxGradientNorm,
+        };
+        if (_head is not null)
+            _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);
+        return _optimizer;
+    }
+
+    /// <summary>A forward pass for the optimiser. A frozen backbone sees the images once, however many passes there are.</summary>
+    public Func<Tensor> Logits(Tensor images)
+    {
+        if (!BackboneIsFrozen)
+            return () => _network.call(images);
+        Tensor features = _head!.Features(_network, images);
+        return () => _head.Layer.call(features);
+    }
+
+    /// <summary>Frees the optimiser; all parameters that were trainable before are again.</summary>
+    public void Dispose() => Thaw();
+
+    private void Freeze()
+    {
+        _frozen.AddRange(_network.named_parameters()
+            .Where(entry => entry.parameter.requires_grad && !_head!.Owns(entry.name)).Select(entry => entry.parameter));
+        _frozen.ForEach(parameter => parameter.requires_grad = false);
+    }
+
+    private void Thaw()
+    {
+        _optimizer?.Dispose();
+        _optimizer = null;
+        _frozen.ForEach(parameter => parameter.requires_grad = true);
+        _frozen.Clear();
+    }
+}

@@ -1,0 +1,105 @@
+using Microsoft.ML.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The file of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.</summary>
+internal sealed class InitialWeights : IDisposable
+{
+    private readonly string _path;
+    private readonly Dictionary<string, Tensor> _tensors;
+    private readonly PixelStatistics? _statistics;
+
+    private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics)
+    {
+        _path = path;
+        _tensors = tensors;
+        _statistics = statistics;
+        foreach (Tensor tensor in tensors.Values)
+            tensor.DetachFromDisposeScope();
+    }
+
+    /// <summary>Reads a safetensors file, or the weights in an ML.NET model file, whichever it is by content.</summary>
+    /// <param name="env">For loading the model.</param>
+    /// <param name="path">The file; null gives null.</param>
+    /// <param name="architecture">The network that the model in an ML.NET file must have.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is neither, damaged, or of another network.</exception>
+    public static InitialWeights? Read(IHostEnvironment env, string? path, string architecture)
+    {
+        if (path is null)
+            return null;
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"InitialWeights is '{path}', and there is no such file.", path);
+        using FileStream file = File.OpenRead(path);
+        try
+        {
+            return EarlierModel.IsZip(file) ? ReadModel(env, path, file, architecture) : ReadSafetensors(path, file);
+        }
+        catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
+        {
+            throw Refused(path, e);
+        }
+    }
+
+    /// <summary>Copies the weights into a network and logs what was adjusted.</summary>
+    /// <exception cref="InvalidDataException">They do not fit; all differences are listed.</exception>
+    public void CopyTo(nn.Module network, int numberOfClasses, ImageShape shape, IChannel channel)
+    {
+        try
+        {
+            IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors);
+            channel.Info($"The network starts from the weights in '{_path}'.");
+            foreach (string note in notes)
+                channel.Info(note);
+        }
+        catch (InvalidDataException e)
+        {
+            throw Refused(_path, e);
+        }
+    }
+
+    /// <summary>The normalisation that the weights were trained with, where the file tells it and it suits the images; else null.</summary>
+    public Normalization? NormalizationFor(ImageDataset images, IChannel channel)
+    {
+        if (_statistics is null)
+            return null;
+        Normalization? normalization = _statistics.For(images.PixelType, images.Shape);
+        if (normalization is null)
+        {
+            channel.Info(
+                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are {images.PixelType} " +
+                $"of {images.Shape.Channels}, so the statistics of the training images normalise them.");
+        }
+        return normalization;
+    }
+
+    public void Dispose()
+    {
+        foreach (Tensor tensor in _tensors.Values)
+            tensor.Dispose();
+    }
+
+    private static InitialWeights ReadSafetensors(string path, FileStream file)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> tensors = SafetensorsFile.Read(file, length: null, out IReadOnlyDictionary<string, string> metadata);
+        return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata));
+    }
+
+    private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string architecture)
+    {
+        using SharpnessAwareImageClassificationTransformer model = EarlierModel.Read(env, file);
+        if (!model.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
+            throw new InvalidDataException($"The model's network is '{model.Architecture}', and Arch is '{architecture}'. They must be the same.");
+        using DisposeScope scope = NewDisposeScope();
+        ImageClassifier classifier = model.Classifier;
+        var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
+        return new InitialWeights(path, tensors,
+            new PixelStatistics(classifier.PixelType, classifier.Normalization.Mean, classifier.Normalization.StandardDeviation));
+    }
+
+    private static InvalidDataException Refused(string path, Exception reason) =>
+        new($"InitialWeights '{path}' cannot be used. {reason.Message}", reason);
+}

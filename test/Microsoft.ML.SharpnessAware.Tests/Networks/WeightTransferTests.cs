@@ -1,0 +1,230 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class WeightTransferTests
+{
+    private static readonly ImageShape Colour = new(3, 16, 16);
+
+    [TestMethod]
+    public void WeightsOfTheSameNetworkAreCopiedWithoutANote()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes) = Load(NetworkArchitecture.ResNet8, 4, Colour, file);
+        Assert.IsEmpty(notes);
+        foreach ((string name, Tensor tensor) in file)
+            Assert.IsTrue(TestNets.Same(tensor, loaded[name]), name);
+    }
+
+    [TestMethod]
+    [DataRow(NetworkArchitecture.ResNet8, "fc")]
+    [DataRow(NetworkArchitecture.VitTiny, "head")]
+    public void AHeadOfAnotherNumberOfClassesStaysFreshAndEverythingElseIsCopied(string network, string head)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(network, 10, Colour);
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes, Dictionary<string, Tensor> before) = LoadAndTell(network, 4, Colour, file);
+        StringAssert.Contains(notes.Single(), $"'{head}' has 10 classes and the data 4");
+        foreach ((string name, Tensor tensor) in loaded)
+            Assert.IsTrue(TestNets.Same(tensor, name.StartsWith($"{head}.", StringComparison.Ordinal) ? before[name] : file[name]), name);
+
+        Assert.IsTrue(file.Remove($"{head}.weight") && file.Remove($"{head}.bias"));
+        StringAssert.Contains(Load(network, 4, Colour, file).Notes.Single(), $"no head; '{head}' starts from random weights");
+    }
+
+    [TestMethod]
+    public void TheCountOfBatchesMayBeAbsentOrTooMany()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        foreach (string counter in file.Keys.Where(name => name.EndsWith("tracked", StringComparison.Ordinal)).ToArray())
+            file.Remove(counter);
+        Assert.IsEmpty(Load(NetworkArchitecture.ResNet8, 4, Colour, file).Notes);
+
+        Dictionary<string, Tensor> vit = Weights(NetworkArchitecture.VitTiny, 4, Colour);
+        vit["norm.num_batches_tracked"] = tensor(7L);
+        Assert.IsEmpty(Load(NetworkArchitecture.VitTiny, 4, Colour, vit).Notes);
+    }
+
+    [TestMethod]
+    [DataRow(ScalarType.Float16, 1e-3)]
+    [DataRow(ScalarType.BFloat16, 1e-2)]
+    [DataRow(ScalarType.Float64, 0)]
+    public void OtherFloatingPointTypesAreConverted(ScalarType type, double tolerance)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> original = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        var file = original.ToDictionary(entry => entry.Key, entry => entry.Value.is_floating_point() ? entry.Value.to(type) : entry.Value);
+        Dictionary<string, Tensor> loaded = Load(NetworkArchitecture.ResNet8, 4, Colour, file).Weights;
+        foreach ((string name, Tensor tensor) in loaded.Where(entry => entry.Value.is_floating_point()))
+        {
+            Assert.AreEqual(ScalarType.Float32, tensor.dtype, name);
+            Assert.IsTrue(tensor.allclose(original[name], rtol: tolerance, atol: tolerance), name);
+        }
+    }
+
+    [TestMethod]
+    public void EverythingThatDoesNotFitIsListedAndTheNetworkUnchanged()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        Assert.IsTrue(file.Remove("bn1.weight") && file.Remove("layer3.0.conv2.weight"));
+        file["layer4.0.conv1.weight"] = zeros(2);
+        file["other.bias"] = zeros(2);
+        file["layer1.0.conv1.weight"] = zeros(16, 16, 5, 5);
+        file["layer1.0.bn1.bias"] = zeros(16, ScalarType.Int64);
+        file["layer2.0.bn1.running_var"] = full(32, float.NaN);
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 4, Colour);
+        double[] before = TestNets.Values(network);
+
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => WeightTransfer.Load(network, ClassificationHead.Find(network, 4), Colour, file));
+
+        StringAssert.Contains(exception.Message, "Missing: bn1.weight [16], layer3.0.conv2.weight [64, 64, 3, 3].");
+        StringAssert.Contains(exception.Message, "Not in the network: layer4.0.conv1.weight, other.bias.");
+        StringAssert.Contains(exception.Message,
+            "Of another shape or type: layer1.0.conv1.weight (the network has Float32 [16, 16, 3, 3], the file Float32 [16, 16, 5, 5]), " +
+            "layer1.0.bn1.bias (the network has Float32 [16], the file Int64 [16]).");
+        StringAssert.Contains(exception.Message, "With NaN or infinite values: layer2.0.bn1.running_var.");
+        CollectionAssert.AreEqual(before, TestNets.Values(network));
+    }
+
+    [TestMethod]
+    public void ADeeperNetworksFileIsNotMistakenForAShallowOnes()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => Load(NetworkArchitecture.ResNet8, 4, Colour, Weights(NetworkArchitecture.ResNet20, 4, Colour)));
+        StringAssert.Contains(exception.Message, "Not in the network: layer1.1.bn1.bias, ");
+    }
+
+    [TestMethod]
+    public void AHeadOfOtherFeaturesIsNotAHeadToReplace()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        file["fc.weight"] = zeros(10, 65);
+        file["fc.bias"] = zeros(10);
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.ResNet8, 4, Colour, file));
+        StringAssert.Contains(exception.Message, "fc.weight (the network has Float32 [4, 64], the file Float32 [10, 65])");
+
+        file["fc.weight"] = zeros(10, 64);
+        file["fc.bias"] = zeros(9);
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.ResNet8, 4, Colour, file));
+        file.Remove("fc.bias");
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.ResNet8, 4, Colour, file));
+    }
+
+    [TestMethod]
+    [DataRow(NetworkArchitecture.ResNet8, "conv1.weight")]
+    [DataRow(NetworkArchitecture.VitTiny, "patch_embed.proj.weight")]
+    public void GreyImagesGiveTheLogitsThatTheyGiveInColour(string name, string first)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using nn.Module<Tensor, Tensor> colour = NetworkArchitecture.Create(name, 4, Colour);
+        using nn.Module<Tensor, Tensor> grey = NetworkArchitecture.Create(name, 4, Colour with { Channels = 1 });
+        IReadOnlyList<string> notes = WeightTransfer.Load(grey, ClassificationHead.Find(grey, 4), Colour with { Channels = 1 }, colour.state_dict());
+        StringAssert.Contains(notes.Single(), $"'{first}' was summed over its 3 input channels");
+        colour.eval();
+        grey.eval();
+        Tensor images = randn(2, 1, 16, 16);
+        Assert.IsTrue(grey.call(images).allclose(colour.call(images.expand(-1, 3, -1, -1)), rtol: 1e-4, atol: 1e-5));
+    }
+
+    [TestMethod]
+    public void ColourImagesCannotUseGreyWeights()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => Load(NetworkArchitecture.ResNet8, 4, Colour, Weights(NetworkArchitecture.ResNet8, 4, Colour with { Channels = 1 })));
+        StringAssert.Contains(exception.Message, "conv1.weight (the network has Float32 [16, 3, 3, 3], the file Float32 [16, 1, 3, 3])");
+    }
+
+    [TestMethod]
+    public void PositionsAreResizedAsAnImageAndTheClassTokensIsKept()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        // 4×4 patches: position (row, column) has row in its first value, column in its second, and 5 in all others; the class token -1.
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.VitTiny, 4, Colour);
+        file["pos_embed"].fill_(5);
+        file["pos_embed"].select(1, 0).fill_(-1);
+        Tensor index = arange(16, dtype: ScalarType.Float32);
+        file["pos_embed"].select(2, 0).narrow(1, 1, 16).copy_(index.div(4).floor());
+        file["pos_embed"].select(2, 1).narrow(1, 1, 16).copy_(index.remainder(4));
+
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes) = Load(NetworkArchitecture.VitTiny, 4, new(3, 32, 64), file);
+
+        StringAssert.Contains(notes.Single(), "'pos_embed' was resized from 4×4 to 8×16 patches");
+        Tensor positions = loaded["pos_embed"];
+        CollectionAssert.AreEqual(new long[] { 1, 1 + 8 * 16, 192 }, positions.shape);
+        Assert.IsTrue(positions.select(1, 0).eq(-1).all().item<bool>());
+        Tensor grid = positions.narrow(1, 1, 128).reshape(8, 16, 192);
+        Assert.IsTrue(grid.narrow(2, 2, 190).allclose(full(1, 5f), rtol: 1e-5));
+        // In the middle of a ramp an interpolation is exact: output 3 of 8 lies at (3 + 0.5)/2 - 0.5 = 1.25 of 4.
+        Assert.AreEqual(1.25f, grid[3, 7, 0].item<float>(), 0.02f);
+        Assert.AreEqual((7 + 0.5f) / 4 - 0.5f, grid[3, 7, 1].item<float>(), 0.02f);
+        Assert.IsTrue(grid.select(2, 0).allclose(3 - grid.select(2, 0).flip(0), atol: 1e-4), "rows, symmetric");
+        Assert.IsTrue(grid.select(2, 1).allclose(3 - grid.select(2, 1).flip(1), atol: 1e-4), "columns, symmetric");
+    }
+
+    [TestMethod]
+    public void PositionsThatAreNoSquareAreNotGuessedAt()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.VitTiny, 4, Colour);
+        file["pos_embed"] = zeros(1, 19, 192);
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
+        file["pos_embed"] = zeros(1, 26, 191);
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
+        file["pos_embed"] = zeros(1, 1, 192);
+        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
+    }
+
+    [TestMethod]
+    public void SixteenPixelPatchesDoNotFitSmallImages()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> published = Weights(NetworkArchitecture.VitTiny, 1000, new(3, 224, 224));
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => Load(NetworkArchitecture.VitTiny, 4, new(3, 64, 64), published));
+        StringAssert.Contains(exception.Message, "patch_embed.proj.weight (the network has Float32 [192, 3, 4, 4], the file Float32 [192, 3, 16, 16])");
+
+        IReadOnlyList<string> notes = Load(NetworkArchitecture.VitTiny, 4, new(3, 112, 112), published).Notes;
+        Assert.HasCount(2, notes);
+    }
+
+    private static (Dictionary<string, Tensor> Weights, IReadOnlyList<string> Notes) Load(
+        string name, int classes, ImageShape input, Dictionary<string, Tensor> file)
+    {
+        (Dictionary<string, Tensor> weights, IReadOnlyList<string> notes, _) = LoadAndTell(name, classes, input, file);
+        return (weights, notes);
+    }
+
+    private static (Dictionary<string, Tensor> Weights, IReadOnlyList<string> Notes, Dictionary<string, Tensor> Before) LoadAndTell(
+        string name, int classes, ImageShape input, Dictionary<string, Tensor> file)
+    {
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, classes, input);
+        Dictionary<string, Tensor> before = Copy(network);
+        IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, classes), input, file);
+        return (Copy(network), notes, before);
+    }
+
+    /// <summary>Weights of a new network, with running statistics that are not those of a new network.</summary>
+    private static Dictionary<string, Tensor> Weights(string name, int classes, ImageShape input)
+    {
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, classes, input);
+        Dictionary<string, Tensor> weights = Copy(network);
+        foreach ((string key, Tensor tensor) in weights)
+        {
+            if (key.Contains("running", StringComparison.Ordinal))
+                tensor.uniform_(0.5, 2);
+        }
+        return weights;
+    }
+
+    private static Dictionary<string, Tensor> Copy(nn.Module network) =>
+        network.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value.detach().clone());
+}

@@ -1,0 +1,257 @@
+using System.IO.Compression;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class InitialWeightsTests
+{
+    private static readonly MLContext MLContext = new(1);
+    private static readonly TemporaryFolder Folder = new();
+    private static SharpnessAwareImageClassificationTransformer s_earlier = null!;
+    private static IDataView s_data = null!;
+    private static string s_safetensors = "", s_zip = "";
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        s_data = Fitted.View(MLContext, Shapes.Pixels(60));
+        s_earlier = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
+        s_safetensors = Folder.File("earlier.safetensors");
+        s_earlier.SaveWeights(s_safetensors);
+        s_zip = Folder.File("earlier.zip");
+        MLContext.Model.Save(s_earlier, s_data.Schema, s_zip);
+    }
+
+    [ClassCleanup]
+    public static void Clean()
+    {
+        s_earlier.Dispose();
+        Folder.Dispose();
+    }
+
+    [TestMethod]
+    [DataRow("safetensors")]
+    [DataRow("zip")]
+    public void TrainingStartsFromTheFilesWeightsAndStatistics(string kind)
+    {
+        // Other images: brighter, so that their own statistics would be others.
+        IDataView data = Fitted.View(MLContext, Shapes.Pixels(40).Select(Brighter));
+        using var model = Model(data, kind == "zip" ? s_zip : s_safetensors);
+        AssertSame(Weights(s_earlier), Weights(model));
+        CollectionAssert.AreEqual(s_earlier.Classifier.Normalization.Mean.ToArray(), model.Classifier.Normalization.Mean.ToArray());
+        CollectionAssert.AreEqual(
+            s_earlier.Classifier.Normalization.StandardDeviation.ToArray(), model.Classifier.Normalization.StandardDeviation.ToArray());
+
+        using var random = Model(data, path: null);
+        Assert.AreNotEqual(s_earlier.Classifier.Normalization.Mean[0], random.Classifier.Normalization.Mean[0]);
+    }
+
+    [TestMethod]
+    public void TheClassifierIsFoundAnywhereInAPipeline()
+    {
+        IDataView text = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(30));
+        ITransformer pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.Transforms.CopyColumns("Pixels", "Image"))
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(QuickOptions(path: null)))
+            .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
+            .Fit(text);
+        string path = Folder.File("pipeline.zip");
+        MLContext.Model.Save(pipeline, text.Schema, path);
+        using var inner = ((IEnumerable<ITransformer>)pipeline).OfType<SharpnessAwareImageClassificationTransformer>().Single();
+
+        using var model = Model(s_data, path);
+        AssertSame(Weights(inner), Weights(model));
+    }
+
+    [TestMethod]
+    [DataRow("safetensors")]
+    [DataRow("zip")]
+    public void AnotherNumberOfClassesTakesEverythingButTheHeadAndSaysSo(string kind)
+    {
+        var messages = new List<string>();
+        var mlContext = new MLContext(1);
+        mlContext.Log += (_, e) => messages.Add(e.Message);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(40).Where(row => row.Label != "down"));
+        using var model = Fitted.Model(mlContext, data, options => Set(options, kind == "zip" ? s_zip : s_safetensors));
+        Dictionary<string, float[]> earlier = Weights(s_earlier), now = Weights(model);
+        AssertSame(earlier, now, except: "fc.");
+        Assert.HasCount(2, now["fc.bias"]);
+        Assert.IsTrue(messages.Any(message => message.Contains("'fc' has 3 classes and the data 2", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public void StatisticsInOtherUnitsAreNotUsed()
+    {
+        using var model = Model(Fitted.View(MLContext, Shapes.Floats(40)), s_zip);
+        Assert.IsLessThan(1, model.Classifier.Normalization.Mean[0]);
+        AssertSame(Weights(s_earlier), Weights(model));
+    }
+
+    [TestMethod]
+    public void AFrozenBackboneOnTheSameImagesNeverForgets()
+    {
+        using var model = Fitted.Model(MLContext, s_data, options =>
+        {
+            Set(options, s_safetensors);
+            (options.FreezeBackbone, options.LearningRate, options.Epoch) = (true, 0.01, 2);
+        });
+        AssertSame(Weights(s_earlier), Weights(model), except: "fc.");
+        Assert.IsLessThan(s_earlier.History[0].TrainLoss, model.History[0].TrainLoss);
+    }
+
+    [TestMethod]
+    public void ReadingAModelDoesNotShiftTheRandomNumbersOfTheTraining()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Pixels(40).Where(row => row.Label != "down"));
+        using var fromZip = Model(data, s_zip);
+        using var fromSafetensors = Model(data, s_safetensors);
+        AssertSame(Weights(fromZip), Weights(fromSafetensors));
+    }
+
+    [TestMethod]
+    public void AModelOfAnotherNetworkIsRefused()
+    {
+        InvalidDataException exception = Refused(s_zip, options => options.Arch = NetworkArchitecture.ResNet8);
+        StringAssert.Contains(exception.Message, $"InitialWeights '{s_zip}' cannot be used.");
+        StringAssert.Contains(exception.Message, "The model's network is 'convnet', and Arch is 'resnet8'");
+        exception = Refused(s_safetensors, options => options.Arch = NetworkArchitecture.ResNet8);
+        StringAssert.Contains(exception.Message, s_safetensors);
+        StringAssert.Contains(exception.Message, "Missing: layer1.0.conv1.weight");
+    }
+
+    [TestMethod]
+    public void OtherFilesAreRefusedAndSayWhatTheyAre()
+    {
+        Assert.Contains("PyTorch file", Refused(Zip("weights.pth", ("archive/data.pkl", [1, 2]))).Message);
+        Assert.Contains("without an image classifier", Refused(Zip("other.zip", ("TransformerChain/Model.key", [1, 2]))).Message);
+        Assert.Contains("has 2 image classifiers",
+            Refused(Zip("two.zip", ("a/weights.safetensors", [1]), ("b/weights.safetensors", [1]))).Message);
+        Assert.Contains("no Model.key", Refused(Zip("bare.zip", ("a/weights.safetensors", [1]))).Message);
+        Assert.Contains("claims", Refused(Written("text.safetensors", "a text of some length"u8.ToArray())).Message);
+        Assert.Contains("cannot be used", Refused(Written("empty.safetensors", [])).Message);
+        Assert.Contains("cannot be used", Refused(Written("short.zip", File.ReadAllBytes(s_zip)[..2000])).Message);
+
+        string missing = Folder.File("nothing.safetensors");
+        FileNotFoundException exception = Assert.ThrowsExactly<FileNotFoundException>(() => Model(s_data, missing));
+        StringAssert.Contains(exception.Message, missing);
+    }
+
+    [TestMethod]
+    public void AModelFileWithDamagedEntriesIsRefused()
+    {
+        foreach ((string name, string message) in new[] { ("weights.safetensors", "checksum of the model file's weights"), ("Model.key", "cannot be used") })
+        {
+            string path = Folder.File($"damaged-{name}.zip");
+            File.Copy(s_zip, path, overwrite: true);
+            using (ZipArchive zip = ZipFile.Open(path, ZipArchiveMode.Update))
+            {
+                ZipArchiveEntry weights = zip.Entries.Single(entry => entry.Name == "weights.safetensors");
+                string folder = weights.FullName[..^"weights.safetensors".Length];
+                using Stream content = zip.GetEntry(folder + name)!.Open();
+                byte[] bytes = new byte[content.Length];
+                content.ReadExactly(bytes);
+                bytes[^1] ^= 1;
+                content.Position = 0;
+                content.Write(bytes);
+            }
+            Assert.Contains(message, Refused(path).Message);
+        }
+    }
+
+    [TestMethod]
+    public void AnEntryThatClaimsMoreThanDeflateCanGiveIsRefused()
+    {
+        string path = Zip("bomb.zip", ("a/Model.key", [1]), ("a/weights.safetensors", new byte[5000]));
+        byte[] file = File.ReadAllBytes(path);
+        // The uncompressed length of the second entry in the central directory, 22 bytes before its name.
+        int record = file.AsSpan().LastIndexOf("a/weights.safetensors"u8);
+        BitConverter.TryWriteBytes(file.AsSpan(record - 22), 2_000_000_000);
+        File.WriteAllBytes(path, file);
+        Assert.Contains("claims 2000000000 bytes", Refused(path).Message);
+    }
+
+    [TestMethod]
+    [DataRow("pixel_type", "int4")]
+    [DataRow("pixel_mean", "a")]
+    [DataRow("pixel_mean", "1,2")]
+    [DataRow("pixel_std", "0")]
+    [DataRow("pixel_std", "NaN")]
+    public void DamagedStatisticsAreRefused(string key, string value)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var metadata = new Dictionary<string, string> { ["pixel_type"] = "uint8", ["pixel_mean"] = "120.5", ["pixel_std"] = "60" };
+        Assert.AreEqual(120.5, WeightsFile.ReadStatistics(metadata)!.Mean[0]);
+        metadata[key] = value;
+        string path = Folder.File("statistics.safetensors");
+        using (FileStream stream = File.Create(path))
+            SafetensorsFile.Write(stream, s_earlier.Classifier.Network.state_dict(), metadata);
+        Assert.Contains("metadata is damaged", Refused(path).Message);
+        metadata.Remove(key);
+        Assert.IsNull(WeightsFile.ReadStatistics(metadata));
+    }
+
+    private static PixelRow Brighter(PixelRow row) =>
+        new() { Label = row.Label, Image = Array.ConvertAll(row.Image, pixel => (byte)Math.Min(255, pixel + 50)) };
+
+    /// <summary>A model of one epoch that learns nothing, so that it has the weights that it started from.</summary>
+    private static SharpnessAwareImageClassificationTransformer Model(IDataView data, string? path) =>
+        Fitted.Model(MLContext, data, options => Set(options, path));
+
+    private static SharpnessAwareImageClassificationTrainer.Options QuickOptions(string? path)
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        Set(options, path);
+        return options;
+    }
+
+    private static void Set(SharpnessAwareImageClassificationTrainer.Options options, string? path)
+    {
+        options.Arch = NetworkArchitecture.ConvNet;
+        options.InitialWeights = path;
+        options.Epoch = 1;
+        options.BaseOptimizer = new BaseOptimizer.Sgd(0);
+        options.ValidationSetFraction = null;
+    }
+
+    private static InvalidDataException Refused(string path, Action<SharpnessAwareImageClassificationTrainer.Options>? change = null) =>
+        Assert.ThrowsExactly<InvalidDataException>(() => Fitted.Model(MLContext, s_data, options =>
+        {
+            Set(options, path);
+            change?.Invoke(options);
+        }));
+
+    private static string Written(string name, byte[] content)
+    {
+        string path = Folder.File(name);
+        File.WriteAllBytes(path, content);
+        return path;
+    }
+
+    private static string Zip(string name, params (string Name, byte[] Content)[] entries)
+    {
+        string path = Folder.File(name);
+        using ZipArchive zip = ZipFile.Open(path, ZipArchiveMode.Create);
+        foreach ((string entry, byte[] content) in entries)
+        {
+            using Stream stream = zip.CreateEntry(entry).Open();
+            stream.Write(content);
+        }
+        return path;
+    }
+
+    /// <summary>Parameters; running statistics go on changing in an epoch that learns nothing.</summary>
+    private static Dictionary<string, float[]> Weights(SharpnessAwareImageClassificationTransformer model)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return model.Classifier.Network.named_parameters().ToDictionary(
+            entry => entry.name, entry => entry.parameter.detach().contiguous().reshape(-1).data<float>().ToArray());
+    }
+
+    private static void AssertSame(Dictionary<string, float[]> expected, Dictionary<string, float[]> actual, string except = "-")
+    {
+        foreach ((string name, float[] values) in expected.Where(entry => !entry.Key.StartsWith(except, StringComparison.Ordinal)))
+            CollectionAssert.AreEqual(values, actual[name], name);
+    }
+}
