@@ -1,15 +1,21 @@
-using Microsoft.ML;
 using Microsoft.ML.SharpnessAware.Tests;
 
-// Prints the scores that the model file of the first argument gives twenty images: the bits of each float, so that nothing is rounded.
-var mlContext = new MLContext();
+// score <model file>: prints the scores that the model gives twenty images.
+// train <checkpoint> <weights file>: trains with that checkpoint and writes the weights, unless it is killed before.
 try
 {
-    ITransformer model = mlContext.Model.Load(args[0], out _);
-    IDataView scored = model.Transform(mlContext.Data.LoadFromEnumerable(Shapes.Pixels(20, seed: 11)));
-    foreach (ScoredRow row in mlContext.Data.CreateEnumerable<ScoredRow>(scored, reuseRowObject: false))
-        Console.WriteLine(string.Join(' ', row.Score.Select(BitConverter.SingleToUInt32Bits)));
-    return 0;
+    switch (args)
+    {
+        case ["score", string model]:
+            ScoreProgram.Run(model);
+            return 0;
+        case ["train", string checkpoint, string weights]:
+            TrainProgram.Run(checkpoint, weights);
+            return 0;
+        default:
+            Console.Error.WriteLine("score <model> | train <checkpoint> <weights>");
+            return 1;
+    }
 }
 catch (Exception e)
 {

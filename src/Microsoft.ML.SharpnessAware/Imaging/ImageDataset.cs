@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -100,6 +103,22 @@ internal sealed class ImageDataset : IDisposable
             return _pixels.narrow(0, start, count);
         using Tensor rows = _rows.narrow(0, start, count);
         return _pixels.index_select(0, rows);
+    }
+
+    /// <summary>SHA-256 of labels and pixels, as hexadecimal text.</summary>
+    public string ContentHash()
+    {
+        const int BatchRows = 256;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using (var labels = Labels.data<long>())
+            hash.AppendData(MemoryMarshal.AsBytes<long>(labels.ToArray()));
+        for (long start = 0; start < Count; start += BatchRows)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor batch = Batch(start, Math.Min(BatchRows, Count - start)).contiguous();
+            hash.AppendData(batch.bytes);
+        }
+        return Convert.ToHexString(hash.GetHashAndReset());
     }
 
     public void Dispose()

@@ -45,6 +45,31 @@ internal static class ClassifierFile
         ctx.SaveBinaryStream(WeightsName, writer => writer.Write(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
     }
 
+    /// <summary>The same content in one piece, without ML.NET's zip around it: for checkpoints.</summary>
+    public static byte[] ToBytes(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description)
+    {
+        using var weights = new MemoryStream();
+        ModuleWeights.Save(classifier.Network, weights);
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.WriteBytes(WriteDescription(env, classifier, description, weights));
+        writer.WriteBytes(weights.GetBuffer().AsSpan(0, (int)weights.Length));
+        writer.Flush();
+        return stream.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>
+    /// <exception cref="FormatException">It is damaged.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or of another network than the one that is registered.</exception>
+    public static SharpnessAwareImageClassificationTransformer FromBytes(IHostEnvironment env, byte[] bytes)
+    {
+        NativeBackend.EnsureLoaded();
+        using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+        using var description = new BinaryReader(new MemoryStream(parts.ReadBytesWithLength(), writable: false), Encoding.UTF8);
+        byte[] weights = parts.ReadBytesWithLength();
+        return ReadTransformer(env, _ => weights, description);
+    }
+
     // Found by ML.NET by this name and signature.
     internal static SharpnessAwareImageClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
@@ -56,7 +81,7 @@ internal static class ClassifierFile
             byte[] description = ReadExactly(ctx.Reader, ctx.Reader.ReadInt32(), "description");
             CheckSum(description, checksum, "description");
             using var reader = new BinaryReader(new MemoryStream(description, writable: false), Encoding.UTF8);
-            return ReadTransformer(env, ctx, reader);
+            return ReadTransformer(env, length => ReadWeights(ctx, length), reader);
         }
         catch (EndOfStreamException e)
         {
@@ -90,7 +115,8 @@ internal static class ClassifierFile
         return stream.ToArray();
     }
 
-    private static SharpnessAwareImageClassificationTransformer ReadTransformer(IHostEnvironment env, ModelLoadContext ctx, BinaryReader reader)
+    private static SharpnessAwareImageClassificationTransformer ReadTransformer(
+        IHostEnvironment env, Func<long, byte[]> readWeights, BinaryReader reader)
     {
         string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
         string architecture = reader.ReadString();
@@ -105,9 +131,7 @@ internal static class ClassifierFile
         byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
 
-        byte[] weights = [];
-        if (!ctx.TryLoadBinaryStream(WeightsName, weightsReader => weights = ReadExactly(weightsReader, weightsLength, "weights")))
-            throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
+        byte[] weights = readWeights(weightsLength);
         CheckSum(weights, weightsChecksum, "weights");
 
         using DisposeScope scope = NewDisposeScope();
@@ -130,6 +154,14 @@ internal static class ClassifierFile
             Temperature = temperature,
             History = history,
         });
+    }
+
+    private static byte[] ReadWeights(ModelLoadContext ctx, long length)
+    {
+        byte[] weights = [];
+        return ctx.TryLoadBinaryStream(WeightsName, reader => weights = ReadExactly(reader, length, "weights"))
+            ? weights
+            : throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
     }
 
     // Grows with what is really there, so that a wrong length in a damaged file cannot make it allocate gigabytes.

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -53,6 +54,27 @@ internal sealed class BestWeights : IDisposable
             if (_weights.TryGetValue(name, out Tensor? best))
                 tensor.copy_(best);
         }
+    }
+
+    /// <summary>Writes what a continued training needs.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(Epoch);
+        writer.Write(_best);
+        writer.Write(_epochsSince);
+        using var weights = new MemoryStream();
+        SafetensorsFile.Write(weights, _weights);
+        writer.WriteBytes(weights.GetBuffer().AsSpan(0, (int)weights.Length));
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public void Read(BinaryReader reader)
+    {
+        (Epoch, _best, _epochsSince) = (reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32());
+        DisposeWeights();
+        using var weights = new MemoryStream(reader.ReadBytesWithLength());
+        using DisposeScope scope = NewDisposeScope();
+        _weights = SafetensorsFile.Read(weights, weights.Length).ToDictionary(entry => entry.Key, entry => entry.Value.DetachFromDisposeScope());
     }
 
     public void Dispose() => DisposeWeights();

@@ -14,6 +14,7 @@ internal sealed class FineTuning : IDisposable
     private readonly ClassificationHead? _head;
     private readonly List<Parameter> _frozen = [];
     private SharpnessAwareOptimizer? _optimizer;
+    private int _epoch;
 
     /// <exception cref="InvalidOperationException">Head and backbone are to be treated differently, and the network has no head that can be
     /// told.</exception>
@@ -31,6 +32,7 @@ internal sealed class FineTuning : IDisposable
     /// <summary>The optimiser of an epoch, counted from 1; a new one where what it changes is not what the last one changed.</summary>
     public SharpnessAwareOptimizer OptimizerFor(int epoch)
     {
+        _epoch = epoch;
         bool freeze = _options.FreezeBackbone || epoch <= _options.FreezeEpochs;
         if (_optimizer is not null && freeze == BackboneIsFrozen)
             return _optimizer;
@@ -55,6 +57,22 @@ internal sealed class FineTuning : IDisposable
             return () => _network.call(images);
         Tensor features = _head!.Features(_network, images);
         return () => _head.Layer.call(features);
+    }
+
+    /// <summary>Writes what a continued training needs beside the network's weights.</summary>
+    public void Write(BinaryWriter writer)
+    {
+        writer.Write(_epoch);
+        _optimizer?.Save(writer);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    public void Read(BinaryReader reader)
+    {
+        Thaw();
+        _epoch = reader.ReadInt32();
+        if (_epoch > 0)
+            OptimizerFor(_epoch).Load(reader);
     }
 
     /// <summary>Frees the optimiser; all parameters that were trainable before are again.</summary>

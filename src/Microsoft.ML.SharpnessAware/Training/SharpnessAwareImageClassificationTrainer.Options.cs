@@ -159,6 +159,30 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Stops the training within one step; <c>Fit</c> then throws <see cref="OperationCanceledException"/>.</summary>
         public CancellationToken CancellationToken { get; set; }
 
+        /// <summary>
+        /// A file that keeps the training's whole state, written after each epoch. If the process ends, the next <c>Fit</c> with the same
+        /// settings and data continues from it, to the same weights bit for bit (on a CPU with the same number of threads); of a finished
+        /// training it gives the model at once. The checkpoint before is kept beside it, with <c>.previous</c> at the end of its name.
+        /// Default null: no checkpoint.
+        /// </summary>
+        /// <remarks>
+        /// <para>A checkpoint of other settings or images is refused. Delete the files, or choose another name, to begin anew. A model of
+        /// the best epoch so far is <see cref="BestFromCheckpoint"/>.</para>
+        /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues another.</para>
+        /// </remarks>
+        public string? CheckpointPath { get; set; }
+
+        /// <summary>
+        /// Also writes the checkpoint every so many steps, for epochs that take long. Default null: after each epoch only.
+        /// </summary>
+        public int? CheckpointSteps { get; set; }
+
+        /// <summary>
+        /// What happens when loss or gradient are no longer finite. Default <see cref="OnDivergence.Stop"/>: the learning rate was too high,
+        /// and the one who set it should know.
+        /// </summary>
+        public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
+
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
 
@@ -169,6 +193,25 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         internal bool FeaturesNeverChange => FreezeBackbone && Augmentation == Augmentation.None;
 
         internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels);
+
+        /// <summary>The settings that the weights depend on.</summary>
+        internal RunFingerprint Fingerprint() => new RunFingerprint()
+            .Add(nameof(Method), (Method.Rho, Method.Adaptive, Method.NormalizeAscent, Method.Renormalize, Method.Gamma))
+            .Add(nameof(Arch), Arch)
+            .Add(nameof(BatchSize), BatchSize)
+            .Add(nameof(Epoch), Epoch)
+            .Add(nameof(BaseOptimizer), EffectiveBaseOptimizer)
+            .Add(nameof(Schedule), Schedule)
+            .Add(nameof(Loss), Loss)
+            .Add(nameof(Augmentation), Augmentation)
+            .Add(nameof(MaxGradientNorm), MaxGradientNorm)
+            .Add(nameof(EarlyStoppingCriteria), EarlyStoppingCriteria)
+            .Add(nameof(InitialWeights), InitialWeights)
+            .Add(nameof(FreezeBackbone), FreezeBackbone)
+            .Add(nameof(FreezeEpochs), FreezeEpochs)
+            .Add(nameof(BackboneLearningRateFactor), BackboneLearningRateFactor)
+            .Add(nameof(OnDivergence), OnDivergence)
+            .Add(nameof(Device), Device);
 
         internal Options Clone() => (Options)MemberwiseClone();
 
@@ -189,6 +232,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
             AtLeastOne(BatchSize, nameof(BatchSize));
             AtLeastOne(Epoch, nameof(Epoch));
+            AtLeastOne(CheckpointSteps, nameof(CheckpointSteps));
+            if (CheckpointPath is not null)
+                ArgumentException.ThrowIfNullOrWhiteSpace(CheckpointPath);
             AtLeastOne(ImageWidth, nameof(ImageWidth));
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))

@@ -96,17 +96,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses);
         try
         {
-            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, channel);
-            return new SharpnessAwareImageClassificationTransformer(_host, classifier, new ClassifierDescription
-            {
-                FeatureColumnName = _options.FeatureColumnName,
-                ScoreColumnName = _options.ScoreColumnName,
-                PredictedLabelColumnName = _options.PredictedLabelColumnName,
-                LabelValues = labelValues,
-                Method = _options.Method,
-                Temperature = temperature,
-                History = history,
-            });
+            TrainingCheckpoint? checkpoint = OpenCheckpoint(training, validation, seed, channel);
+            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, labelValues, checkpoint, channel);
+            return new SharpnessAwareImageClassificationTransformer(_host, classifier, Describe(labelValues, temperature, history));
         }
         catch
         {
@@ -115,9 +107,27 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         }
     }
 
+    /// <summary>
+    /// The best model so far from the checkpoint of a training that is not finished, or was cancelled: that of the epoch with the best
+    /// <see cref="Options.EarlyStoppingCriteria"/> metric, by default the lowest validation log loss; the latest without validation images.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">There is no file at <see cref="Options.CheckpointPath"/>.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="Options.CheckpointPath"/> is not set, or no epoch has ended yet.</exception>
+    public SharpnessAwareImageClassificationTransformer BestFromCheckpoint()
+    {
+        if (_options.CheckpointPath is not string path)
+            throw new InvalidOperationException("Set Options.CheckpointPath: without it a training keeps no checkpoint.");
+        using IChannel channel = _host.Start("Reading checkpoint");
+        byte[] model = TrainingCheckpoint.ReadBestModel(path, channel);
+        return model.Length > 0
+            ? ClassifierFile.FromBytes(_host, model)
+            : throw new InvalidOperationException($"The checkpoint '{path}' has no model yet, since its first epoch has not ended.");
+    }
+
     /// <summary>Trains the network and fits the temperature; on features where those of an image never change.</summary>
-    private (IReadOnlyList<EpochMetrics> History, double Temperature) Train(
-        ImageClassifier classifier, ImageDataset training, ImageDataset? validation, int seed, IChannel channel)
+    private (IReadOnlyList<EpochMetrics> History, double Temperature) Train(ImageClassifier classifier, ImageDataset training,
+        ImageDataset? validation, int seed, LabelValues? labelValues, TrainingCheckpoint? checkpoint, IChannel channel)
     {
         if (!_options.FeaturesNeverChange)
             return Run(_options, classifier, training, validation);
@@ -128,8 +138,33 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         headOptions.FreezeBackbone = false; // the features' network has nothing to freeze
         return Run(headOptions, features.Classifier, features.Training, features.Validation);
 
-        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held) =>
-            (new TrainingLoop(_host, channel, options, trained, rows, held, seed).Run(), FitTemperature(trained, held, channel));
+        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held) => (
+            new TrainingLoop(_host, channel, options, trained, rows, held, seed, checkpoint, history =>
+                ClassifierFile.ToBytes(_host, classifier, Describe(labelValues, FitTemperature(trained, held, channel), history))).Run(),
+            FitTemperature(trained, held, channel));
+    }
+
+    private ClassifierDescription Describe(LabelValues? labelValues, double temperature, IReadOnlyList<EpochMetrics> history) => new()
+    {
+        FeatureColumnName = _options.FeatureColumnName,
+        ScoreColumnName = _options.ScoreColumnName,
+        PredictedLabelColumnName = _options.PredictedLabelColumnName,
+        LabelValues = labelValues,
+        Method = _options.Method,
+        Temperature = temperature,
+        History = history,
+    };
+
+    private TrainingCheckpoint? OpenCheckpoint(ImageDataset training, ImageDataset? validation, int seed, IChannel channel)
+    {
+        if (_options.CheckpointPath is not string path)
+            return null;
+        RunFingerprint fingerprint = _options.Fingerprint()
+            .Add(nameof(Options.Seed), seed)
+            .Add("training images", $"{training.Count} of {training.Shape}, SHA-256 {training.ContentHash()}")
+            .Add("validation images", validation is null ? null : $"{validation.Count}, SHA-256 {validation.ContentHash()}");
+        EarlyStoppingMetric metric = _options.EarlyStoppingCriteria?.Metric ?? EarlyStoppingMetric.Loss;
+        return new TrainingCheckpoint(path, fingerprint, metric, channel);
     }
 
     private InitialWeights? ReadInitialWeights(int seed)

@@ -13,77 +13,106 @@ internal sealed class TrainingLoop(
     ImageClassifier classifier,
     ImageDataset training,
     ImageDataset? validation,
-    int seed)
+    int seed,
+    TrainingCheckpoint? checkpoint,
+    Func<IReadOnlyList<EpochMetrics>, byte[]> model)
 {
     private const int AugmentationStream = 2;
 
     private readonly BatchOrder _order = new(training.Count, options.BatchSize, seed);
     private readonly BaseOptimizer _baseOptimizer = options.EffectiveBaseOptimizer;
-    private readonly List<EpochMetrics> _history = [];
-    private long _step;
+    private readonly TrainingProgress _progress = new();
 
     private long TotalSteps => (long)options.Epoch * _order.BatchesPerEpoch;
 
-    /// <summary>Trains the classifier's network and returns one entry an epoch.</summary>
+    /// <summary>Trains the classifier's network, from where its checkpoint left off if there is one, and returns one entry an epoch.</summary>
     public IReadOnlyList<EpochMetrics> Run()
     {
         using var tuning = new FineTuning(options, classifier);
         using var best = new BestWeights(classifier.Network, options.EarlyStoppingCriteria, validation is not null);
         using IProgressChannel progress = StartProgress();
+        var state = new TrainingState(_progress, classifier.Network, tuning, best);
+        using var retry = new DivergenceRetry(options.OnDivergence, state, _progress, channel);
+        if (checkpoint?.Restore(state) == true)
+            channel.Info($"Continuing from '{options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
 
-        for (int epoch = 1; epoch <= options.Epoch; epoch++)
+        while (_progress.Epoch <= options.Epoch && !_progress.StoppedEarly)
         {
-            long start = Stopwatch.GetTimestamp();
-            SharpnessAwareOptimizer optimizer = tuning.OptimizerFor(epoch);
-            double trainLoss = TrainOneEpoch(tuning, optimizer, epoch);
-            TimeSpan trainingTime = Stopwatch.GetElapsedTime(start);
-            CheckRunningStatistics(epoch);
-            MulticlassCalibrationMetrics? validated = Validate();
-
-            var metrics = new EpochMetrics
+            retry.Remember();
+            try
             {
-                Epoch = epoch,
-                TotalEpochs = options.Epoch,
-                TrainLoss = trainLoss,
-                ValidationAccuracy = validated?.Accuracy ?? double.NaN,
-                ValidationLogLoss = validated?.LogLoss ?? double.NaN,
-                ValidationExpectedCalibrationError = validated?.ExpectedCalibrationError ?? double.NaN,
-                LearningRate = optimizer.LearningRate,
-                ImagesPerSecond = training.Count / trainingTime.TotalSeconds,
-                Duration = Stopwatch.GetElapsedTime(start),
-            };
-            Report(metrics, progress);
-
-            if (best.Observe(metrics) && epoch < options.Epoch)
+                RunEpoch(tuning, best, state, progress);
+            }
+            catch (TrainingDivergedException exception) when (retry.CanRestore)
             {
-                channel.Info($"Stopped after epoch {epoch}: no improvement since epoch {best.Epoch}.");
-                break;
+                retry.Restore(exception);
             }
         }
+
         best.Restore();
         classifier.Network.eval();
-        return _history;
+        return _progress.History;
     }
 
-    private double TrainOneEpoch(FineTuning tuning, SharpnessAwareOptimizer optimizer, int epoch)
+    private void RunEpoch(FineTuning tuning, BestWeights best, TrainingState state, IProgressChannel progress)
     {
-        var augmentation = SeededRandom.Create(seed, AugmentationStream, epoch);
-        double lossSum = 0;
-        classifier.Network.train(!tuning.BackboneIsFrozen);
-        foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch))
-        {
-            CheckCancelled();
-            optimizer.LearningRate = _baseOptimizer.LearningRate * options.Schedule.Factor(_step, TotalSteps);
+        int epoch = _progress.Epoch;
+        long start = Stopwatch.GetTimestamp();
+        int done = _progress.Batch;
+        SharpnessAwareOptimizer optimizer = tuning.OptimizerFor(epoch);
+        TrainOneEpoch(tuning, optimizer, state);
+        double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - done);
+        CheckRunningStatistics(epoch);
+        MulticlassCalibrationMetrics? validated = Validate();
 
-            using DisposeScope scope = NewDisposeScope();
-            Tensor index = tensor(rows.ToArray(), device: CPU);
-            Tensor images = classifier.Prepare(options.Augmentation.Apply(training.Batch(index), augmentation));
-            Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
-            Func<Tensor> logits = tuning.Logits(images);
-            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, epoch);
-            _step++;
+        var metrics = new EpochMetrics
+        {
+            Epoch = epoch,
+            TotalEpochs = options.Epoch,
+            TrainLoss = _progress.LossSum / training.Count,
+            ValidationAccuracy = validated?.Accuracy ?? double.NaN,
+            ValidationLogLoss = validated?.LogLoss ?? double.NaN,
+            ValidationExpectedCalibrationError = validated?.ExpectedCalibrationError ?? double.NaN,
+            LearningRate = optimizer.LearningRate,
+            ImagesPerSecond = training.Count / (secondsPerBatch * _order.BatchesPerEpoch),
+            Duration = Stopwatch.GetElapsedTime(start),
+        };
+        _progress.EpochDone(metrics);
+        if (best.Observe(metrics) && epoch < options.Epoch)
+        {
+            channel.Info($"Stopped after epoch {epoch}: no improvement since epoch {best.Epoch}.");
+            _progress.StoppedEarly = true;
         }
-        return lossSum / training.Count;
+
+        checkpoint?.Observe(metrics, () => model(_progress.History));
+        checkpoint?.Save(state);
+        Report(metrics, progress);
+    }
+
+    private void TrainOneEpoch(FineTuning tuning, SharpnessAwareOptimizer optimizer, TrainingState state)
+    {
+        int epoch = _progress.Epoch;
+        var augmentation = SeededRandom.Create(seed, AugmentationStream, epoch);
+        classifier.Network.train(!tuning.BackboneIsFrozen);
+        foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch).Skip(_progress.Batch))
+        {
+            SaveIfCancelled(state);
+            CheckCancelled();
+            optimizer.LearningRate = Math.ScaleB(_baseOptimizer.LearningRate * options.Schedule.Factor(_progress.Step, TotalSteps), -_progress.Halvings);
+
+            using (DisposeScope scope = NewDisposeScope())
+            {
+                Tensor index = tensor(rows.ToArray(), device: CPU);
+                Tensor images = classifier.Prepare(options.Augmentation.Apply(training.Batch(index), augmentation));
+                Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
+                Func<Tensor> logits = tuning.Logits(images);
+                double loss = Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, epoch);
+                _progress.StepDone(loss, rows.Length);
+            }
+
+            if (_progress.Step % options.CheckpointSteps == 0 && _progress.Batch < _order.BatchesPerEpoch)
+                checkpoint?.Save(state);
+        }
     }
 
     private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, int epoch)
@@ -94,7 +123,7 @@ internal sealed class TrainingLoop(
         }
         catch (TrainingDivergedException e)
         {
-            throw e.AtEpoch(epoch, _step + 1);
+            throw e.AtEpoch(epoch, _progress.Step + 1);
         }
     }
 
@@ -126,19 +155,26 @@ internal sealed class TrainingLoop(
             new ProgressHeader(["TrainLoss", "ValidationAccuracy", "ValidationLogLoss", "ValidationECE"], ["epochs", "steps"]),
             entry =>
             {
-                entry.SetProgress(0, _history.Count, options.Epoch);
-                entry.SetProgress(1, _step, TotalSteps);
+                entry.SetProgress(0, _progress.History.Count, options.Epoch);
+                entry.SetProgress(1, _progress.Step, TotalSteps);
             });
         return progress;
     }
 
     private void Report(EpochMetrics metrics, IProgressChannel progress)
     {
-        _history.Add(metrics);
         progress.Checkpoint(metrics.TrainLoss, metrics.ValidationAccuracy, metrics.ValidationLogLoss,
-            metrics.ValidationExpectedCalibrationError, metrics.Epoch, _step);
+            metrics.ValidationExpectedCalibrationError, metrics.Epoch, _progress.Step);
         channel.Info(metrics.ToString());
+        if (metrics.Epoch == 1)
+            channel.Info($"The whole training will take about {metrics.Duration * options.Epoch:h\\:mm\\:ss}.");
         options.MetricsCallback?.Invoke(metrics);
+    }
+
+    private void SaveIfCancelled(TrainingState state)
+    {
+        if (options.CancellationToken.IsCancellationRequested)
+            checkpoint?.Save(state);
     }
 
     private void CheckCancelled()

@@ -22,7 +22,7 @@ public sealed class FreshProcessTests
     [TestMethod]
     public void AProcessThatNeverTrainedGivesBitIdenticalScoresFromTheFileAlone()
     {
-        (int exitCode, string output, string error) = FreshProcess.Run(FreshProcess.Folder, ModelPath);
+        (int exitCode, string output, string error) = FreshProcess.Run(FreshProcess.Folder, ["score", ModelPath]);
 
         Assert.AreEqual(0, exitCode, error);
         string[] expected = [.. s_scores.Select(row => string.Join(' ', row.Select(BitConverter.SingleToUInt32Bits)))];
@@ -40,7 +40,7 @@ public sealed class FreshProcessTests
                 File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
 
             // TorchSharp also looks into the user's package folder; an empty one stands for a machine without the package.
-            (int exitCode, _, string error) = FreshProcess.Run(folder, ModelPath, ("NUGET_PACKAGES", folder), ("HOME", folder));
+            (int exitCode, _, string error) = FreshProcess.Run(folder, ["score", ModelPath], ("NUGET_PACKAGES", folder), ("HOME", folder));
 
             Assert.AreEqual(2, exitCode);
             StringAssert.Contains(error, "InvalidOperationException: TorchSharp's native library libtorch could not be loaded");

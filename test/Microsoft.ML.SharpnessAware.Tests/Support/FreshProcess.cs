@@ -18,19 +18,27 @@ internal static class FreshProcess
         }
     }
 
-    public static (int ExitCode, string Output, string Error) Run(string folder, string modelPath, params (string Name, string Value)[] environment)
+    /// <summary>Starts it and waits for its end.</summary>
+    public static (int ExitCode, string Output, string Error) Run(
+        string folder, string[] arguments, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder, Name + ".dll"), modelPath])
+        using Process process = Start(folder, arguments, environment);
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+
+    /// <summary>Starts it.</summary>
+    public static Process Start(string folder, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder, Name + ".dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
         foreach ((string name, string value) in environment)
             start.Environment[name] = value;
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, output, error.Result);
+        return Process.Start(start)!;
     }
 }

@@ -1,0 +1,113 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The file of a training's checkpoint and the one before it. Whenever the process is killed, one of the two is there and complete: a new
+/// checkpoint is written beside them and flushed to disk, the current one becomes the previous one, and the new one takes its name.
+/// </summary>
+internal sealed class CheckpointFile
+{
+    // *** Binary format ***
+    // ulong: signature, "MLSCKPT" and a zero
+    // int: version of the format
+    // byte[32]: SHA-256 of what follows
+    // byte[]: the state
+
+    private const ulong Signature = 0x0054504B43534C4D;
+    private const int Version = 1;
+    private const int HeaderLength = sizeof(ulong) + sizeof(int) + SHA256.HashSizeInBytes;
+
+    private readonly string _path;
+    private readonly string _previous;
+    private readonly string _temporary;
+
+    public CheckpointFile(string path)
+    {
+        _path = Path.GetFullPath(path);
+        _previous = _path + ".previous";
+        _temporary = _path + ".tmp";
+    }
+
+    /// <summary>Writes a checkpoint.</summary>
+    /// <exception cref="IOException">It cannot be written; the checkpoints before it are still there.</exception>
+    public void Write(Action<BinaryWriter> write)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+        try
+        {
+            using (FileStream file = new(_temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            {
+                using (var writer = new BinaryWriter(file, Encoding.UTF8, leaveOpen: true))
+                {
+                    writer.Write(Signature);
+                    writer.Write(Version);
+                    writer.Write(new byte[SHA256.HashSizeInBytes]);
+                    write(writer);
+                }
+
+                file.Position = HeaderLength;
+                byte[] hash = SHA256.HashData(file);
+                file.Position = HeaderLength - hash.Length;
+                file.Write(hash);
+                file.Flush(flushToDisk: true);
+            }
+        }
+        catch
+        {
+            File.Delete(_temporary);
+            throw;
+        }
+
+        if (File.Exists(_path))
+            File.Move(_path, _previous, overwrite: true);
+        File.Move(_temporary, _path);
+    }
+
+    /// <summary>Reads the latest checkpoint that is complete.</summary>
+    /// <param name="read">Reads the state; what it throws is passed on.</param>
+    /// <param name="channel">Is told where the previous checkpoint has to do.</param>
+    /// <returns>Whether there was one.</returns>
+    /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint.</exception>
+    public bool Read(Action<BinaryReader> read, IChannel channel)
+    {
+        string? problem = null;
+        foreach (string path in new[] { _path, _previous }.Where(File.Exists))
+        {
+            using FileStream file = File.OpenRead(path);
+            if (Problem(file) is string found)
+            {
+                problem ??= $"'{path}' {found}";
+                continue;
+            }
+
+            if (path == _previous)
+                channel.Warning($"Continuing from the checkpoint before the last, '{path}', since {problem ?? $"'{_path}' is missing"}.");
+            file.Position = HeaderLength;
+            using var reader = new BinaryReader(file, Encoding.UTF8);
+            read(reader);
+            return true;
+        }
+
+        return problem is null
+            ? false
+            : throw new InvalidDataException($"There is no checkpoint to continue from: {problem}. Delete it to train from the beginning.");
+    }
+
+    private static string? Problem(FileStream file)
+    {
+        byte[] header = new byte[HeaderLength];
+        if (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength)
+            return "is too short to be a checkpoint";
+        if (BitConverter.ToUInt64(header) != Signature)
+            return "is not a checkpoint";
+        int version = BitConverter.ToInt32(header, sizeof(ulong));
+        if (version != Version)
+            return $"is a checkpoint of version {version}, and this library reads version {Version}";
+        return SHA256.HashData(file).AsSpan().SequenceEqual(header.AsSpan(HeaderLength - SHA256.HashSizeInBytes))
+            ? null
+            : "is damaged (its checksum is wrong)";
+    }
+}

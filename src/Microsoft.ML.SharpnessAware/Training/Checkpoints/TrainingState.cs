@@ -1,0 +1,54 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Everything that the rest of a training depends on: counters, weights and running statistics, the optimiser's momentum or moments, what
+/// early stopping has seen, and the state of torch's random numbers (dropout). The order of the images and their augmentation are drawn
+/// from the seed and the epoch, and need no state.
+/// </summary>
+/// <remarks>Of a GPU's generator no state is to be had, so networks with dropout continue there with other random numbers.</remarks>
+internal sealed class TrainingState(TrainingProgress progress, nn.Module network, FineTuning tuning, BestWeights best)
+{
+    // *** Binary format ***
+    // progress: counters and history
+    // bool, and where true int: whether there is an optimiser, and the epoch that it is of
+    // optimiser's state
+    // byte[]: the network's weights and buffers (safetensors), with their length
+    // early stopping
+    // byte[]: random state, with its length
+
+    public void Write(BinaryWriter writer)
+    {
+        progress.Write(writer);
+        tuning.Write(writer);
+        using (var weights = new MemoryStream())
+        {
+            ModuleWeights.Save(network, weights);
+            writer.WriteBytes(weights.GetBuffer().AsSpan(0, (int)weights.Length));
+        }
+
+        best.Write(writer);
+        using Tensor randomState = random.get_rng_state();
+        writer.WriteBytes(randomState.data<byte>().ToArray());
+    }
+
+    /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not go on.</exception>
+    public void Read(BinaryReader reader)
+    {
+        try
+        {
+            progress.Read(reader);
+            tuning.Read(reader);
+            using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
+                ModuleWeights.Load(network, weights);
+            best.Read(reader);
+            using Tensor randomState = tensor(reader.ReadBytesWithLength());
+            random.set_rng_state(randomState);
+        }
+        catch (Exception exception) when (exception is EndOfStreamException or FormatException)
+        {
+            throw new InvalidDataException("The checkpoint is damaged: it ends early or holds what cannot be read.", exception);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Training;
+
+[TestClass]
+public sealed class CheckpointTests
+{
+    private const string WithDropout = "checkpoint test with dropout";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly MLContext _mlContext = new(seed: 1);
+    private readonly IDataView _data;
+
+    public CheckpointTests()
+    {
+        NetworkArchitecture.Register(WithDropout, classes => new DropoutNet(classes));
+        _data = Fitted.View(_mlContext, Shapes.Pixels(60));
+    }
+
+    private string CheckpointPath => Path.Combine(_folder.Path, "run.ckpt");
+
+    [TestCleanup]
+    public void DeleteFolder() => _folder.Dispose();
+
+    [TestMethod]
+    [DataRow("momentum, dropout, augmentation", 1)]
+    [DataRow("AdamW, early stopping", 2)]
+    [DataRow("in the middle of an epoch", 2)]
+    [DataRow("in the first epoch", 0)]
+    public void ATrainingThatWasCancelledGoesOnToTheSameWeights(string scenario, int cancelledAfterEpoch)
+    {
+        float[] undisturbed = Weights(Options(scenario));
+
+        using (var cancellation = new CancellationTokenSource())
+        {
+            SharpnessAwareImageClassificationTrainer.Options options = Options(scenario);
+            options.CheckpointPath = CheckpointPath;
+            options.CancellationToken = cancellation.Token;
+            if (cancelledAfterEpoch == 0 || scenario == "in the middle of an epoch")
+                DropoutNet.AtCall(cancelledAfterEpoch == 0 ? 6 : 40, cancellation.Cancel);
+            else
+                options.MetricsCallback = epoch => Cancel(epoch, cancelledAfterEpoch, cancellation);
+            Assert.ThrowsExactly<OperationCanceledException>(() => Weights(options));
+        }
+
+        SharpnessAwareImageClassificationTrainer.Options continued = Options(scenario);
+        continued.CheckpointPath = CheckpointPath;
+        List<int> epochs = [];
+        continued.MetricsCallback = epoch => epochs.Add(epoch.Epoch);
+        CollectionAssert.AreEqual(undisturbed, Weights(continued));
+        Assert.AreEqual(cancelledAfterEpoch + 1, epochs[0], "it began with the epoch that was not complete");
+
+        static void Cancel(EpochMetrics epoch, int last, CancellationTokenSource cancellation)
+        {
+            if (epoch.Epoch == last)
+                cancellation.Cancel();
+        }
+    }
+
+    [TestMethod]
+    public void AFinishedTrainingGivesItsModelWithoutTraining()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        float[] first = Weights(options);
+        options.MetricsCallback = _ => Assert.Fail("it trained again");
+        CollectionAssert.AreEqual(first, Weights(options));
+    }
+
+    [TestMethod]
+    public void TheBestModelOfACancelledTrainingCanBeHad()
+    {
+        using var cancellation = new CancellationTokenSource();
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        options.CancellationToken = cancellation.Token;
+        List<EpochMetrics> seen = [];
+        options.MetricsCallback = epoch =>
+        {
+            seen.Add(epoch);
+            if (seen.Count == 3)
+                cancellation.Cancel();
+        };
+        SharpnessAwareImageClassificationTrainer trainer = Trainer(options);
+        Assert.ThrowsExactly<OperationCanceledException>(() => trainer.Fit(_data));
+
+        using SharpnessAwareImageClassificationTransformer best = trainer.BestFromCheckpoint();
+
+        EpochMetrics lowest = seen.MinBy(epoch => epoch.ValidationLogLoss)!;
+        Assert.AreEqual(lowest.Epoch, best.History[^1].Epoch);
+        CollectionAssert.AreEqual(Shapes.Names, best.ClassNames.ToArray());
+        Assert.HasCount(60, Fitted.Scores(_mlContext, best.Transform(_data)));
+    }
+
+    [TestMethod]
+    public void ACheckpointOfOtherSettingsOrImagesIsRefusedWithWhatDiffers()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        Weights(options);
+
+        options.Method = SharpnessAwareMethod.Ssam(rho: 0.1);
+        options.Epoch++;
+        string message = Assert.ThrowsExactly<InvalidDataException>(() => Weights(options)).Message;
+        StringAssert.Contains(message, "Method was ");
+        StringAssert.Contains(message, "Epoch was 5, now 6");
+        Assert.IsFalse(message.Contains("Seed") || message.Contains("images was"), message);
+
+        options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        options.Seed = 5;
+        message = Assert.ThrowsExactly<InvalidDataException>(
+            () => Trainer(options).Fit(Fitted.View(_mlContext, Shapes.Pixels(60, seed: 1)))).Message;
+        StringAssert.Contains(message, "training images was");
+        StringAssert.Contains(message, "Seed was 1, now 5");
+    }
+
+    [TestMethod]
+    public void ADamagedCheckpointIsReplacedByTheOneBefore()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        float[] undisturbed = Weights(options);
+        options.CheckpointPath = CheckpointPath;
+        Weights(options);
+        byte[] content = File.ReadAllBytes(CheckpointPath);
+        content[content.Length / 2] ^= 1;
+        File.WriteAllBytes(CheckpointPath, content);
+
+        List<string> warnings = [];
+        _mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == Runtime.ChannelMessageKind.Warning)
+                warnings.Add(log.Message);
+        };
+        List<int> epochs = [];
+        options.MetricsCallback = epoch => epochs.Add(epoch.Epoch);
+        CollectionAssert.AreEqual(undisturbed, Weights(options));
+        CollectionAssert.AreEqual(new[] { 5 }, epochs);
+        StringAssert.Contains(warnings.Single(), "checksum is wrong");
+
+        File.Delete(CheckpointPath + ".previous");
+        File.WriteAllBytes(CheckpointPath, content);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Weights(options)).Message, "checksum is wrong");
+    }
+
+    [TestMethod]
+    public void AFullOrForbiddenPlaceIsAnError()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = Path.Combine(_folder.Path, "a file", "run.ckpt");
+        File.WriteAllText(Path.Combine(_folder.Path, "a file"), "");
+        Assert.Throws<IOException>(() => Weights(options));
+    }
+
+    private static SharpnessAwareImageClassificationTrainer.Options Options(string scenario)
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        options.Arch = WithDropout;
+        options.BatchSize = 8;
+        options.Epoch = 5;
+        options.Augmentation = Augmentation.Standard;
+        options.MaxGradientNorm = 1;
+        if (scenario.StartsWith("AdamW", StringComparison.Ordinal))
+        {
+            options.BaseOptimizer = new BaseOptimizer.AdamW(LearningRate: 0.01);
+            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 2);
+        }
+
+        return options;
+    }
+
+    private float[] Weights(SharpnessAwareImageClassificationTrainer.Options options)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Trainer(options).Fit(_data);
+        return [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
+    }
+
+    private SharpnessAwareImageClassificationTrainer Trainer(SharpnessAwareImageClassificationTrainer.Options options) =>
+        _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+
+    /// <summary>A network that draws random numbers, has running statistics, and can be interrupted in a pass.</summary>
+    private sealed class DropoutNet : nn.Module<Tensor, Tensor>
+    {
+        private static int _callsLeft;
+        private static Action? _action;
+
+        private readonly Sequential _layers;
+
+        public DropoutNet(int numberOfClasses)
+            : base(nameof(DropoutNet))
+        {
+            _layers = nn.Sequential(
+                nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(800, numberOfClasses));
+            register_module("layers", _layers);
+        }
+
+        public static void AtCall(int number, Action action) => (_callsLeft, _action) = (number, action);
+
+        public override Tensor forward(Tensor input)
+        {
+            if (--_callsLeft == 0)
+                _action?.Invoke();
+            return _layers.call(input);
+        }
+    }
+}
