@@ -79,6 +79,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data.</summary>
         public Augmentation Augmentation { get; set; } = Augmentation.None;
 
+        /// <summary>
+        /// What the network's input is normalised with. Default <see cref="PixelNormalization.FromData"/>: each channel gets mean 0 and
+        /// deviation 1 over the training images. For published weights take what they were trained with, such as
+        /// <see cref="PixelNormalization.ImageNet"/>. It is saved in the model.
+        /// </summary>
+        public PixelNormalization Normalization { get; set; } = PixelNormalization.FromData;
+
         /// <summary>Gradients with a larger norm are shortened to it before the update. Default: no limit.</summary>
         public double? MaxGradientNorm { get; set; }
 
@@ -139,6 +146,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             ArgumentNullException.ThrowIfNull(Schedule);
             ArgumentNullException.ThrowIfNull(Loss);
             ArgumentNullException.ThrowIfNull(Augmentation);
+            ArgumentNullException.ThrowIfNull(Normalization);
 
             AtLeastOne(BatchSize, nameof(BatchSize));
             AtLeastOne(Epoch, nameof(Epoch));

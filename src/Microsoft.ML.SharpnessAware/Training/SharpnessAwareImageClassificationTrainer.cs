@@ -86,7 +86,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using ImageDataset trainingImages = training;
         using ImageDataset? validationImages = validation;
 
-        using Normalization statistics = Normalization.FromData(training);
+        using Normalization statistics = _options.Normalization.For(training);
         using var randomState = new TorchRandomState(seed);
         var network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape).to(device);
         var classifier = new ImageClassifier(

@@ -15,9 +15,9 @@ internal sealed class TrainingLoop(
     ImageDataset? validation,
     int seed)
 {
-    private const int AugmentationStream = 2;
-
     private readonly BatchOrder _order = new(training.Count, options.BatchSize, seed);
+    private readonly Augmenter _augmenter = new(
+        options.Augmentation, seed, options.Augmentation.ChangesColors ? PixelScale.White(training) : 1, classifier.Normalization.Mean);
     private readonly BaseOptimizer _baseOptimizer = options.EffectiveBaseOptimizer;
     private readonly List<EpochMetrics> _history = [];
     private long _step;
@@ -70,7 +70,6 @@ internal sealed class TrainingLoop(
     private double TrainOneEpoch(SharpnessAwareOptimizer optimizer, int epoch)
     {
         var network = classifier.Network;
-        var augmentation = SeededRandom.Create(seed, AugmentationStream, epoch);
         double lossSum = 0;
         network.train();
         foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch))
@@ -80,19 +79,22 @@ internal sealed class TrainingLoop(
 
             using DisposeScope scope = NewDisposeScope();
             Tensor index = tensor(rows.ToArray(), device: CPU);
-            Tensor images = classifier.Prepare(options.Augmentation.Apply(training.Batch(index), augmentation));
+            AugmentedBatch batch = _augmenter.Apply(training.Batch(index), rows.Span, epoch, classifier.Device);
+            Tensor images = classifier.Prepare(batch.Pixels);
             Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
-            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(network.call(images), rows.Length), labels, epoch);
+            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(network.call(images), rows.Length), labels, batch.Share, epoch);
             _step++;
         }
         return lossSum / training.Count;
     }
 
-    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, int epoch)
+    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, Tensor? share, int epoch)
     {
         try
         {
-            return optimizer.Step(logits, labels);
+            return share is null
+                ? optimizer.Step(logits, labels)
+                : optimizer.Step(logits, labels, LabelMixing.Partners(labels), share);
         }
         catch (TrainingDivergedException e)
         {
