@@ -37,7 +37,7 @@ public sealed partial record Augmentation
         CheckCount(versions, nameof(versions));
 
         using var scope = NewDisposeScope();
-        Tensor originals = ContactSheet.Read(images, featureColumnName, count, new ImageRequest(imageWidth, imageHeight), out double white);
+        using Tensor originals = ContactSheet.Read(images, featureColumnName, count, new ImageRequest(imageWidth, imageHeight), out double white);
         using Normalization statistics = Normalization.FromData(originals);
         var augmenter = new Augmenter(this, seed, white, statistics.Mean);
         long[] rows = [.. Enumerable.Range(0, (int)originals.shape[0])];

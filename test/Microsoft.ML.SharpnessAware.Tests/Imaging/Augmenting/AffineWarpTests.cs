@@ -6,12 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class AffineWarpTests
 {
     [TestMethod]
-    public void TheIdentityIsExact()
-    {
-        using var scope = NewDisposeScope();
-        Tensor images = Grid(5, 7);
-        CollectionAssert.AreEqual(Values(images), Values(AffineWarp.Apply(images, [AffineMap.Identity])));
-    }
+    public void TheIdentityIsTheImage() =>
+        AssertWarped(AffineMap.Identity, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]], [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]);
 
     [TestMethod]
     public void AQuarterTurnIsCounterClockwise() =>
@@ -57,7 +53,7 @@ public sealed class AffineWarpTests
         AssertWarped(AffineMap.Translation(1, 0).Then(AffineMap.Rotation(90)), [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[2, 5, 8], [1, 4, 7], [0, 0, 0]]);
 
         static (double, double) Map(AffineMap map, (double X, double Y) p) =>
-            (Math.Round((map.XX * p.X) + (map.XY * p.Y) + map.X0, 12), Math.Round((map.YX * p.X) + (map.YY * p.Y) + map.Y0, 12));
+            (Math.Round((map.XX * p.X) + (map.XY * p.Y) + map.X0, 9), Math.Round((map.YX * p.X) + (map.YY * p.Y) + map.Y0, 9));
     }
 
     [TestMethod]
