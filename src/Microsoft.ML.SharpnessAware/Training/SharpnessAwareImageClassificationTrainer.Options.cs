@@ -51,6 +51,19 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? ImageChannels { get; set; }
 
         /// <summary>
+        /// How images of another proportion are brought to that size, in training and, since it is saved in the model, in scoring. Default
+        /// <see cref="ResizeMode.Stretch"/>: nothing is lost. Pixel vectors are never resized.
+        /// </summary>
+        public ResizeMode ResizeMode { get; set; } = ResizeMode.Stretch;
+
+        /// <summary>
+        /// What to do about images that cannot be used, in the training and the validation data. Default
+        /// <see cref="OnBadImage.Error"/>, which names all of them: a training set with holes is for the user to decide on. A file
+        /// that cannot be opened at all is an error always, and so is a bad image in scoring.
+        /// </summary>
+        public OnBadImage OnBadImage { get; set; } = OnBadImage.Error;
+
+        /// <summary>
         /// Largest number of images in a mini-batch; an epoch's batches are made equal in size. Default 64: small enough for many steps
         /// on a data set of a few hundred images, large enough to keep two cores busy.
         /// </summary>
@@ -128,7 +141,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
 
-        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels);
+        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { ResizeMode = ResizeMode };
 
         internal Options Clone() => (Options)MemberwiseClone();
 
@@ -154,6 +167,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))
                 throw new ArgumentOutOfRangeException(nameof(ImageChannels), ImageChannels, "ImageChannels must be 1 or 3, or 4 for pixel vectors.");
+            if (!Enum.IsDefined(ResizeMode))
+                throw new ArgumentOutOfRangeException(nameof(ResizeMode), ResizeMode, "ResizeMode must be Stretch, Crop or Pad.");
+            if (!Enum.IsDefined(OnBadImage))
+                throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))
                 throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction, "ValidationSetFraction must be in [0, 1).");
             if (LearningRate is not (null or > 0 and < double.PositiveInfinity))
