@@ -185,7 +185,7 @@ public sealed class AugmenterTests
         return [.. Enumerable.Range(0, (int)images.shape[0]).Select(i => images[i].to(float32).contiguous().data<float>().ToArray())];
     }
 
-    private static Tensor Batch(int images, int channels, int side = 12)
+    private static Tensor Batch(int images, int channels, int side = 20)
     {
         byte[] values = new byte[images * channels * (side + 1) * side];
         new Random(5).NextBytes(values);

@@ -80,6 +80,24 @@ public sealed class ColorOperationTests
     }
 
     [TestMethod]
+    public void EqualizeTakesEachChannelOfEachImageByItself()
+    {
+        using var scope = NewDisposeScope();
+        Tensor images = rand([2, 2, 24, 24], generator: new Generator(1));
+        images[1] = images[1] * 0.3f;
+        Tensor together = ColorOperation.Equalize.Apply(images, zeros(2, 1, 1, 1));
+        for (int image = 0; image < 2; image++)
+        {
+            for (int channel = 0; channel < 2; channel++)
+            {
+                Tensor alone = ColorOperation.Equalize.Apply(images.narrow(0, image, 1).narrow(1, channel, 1), zeros(1, 1, 1, 1));
+                Assert.IsTrue(alone.eq(together.narrow(0, image, 1).narrow(1, channel, 1)).all().item<bool>());
+                Assert.AreEqual(0.5, alone.mean().item<float>(), 0.05);
+            }
+        }
+    }
+
+    [TestMethod]
     public void EqualizeLeavesAChannelThatHasTooLittleToSpread()
     {
         AssertGrey(ColorOperation.Equalize, 0, [0.1f, 0.2f, 0.3f, 0.4f], [0.1f, 0.2f, 0.3f, 0.4f]);
