@@ -61,22 +61,32 @@ public static class SharpnessAwareCatalog
     }
 
     /// <summary>
-    /// Lists the images of a folder that has one sub-folder per class: <c>folder/cat/1.jpg</c>, <c>folder/dog/2.png</c>, …
+    /// Lists the images of a folder, by default one that has one sub-folder per class: <c>folder/cat/1.jpg</c>, <c>folder/dog/2.png</c>, …
     /// </summary>
     /// <remarks>
-    /// Columns: <c>Label</c> (text, the name of the sub-folder), <c>ImagePath</c> (text, the full path) and <c>Image</c> (variable-size
-    /// vector of Byte, the content of the file, read only when a row's Image is asked for). Classes and files come in the ordinal order of
-    /// their names. Files with the extensions png, jpg, jpeg, gif, bmp and webp are images; hidden files are ignored; other files and
-    /// folders are left out with a warning in <see cref="MLContext.Log"/>.
+    /// Columns: <c>Label</c> (text), <c>ImagePath</c> (text, the full path) and <c>Image</c> (variable-size vector of Byte, the content of
+    /// the file, read only when a row's Image is asked for). Rows come in the ordinal order of their labels, then of their paths. Files
+    /// with the extensions png, jpg, jpeg, gif, bmp and webp are images, however deep they lie; hidden files and folders are ignored; other
+    /// files are left out, with one warning in <see cref="MLContext.Log"/> that names them.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
-    /// <param name="folder">The folder that has the sub-folders.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="labelFrom">
+    /// The label of an image, from its path relative to the folder with / between the parts; null leaves the file out. By default
+    /// <see cref="ImageLabel.FolderName"/>; <see cref="ImageLabel.FileName"/> is for a folder of files like <c>cat_017.jpg</c>.
+    /// </param>
     /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
-    /// <exception cref="InvalidDataException">The folder has no sub-folders, or none of them has an image.</exception>
-    public static IDataView LoadImagesFromFolder(this DataOperationsCatalog catalog, string folder)
+    /// <exception cref="InvalidDataException">The folder has no image with a label.</exception>
+    /// <example>
+    /// <code>
+    /// IDataView flat = mlContext.Data.LoadImagesFromFolder("photographs", ImageLabel.FileName);
+    /// IDataView byYear = mlContext.Data.LoadImagesFromFolder("photographs", path => path.Split('/')[1]);   // 2024/cat/1.jpg
+    /// </code>
+    /// </example>
+    public static IDataView LoadImagesFromFolder(this DataOperationsCatalog catalog, string folder, Func<string, string?>? labelFrom = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return ImageFolder.Load(catalog.GetEnvironment(), folder);
+        return ImageFolder.Load(catalog.GetEnvironment(), folder, labelFrom ?? ImageLabel.FolderName);
     }
 
     /// <summary>Loads images and labels of the MNIST family (MNIST, Fashion-MNIST, KMNIST, EMNIST) into memory.</summary>

@@ -10,23 +10,31 @@ internal sealed class AxisWeights
     private readonly float[] _weights;
     private readonly int _taps;
 
-    public AxisWeights(int source, int target)
+    /// <summary>All of the source pixels, or those from <paramref name="from"/> on in a length that need not be whole.</summary>
+    public AxisWeights(int source, int target, double from = 0, double? length = null)
     {
-        (Source, Target) = (source, target);
-        double scale = (double)source / target;
+        (Source, Target, From, Length) = (source, target, from, length ?? source);
+        double scale = Length / target;
         _taps = scale >= 1 ? (int)Math.Min(source, Math.Ceiling(scale) + 1) : Math.Min(source, 2);
         _starts = new int[target];
         _weights = new float[target * _taps];
         for (int i = 0; i < target; i++)
         {
             Span<float> weights = _weights.AsSpan(i * _taps, _taps);
-            _starts[i] = scale >= 1 ? Average(i * scale, (i + 1) * scale, weights) : Interpolate(((i + 0.5) * scale) - 0.5, weights);
+            _starts[i] = scale >= 1 ? Average(from + (i * scale), from + ((i + 1) * scale), weights) : Interpolate(from + ((i + 0.5) * scale) - 0.5, weights);
         }
     }
 
     public int Source { get; }
 
     public int Target { get; }
+
+    public double From { get; }
+
+    public double Length { get; }
+
+    /// <summary>The first source pixel that has a weight, and the one after the last.</summary>
+    public (int First, int Last) Used => (_starts[0], _starts[^1] + _taps);
 
     /// <summary>The weights of target pixel <paramref name="i"/>, which add up to 1, and the first source pixel they are for.</summary>
     public ReadOnlySpan<float> Of(int i, out int start)

@@ -22,10 +22,10 @@ internal sealed class EncodedImageReader : ImageReader
 
     protected override void ReadCore(ImageShape shape, Span<byte> pixels)
     {
-        int channels = _decoder.Decode(ReadFile(), shape, pixels);
+        int channels = _decoder.Decode(ReadFile(), shape, pixels, Column.ResizeMode);
         if (channels != shape.Channels && !_convertsChannels)
         {
-            throw new InvalidDataException(
+            throw new ChannelMismatchException(
                 $"the image has {Describe(channels)}, the first image has {Describe(shape.Channels)}. "
                 + "Set ImageChannels to 1 or 3 to convert all images.");
         }

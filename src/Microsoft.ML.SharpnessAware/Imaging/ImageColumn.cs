@@ -22,6 +22,7 @@ internal sealed class ImageColumn
     private ImageColumn(DataViewSchema schema, DataViewSchema.Column column, ImageRequest request)
     {
         _column = column;
+        ResizeMode = request.ResizeMode;
         PathColumn = schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path && path.Index != column.Index ? path : null;
 
         if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
@@ -63,6 +64,8 @@ internal sealed class ImageColumn
 
     internal DataViewSchema.Column? PathColumn { get; }
 
+    internal ResizeMode ResizeMode { get; }
+
     internal int Width { get; }
 
     internal int Height { get; }
@@ -84,11 +87,11 @@ internal sealed class ImageColumn
 
     /// <summary>
     /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and
-    /// encoded images and MLImages are resized; pixel values of another type are refused, since their scale would be a guess.
+    /// encoded images and MLImages are resized as in training; pixel values of another type are refused, since their scale would be a guess.
     /// </summary>
-    public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType)
+    public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizeMode resizeMode)
     {
-        ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape));
+        ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape, resizeMode));
         if (column.PixelType != modelPixelType)
         {
             throw NotSupported(columnName,

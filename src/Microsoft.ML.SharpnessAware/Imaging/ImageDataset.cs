@@ -41,10 +41,13 @@ internal sealed class ImageDataset : IDisposable
 
     /// <summary>Reads all rows of the data, once and in order.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type.</exception>
-    /// <exception cref="InvalidOperationException">There are no rows, or a row's image or label is unusable.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows, a label is unusable, or images are (all of them are named, unless <paramref name="badImages"/> skips them).
+    /// </exception>
     public static ImageDataset Load(
-        IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null)
+        IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null, BadImages? badImages = null)
     {
+        badImages ??= new BadImages();
         ImageColumn image = ImageColumn.Bind(data.Schema, featureColumn, request);
         LabelColumn label = LabelColumn.Bind(data.Schema, labelColumn);
         using DataViewRowCursor cursor = data.GetRowCursor([.. image.Columns, label.Column]);
@@ -53,18 +56,37 @@ internal sealed class ImageDataset : IDisposable
         if (!imageReader.MoveNext(cursor))
             throw new InvalidOperationException($"The data has no rows, so there are no images in column '{featureColumn}' to train on.");
 
-        ImageShape shape = imageReader.GetShape();
-        using var store = new PixelStore(shape, image.PixelType, data.GetRowCount());
-        var labels = new List<long>();
-        do
+        PixelStore? store = null;
+        try
         {
-            checkCancelled?.Invoke();
-            labels.Add(readLabel());
-            imageReader.Read(store.NextRow());
-        }
-        while (imageReader.MoveNext(cursor));
+            var labels = new List<long>();
+            long rows = 0;
+            do
+            {
+                checkCancelled?.Invoke();
+                long ofRow = readLabel();
+                rows++;
+                try
+                {
+                    store ??= new PixelStore(imageReader.GetShape(), image.PixelType, data.GetRowCount());
+                    imageReader.Read(store.NextRow());
+                    labels.Add(ofRow);
+                }
+                catch (InvalidOperationException exception) when (badImages.Takes(exception))
+                {
+                    store?.DropRow();
+                }
+            }
+            while (imageReader.MoveNext(cursor));
 
-        return new ImageDataset(store.Complete(), rows: null, tensor(labels.ToArray(), device: CPU), shape, label.NumberOfClasses);
+            badImages.Report(rows);
+            return new ImageDataset(
+                store!.Complete(), rows: null, tensor(labels.ToArray(), device: CPU), imageReader.GetShape(), label.NumberOfClasses);
+        }
+        finally
+        {
+            store?.Dispose();
+        }
     }
 
     /// <summary>

@@ -28,8 +28,8 @@ internal sealed class ImageDecoder
         }
     }
 
-    /// <summary>Decodes, converts and stretches to <paramref name="shape"/>; returns the channels that the file itself has.</summary>
-    public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes)
+    /// <summary>Decodes, converts and resizes to <paramref name="shape"/>; returns the channels that the file itself has.</summary>
+    public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
     {
         fixed (byte* bytes = file)
         {
@@ -39,7 +39,7 @@ internal sealed class ImageDecoder
             bool swaps = codec.EncodedOrigin.SwapsSides();
             ImageShape stored = swaps ? new(shape.Channels, shape.Width, shape.Height) : shape;
 
-            SKSizeI size = DecodedSize(codec, stored);
+            SKSizeI size = DecodedSize(codec, stored, mode);
             var info = new SKImageInfo(size.Width, size.Height, channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888,
                 codec.Info.IsOpaque ? SKAlphaType.Opaque : SKAlphaType.Premul);
             if (_pixels.Length < info.BytesSize)
@@ -48,7 +48,7 @@ internal sealed class ImageDecoder
                 Check(codec.GetPixels(info, (nint)pixels));
 
             var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba);
-            Scale(bitmap, codec.EncodedOrigin, stored, planes);
+            Scale(bitmap, codec.EncodedOrigin, stored, planes, mode);
             return channels;
         }
     }
@@ -71,9 +71,9 @@ internal sealed class ImageDecoder
     private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
 
     // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; twice the target is left for the area average.
-    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target)
+    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizeMode mode)
     {
-        float scale = 2 * Math.Max((float)target.Width / codec.Info.Width, (float)target.Height / codec.Info.Height);
+        float scale = 2 * (float)ResizeGeometry.Of(mode, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
         return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && scale < 1 ? codec.GetScaledDimensions(scale) : codec.Info.Size;
     }
 
@@ -85,18 +85,18 @@ internal sealed class ImageDecoder
             throw new InvalidDataException($"the image is damaged and cannot be decoded ({result}).");
     }
 
-    private void Scale(Bitmap bitmap, SKEncodedOrigin origin, ImageShape stored, Span<byte> planes)
+    private void Scale(Bitmap bitmap, SKEncodedOrigin origin, ImageShape stored, Span<byte> planes, ResizeMode mode)
     {
         if (origin is SKEncodedOrigin.TopLeft)
         {
-            _scaler.Scale(bitmap, stored, planes);
+            _scaler.Scale(bitmap, stored, planes, mode);
             return;
         }
 
         if (_stored.Length < planes.Length)
             _stored = new byte[planes.Length];
         Span<byte> unturned = _stored.AsSpan(0, planes.Length);
-        _scaler.Scale(bitmap, stored, unturned);
+        _scaler.Scale(bitmap, stored, unturned, mode);
         int area = stored.Height * stored.Width;
         for (int channel = 0; channel < stored.Channels; channel++)
             origin.Apply(unturned.Slice(channel * area, area), stored.Width, stored.Height, planes.Slice(channel * area, area));

@@ -2,7 +2,7 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Lists the images of a folder with one sub-folder per class.</summary>
+/// <summary>Lists the images of a folder and all folders in it, with labels from their paths.</summary>
 internal static class ImageFolder
 {
     private const int MaxNames = 20;
@@ -10,57 +10,81 @@ internal static class ImageFolder
     private static readonly HashSet<string> Extensions =
         new([".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"], StringComparer.OrdinalIgnoreCase);
 
-    public static IDataView Load(IHostEnvironment environment, string folder)
+    public static IDataView Load(IHostEnvironment environment, string folder, Func<string, string?> labelFrom)
     {
         IHost host = environment.Register(nameof(ImageFolder));
         using IChannel channel = host.Start("List images");
-        List<Row> rows = List(channel, folder);
+        List<Row> rows = List(channel, folder, labelFrom);
         IDataView paths = new DataOperationsCatalog(host).LoadFromEnumerable(rows);
         return new TransformsCatalog(host).LoadRawImageBytes("Image", imageFolder: null, nameof(Row.ImagePath)).Fit(paths).Transform(paths);
     }
 
-    private static List<Row> List(IChannel channel, string folder)
+    private static List<Row> List(IChannel channel, string folder, Func<string, string?> labelFrom)
     {
         var root = new DirectoryInfo(folder);
         if (!root.Exists)
             throw new DirectoryNotFoundException($"The image folder '{root.FullName}' does not exist.");
 
-        DirectoryInfo[] classes = [.. root.EnumerateDirectories().Where(IsVisible).OrderBy(entry => entry.Name, StringComparer.Ordinal)];
-        if (classes.Length == 0)
-            throw new InvalidDataException($"The image folder '{root.FullName}' has no sub-folders; it needs one per class.");
-
-        var rows = new List<Row>();
-        WarnOfForeign(channel, root, root.EnumerateFiles().Where(IsVisible));
-        foreach (DirectoryInfo category in classes)
-        {
-            ILookup<bool, FileSystemInfo> entries = category.EnumerateFileSystemInfos().Where(IsVisible)
-                .OrderBy(entry => entry.Name, StringComparer.Ordinal)
-                .ToLookup(entry => entry is FileInfo && Extensions.Contains(entry.Extension));
-            rows.AddRange(entries[true].Select(file => new Row { Label = category.Name, ImagePath = file.FullName }));
-            WarnOfForeign(channel, category, entries[false]);
-            if (!entries[true].Any())
-                channel.Warning($"The folder '{category.FullName}' has no images, so there is no class '{category.Name}'.");
-        }
-
+        var rows = new List<(string Label, string Path)>();
+        var foreign = new List<string>();
+        var empty = new List<string>();
+        Visit(root, "");
         if (rows.Count == 0)
         {
             throw new InvalidDataException(
-                $"The sub-folders of '{root.FullName}' have no images ({string.Join(", ", Extensions)}) directly in them.");
+                $"The image folder '{root.FullName}' has no images ({string.Join(", ", Extensions)}) with a label. A label is the name of the " +
+                "sub-folder that an image lies in, unless labelFrom says otherwise." + (foreign.Count > 0 ? $" Left out: {Names(foreign)}." : ""));
         }
 
-        return rows;
+        if (foreign.Count > 0)
+            channel.Warning($"{foreign.Count} files of '{root.FullName}' are no images of a class and are left out: {Names(foreign)}");
+        if (empty.Count > 0)
+            channel.Warning($"{empty.Count} folders of '{root.FullName}' have no images and make no class: {Names(empty)}");
+        return
+        [
+            .. rows.OrderBy(row => row.Label, StringComparer.Ordinal).ThenBy(row => row.Path, StringComparer.Ordinal)
+                .Select(row => new Row { Label = row.Label, ImagePath = Path.Combine(root.FullName, row.Path) }),
+        ];
+
+        // Whether there is an image in the folder or deeper.
+        bool Visit(DirectoryInfo directory, string path)
+        {
+            bool any = false;
+            foreach (FileSystemInfo entry in directory.EnumerateFileSystemInfos().Where(IsVisible).OrderBy(entry => entry.Name, StringComparer.Ordinal))
+            {
+                string entryPath = path + entry.Name;
+                if (entry is DirectoryInfo deeper)
+                {
+                    if (LeadsBack(deeper))
+                        foreign.Add(entryPath);
+                    else if (Visit(deeper, entryPath + "/"))
+                        any = true;
+                    else if (path.Length == 0)
+                        empty.Add(entryPath);
+                }
+                else if (Extensions.Contains(entry.Extension) && labelFrom(entryPath) is { Length: > 0 } label)
+                {
+                    rows.Add((label, entryPath));
+                    any = true;
+                }
+                else
+                {
+                    foreign.Add(entryPath);
+                }
+            }
+
+            return any;
+        }
     }
 
-    private static void WarnOfForeign(IChannel channel, DirectoryInfo folder, IEnumerable<FileSystemInfo> entries)
-    {
-        string[] names = [.. entries.Select(entry => entry.Name)];
-        if (names.Length == 0)
-            return;
-        string list = string.Join(", ", names.Take(MaxNames)) + (names.Length > MaxNames ? ", …" : "");
-        channel.Warning($"{names.Length} entries of '{folder.FullName}' are no images of a class and are left out: {list}");
-    }
+    private static string Names(List<string> all) => string.Join(", ", all.Take(MaxNames)) + (all.Count > MaxNames ? ", …" : "");
 
     private static bool IsVisible(FileSystemInfo entry) => !entry.Name.StartsWith('.') && !entry.Attributes.HasFlag(FileAttributes.Hidden);
+
+    // A link to a folder above would be walked for ever.
+    private static bool LeadsBack(DirectoryInfo folder) =>
+        folder.LinkTarget is not null && folder.ResolveLinkTarget(returnFinalTarget: true) is { } target
+        && (folder.FullName + Path.DirectorySeparatorChar).StartsWith(target.FullName.TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     private sealed class Row
     {

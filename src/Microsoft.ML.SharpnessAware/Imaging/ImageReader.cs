@@ -24,6 +24,12 @@ internal abstract class ImageReader
 
     protected ImageColumn Column { get; }
 
+    /// <summary>Whether an error of this class is about the image of one row, and not about the data as a whole.</summary>
+    public static bool IsAboutOneImage(InvalidOperationException error) => error.InnerException is { } cause && IsAboutTheImage(cause);
+
+    /// <summary>As <see cref="IsAboutOneImage"/>, and it is the image's fault and not that of a setting.</summary>
+    public static bool IsBadImage(InvalidOperationException error) => IsAboutOneImage(error) && error.InnerException is not ChannelMismatchException;
+
     /// <summary>
     /// Moves the cursor on. ML.NET may read rows ahead in other threads (it does for LoadRawImageBytes), and then it is here, and not in
     /// <see cref="Read"/>, that a file that cannot be read comes to light.
@@ -82,7 +88,7 @@ internal abstract class ImageReader
 
     // What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, besides our own findings.
     private static bool IsAboutTheImage(Exception exception) =>
-        exception is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException;
+        exception is InvalidDataException or ChannelMismatchException or IOException or UnauthorizedAccessException or ArgumentException;
 
     private InvalidOperationException Error(Exception exception)
     {
@@ -91,7 +97,7 @@ internal abstract class ImageReader
         string where = string.Create(CultureInfo.InvariantCulture, $"Column '{Column.Name}', row {_row.Position} (counting from 0)");
         if (!path.IsEmpty)
             where += $", '{path}'";
-        return exception is InvalidDataException
+        return exception is InvalidDataException or ChannelMismatchException
             ? new InvalidOperationException($"{where}: {exception.Message}", exception)
             : new InvalidOperationException($"{where}: the image could not be read. {exception.Message}", exception);
     }

@@ -18,16 +18,16 @@ internal sealed record ImageRequest
         (Width, Height, Channels) = (width, height, channels);
     }
 
-    public ImageRequest(ImageShape shape)
-        : this(shape.Width, shape.Height, shape.Channels)
-    {
-    }
+    public ImageRequest(ImageShape shape, ResizeMode resizeMode)
+        : this(shape.Width, shape.Height, shape.Channels) => ResizeMode = resizeMode;
 
     public int? Width { get; }
 
     public int? Height { get; }
 
     public int? Channels { get; }
+
+    public ResizeMode ResizeMode { get; init; }
 
     private static void CheckSide(int? side, string name)
     {

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Stretches a bitmap to planes [channels, height, width] of bytes: transparent pixels over white, colour to grey by the luma weights of
+/// Resizes a bitmap to planes [channels, height, width] of bytes: transparent pixels over white, colour to grey by the luma weights of
 /// BT.601, size by <see cref="AxisWeights"/> along rows, then along columns, in float and rounded once.
 /// </summary>
 internal sealed class ImageScaler
@@ -14,39 +14,45 @@ internal sealed class ImageScaler
 
     public static float Grey(float red, float green, float blue) => (0.299f * red) + (0.587f * green) + (0.114f * blue);
 
-    public void Scale(Bitmap source, ImageShape shape, Span<byte> planes)
+    public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
     {
-        Prepare(ref _horizontal, source.Width, shape.Width);
-        Prepare(ref _vertical, source.Height, shape.Height);
+        ResizeGeometry geometry = ResizeGeometry.Of(mode, source.Width, source.Height, shape.Width, shape.Height);
+        PixelBox target = geometry.Target;
+        Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width);
+        Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height);
         int channels = source.Format == BitmapFormat.Grey ? 1 : shape.Channels;
-        int stride = channels * shape.Width;
+        int stride = channels * target.Width;
         Span<float> row = Buffer(ref _row, channels * source.Width);
         Span<float> rows = Buffer(ref _rows, stride * source.Height);
         Span<float> sum = Buffer(ref _sum, stride);
 
-        for (int y = 0; y < source.Height; y++)
+        (int first, int last) = _vertical.Used;
+        for (int y = first; y < last; y++)
         {
             ToPlanes(source.Row(y), source.Format, channels, row);
             for (int channel = 0; channel < channels; channel++)
-                ScaleRow(row.Slice(channel * source.Width, source.Width), rows.Slice((y * stride) + (channel * shape.Width), shape.Width));
+                ScaleRow(row.Slice(channel * source.Width, source.Width), rows.Slice((y * stride) + (channel * target.Width), target.Width));
         }
 
+        if (target.Width < shape.Width || target.Height < shape.Height)
+            planes.Clear();
         int area = shape.Height * shape.Width;
-        for (int y = 0; y < shape.Height; y++)
+        for (int y = 0; y < target.Height; y++)
         {
             SumRows(y, rows, sum);
+            int start = ((target.Top + y) * shape.Width) + target.Left;
             for (int channel = 0; channel < channels; channel++)
-                Round(sum.Slice(channel * shape.Width, shape.Width), planes.Slice((channel * area) + (y * shape.Width), shape.Width));
+                Round(sum.Slice(channel * target.Width, target.Width), planes.Slice((channel * area) + start, target.Width));
         }
 
         for (int channel = channels; channel < shape.Channels; channel++)
             planes[..area].CopyTo(planes[(channel * area)..]);
     }
 
-    private static void Prepare(ref AxisWeights weights, int source, int target)
+    private static void Prepare(ref AxisWeights weights, int source, int target, double from, double length)
     {
-        if (weights.Source != source || weights.Target != target)
-            weights = new AxisWeights(source, target);
+        if (weights.Source != source || weights.Target != target || weights.From != from || weights.Length != length)
+            weights = new AxisWeights(source, target, from, length);
     }
 
     private static Span<float> Buffer(ref float[] buffer, int length)

@@ -31,6 +31,6 @@ internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataVie
         ReadOnlySpan<byte> values = _image.Pixels;
         var bitmap = new Bitmap(values, _image.Width, _image.Height, values.Length / _image.Height,
             format == MLPixelFormat.Rgba32 ? BitmapFormat.Rgba : BitmapFormat.Bgra);
-        _scaler.Scale(bitmap, shape, pixels);
+        _scaler.Scale(bitmap, shape, pixels, Column.ResizeMode);
     }
 }

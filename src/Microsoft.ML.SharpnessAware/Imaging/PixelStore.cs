@@ -27,6 +27,9 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
         return new Span<byte>((byte*)_block + (_usedRows++ * _rowBytes), _rowBytes);
     }
 
+    /// <summary>Takes back the last <see cref="NextRow"/>.</summary>
+    public void DropRow() => _usedRows--;
+
     /// <summary>The tensor of all rows, which the caller owns; the store is empty afterwards.</summary>
     public Tensor Complete()
     {

@@ -33,6 +33,23 @@ internal static class ClassificationBatch
         CheckRange(labels, classes: logits.shape[1]);
     }
 
+    public static void CheckShare(Tensor logits, Tensor share)
+    {
+        if (!share.is_floating_point() || share.dim() != 1 || share.shape[0] != logits.shape[0])
+        {
+            throw new ArgumentException(
+                $"The share of the first label must be a floating-point tensor of shape [batch], but is {Describe(share)} " +
+                $"where the logits are {Describe(logits)}.", nameof(share));
+        }
+        if (share.device_type != logits.device_type || share.device_index != logits.device_index)
+        {
+            throw new ArgumentException(
+                $"The share of the first label is on {share.device} but the logits on {logits.device}; move them to one device.", nameof(share));
+        }
+        if (share.device_type == DeviceType.CPU && !((share >= 0) & (share <= 1)).all().item<bool>())
+            throw new ArgumentException("The share of the first label must be in [0, 1] for each sample.", nameof(share));
+    }
+
     // On a GPU the check would make every pass wait for the device, and libtorch's own assertion stops the process there.
     private static void CheckRange(Tensor labels, long classes)
     {

@@ -99,8 +99,34 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
     public double Step(Func<Tensor> logits, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(labels);
+        return Step(logits, new BatchLabels(labels));
+    }
+
+    /// <summary>
+    /// Trains on one mini-batch of mixed samples (mixup, CutMix), whose loss is λ ℓ(y₁) + (1 − λ) ℓ(y₂).
+    /// </summary>
+    /// <param name="logits">As for a step with one label a sample.</param>
+    /// <param name="labels">The first label y₁ of each sample, int64, shape [batch], on the device of the logits.</param>
+    /// <param name="otherLabels">The second label y₂ of each sample, likewise.</param>
+    /// <param name="share">λ, the share of the first label, in [0, 1], floating point, shape [batch], on the device of the logits.</param>
+    /// <returns>The mean of the mixed losses, without CSAM's damping, of the first pass. Unless all λ are 0 or 1 it cannot reach 0.</returns>
+    /// <remarks>
+    /// CSAM damps each of the two terms by the probability of its own label: λ f(p₁) ℓ(y₁) + (1 − λ) f(p₂) ℓ(y₂). At most one of the two
+    /// probabilities is above ½, so at most one term is damped; and where λ is 1, or both labels are the same, it is the loss of one label.
+    /// </remarks>
+    /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
+    public double Step(Func<Tensor> logits, Tensor labels, Tensor otherLabels, Tensor share)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        ArgumentNullException.ThrowIfNull(otherLabels);
+        ArgumentNullException.ThrowIfNull(share);
+        return Step(logits, new BatchLabels(labels, otherLabels, share));
+    }
+
+    private double Step(Func<Tensor> logits, BatchLabels labels)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
         ObjectDisposedException.ThrowIf(_disposed, this);
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -167,17 +193,18 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// One forward and backward pass at the present weights: leaves the gradient of the loss damped by γ in G, and returns the undamped
     /// mean loss and the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖.
     /// </summary>
-    private (double Loss, double Norm) Pass(Func<Tensor> forward, Tensor labels, double gamma)
+    private (double Loss, double Norm) Pass(Func<Tensor> forward, BatchLabels labels, double gamma)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor loss;
         using (enable_grad())
         {
             Tensor logits = forward();
-            ClassificationBatch.Check(logits, labels);
-            Tensor perSample = _loss.PerSample(logits, labels);
-            loss = perSample.mean();
-            Tensor objective = gamma == 0 ? loss : (perSample * CalibratedFactor.PerSample(logits, labels, gamma)).mean();
+            labels.Check(logits);
+            Tensor[] perSample = Array.ConvertAll(labels.All, y => _loss.PerSample(logits, y));
+            loss = labels.Mix(perSample).mean();
+            Tensor objective = gamma == 0 ? loss : labels.Mix(
+                [.. perSample.Zip(labels.All, (l, y) => l * CalibratedFactor.PerSample(logits, y, gamma))]).mean();
             _parameters.PrepareGradient();
             objective.backward();
         }

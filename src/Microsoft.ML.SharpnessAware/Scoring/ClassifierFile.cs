@@ -16,11 +16,13 @@ internal static class ClassifierFile
 {
     public const string LoaderSignature = "SharpnessAwareImage";
     internal const string WeightsName = "weights.safetensors";
+    private const uint VersionResizeMode = 0x00010002;
 
     private static VersionInfo GetVersionInfo() => new(
         modelSignature: "SHARPIMG",
-        verWrittenCur: 0x00010001, // Initial
-        verReadableCur: 0x00010001,
+        // verWrittenCur: 0x00010001, // Initial
+        verWrittenCur: VersionResizeMode,
+        verReadableCur: VersionResizeMode, // an older library would score with another ResizeMode than was trained with
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(ClassifierFile).Assembly.FullName);
@@ -102,6 +104,7 @@ internal static class ClassifierFile
         writer.Write(classifier.Shape.Height);
         writer.Write(classifier.Shape.Width);
         writer.Write((byte)classifier.PixelType);
+        writer.Write((byte)classifier.ResizeMode);
         writer.WriteDoubles(classifier.Normalization.Mean);
         writer.WriteDoubles(classifier.Normalization.StandardDeviation);
         writer.Write(description.Temperature);
@@ -123,6 +126,7 @@ internal static class ClassifierFile
         int numberOfClasses = reader.ReadInt32();
         var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
         var pixelType = (ScalarType)reader.ReadByte();
+        ResizeMode resizeMode = ctx.Header.ModelVerWritten >= VersionResizeMode ? reader.ReadResizeMode() : ResizeMode.Stretch;
         double[] mean = reader.ReadDoubles(), standardDeviation = reader.ReadDoubles();
         double temperature = reader.ReadDouble();
         SharpnessAwareMethod method = reader.ReadMethod();
@@ -143,7 +147,10 @@ internal static class ClassifierFile
         network.eval();
         scope.Detach(network.parameters().Concat(network.buffers()));
         var normalization = new Normalization(mean, standardDeviation, device);
-        var classifier = new ImageClassifier(architecture, network, device, shape, pixelType, normalization, numberOfClasses);
+        var classifier = new ImageClassifier(architecture, network, device, shape, pixelType, normalization, numberOfClasses)
+        {
+            ResizeMode = resizeMode,
+        };
         return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
         {
             FeatureColumnName = featureColumnName,

@@ -21,6 +21,14 @@ internal static class DescriptionFormat
         Gamma = reader.ReadDouble(),
     };
 
+    public static ResizeMode ReadResizeMode(this BinaryReader reader)
+    {
+        var mode = (ResizeMode)reader.ReadByte();
+        return Enum.IsDefined(mode)
+            ? mode
+            : throw new FormatException($"The model file asks for resize mode {(int)mode}, which this version does not know: update the library.");
+    }
+
     public static void WriteHistory(this BinaryWriter writer, IReadOnlyList<EpochMetrics> history)
     {
         writer.Write(history.Count);

@@ -33,6 +33,9 @@ internal sealed class ImageClassifier : IDisposable
 
     public ImageShape Shape { get; }
 
+    /// <summary>How images are brought to the shape.</summary>
+    public ResizeMode ResizeMode { get; init; }
+
     /// <summary>Type of the pixels that the network was trained on: Byte or Float32.</summary>
     public ScalarType PixelType { get; }
 

@@ -126,7 +126,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         input, _description.ScoreColumnName, _description.PredictedLabelColumnName, Classifier.NumberOfClasses, _description.LabelValues);
 
     internal ImageColumn BindImages(DataViewSchema schema) =>
-        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType);
+        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.ResizeMode);
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 }

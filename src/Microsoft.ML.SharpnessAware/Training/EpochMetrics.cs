@@ -11,7 +11,10 @@ public sealed record EpochMetrics
     /// <summary>How many epochs were asked for.</summary>
     public required int TotalEpochs { get; init; }
 
-    /// <summary>Mean of the training loss over the epoch's images, taken at the unperturbed weights before each step.</summary>
+    /// <summary>
+    /// Mean of the training loss over the epoch's images as augmented, taken at the unperturbed weights before each step. With mixup or
+    /// CutMix it is that of the mixed labels, λ ℓ(y₁) + (1 − λ) ℓ(y₂), which no network brings to 0: compare it between epochs only.
+    /// </summary>
     public required double TrainLoss { get; init; }
 
     /// <summary>Share of validation images whose most probable class is right, in [0, 1]; NaN without validation images.</summary>

@@ -92,6 +92,19 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? ImageChannels { get; set; }
 
         /// <summary>
+        /// How images of another proportion are brought to that size, in training and, since it is saved in the model, in scoring. Default
+        /// <see cref="ResizeMode.Stretch"/>: nothing is lost. Pixel vectors are never resized.
+        /// </summary>
+        public ResizeMode ResizeMode { get; set; } = ResizeMode.Stretch;
+
+        /// <summary>
+        /// What to do about images that cannot be used, in the training and the validation data. Default
+        /// <see cref="OnBadImage.Error"/>, which names all of them: a training set with holes is for the user to decide on. A file
+        /// that cannot be opened at all is an error always, and so is a bad image in scoring.
+        /// </summary>
+        public OnBadImage OnBadImage { get; set; } = OnBadImage.Error;
+
+        /// <summary>
         /// Largest number of images in a mini-batch; an epoch's batches are made equal in size. Default 64: small enough for many steps
         /// on a data set of a few hundred images, large enough to keep two cores busy.
         /// </summary>
@@ -119,6 +132,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data.</summary>
         public Augmentation Augmentation { get; set; } = Augmentation.None;
+
+        /// <summary>
+        /// What the network's input is normalised with. Default <see cref="PixelNormalization.FromData"/>: each channel gets mean 0 and
+        /// deviation 1 over the training images. For published weights take what they were trained with, such as
+        /// <see cref="PixelNormalization.ImageNet"/>. It is saved in the model.
+        /// </summary>
+        public PixelNormalization Normalization { get; set; } = PixelNormalization.FromData;
 
         /// <summary>Gradients with a larger norm are shortened to it before the update. Default: no limit.</summary>
         public double? MaxGradientNorm { get; set; }
@@ -192,7 +212,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Whether the features of an image are the same all along, so that they are computed once.</summary>
         internal bool FeaturesNeverChange => FreezeBackbone && Augmentation == Augmentation.None;
 
-        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels);
+        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { ResizeMode = ResizeMode };
 
         /// <summary>The settings that the weights depend on.</summary>
         internal RunFingerprint Fingerprint() => new RunFingerprint()
@@ -204,6 +224,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             .Add(nameof(Schedule), Schedule)
             .Add(nameof(Loss), Loss)
             .Add(nameof(Augmentation), Augmentation)
+            .Add(nameof(Normalization), Normalization)
             .Add(nameof(MaxGradientNorm), MaxGradientNorm)
             .Add(nameof(EarlyStoppingCriteria), EarlyStoppingCriteria)
             .Add(nameof(InitialWeights), InitialWeights)
@@ -229,6 +250,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             ArgumentNullException.ThrowIfNull(Schedule);
             ArgumentNullException.ThrowIfNull(Loss);
             ArgumentNullException.ThrowIfNull(Augmentation);
+            ArgumentNullException.ThrowIfNull(Normalization);
 
             AtLeastOne(BatchSize, nameof(BatchSize));
             AtLeastOne(Epoch, nameof(Epoch));
@@ -239,6 +261,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))
                 throw new ArgumentOutOfRangeException(nameof(ImageChannels), ImageChannels, "ImageChannels must be 1 or 3, or 4 for pixel vectors.");
+            if (!Enum.IsDefined(ResizeMode))
+                throw new ArgumentOutOfRangeException(nameof(ResizeMode), ResizeMode, "ResizeMode must be Stretch, Crop or Pad.");
+            if (!Enum.IsDefined(OnBadImage))
+                throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))
                 throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction, "ValidationSetFraction must be in [0, 1).");
             if (LearningRate is not (null or > 0 and < double.PositiveInfinity))

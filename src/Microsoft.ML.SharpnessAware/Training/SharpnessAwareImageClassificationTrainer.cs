@@ -89,11 +89,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using ImageDataset trainingImages = training;
         using ImageDataset? validationImages = validation;
 
-        using Normalization statistics = initialWeights?.NormalizationFor(training, channel) ?? Normalization.FromData(training);
+        using Normalization statistics = ChooseNormalization(training, initialWeights, channel);
         using var randomState = new TorchRandomState(seed);
         nn.Module<Tensor, Tensor> network = CreateNetwork(training, initialWeights, channel).to(device);
         var classifier = new ImageClassifier(
-            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses);
+            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
+        {
+            ResizeMode = _options.ResizeMode,
+        };
         try
         {
             TrainingCheckpoint? checkpoint = OpenCheckpoint(training, validation, seed, channel);
@@ -167,6 +170,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         return new TrainingCheckpoint(path, fingerprint, metric, channel);
     }
 
+    /// <summary>What the options ask for; by default what the initial weights were trained with, or else the images' own.</summary>
+    private Normalization ChooseNormalization(ImageDataset training, InitialWeights? initialWeights, IChannel channel) =>
+        (_options.Normalization == PixelNormalization.FromData ? initialWeights?.NormalizationFor(training, channel) : null)
+        ?? _options.Normalization.For(training);
+
     private InitialWeights? ReadInitialWeights(int seed)
     {
         // Loading a model makes a network, and that draws random numbers.
@@ -200,12 +208,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 
     private (ImageDataset Training, ImageDataset? Validation) LoadImages(IDataView input, LabelValues? labelValues, int seed, IChannel channel)
     {
-        ImageDataset all = ImageDataset.Load(input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled);
+        ImageDataset all = ImageDataset.Load(input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel));
         try
         {
             CheckClasses(all, labelValues, channel);
             if (_options.ValidationSet is IDataView set)
-                return (all, LoadValidationSet(set, all, labelValues));
+                return (all, LoadValidationSet(set, all, labelValues, channel));
 
             (long[] trainingRows, long[] validationRows) = StratifiedSplit.Split(all.Labels.data<long>().ToArray(), _options.ValidationSetFraction ?? 0, seed);
             if (validationRows.Length == 0)
@@ -220,7 +228,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         }
     }
 
-    private ImageDataset LoadValidationSet(IDataView set, ImageDataset training, LabelValues? labelValues)
+    private ImageDataset LoadValidationSet(IDataView set, ImageDataset training, LabelValues? labelValues, IChannel channel)
     {
         LabelColumn label = LabelColumn.Bind(set.Schema, _options.LabelColumnName);
         string? difference = label.NumberOfClasses == training.NumberOfClasses
@@ -230,8 +238,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             throw new InvalidOperationException(
                 $"Label column '{_options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
                 "Make both with the same fitted MapValueToKey transformer.");
-        return ImageDataset.Load(set, _options.FeatureColumnName, _options.LabelColumnName, new ImageRequest(training.Shape), CheckCancelled);
+        var request = new ImageRequest(training.Shape, _options.ResizeMode);
+        return ImageDataset.Load(set, _options.FeatureColumnName, _options.LabelColumnName, request, CheckCancelled, BadImages(channel));
     }
+
+    private BadImages BadImages(IChannel channel) => new(_options.OnBadImage, warning => channel.Warning(warning));
 
     private void CheckClasses(ImageDataset data, LabelValues? labelValues, IChannel channel)
     {

@@ -17,9 +17,9 @@ internal sealed class TrainingLoop(
     TrainingCheckpoint? checkpoint,
     Func<IReadOnlyList<EpochMetrics>, byte[]> model)
 {
-    private const int AugmentationStream = 2;
-
     private readonly BatchOrder _order = new(training.Count, options.BatchSize, seed);
+    private readonly Augmenter _augmenter = new(
+        options.Augmentation, seed, options.Augmentation.ChangesColors ? PixelScale.White(training) : 1, classifier.Normalization.Mean);
     private readonly BaseOptimizer _baseOptimizer = options.EffectiveBaseOptimizer;
     private readonly TrainingProgress _progress = new();
 
@@ -92,7 +92,6 @@ internal sealed class TrainingLoop(
     private void TrainOneEpoch(FineTuning tuning, SharpnessAwareOptimizer optimizer, TrainingState state)
     {
         int epoch = _progress.Epoch;
-        var augmentation = SeededRandom.Create(seed, AugmentationStream, epoch);
         classifier.Network.train(!tuning.BackboneIsFrozen);
         foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch).Skip(_progress.Batch))
         {
@@ -103,10 +102,11 @@ internal sealed class TrainingLoop(
             using (DisposeScope scope = NewDisposeScope())
             {
                 Tensor index = tensor(rows.ToArray(), device: CPU);
-                Tensor images = classifier.Prepare(options.Augmentation.Apply(training.Batch(index), augmentation));
+                AugmentedBatch batch = _augmenter.Apply(training.Batch(index), rows.Span, epoch, classifier.Device);
+                Tensor images = classifier.Prepare(batch.Pixels);
                 Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
                 Func<Tensor> logits = tuning.Logits(images);
-                double loss = Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, epoch);
+                double loss = Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, batch.Share, epoch);
                 _progress.StepDone(loss, rows.Length);
             }
 
@@ -115,11 +115,13 @@ internal sealed class TrainingLoop(
         }
     }
 
-    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, int epoch)
+    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, Tensor? share, int epoch)
     {
         try
         {
-            return optimizer.Step(logits, labels);
+            return share is null
+                ? optimizer.Step(logits, labels)
+                : optimizer.Step(logits, labels, LabelMixing.Partners(labels), share);
         }
         catch (TrainingDivergedException e)
         {

@@ -64,6 +64,24 @@ public sealed class EncodedImageTests
     }
 
     [TestMethod]
+    public void CmykFilesGiveTheirColours()
+    {
+        // Without black ink the components are red, green and blue; half of black halves them.
+        byte[] bright = ReadFile(TestImages.CmykJpeg(200, 60, 30, 255), 8, 8);
+        AssertNear([200, 60, 30], [bright[0], bright[64], bright[128]], 1);
+        byte[] dark = ReadFile(TestImages.CmykJpeg(200, 60, 128, 128), 8, 8);
+        AssertNear([100, 30, 64], [dark[9], dark[73], dark[137]], 1);
+        AssertNear([116], ReadFile(TestImages.CmykJpeg(100, 100, 255, 255), 8, 8, channels: 1)[..1], 2); // 0.886 · 100 + 0.114 · 255
+    }
+
+    [TestMethod]
+    public void GreyWithAlphaIsLaidOverWhite()
+    {
+        byte[] greyAlpha = TestImages.Png(3, 1, bitDepth: 8, colorType: 4, [0, 80, 255, 80, 0, 0, 128]);
+        AssertNear([80, 255, 127], ReadFile(greyAlpha, 3, 1, channels: 1), 1);
+    }
+
+    [TestMethod]
     public void TransparencyIsLaidOverWhite()
     {
         byte[] file = TestImages.Encode(3, 1, (x, _) => SKColors.Red.WithAlpha((byte)(x * 128 is 256 ? 255 : x * 128)));
@@ -101,6 +119,26 @@ public sealed class EncodedImageTests
         byte[] reduced = ReadFile(stripes, 32, 32);
         for (int x = 0; x < 32; x++)
             Assert.AreEqual(x % 2 * 255, reduced[x], 20.0, $"column {x}");
+    }
+
+    [TestMethod]
+    [DataRow(ResizeMode.Stretch)]
+    [DataRow(ResizeMode.Crop)]
+    [DataRow(ResizeMode.Pad)]
+    public void ShrinkingWhileDecodingIsCloseToDecodingAllAndAveraging(ResizeMode mode)
+    {
+        // Much like a photograph: large shapes, an edge, and texture down to single pixels. 1200 × 900 is read at 1/8 to 3/8.
+        var random = new Random(1);
+        byte[] file = TestImages.EncodeGrey(1200, 900, (x, y) => (byte)Math.Clamp(
+            128 + (70 * Math.Sin(x / 90.0) * Math.Cos(y / 70.0)) + ((x + (2 * y)) % 700 < 350 ? 30 : -30) + random.Next(-25, 26), 0, 255), SKEncodedImageFormat.Jpeg);
+        var shape = new ImageShape(1, 64, 64);
+        byte[] reduced = new byte[64 * 64], full = new byte[64 * 64];
+        new ImageDecoder().Decode(file, shape, reduced, mode);
+        using SKBitmap bitmap = SKBitmap.Decode(file, new SKImageInfo(1200, 900, SKColorType.Gray8));
+        new ImageScaler().Scale(new Bitmap(bitmap.GetPixelSpan(), 1200, 900, bitmap.RowBytes, BitmapFormat.Grey), shape, full, mode);
+        int[] differences = [.. reduced.Zip(full, (a, b) => Math.Abs(a - b))];
+        Assert.IsLessThanOrEqualTo(6, differences.Max());
+        Assert.IsLessThan(0.8, differences.Average());
     }
 
     [TestMethod]

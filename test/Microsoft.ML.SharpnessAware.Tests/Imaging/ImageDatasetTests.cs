@@ -161,6 +161,73 @@ public sealed class ImageDatasetTests
         }
     }
 
+    [TestMethod]
+    public void AllBadImagesAreNamedAtOnce()
+    {
+        byte[] good = TestImages.EncodeGrey(2, 2, (_, _) => 9), broken = "no image"u8.ToArray();
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Load(Files(good, broken, good, [], broken))).Message;
+        Assert.AreEqual(
+            "3 of 5 images cannot be used: " +
+            "Column 'Image', row 1 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp or webp), or too few of one; " +
+            "Column 'Image', row 3 (counting from 0): the image is empty (no bytes); " +
+            "Column 'Image', row 4 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp or webp), or too few of one. " +
+            "Correct or remove them, or set OnBadImage to Skip.", message);
+    }
+
+    [TestMethod]
+    public void ManyBadImagesAreCountedAndTwentyNamed()
+    {
+        byte[][] files = [.. Enumerable.Repeat("no image"u8.ToArray(), 30), TestImages.EncodeGrey(2, 2, (_, _) => 9)];
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Load(Files(files))).Message;
+        StringAssert.StartsWith(message, "30 of 31 images cannot be used: Column 'Image', row 0 ");
+        StringAssert.Contains(message, "row 19 ");
+        StringAssert.Contains(message, "; and 10 more. Correct");
+        Assert.DoesNotContain("row 20 ", message);
+    }
+
+    [TestMethod]
+    public void SkippedImagesLeaveTheOthersWithTheirLabels()
+    {
+        FileRow[] rows = [.. Enumerable.Range(0, 7).Select(i => new FileRow
+        {
+            Image = i % 3 == 0 ? "no image"u8.ToArray() : TestImages.EncodeGrey(2, 2, (_, _) => (byte)(10 * i)),
+            Label = (uint)(i % 3),
+        })];
+        List<string> warnings = [];
+        using ImageDataset data = ImageDataset.Load(View(rows), "Image", "Label", new(2, 2), badImages: new BadImages(OnBadImage.Skip, warnings.Add));
+        CollectionAssert.AreEqual(new long[] { 1, 2, 1, 2 }, data.Labels.data<long>().ToArray());
+        using Tensor pixels = data.Batch(0, 4);
+        CollectionAssert.AreEqual(new byte[] { 10, 20, 40, 50 }, pixels.select(1, 0).select(1, 0).select(1, 0).contiguous().data<byte>().ToArray());
+        StringAssert.StartsWith(warnings.Single(), "3 of 7 images cannot be used and are left out (OnBadImage = Skip): Column 'Image', row 0 ");
+    }
+
+    [TestMethod]
+    public void WhereNoImageIsLeftSkippingIsAnErrorToo()
+    {
+        string message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => ImageDataset.Load(Files([], []), "Image", "Label", new(), badImages: new BadImages(OnBadImage.Skip))).Message;
+        StringAssert.StartsWith(message, "2 of 2 images cannot be used");
+        StringAssert.EndsWith(message, "None is left.");
+    }
+
+    [TestMethod]
+    public void AnImageOfOtherChannelsIsASettingToCorrectAndNotSkipped()
+    {
+        byte[] grey = TestImages.EncodeGrey(2, 2, (_, _) => 9), color = TestImages.Encode(2, 2, (_, _) => SkiaSharp.SKColors.Red);
+        string message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => ImageDataset.Load(Files(grey, color), "Image", "Label", new(), badImages: new BadImages(OnBadImage.Skip))).Message;
+        StringAssert.Contains(message, "row 1 (counting from 0): the image has 3 channels");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Load(Files(grey, color, color))).Message, "2 of 3 images");
+    }
+
+    [TestMethod]
+    public void PixelsThatAreNoNumbersMayBeSkipped()
+    {
+        IDataView data = Pixels([1, 1, 2], Dense(1f, 2f), Dense(float.NaN, 2f), Dense(3f, 4f));
+        using ImageDataset rest = ImageDataset.Load(data, "Image", "Label", new(), badImages: new BadImages(OnBadImage.Skip));
+        Assert.AreEqual(2, rest.Count);
+    }
+
     private static ImageDataset Load(IDataView data) => ImageDataset.Load(data, "Image", "Label", new());
 
     private static IDataView Rows(int count)

@@ -56,32 +56,96 @@ public sealed class ImageFolderTests
     }
 
     [TestMethod]
-    public void HiddenFilesAreIgnoredAndForeignOnesNamedInTheLog()
+    public void HiddenFilesAreIgnoredAndForeignOnesNamedInOneWarning()
     {
         Write("a/1.png", "x");
         Write("a/.2.png", "x");
         Write("a/notes.txt", "x");
-        Write("a/deeper/3.png", "x");
+        Write("a/deeper/list.csv", "x");
         Write(".git/4.png", "x");
         Write("readme.md", "x");
+        Write("loose.png", "x");
         Directory.CreateDirectory(Path.Combine(_folder, "empty"));
         Assert.AreEqual(1, Load(_folder).GetRowCount());
-        string log = string.Join("\n", _warnings);
-        foreach (string named in new[] { "notes.txt", "deeper", "readme.md", "no class 'empty'" })
-            StringAssert.Contains(log, named);
-        Assert.HasCount(3, _warnings);
+        Assert.HasCount(2, _warnings);
+        StringAssert.Contains(_warnings[0], $"4 files of '{_folder}' are no images of a class and are left out: a/deeper/list.csv, a/notes.txt, loose.png, readme.md");
+        StringAssert.Contains(_warnings[1], "have no images and make no class: empty");
+    }
+
+    [TestMethod]
+    public void AWarningNamesTwentyFilesAndCountsAll()
+    {
+        Write("a/1.png", "x");
+        for (int i = 0; i < 25; i++)
+            Write($"a/notes {i:00}.txt", "x");
+        Load(_folder);
+        StringAssert.Contains(_warnings.Single(), "25 files of");
+        StringAssert.EndsWith(_warnings.Single(), "a/notes 19.txt, …");
+    }
+
+    [TestMethod]
+    public void ImagesOfDeeperFoldersBelongToTheFirstOne()
+    {
+        foreach (string file in new[] { "dog/b.png", "cat/outdoors/night/1.png", "cat/2.png", "cat/indoors/3.png" })
+            Write(file, "x");
+        AssertRows(Load(_folder), "cat: cat/2.png", "cat: cat/indoors/3.png", "cat: cat/outdoors/night/1.png", "dog: dog/b.png");
+        Assert.IsEmpty(_warnings);
+    }
+
+    [TestMethod]
+    public void AFlatFolderTakesItsLabelsFromTheFileNames()
+    {
+        foreach (string file in new[] { "dog_1.png", "cat-2.jpg", "cat 10.gif", "more/cat3.png", "dog.webp", "7.png" })
+            Write(file, "x");
+        AssertRows(_context.Data.LoadImagesFromFolder(_folder, ImageLabel.FileName),
+            "cat: cat 10.gif", "cat: cat-2.jpg", "cat: more/cat3.png", "dog: dog.webp", "dog: dog_1.png");
+        StringAssert.Contains(_warnings.Single(), "left out: 7.png");
+    }
+
+    [TestMethod]
+    public void LabelsMayComeFromAnyFunctionOfThePath()
+    {
+        foreach (string file in new[] { "2023/dog/1.png", "2024/cat/2.png", "2024/3.png" })
+            Write(file, "x");
+        AssertRows(_context.Data.LoadImagesFromFolder(_folder, path => path.Split('/') is [_, string label, _] ? label : null),
+            "cat: 2024/cat/2.png", "dog: 2023/dog/1.png");
+        Assert.AreEqual("class 1", ImageLabel.FileNameBefore("_")("x/class 1_2_3.png"));
+        Assert.IsNull(ImageLabel.FileNameBefore("_")("x_y/1.png"));
+    }
+
+    [TestMethod]
+    public void ALinkToAFolderAboveIsLeftOut()
+    {
+        Write("a/1.png", "x");
+        try
+        {
+            Directory.CreateSymbolicLink(Path.Combine(_folder, "a", "back"), _folder);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Assert.Inconclusive("Links cannot be made here: " + exception.Message);
+        }
+        AssertRows(Load(_folder), "a: a/1.png");
+        StringAssert.Contains(_warnings.Single(), "a/back");
     }
 
     [TestMethod]
     public void AFolderWithoutImagesIsAnErrorThatSaysWhatIsMissing()
     {
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Load(_folder)).Message, "has no sub-folders");
-        Write("a/notes.txt", "x");
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Load(_folder)).Message, "have no images");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Load(_folder)).Message, "has no images (.png");
+        Write("notes.txt", "x");
+        Write("1.png", "x");
+        string message = Assert.ThrowsExactly<InvalidDataException>(() => Load(_folder)).Message;
+        StringAssert.Contains(message, "A label is the name of the sub-folder");
+        StringAssert.Contains(message, "Left out: 1.png, notes.txt.");
         string missing = Path.Combine(_folder, "nowhere");
         StringAssert.Contains(Assert.ThrowsExactly<DirectoryNotFoundException>(() => Load(missing)).Message, missing);
         Assert.ThrowsExactly<ArgumentException>(() => Load(""));
     }
+
+    private void AssertRows(IDataView data, params string[] expected) => CollectionAssert.AreEqual(expected,
+        data.GetColumn<string>("Label").Zip(data.GetColumn<string>("ImagePath"),
+            (label, path) => $"{label}: {Path.GetRelativePath(_folder, path).Replace('\\', '/')}").ToArray());
 
     [TestMethod]
     public void AnUndecodableFileIsNamedWhenTheDataSetIsLoaded()

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.ML.Data;
 using SkiaSharp;
 
@@ -41,6 +42,36 @@ internal static class TestImages
             0xFF, 0xE1, 0, 34, .. "Exif\0\0II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0,
         ];
         return [.. jpeg[..2], .. exif, .. jpeg[2..]];
+    }
+
+    /// <summary>
+    /// A JPEG file of 8 × 8 pixels of one colour with four components, written by hand: baseline, a DC coefficient each, with Adobe's marker,
+    /// which says CMYK and means that the values are stored inverted (255 is no ink).
+    /// </summary>
+    public static byte[] CmykJpeg(params ReadOnlySpan<byte> components)
+    {
+        // Quantised by 8, the DC coefficient of a flat block is its value less 128. Codes: 4 bits for the length of a value, and 0 for the end of a block.
+        var bits = new StringBuilder();
+        foreach (byte component in components)
+        {
+            int value = component - 128, length = value == 0 ? 0 : (int)Math.Log2(Math.Abs(value)) + 1;
+            bits.Append(Convert.ToString(length, 2).PadLeft(4, '0'));
+            if (length > 0)
+                bits.Append(Convert.ToString(value > 0 ? value : value + (1 << length) - 1, 2).PadLeft(length, '0'));
+            bits.Append('0');
+        }
+
+        string padded = bits.ToString().PadRight((bits.Length + 7) / 8 * 8, '1');
+        byte[] scan = [.. padded.Chunk(8).Select(eight => Convert.ToByte(new string(eight), 2)).SelectMany(b => b == 0xFF ? new byte[] { 0xFF, 0 } : [b])];
+        return
+        [
+            0xFF, 0xD8, 0xFF, 0xEE, 0, 14, .. "Adobe"u8, 0, 100, 0, 0, 0, 0, 0, // no transform: CMYK
+            0xFF, 0xDB, 0, 67, 0, .. Enumerable.Repeat((byte)8, 64),
+            0xFF, 0xC0, 0, 20, 8, 0, 8, 0, 8, 4, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0,
+            0xFF, 0xC4, 0, 28, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+            0xFF, 0xC4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            0xFF, 0xDA, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0, .. scan, 0xFF, 0xD9,
+        ];
     }
 
     /// <summary>A PNG file written by hand: any header, a palette if there is one, and rows that start with their filter byte.</summary>

@@ -49,6 +49,50 @@ public sealed class ModelFileTests
     }
 
     [TestMethod]
+    public void AModelOfTheFirstVersionStretchesAsItDid()
+    {
+        NetworkArchitecture.Register("FlatForVersion1", classes => TorchSharp.torch.nn.Sequential(
+            ("flatten", TorchSharp.torch.nn.Flatten()), ("fc", TorchSharp.torch.nn.Linear(2 * 3, classes))));
+        using var loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(Path.Combine("Assets", "model-version-1.zip"), out _);
+        Assert.AreEqual(ResizeMode.Stretch, loaded.Classifier.ResizeMode);
+
+        // 12 × 3: five columns of black, two of grey, five of white; to 2 × 3.
+        byte[] wide = TestImages.Encode(12, 3, (x, _) => x < 5 ? SkiaSharp.SKColors.Black : x < 7 ? SkiaSharp.SKColors.Gray : SkiaSharp.SKColors.White);
+        IDataView data = MLContext.Data.LoadFromEnumerable([new EncodedRow { Label = "dark", Image = wide }]);
+        float[] score = Fitted.Scores(MLContext, loaded.Transform(Fitted.Keys(MLContext, data)))[0];
+        Assert.AreEqual(0.49821708f, score[0], 1e-6f);
+    }
+
+    [TestMethod]
+    [DataRow(ResizeMode.Crop)]
+    [DataRow(ResizeMode.Pad)]
+    public void TheResizeModeOfTrainingIsThatOfScoringAfterLoading(ResizeMode mode)
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Encoded(24));
+        using var trained = Fitted.Model(MLContext, data, options =>
+        {
+            (options.ResizeMode, options.ImageWidth, options.ImageHeight, options.Epoch) = (mode, 20, 12, 1);
+        });
+        using var stream = new MemoryStream();
+        MLContext.Model.Save(trained, data.Schema, stream);
+        using var loaded = (SharpnessAwareImageClassificationTransformer)new MLContext().Model.Load(stream, out _);
+        Assert.AreEqual(mode, loaded.Classifier.ResizeMode);
+        float[] scores = Flat(trained, data);
+        CollectionAssert.AreEqual(scores, Flat(loaded, data));
+
+        // The same images in their final form, so that no mode does anything, get the same scores from the same network.
+        ImageColumn column = ImageColumn.Bind(data.Schema, "Image", new ImageRequest(20, 12, 3) { ResizeMode = mode });
+        (_, byte[][] images) = TestRows.ReadAll<byte>(data, column);
+        IDataView resized = Fitted.View(MLContext, images.Select((image, i) => new EncodedRow
+        {
+            Label = Shapes.Names[i % 3],
+            Image = TestImages.Encode(20, 12, (x, y) => new SkiaSharp.SKColor(image[(y * 20) + x], image[240 + (y * 20) + x], image[480 + (y * 20) + x])),
+        }));
+        CollectionAssert.AreEqual(scores, Flat(loaded, resized));
+        Assert.AreEqual(mode == ResizeMode.Pad, images[0][0] == 0 && images[0][239] == 0);
+    }
+
+    [TestMethod]
     public void AFileCutShortIsRefused()
     {
         for (int length = 0; length < s_file.Length; length += Math.Max(1, s_file.Length / 40))
@@ -102,6 +146,8 @@ public sealed class ModelFileTests
     }
 
     private static ITransformer Load(byte[] file) => new MLContext().Model.Load(new MemoryStream(file), out _);
+
+    private static float[] Flat(ITransformer model, IDataView data) => [.. Fitted.Scores(MLContext, model.Transform(data)).SelectMany(row => row)];
 
     private static float[] AllScores(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(s_data)).SelectMany(row => row)];
 

@@ -47,6 +47,29 @@ public sealed class BadInputTests
     }
 
     [TestMethod]
+    public void SkippedImagesAreCountedInTheLogAndTheRestIsTrainedOn()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(30), validation = Shapes.Encoded(9, seed: 1);
+        foreach (int bad in new[] { 0, 7, 8 })
+            rows[bad].Image = [1, 2, 3];
+        validation[2].Image = [];
+        var warnings = new List<string>();
+        _mlContext.Log += (_, e) =>
+        {
+            if (e.Kind == Runtime.ChannelMessageKind.Warning)
+                warnings.Add(e.RawMessage);
+        };
+        using var model = Fitted.Model(_mlContext, Fitted.View(_mlContext, rows), options =>
+        {
+            options.OnBadImage = OnBadImage.Skip;
+            options.ValidationSet = Fitted.View(_mlContext, validation);
+            options.Epoch = 1;
+        });
+        StringAssert.Contains(warnings.First(warning => warning.Contains("3 of 30 images")), rows[7].ImagePath);
+        Assert.IsTrue(warnings.Any(warning => warning.Contains("1 of 9 images") && warning.Contains(validation[2].ImagePath)));
+    }
+
+    [TestMethod]
     public void AnImageThatCannotBeDecodedIsNamedWhenScoringToo()
     {
         List<EncodedRow> rows = Shapes.Encoded(30);

@@ -101,6 +101,76 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
+    public void MixedLabelsTrainReproduciblyAndLearn()
+    {
+        float[][] Train(out double accuracy)
+        {
+            var mlContext = new MLContext(3);
+            IDataView data = Fitted.View(mlContext, Shapes.Pixels(96));
+            using var model = Fitted.Model(mlContext, data, options =>
+            {
+                options.Augmentation = new() { Mixup = 0.5, CutMix = 1, Rotation = 5, ColorJitter = new(0.2, 0.2, 0.2, 0.1) };
+                options.Epoch = 6;
+            });
+            IDataView scored = model.Transform(data);
+            accuracy = mlContext.MulticlassClassification.Evaluate(scored).MacroAccuracy;
+            return Fitted.Scores(mlContext, scored);
+        }
+
+        float[][] first = Train(out double accuracy), again = Train(out _);
+        CollectionAssert.AreEqual(first.SelectMany(row => row).ToArray(), again.SelectMany(row => row).ToArray());
+        Assert.IsGreaterThan(0.8, accuracy);
+    }
+
+    [TestMethod]
+    public void MixedLabelsGiveAHigherTrainingLossThanTheImagesThemselves()
+    {
+        double LastLoss(Augmentation augmentation)
+        {
+            var mlContext = new MLContext(3);
+            using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(96)), options =>
+            {
+                options.Augmentation = augmentation;
+                options.Epoch = 6;
+            });
+            return model.History[^1].TrainLoss;
+        }
+
+        Assert.IsGreaterThan(LastLoss(Augmentation.None) + 0.2, LastLoss(new() { Mixup = 8 }));
+    }
+
+    [TestMethod]
+    public void ImageNetsStatisticsAreSavedInTheModel()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Encoded(24));
+        using var model = Fitted.Model(mlContext, data, options =>
+        {
+            options.Normalization = PixelNormalization.ImageNet;
+            options.ImageWidth = Shapes.Size;
+            options.Epoch = 1;
+        });
+        using var stream = new MemoryStream();
+        mlContext.Model.Save(model, data.Schema, stream);
+        using var loaded = (SharpnessAwareImageClassificationTransformer)mlContext.Model.Load(stream, out _);
+        Assert.AreEqual(0.485 * 255, loaded.Classifier.Normalization.Mean[0], 1e-9);
+        Assert.AreEqual(0.225 * 255, loaded.Classifier.Normalization.StandardDeviation[2], 1e-9);
+    }
+
+    [TestMethod]
+    public void ColoursOfFloatsOfNoKnownScaleAreAnErrorBeforeTraining()
+    {
+        var mlContext = new MLContext(1);
+        List<FloatRow> rows = Shapes.Floats(12);
+        rows[3].Image[0] = -0.5f;
+        IDataView data = Fitted.View(mlContext, rows);
+        string message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => Fitted.Model(mlContext, data, options => options.Augmentation = Augmentation.Light)).Message;
+        StringAssert.Contains(message, "run from -0.5 to");
+        Fitted.Model(mlContext, data, options => (options.Augmentation, options.Epoch) = (Augmentation.Standard, 1)).Dispose();
+    }
+
+    [TestMethod]
     public void TrainingLeavesTheApplicationsRandomStateAlone()
     {
         var mlContext = new MLContext(1);

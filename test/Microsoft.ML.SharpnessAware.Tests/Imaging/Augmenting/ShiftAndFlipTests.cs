@@ -5,28 +5,13 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware.Tests;
 
 [TestClass]
-public sealed class AugmentationTests
+public sealed class ShiftAndFlipTests
 {
-    [TestMethod]
-    public void PresetsAreWhatTheySay()
-    {
-        Assert.AreEqual(new Augmentation(), Augmentation.None);
-        Assert.AreEqual(new Augmentation { HorizontalFlip = true }, Augmentation.Flip);
-        Assert.AreEqual(new Augmentation { HorizontalFlip = true, CropPadding = 4 }, Augmentation.Standard);
-    }
-
-    [TestMethod]
-    public void PaddingOutOfRangeIsRefused()
-    {
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new Augmentation { CropPadding = -1 });
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Augmentation.Flip with { CropPadding = 1025 });
-    }
-
     [TestMethod]
     public void NoneIsTheBatchItself()
     {
         using Tensor pixels = Batch(4);
-        Assert.AreSame(pixels, Augmentation.None.Apply(pixels, new Random(1)));
+        Assert.AreSame(pixels, Apply(Augmentation.None, pixels, new Random(1)));
     }
 
     [TestMethod]
@@ -34,8 +19,8 @@ public sealed class AugmentationTests
     {
         using var scope = NewDisposeScope();
         Tensor pixels = Batch(6);
-        Tensor once = Augmentation.Flip.Apply(pixels, new Random(seed));
-        Tensor twice = Augmentation.Flip.Apply(once, new Random(seed));
+        Tensor once = Apply(Augmentation.Flip, pixels, new Random(seed));
+        Tensor twice = Apply(Augmentation.Flip, once, new Random(seed));
         CollectionAssert.AreEqual(Values(pixels), Values(twice));
     }, iter: 20);
 
@@ -44,7 +29,7 @@ public sealed class AugmentationTests
     {
         using var scope = NewDisposeScope();
         Tensor pixels = Batch(1000);
-        Tensor result = Augmentation.Flip.Apply(pixels, new Random(1));
+        Tensor result = Apply(Augmentation.Flip, pixels, new Random(1));
         Tensor same = result.eq(pixels).flatten(1).all(1);
         Tensor mirrored = result.eq(pixels.flip(3)).flatten(1).all(1);
         Assert.IsTrue((same | mirrored).all().item<bool>());
@@ -57,7 +42,7 @@ public sealed class AugmentationTests
         using var scope = NewDisposeScope();
         Tensor pixels = Batch(400);
         Tensor padded = nn.functional.pad(pixels, [2, 2, 2, 2]);
-        Tensor result = new Augmentation { CropPadding = 2 }.Apply(pixels, new Random(1));
+        Tensor result = Apply(new() { CropPadding = 2 }, pixels, new Random(1));
         var shifts = new HashSet<(long, long)>();
         for (long image = 0; image < 400; image++)
             shifts.Add(ShiftOf(padded[image], result[image]));
@@ -82,7 +67,7 @@ public sealed class AugmentationTests
     public void PaddingLargerThanTheImageMayPushItOut()
     {
         using var scope = NewDisposeScope();
-        Tensor result = new Augmentation { CropPadding = 100 }.Apply(Batch(20), new Random(1));
+        Tensor result = Apply(new() { CropPadding = 100 }, Batch(20), new Random(1));
         Assert.IsTrue(Values(result).Any(value => value == 0));
     }
 
@@ -91,8 +76,8 @@ public sealed class AugmentationTests
     {
         using var scope = NewDisposeScope();
         Tensor pixels = Batch(50);
-        Tensor bytes = Augmentation.Standard.Apply(pixels, new Random(7));
-        Tensor floats = Augmentation.Standard.Apply(pixels.to(float32), new Random(7));
+        Tensor bytes = Apply(Augmentation.Standard, pixels, new Random(7));
+        Tensor floats = Apply(Augmentation.Standard, pixels.to(float32), new Random(7));
         Assert.AreEqual(ScalarType.Byte, bytes.dtype);
         Assert.AreEqual(ScalarType.Float32, floats.dtype);
         CollectionAssert.AreEqual(Values(bytes), Values(floats.to_type(ScalarType.Byte)));
@@ -103,10 +88,10 @@ public sealed class AugmentationTests
     {
         using var scope = NewDisposeScope();
         Tensor pixels = Batch(50);
-        byte[] first = Values(Augmentation.Standard.Apply(pixels, new Random(3)));
+        byte[] first = Values(Apply(Augmentation.Standard, pixels, new Random(3)));
         manual_seed(99);
-        CollectionAssert.AreEqual(first, Values(Augmentation.Standard.Apply(pixels, new Random(3))));
-        CollectionAssert.AreNotEqual(first, Values(Augmentation.Standard.Apply(pixels, new Random(4))));
+        CollectionAssert.AreEqual(first, Values(Apply(Augmentation.Standard, pixels, new Random(3))));
+        CollectionAssert.AreNotEqual(first, Values(Apply(Augmentation.Standard, pixels, new Random(4))));
     }
 
     [TestMethod]
@@ -115,7 +100,7 @@ public sealed class AugmentationTests
         using Tensor pixels = Batch(50);
         byte[] Result(int seed)
         {
-            using Tensor result = Augmentation.Standard.Apply(pixels, SeededRandom.Create(1, seed));
+            using Tensor result = Apply(Augmentation.Standard, pixels, SeededRandom.Create(1, seed));
             return Values(result);
         }
 
@@ -129,7 +114,7 @@ public sealed class AugmentationTests
     {
         using Tensor pixels = Batch(3);
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        Augmentation.Standard.Apply(pixels, new Random(1)).Dispose();
+        Apply(Augmentation.Standard, pixels, new Random(1)).Dispose();
         Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
@@ -142,6 +127,9 @@ public sealed class AugmentationTests
         Assert.AreNotEqual(SeededRandom.Create(1).Next(), SeededRandom.Create(1, 0).Next());
         Assert.AreEqual(SeededRandom.Create(1, 2, 3).Next(), SeededRandom.Create(1, 2, 3).Next());
     }
+
+    private static Tensor Apply(Augmentation augmentation, Tensor pixels, Random random) => ShiftAndFlip.Apply(
+        pixels, augmentation.CropPadding, augmentation.HorizontalFlip, [.. Enumerable.Repeat(random, (int)pixels.shape[0])]);
 
     // Every value from 1 to 250 comes up, so that a moved pixel shows and a padded zero is never one.
     private static Tensor Batch(int images)

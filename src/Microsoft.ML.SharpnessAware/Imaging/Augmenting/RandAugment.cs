@@ -1,0 +1,100 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// N operations on each image, drawn evenly and one after the other from fourteen, all at magnitude M (RandAugment, Cubuk et al. 2020).
+/// </summary>
+/// <param name="NumberOfOperations">N, from 0 to 14. Default 2, as in the paper for ImageNet.</param>
+/// <param name="Magnitude">M, from 0 to 30. Default 9, as in the paper for ImageNet's ResNet-50.</param>
+/// <remarks>
+/// <para>
+/// Operations and magnitudes are torchvision's table of 31 levels. At level M, with a sign drawn at random: shear along x or y by 0.01 M;
+/// translation along x or y by 150/331 · M/30 of the side, in whole pixels; rotation by M degrees; brightness, colour, contrast and
+/// sharpness by factors 1 ± 0.03 M. Without a sign: posterise to 8 - round(M / 7.5) bits; solarise from 1 - M/30 of white on. Without a
+/// magnitude: identity, autocontrast, equalise.
+/// </para>
+/// <para>
+/// Geometry is interpolated linearly, and what comes from outside the image is black. Grey images: colour leaves them alone.
+/// </para>
+/// </remarks>
+public sealed record RandAugment(int NumberOfOperations = 2, int Magnitude = 9)
+{
+    internal const int MaxMagnitude = 30;
+    internal const int OperationCount = 14;
+
+    /// <summary>N, from 0 to 14.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 14].</exception>
+    public int NumberOfOperations { get; init => field = Between(value, OperationCount, nameof(NumberOfOperations)); } =
+        Between(NumberOfOperations, OperationCount, nameof(NumberOfOperations));
+
+    /// <summary>M, from 0 to 30.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 30].</exception>
+    public int Magnitude { get; init => field = Between(value, MaxMagnitude, nameof(Magnitude)); } =
+        Between(Magnitude, MaxMagnitude, nameof(Magnitude));
+
+    /// <summary>N and M, for logs.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{NumberOfOperations}, {Magnitude}");
+
+    internal void Draw(Random random, int width, int height, ImageSteps steps)
+    {
+        for (int i = 0; i < NumberOfOperations; i++)
+            Add(random.Next(OperationCount), sign: random.Next(2) == 0 ? 1 : -1, width, height, steps);
+    }
+
+    /// <summary>Adds operation <paramref name="index"/> of the table to an image's steps.</summary>
+    internal void Add(int index, int sign, int width, int height, ImageSteps steps)
+    {
+        double level = (double)Magnitude / MaxMagnitude, signed = sign * level;
+        switch (index)
+        {
+            case 0:
+                break; // identity
+            case 1:
+                steps.Add(AffineMap.ShearX(0.3 * signed, height));
+                break;
+            case 2:
+                steps.Add(AffineMap.ShearY(0.3 * signed, width));
+                break;
+            case 3:
+                steps.Add(AffineMap.Translation(Math.Truncate(150.0 / 331 * width * signed), 0));
+                break;
+            case 4:
+                steps.Add(AffineMap.Translation(0, Math.Truncate(150.0 / 331 * height * signed)));
+                break;
+            case 5:
+                steps.Add(AffineMap.Rotation(30 * signed));
+                break;
+            case 6:
+                steps.Add(ColorOperation.Brightness, 1 + (0.9 * signed));
+                break;
+            case 7:
+                steps.Add(ColorOperation.Saturation, 1 + (0.9 * signed));
+                break;
+            case 8:
+                steps.Add(ColorOperation.Contrast, 1 + (0.9 * signed));
+                break;
+            case 9:
+                steps.Add(ColorOperation.Sharpness, 1 + (0.9 * signed));
+                break;
+            case 10:
+                steps.Add(ColorOperation.Posterize, 1 << (int)Math.Round(4 * level));
+                break;
+            case 11:
+                steps.Add(ColorOperation.Solarize, 1 - level);
+                break;
+            case 12:
+                steps.Add(ColorOperation.AutoContrast, 0);
+                break;
+            case 13:
+                steps.Add(ColorOperation.Equalize, 0);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(index), index, $"There are {OperationCount} operations.");
+        }
+    }
+
+    private static int Between(int value, int maximum, string name) => value >= 0 && value <= maximum
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, $"{name} must be 0 to {maximum}.");
+}

@@ -1,0 +1,11 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What training does about images that cannot be used: files that are empty, damaged or no images, and pixels that are no numbers.</summary>
+public enum OnBadImage
+{
+    /// <summary>All images are looked at, and then an error names the bad ones.</summary>
+    Error,
+
+    /// <summary>Bad images are left out, and a warning in <see cref="MLContext.Log"/> counts and names them.</summary>
+    Skip,
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Which mean and standard deviation a network's input is normalised with: (x - mean) / standard deviation for each channel.</summary>
+public sealed class PixelNormalization
+{
+    private readonly double[]? _mean;
+    private readonly double[]? _standardDeviation;
+    private readonly string _name;
+
+    private PixelNormalization(string name, double[]? mean = null, double[]? standardDeviation = null) =>
+        (_name, _mean, _standardDeviation) = (name, mean, standardDeviation);
+
+    /// <summary>Those of the training images, channel by channel.</summary>
+    public static PixelNormalization FromData { get; } = new("from the data");
+
+    /// <summary>
+    /// Those of ImageNet's photographs, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) for red, green and blue in [0, 1]: what nearly all
+    /// published weights were trained with.
+    /// </summary>
+    public static PixelNormalization ImageNet { get; } = new("ImageNet", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+    /// <summary>Given ones, for weights that were trained with others; (0.5, 0.5, 0.5) twice is frequent.</summary>
+    /// <param name="mean">The mean of each channel, where black is 0 and white is 1.</param>
+    /// <param name="standardDeviation">The standard deviation of each channel, in the same units.</param>
+    /// <exception cref="ArgumentException">There are none, not as many means as deviations, or a deviation is not positive.</exception>
+    public static PixelNormalization Of(IEnumerable<double> mean, IEnumerable<double> standardDeviation)
+    {
+        ArgumentNullException.ThrowIfNull(mean);
+        ArgumentNullException.ThrowIfNull(standardDeviation);
+        double[] means = [.. mean], deviations = [.. standardDeviation];
+        if (means.Length == 0 || means.Length != deviations.Length)
+            throw new ArgumentException($"Each channel needs a mean and a deviation, not {means.Length} and {deviations.Length}.", nameof(mean));
+        if (!means.All(double.IsFinite))
+            throw new ArgumentException("Means must be finite numbers.", nameof(mean));
+        if (!deviations.All(value => value > 0 && double.IsFinite(value)))
+            throw new ArgumentException("Standard deviations must be finite and positive.", nameof(standardDeviation));
+        return new($"mean {Join(means)}, standard deviation {Join(deviations)}", means, deviations);
+
+        static string Join(double[] values) => $"({string.Join(", ", values.Select(value => value.ToString(CultureInfo.InvariantCulture)))})";
+    }
+
+    /// <summary>Where the numbers come from, for logs.</summary>
+    public override string ToString() => _name;
+
+    /// <summary>The numbers for training data, in the units of its pixels as they are stored.</summary>
+    /// <exception cref="InvalidOperationException">Given numbers do not suit the data.</exception>
+    internal Normalization For(ImageDataset training)
+    {
+        if (_mean is null || _standardDeviation is null)
+            return Normalization.FromData(training);
+        if (_mean.Length != training.Shape.Channels)
+        {
+            throw new InvalidOperationException(
+                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set ImageChannels to " +
+                $"{_mean.Length} to convert them, or normalise {FromData}.");
+        }
+
+        double white = PixelScale.White(training);
+        return new Normalization([.. _mean.Select(value => value * white)], [.. _standardDeviation.Select(value => value * white)]);
+    }
+}

@@ -1,0 +1,44 @@
+using System.Globalization;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Which value of a pixel is white, for what is defined on colours and not on numbers.</summary>
+internal static class PixelScale
+{
+    private const long ChunkRows = 1024;
+
+    /// <summary>255 for bytes; for floats 1 if they all lie in [0, 1], 255 if in [0, 255].</summary>
+    /// <exception cref="InvalidOperationException">Floats lie outside of [0, 255], so that nothing says what they mean.</exception>
+    public static double White(ImageDataset data) => data.PixelType == ScalarType.Byte
+        ? 255
+        : White(Chunks(data.Count, data.Batch));
+
+    /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
+    public static double White(Tensor pixels) => pixels.dtype == ScalarType.Byte
+        ? 255
+        : White(Chunks(pixels.shape[0], (start, count) => pixels.narrow(0, start, count)));
+
+    private static IEnumerable<(float Smallest, float Largest)> Chunks(long count, Func<long, long, Tensor> batch)
+    {
+        for (long start = 0; start < count; start += ChunkRows)
+        {
+            using var scope = NewDisposeScope();
+            Tensor chunk = batch(start, Math.Min(ChunkRows, count - start));
+            yield return (chunk.min().item<float>(), chunk.max().item<float>());
+        }
+    }
+
+    private static double White(IEnumerable<(float Smallest, float Largest)> chunks)
+    {
+        (float smallest, float largest) = chunks.Aggregate((a, b) => (Math.Min(a.Smallest, b.Smallest), Math.Max(a.Largest, b.Largest)));
+        return (smallest, largest) switch
+        {
+            ( >= 0, <= 1) => 1,
+            ( >= 0, <= 255) => 255,
+            _ => throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
+                $"The float pixels run from {smallest} to {largest}. Augmentation that changes colours (ColorJitter, RandAugment), statistics ") +
+                "that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings."),
+        };
+    }
+}
