@@ -11,7 +11,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Layer">The layer, which stays the network's.</param>
 internal sealed record ClassificationHead(string Name, Linear Layer)
 {
-    /// <summary>The last linear layer, in the order of registration, that has one output for each class; null where there is none.</summary>
+    /// <summary>
+    /// The last linear layer, in the order of registration, that has one output for each class; null where there is none.
+    /// </summary>
     internal static ClassificationHead? Find(nn.Module network, int numberOfClasses) =>
         Linears(network, prefix: "").LastOrDefault(head => head.Layer.weight.shape[0] == numberOfClasses);
 
@@ -19,8 +21,8 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
     /// <exception cref="InvalidOperationException">The network has no such layer.</exception>
     internal static ClassificationHead Of(nn.Module network, int numberOfClasses, string architecture) =>
         Find(network, numberOfClasses) ?? throw new InvalidOperationException(
-            $"Network '{architecture}' has no head that could be treated differently from its backbone: no linear layer with {numberOfClasses} " +
-            "outputs, one for each class, is registered as a component.");
+            $"Network '{architecture}' has no head that could be treated differently from its backbone: no linear layer with " +
+            $"{numberOfClasses} outputs, one for each class, is registered as a component.");
 
     /// <summary>Whether a name of the network's state dictionary is one of the head's parameters.</summary>
     internal bool Owns(string name) => name == $"{Name}.weight" || name == $"{Name}.bias";
@@ -70,6 +72,6 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
         first.shape.SequenceEqual(second.shape) && first.allclose(second, rtol: 1e-4, atol: 1e-6, equal_nan: true);
 
     private InvalidOperationException NotTheEnd() => new(
-        $"The network's head, the linear layer '{Name}', does not give its logits: something follows it, or it is not run by call() (forward() " +
-        "passes over hooks). A network whose backbone is frozen must end with a linear layer that is called once, on [batch, features].");
+        $"The network's head, the linear layer '{Name}', does not give its logits: something follows it, or it is not run by call() " +
+        "(forward() passes over hooks). A network whose backbone is frozen must end with a linear layer that is called once, on [batch, features].");
 }

@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>The networks that can be trained, by name; names are not case-sensitive.</summary>
 /// <remarks>
 /// Networks start from random weights, drawn from torch's global generator, or from those of a file (<c>Options.InitialWeights</c>).
-/// Sizes are trainable parameters at 3 channels and 10 classes (1,000 classes where noted); on a CPU the time of a step grows roughly with size and image area.
+/// Sizes are trainable parameters at 3 channels and 10 classes (1,000 classes where noted); on a CPU the time of a step grows roughly
+/// with size and image area.
 /// </remarks>
 public static class NetworkArchitecture
 {

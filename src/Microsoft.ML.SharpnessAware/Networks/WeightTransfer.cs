@@ -56,7 +56,9 @@ internal static class WeightTransfer
                 copies.Add((target, fitting));
         }
 
-        ThrowIfAny(("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched), ("With NaN or infinite values", notFinite));
+        ThrowIfAny(
+            ("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched),
+            ("With NaN or infinite values", notFinite));
         foreach ((Tensor target, Tensor source) in copies)
             target.copy_(source);
         return notes;
@@ -75,13 +77,13 @@ internal static class WeightTransfer
             return true;
         }
         // Only the number of classes may differ. Anything else is another network's head and is listed with the rest.
-        long classes = head.Layer.weight.shape[0];
+        long classes = head.Layer.weight.shape[0], fileClasses = 0;
         if (!names.All(name => weights.TryGetValue(name, out Tensor? tensor) && tensor.dim() == own[name].dim()
                 && tensor.shape.Skip(1).SequenceEqual(own[name].shape.Skip(1)))
-            || weights[names[0]].shape[0] == classes
-            || names.Any(name => weights[name].shape[0] != weights[names[0]].shape[0]))
+            || (fileClasses = weights[names[0]].shape[0]) == classes
+            || names.Any(name => weights[name].shape[0] != fileClasses))
             return false;
-        notes.Add($"The file's head '{head.Name}' has {weights[names[0]].shape[0]} classes and the data {classes}; it starts from random weights.");
+        notes.Add($"The file's head '{head.Name}' has {fileClasses} classes and the data {classes}; it starts from random weights.");
         return true;
     }
 
@@ -108,7 +110,8 @@ internal static class WeightTransfer
 
     /// <summary>[1, 1 + n², width] of the target's width.</summary>
     private static bool IsSquareGrid(Tensor source, Tensor target) =>
-        source.shape is [1, > 1, _] && source.shape[2] == target.shape[2] && Side(source) is long side && side * side == source.shape[1] - 1;
+        source.shape is [1, > 1, _] && source.shape[2] == target.shape[2]
+        && Side(source) is long side && side * side == source.shape[1] - 1;
 
     private static long Side(Tensor positions) => (long)Math.Round(Math.Sqrt(positions.shape[1] - 1));
 

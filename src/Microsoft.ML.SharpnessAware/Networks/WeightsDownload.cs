@@ -14,7 +14,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <example>
 /// <code>
 /// options.InitialWeights = await WeightsDownload.GetAsync(new Uri("https://example.org/resnet18.safetensors"),
-///     sha256: "…", cacheFolder: "weights", new Progress&lt;WeightsDownloadProgress&gt;(p => Console.Write($"\r{p.BytesReceived:N0} bytes")));
+///     sha256: "…", cacheFolder: "weights",
+///     new Progress&lt;WeightsDownloadProgress&gt;(p => Console.Write($"\r{p.BytesReceived:N0} bytes")));
 /// </code>
 /// </example>
 public static class WeightsDownload
@@ -35,8 +36,10 @@ public static class WeightsDownload
     /// <exception cref="HttpRequestException">The server cannot be reached, or does not give the file.</exception>
     /// <exception cref="IOException">The connection broke off (call again to continue), the cache cannot be written, or another download of
     /// the file is under way.</exception>
-    /// <exception cref="InvalidDataException">The file is another one than the checksum says, or too long. Nothing of it is kept.</exception>
-    public static async Task<string> GetAsync(Uri address, string sha256, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
+    /// <exception cref="InvalidDataException">The file is another one than the checksum says, or too long. Nothing of it is
+    /// kept.</exception>
+    public static async Task<string> GetAsync(
+        Uri address, string sha256, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
         CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -61,8 +64,8 @@ public static class WeightsDownload
             {
                 part.Discard(content);
                 throw new InvalidDataException(
-                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or it was " +
-                    "changed on the way. It is not kept.");
+                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or it " +
+                    "was changed on the way. It is not kept.");
             }
         }
         part.Complete();
@@ -72,10 +75,12 @@ public static class WeightsDownload
     /// <summary>The address's last segment with the checksum's start, so that different files of one name can lie side by side.</summary>
     private static string FileName(Uri address, string sha256)
     {
-        string name = string.Concat(Uri.UnescapeDataString(address.Segments[^1]).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '_'));
-        name = name.Trim('.', '_');
-        string stem = Path.GetFileNameWithoutExtension(name), extension = Path.GetExtension(name);
-        return $"{(stem.Length == 0 ? "weights" : stem[..Math.Min(stem.Length, 100)])}-{sha256[..16].ToLowerInvariant()}{extension[..Math.Min(extension.Length, 20)]}";
+        string segment = Uri.UnescapeDataString(address.Segments[^1]);
+        string name = string.Concat(segment.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '_')).Trim('.', '_');
+        string stem = Shortened(Path.GetFileNameWithoutExtension(name), 100), extension = Shortened(Path.GetExtension(name), 20);
+        return $"{(stem.Length == 0 ? "weights" : stem)}-{sha256[..16].ToLowerInvariant()}{extension}";
+
+        static string Shortened(string text, int length) => text[..Math.Min(text.Length, length)];
     }
 
     private static async Task<bool> IsCachedAsync(string path, string sha256, CancellationToken cancellationToken)
@@ -131,7 +136,8 @@ public static class WeightsDownload
     /// <summary>
     /// The answer whose body belongs behind what is there: the rest of the file, or all of it and what was there is gone.
     /// </summary>
-    private static async Task<HttpResponseMessage> RequestAsync(Uri address, PartialFile part, FileStream content, CancellationToken cancellationToken)
+    private static async Task<HttpResponseMessage> RequestAsync(
+        Uri address, PartialFile part, FileStream content, CancellationToken cancellationToken)
     {
         string? version = content.Length > 0 ? part.ReadVersion() : null;
         using var request = new HttpRequestMessage(HttpMethod.Get, address);
@@ -149,7 +155,8 @@ public static class WeightsDownload
         }
         catch (HttpRequestException e)
         {
-            throw new HttpRequestException(e.HttpRequestError, $"{address} cannot be reached, and the file is not in the cache. {e.Message}", e, e.StatusCode);
+            throw new HttpRequestException(
+                e.HttpRequestError, $"{address} cannot be reached, and the file is not in the cache. {e.Message}", e, e.StatusCode);
         }
 
         if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == content.Length)
@@ -162,13 +169,14 @@ public static class WeightsDownload
 
         using (response)
         {
-            if (version is null || response.StatusCode is not (HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable))
+            bool cannotContinueHere = response.StatusCode is HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable;
+            if (version is null || !cannotContinueHere)
             {
                 throw new HttpRequestException(
                     $"The server answered {(int)response.StatusCode} ({response.ReasonPhrase}) for {address}.", inner: null, response.StatusCode);
             }
         }
-        // It cannot continue here: without the part it can only be asked for the whole.
+        // Without the part it can only be asked for the whole.
         part.Discard(content);
         return await RequestAsync(address, part, content, cancellationToken).ConfigureAwait(false);
     }

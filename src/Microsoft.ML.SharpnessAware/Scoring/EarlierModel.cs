@@ -48,7 +48,10 @@ internal static class EarlierModel
             }
         }
         string[] folders =
-            [.. zip.Entries.Where(entry => entry.Name == ClassifierFile.WeightsName).Select(entry => Path.GetDirectoryName(entry.FullName) ?? "")];
+        [
+            .. zip.Entries.Where(entry => entry.Name == ClassifierFile.WeightsName)
+                .Select(entry => Path.GetDirectoryName(entry.FullName) ?? ""),
+        ];
         return folders switch
         {
             [string only] => only,

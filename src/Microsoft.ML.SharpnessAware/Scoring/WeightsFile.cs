@@ -59,7 +59,8 @@ internal static class WeightsFile
         }
     }
 
-    private static Dictionary<string, string> Metadata(ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) => new()
+    private static Dictionary<string, string> Metadata(
+        ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) => new()
     {
         [Format] = "pt",
         [Architecture] = classifier.Architecture,

@@ -27,7 +27,8 @@ internal sealed class BackboneFeatures : IDisposable
 
     /// <summary>Runs the backbone, in evaluation mode, over all images.</summary>
     /// <exception cref="InvalidOperationException">The network does not end with its head.</exception>
-    public static BackboneFeatures Compute(ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled)
+    public static BackboneFeatures Compute(
+        ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled)
     {
         ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
         classifier.Network.eval();

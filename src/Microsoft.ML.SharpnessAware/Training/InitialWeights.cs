@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The file of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.</summary>
+/// <summary>
+/// The file of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.
+/// </summary>
 internal sealed class InitialWeights : IDisposable
 {
     private readonly string _path;
@@ -69,8 +71,8 @@ internal sealed class InitialWeights : IDisposable
         if (normalization is null)
         {
             channel.Info(
-                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are {images.PixelType} " +
-                $"of {images.Shape.Channels}, so the statistics of the training images normalise them.");
+                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
+                $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
         }
         return normalization;
     }
@@ -92,7 +94,10 @@ internal sealed class InitialWeights : IDisposable
     {
         using SharpnessAwareImageClassificationTransformer model = EarlierModel.Read(env, file);
         if (!model.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
-            throw new InvalidDataException($"The model's network is '{model.Architecture}', and Arch is '{architecture}'. They must be the same.");
+        {
+            throw new InvalidDataException(
+                $"The model's network is '{model.Architecture}', and Arch is '{architecture}'. They must be the same.");
+        }
         using DisposeScope scope = NewDisposeScope();
         ImageClassifier classifier = model.Classifier;
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());

@@ -47,11 +47,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// torchvision's files fit <see cref="NetworkArchitecture.ResNet18"/>, 34 and 50 at any image size; timm's vit_tiny_patch16_224 and
         /// vit_small_patch16_224 fit <see cref="NetworkArchitecture.VitTiny"/> and <see cref="NetworkArchitecture.VitSmall"/> where both
         /// sides of the images are at least 112 pixels, positions being resized where they are not 224. A head of another number of classes
-        /// is left out, and the first convolution of a network for colour is summed over its channels for grey images; both are logged. PyTorch's own
-        /// files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
-        /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model file
-        /// and <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> do) and they are in the units of the data; otherwise by
-        /// those of the training images.</para>
+        /// is left out, and the first convolution of a network for colour is summed over its channels for grey images; both are logged.
+        /// PyTorch's own files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
+        /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model
+        /// file and <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> do) and they are in the units of the data;
+        /// otherwise by those of the training images.</para>
         /// </remarks>
         public string? InitialWeights { get; set; }
 
@@ -63,12 +63,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public bool FreezeBackbone { get; set; }
 
         /// <summary>
-        /// The number of epochs at the start in which only the head is trained, as with <see cref="FreezeBackbone"/>; then the whole network
-        /// is. Default 0. A few keep the large gradients of a random head away from good weights below it.
+        /// The number of epochs at the start in which only the head is trained, as with <see cref="FreezeBackbone"/>; then the whole
+        /// network is. Default 0. A few keep the large gradients of a random head away from good weights below it.
         /// </summary>
         /// <remarks>
-        /// The learning rate follows <see cref="Schedule"/> all along. When the backbone is freed, the optimiser's momentum or moments start
-        /// at zero, for the head as well.
+        /// The learning rate follows <see cref="Schedule"/> all along. When the backbone is freed, the optimiser's momentum or moments
+        /// start at zero, for the head as well.
         /// </remarks>
         public int FreezeEpochs { get; set; }
 
@@ -287,10 +287,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                     "BackboneLearningRateFactor must be positive and finite. To leave the backbone as it is, set FreezeBackbone.");
             if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
                 throw new ArgumentException(
-                    "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.", nameof(FreezeBackbone));
+                    "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.",
+                    nameof(FreezeBackbone));
             if ((FreezeBackbone || FreezeEpochs > 0) && InitialWeights is null && NetworkArchitecture.IsBuiltIn(Arch))
                 throw new ArgumentException(
-                    $"FreezeBackbone and FreezeEpochs need InitialWeights: without them the backbone of '{Arch}' has random weights.", nameof(InitialWeights));
+                    $"FreezeBackbone and FreezeEpochs need InitialWeights: without them the backbone of '{Arch}' has random weights.",
+                    nameof(InitialWeights));
         }
 
         private static void AtLeastOne(int? value, string name)

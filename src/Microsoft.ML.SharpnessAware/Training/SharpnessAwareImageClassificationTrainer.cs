@@ -72,7 +72,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="InvalidOperationException">
     /// An image or a label cannot be used (the message names column, row and, where known, file), or libtorch is missing.
     /// </exception>
-    /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> is damaged or does not fit the network.</exception>
+    /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> is damaged or does not fit.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
@@ -136,7 +136,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             return Run(_options, classifier, training, validation);
 
         using BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, CheckCancelled);
-        channel.Info($"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; the head is trained on their features.");
+        channel.Info(
+            $"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; the head is trained on their features.");
         Options headOptions = _options.Clone();
         headOptions.FreezeBackbone = false; // the features' network has nothing to freeze
         return Run(headOptions, features.Classifier, features.Training, features.Validation);

@@ -174,13 +174,15 @@ public sealed class WeightTransferTests
     public void PositionsThatAreNoSquareAreNotGuessedAt()
     {
         using DisposeScope scope = NewDisposeScope();
-        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.VitTiny, 4, Colour);
-        file["pos_embed"] = zeros(1, 19, 192);
-        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
-        file["pos_embed"] = zeros(1, 26, 191);
-        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
-        file["pos_embed"] = zeros(1, 1, 192);
-        Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.VitTiny, 4, Colour, file));
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(NetworkArchitecture.VitTiny, 4, Colour);
+        Dictionary<string, Tensor> file = Copy(network);
+        foreach (long[] shape in new long[][] { [1, 19, 192], [1, 26, 191], [1, 1, 192], [2, 17, 192], [17, 192] })
+        {
+            file["pos_embed"] = zeros(shape);
+            InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+                () => WeightTransfer.Load(network, ClassificationHead.Find(network, 4), Colour, file));
+            StringAssert.Contains(exception.Message, $"pos_embed (the network has Float32 [1, 17, 192], the file Float32 [{string.Join(", ", shape)}])");
+        }
     }
 
     [TestMethod]

@@ -114,15 +114,15 @@ public sealed class FineTuningTests
         NetworkArchitecture.Register(Name, classes =>
         {
             var network = new CountingNetwork(classes);
-            network.named_parameters().Single(p => p.name == "_conv.bias").parameter.requires_grad = false;
+            network.named_parameters().Single(p => p.name == "_conv.weight").parameter.requires_grad = false;
             return network;
         });
         using Setting setting = Prepare(Name);
         SharpnessAwareImageClassificationTrainer.Options options = Options();
         options.FreezeEpochs = 1;
-        float[] before = Weights(setting.Classifier.Network)["_conv.bias"];
+        float[] before = Weights(setting.Classifier.Network)["_conv.weight"];
         Run(options, setting);
-        CollectionAssert.AreEqual(before, Weights(setting.Classifier.Network)["_conv.bias"]);
+        CollectionAssert.AreEqual(before, Weights(setting.Classifier.Network)["_conv.weight"]);
     }
 
     [TestMethod]
