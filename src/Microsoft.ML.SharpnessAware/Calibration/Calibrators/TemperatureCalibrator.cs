@@ -1,0 +1,28 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Temperature scaling (<see href="https://arxiv.org/abs/1706.04599">Guo et al. 2017</see>): p' = softmax(ln p / T).
+/// </summary>
+public sealed class TemperatureCalibrator : MulticlassCalibrator
+{
+    internal TemperatureCalibrator(int numberOfClasses, double temperature)
+        : base(numberOfClasses) => Temperature = temperature;
+
+    /// <summary>T, from 0.01 to 100: above 1 the model was overconfident, below 1 not confident enough; 1 changes nothing.</summary>
+    public double Temperature { get; }
+
+    internal override bool KeepsPrediction => true;
+
+    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) =>
+        TemperatureScaling.Apply(probabilities, Temperature, destination);
+
+    internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
+
+    internal static TemperatureCalibrator Read(CalibratorReader reader)
+    {
+        double temperature = reader.Finite("temperature");
+        if (temperature is < TemperatureScaling.MinimumTemperature or > TemperatureScaling.MaximumTemperature)
+            throw CalibratorReader.Damaged($"its temperature is {temperature}");
+        return new(reader.NumberOfClasses, temperature);
+    }
+}
