@@ -31,17 +31,13 @@ internal static class ClassifierFile
         ctx.SetVersionInfo(GetVersionInfo());
 
         // *** Binary format ***
-        // byte[32]: SHA-256 of the description
-        // int: length of the description
-        // byte[]: description (see WriteDescription)
+        // checked block: description (see WriteDescription)
         // Stream weights.safetensors: parameters and buffers by name
 
         using var weights = new MemoryStream();
         ModuleWeights.Save(classifier.Network, weights);
         byte[] descriptionBytes = WriteDescription(env, classifier, description, weights);
-        ctx.Writer.Write(SHA256.HashData(descriptionBytes));
-        ctx.Writer.Write(descriptionBytes.Length);
-        ctx.Writer.Write(descriptionBytes);
+        CheckedBlock.Write(ctx.Writer, descriptionBytes);
         ctx.SaveBinaryStream(WeightsName, writer => writer.Write(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
     }
 
@@ -52,9 +48,7 @@ internal static class ClassifierFile
         NativeBackend.EnsureLoaded();
         try
         {
-            byte[] checksum = ctx.Reader.ReadBytes(SHA256.HashSizeInBytes);
-            byte[] description = ReadExactly(ctx.Reader, ctx.Reader.ReadInt32(), "description");
-            CheckSum(description, checksum, "description");
+            byte[] description = CheckedBlock.Read(ctx.Reader, "description");
             using var reader = new BinaryReader(new MemoryStream(description, writable: false), Encoding.UTF8);
             return ReadTransformer(env, ctx, reader);
         }
@@ -106,9 +100,9 @@ internal static class ClassifierFile
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
 
         byte[] weights = [];
-        if (!ctx.TryLoadBinaryStream(WeightsName, weightsReader => weights = ReadExactly(weightsReader, weightsLength, "weights")))
+        if (!ctx.TryLoadBinaryStream(WeightsName, weightsReader => weights = CheckedBlock.ReadExactly(weightsReader, weightsLength, "weights")))
             throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
-        CheckSum(weights, weightsChecksum, "weights");
+        CheckedBlock.CheckSum(weights, weightsChecksum, "weights");
 
         using DisposeScope scope = NewDisposeScope();
         Device device = ComputeDevice.Choose(env, requested: null);
@@ -130,28 +124,5 @@ internal static class ClassifierFile
             Temperature = temperature,
             History = history,
         });
-    }
-
-    // Grows with what is really there, so that a wrong length in a damaged file cannot make it allocate gigabytes.
-    private static byte[] ReadExactly(BinaryReader reader, long length, string what)
-    {
-        if (length is < 0 or > int.MaxValue)
-            throw new FormatException($"The model file gives its {what} a length of {length} bytes: it is damaged. Copy or save it again.");
-        using var bytes = new MemoryStream();
-        byte[] block = new byte[1 << 16];
-        while (bytes.Length < length)
-        {
-            int read = reader.Read(block, 0, (int)Math.Min(block.Length, length - bytes.Length));
-            if (read == 0)
-                throw new EndOfStreamException();
-            bytes.Write(block, 0, read);
-        }
-        return bytes.ToArray();
-    }
-
-    private static void CheckSum(byte[] content, byte[] expected, string what)
-    {
-        if (!SHA256.HashData(content).AsSpan().SequenceEqual(expected))
-            throw new FormatException($"The checksum of the model file's {what} is wrong: the file is damaged. Copy or save it again.");
     }
 }

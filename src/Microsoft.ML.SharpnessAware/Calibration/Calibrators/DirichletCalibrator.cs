@@ -60,7 +60,14 @@ public sealed class DirichletCalibrator : MulticlassCalibrator
         ArrayPool<double>.Shared.Return(rented);
     }
 
-    internal override void Write(BinaryWriter writer) => writer.WriteAll([.. _weights, .. _bias]);
+    internal override MulticlassCalibrator Unchanged() =>
+        new DirichletCalibrator(Identity(NumberOfClasses), new double[NumberOfClasses]);
+
+    internal override void Write(BinaryWriter writer)
+    {
+        WriteAll(writer, _weights);
+        WriteAll(writer, _bias);
+    }
 
     internal static DirichletCalibrator Read(CalibratorReader reader) => new(
         reader.FiniteArray((long)reader.NumberOfClasses * reader.NumberOfClasses, "matrix"),

@@ -33,6 +33,15 @@ public abstract class MulticlassCalibrator
     /// <summary><see cref="Calibrate"/> without its checks.</summary>
     internal abstract void Apply(ReadOnlySpan<float> probabilities, Span<float> destination);
 
+    /// <summary>A calibrator of this sort that changes nothing.</summary>
+    internal abstract MulticlassCalibrator Unchanged();
+
     /// <summary>Writes the parameters; each sort of calibrator has a <c>Read</c> beside it.</summary>
     internal abstract void Write(BinaryWriter writer);
+
+    private protected static void WriteAll(BinaryWriter writer, double[] values)
+    {
+        foreach (double value in values)
+            writer.Write(value);
+    }
 }

@@ -66,7 +66,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
         (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));
         if (!(after <= before))
-            (calibrator, after) = (Unchanged(rows.NumberOfClasses), before);
+            (calibrator, after) = (calibrator.Unchanged(), before);
         channel.Info(string.Create(CultureInfo.InvariantCulture,
             $"{calibrator.GetType().Name} fitted on {rows.Count} row(s): log loss {before:G6} before, {after:G6} after."));
         return new MulticlassCalibratorTransformer(_host, calibrator, _columns, labelValues);
@@ -79,9 +79,6 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     }
 
     private protected abstract MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel);
-
-    /// <summary>The calibrator that changes nothing.</summary>
-    private protected abstract MulticlassCalibrator Unchanged(int numberOfClasses);
 
     private protected static void Minimize(LbfgsMinimizer.Objective objective, double[] parameters, IHost host, IChannel channel)
     {

@@ -67,6 +67,8 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         ArrayPool<double>.Shared.Return(rented);
     }
 
+    internal override MulticlassCalibrator Unchanged() => new OneVersusRestIsotonicCalibrator(_perClass, modelWeight: 1);
+
     internal override void Write(BinaryWriter writer)
     {
         writer.Write(ModelWeight);

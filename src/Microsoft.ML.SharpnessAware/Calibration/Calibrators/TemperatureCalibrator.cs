@@ -16,6 +16,8 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
     internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) =>
         TemperatureScaling.Apply(probabilities, Temperature, destination);
 
+    internal override MulticlassCalibrator Unchanged() => new TemperatureCalibrator(NumberOfClasses, 1);
+
     internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
 
     internal static TemperatureCalibrator Read(CalibratorReader reader)

@@ -42,7 +42,18 @@ public sealed class VectorCalibrator : MulticlassCalibrator
         ArrayPool<double>.Shared.Return(rented);
     }
 
-    internal override void Write(BinaryWriter writer) => writer.WriteAll([.. _scale, .. _bias]);
+    internal override MulticlassCalibrator Unchanged()
+    {
+        double[] ones = new double[NumberOfClasses];
+        Array.Fill(ones, 1);
+        return new VectorCalibrator(ones, new double[NumberOfClasses]);
+    }
+
+    internal override void Write(BinaryWriter writer)
+    {
+        WriteAll(writer, _scale);
+        WriteAll(writer, _bias);
+    }
 
     internal static VectorCalibrator Read(CalibratorReader reader) =>
         new(reader.FiniteArray(reader.NumberOfClasses, "scale"), reader.FiniteArray(reader.NumberOfClasses, "bias"));
