@@ -51,24 +51,30 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return logarithms;
     }
 
+    /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
+    public float[] OfLabels(MulticlassCalibrator? calibrator = null)
+    {
+        float[] calibrated = new float[NumberOfClasses];
+        float[] ofLabels = new float[Count];
+        for (int row = 0; row < Count; row++)
+        {
+            if (calibrator is null)
+                Row(row).CopyTo(calibrated);
+            else
+                calibrator.Apply(Row(row), calibrated);
+            ofLabels[row] = calibrated[Labels[row]];
+        }
+
+        return ofLabels;
+    }
+
     /// <summary>The mean log loss as <see cref="MulticlassCalibrationMetrics.LogLoss"/> defines it, after the calibrator if there is
     /// one.</summary>
     public double LogLoss(MulticlassCalibrator? calibrator = null)
     {
-        float[] calibrated = new float[NumberOfClasses];
         CompensatedSum loss = default;
-        for (int row = 0; row < Count; row++)
-        {
-            float probability = Row(row)[Labels[row]];
-            if (calibrator is not null)
-            {
-                calibrator.Apply(Row(row), calibrated);
-                probability = calibrated[Labels[row]];
-            }
-
+        foreach (float probability in OfLabels(calibrator))
             loss.Add(-Math.Log(Math.Clamp(probability, CalibrationAccumulator.SmallestProbability, 1)));
-        }
-
         return loss.Value / Count;
     }
 }

@@ -16,6 +16,14 @@ internal sealed class CalibratorReader(BinaryReader reader, int numberOfClasses)
         return double.IsFinite(value) ? value : throw Damaged($"its {what} is {value}");
     }
 
+    public double Temperature()
+    {
+        double temperature = Finite("temperature");
+        return temperature is >= TemperatureScaling.MinimumTemperature and <= TemperatureScaling.MaximumTemperature
+            ? temperature
+            : throw Damaged($"its temperature is {temperature}");
+    }
+
     public double[] FiniteArray(long count, string what)
     {
         CheckLength(count, sizeof(double), what);

@@ -10,9 +10,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// <inheritdoc cref="MulticlassCalibratorEstimator" path="/remarks/node()"/>
-/// <para>What it gives is mixed with the model's own probabilities, p' = (1 − w) q + w p. Their weight w is the one of the lowest log loss,
-/// but at least 1 / (N + 1), as if the uncalibrated model counted as one row more: no class ever becomes impossible because the N rows
-/// happened not to have it. Since the log loss is convex in w, it is not above that of the model, w = 1.</para>
+/// <para>What it gives is mixed with the temperature-scaled model, p' = (1 − w) q + w softmax(ln p / T). The weight w is the one of the
+/// lowest log loss, but at least 1 / (N + 1), as if the temperature-scaled model counted as one row more: no class becomes impossible
+/// because the N rows happened not to have it. Since the log loss is convex in w, it is not above that of the temperature alone,
+/// w = 1.</para>
 /// <para>Takes at most 8,388,608 rows.</para>
 /// </remarks>
 public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
@@ -31,7 +32,8 @@ public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
             throw new InvalidOperationException($"Isotonic calibration takes at most {PairAdjacentViolators.MaximumNumberOfRows} rows, not "
                 + $"{rows.Count}. Take fewer, for example with mlContext.Data.TakeRows.");
         IsotonicCalibrator[] perClass = [.. Enumerable.Range(0, rows.NumberOfClasses).Select(k => FitClass(rows, k, host, channel))];
-        return new OneVersusRestIsotonicCalibrator(perClass, FitModelWeight(rows, perClass));
+        double temperature = TemperatureCalibratorEstimator.Fit(rows).Temperature;
+        return new OneVersusRestIsotonicCalibrator(perClass, temperature, FitModelWeight(rows, perClass, temperature));
     }
 
     private static IsotonicCalibrator FitClass(CalibrationRows rows, int k, IHost host, IChannel channel)
@@ -44,18 +46,11 @@ public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
         return PairAdjacentViolators.Fit(host, channel, scores, isClass);
     }
 
-    /// <summary>The weight at which the slope of the log loss, the sum of (q_y − p_y) / p'_y, is 0.</summary>
-    private static double FitModelWeight(CalibrationRows rows, IsotonicCalibrator[] perClass)
+    /// <summary>The weight at which the slope of the log loss, the sum of (q_y − p_y) / p'_y over the rows, is 0.</summary>
+    private static double FitModelWeight(CalibrationRows rows, IsotonicCalibrator[] perClass, double temperature)
     {
-        var isotonic = new OneVersusRestIsotonicCalibrator(perClass, 0);
-        (double Isotonic, double Model)[] ofLabel = new (double, double)[rows.Count];
-        double[] q = new double[rows.NumberOfClasses];
-        for (int row = 0; row < rows.Count; row++)
-        {
-            isotonic.ApplyPerClass(rows.Row(row), q);
-            ofLabel[row] = (q[rows.Labels[row]], rows.Row(row)[rows.Labels[row]]);
-        }
-
+        float[] isotonic = rows.OfLabels(new OneVersusRestIsotonicCalibrator(perClass, temperature, modelWeight: 0));
+        float[] model = rows.OfLabels(new TemperatureCalibrator(rows.NumberOfClasses, temperature));
         double low = rows.WeightOfOneRow, high = 1;
         if (Slope(low) >= 0)
             return low;
@@ -72,8 +67,12 @@ public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
         double Slope(double weight)
         {
             CompensatedSum slope = default;
-            foreach ((double of, double own) in ofLabel)
-                slope.Add((of - own) / Math.Max((1 - weight) * of + weight * own, CalibrationAccumulator.SmallestProbability));
+            for (int row = 0; row < isotonic.Length; row++)
+            {
+                double mixed = (1 - weight) * isotonic[row] + weight * model[row];
+                slope.Add(((double)isotonic[row] - model[row]) / Math.Max(mixed, CalibrationAccumulator.SmallestProbability));
+            }
+
             return slope.Value;
         }
     }

@@ -11,13 +11,15 @@ internal static class LbfgsMinimizer
     /// <summary>Enough for every set of scores that was tried, by far; a fit that is not there yet is still better than none.</summary>
     public const int MaximumIterations = 1000;
 
-    private const int History = 10;
+    private const int History = 30;
     private const int MaximumBacktracks = 40;
     private const double SufficientDecrease = 1e-4;
 
-    // A mean log loss has a gradient of order 1. Below the first it is converged; rounding stops some functions before, below the second.
-    private const double GradientTolerance = 1e-9;
-    private const double RoundingGradient = 1e-6;
+    // The function is a mean log loss, of order 1: a gradient below the first is none, nor is there anything left to gain where the last
+    // iterations together gained less than the second.
+    private const double GradientTolerance = 1e-8;
+    private const double GainTolerance = 1e-10;
+    private const int GainIterations = 10;
     private const double Rounding = 1e-14;
 
     /// <summary>A function's value; writes its gradient.</summary>
@@ -27,7 +29,7 @@ internal static class LbfgsMinimizer
     /// <param name="objective">The function.</param>
     /// <param name="point">Where to begin; receives the result.</param>
     /// <param name="checkAlive">Called once an iteration; throws to cancel.</param>
-    /// <returns>Whether the gradient vanishes there.</returns>
+    /// <returns>Whether it got there, as far as a log loss can tell.</returns>
     public static bool Minimize(Objective objective, double[] point, Action checkAlive)
     {
         int n = point.Length;
@@ -35,9 +37,15 @@ internal static class LbfgsMinimizer
         List<Pair> history = [];
         double value = objective(point, gradient);
 
-        for (int iteration = 0; iteration < MaximumIterations && Largest(gradient) > GradientTolerance; iteration++)
+        Queue<double> lastValues = [];
+        for (int iteration = 0; iteration < MaximumIterations; iteration++)
         {
             checkAlive();
+            lastValues.Enqueue(value);
+            bool gainsNothing = lastValues.Count > GainIterations && lastValues.Dequeue() - value < GainTolerance;
+            if (gainsNothing || Largest(gradient) <= GradientTolerance)
+                return true;
+
             Descend(gradient, history, direction);
             double slope = TensorPrimitives.Dot<double>(gradient, direction);
             double length = history.Count > 0 ? 1 : Math.Min(1, 1 / Largest(gradient));
@@ -45,7 +53,7 @@ internal static class LbfgsMinimizer
             for (int backtrack = 0; !IsLower(trialValue, length); backtrack++)
             {
                 if (backtrack == MaximumBacktracks)
-                    return Largest(gradient) <= RoundingGradient;
+                    return true;        // rounding hides what is left
                 length *= Shrinkage(length * slope, trialValue - value);
                 trialValue = Try(length);
             }
@@ -68,7 +76,7 @@ internal static class LbfgsMinimizer
             bool IsLower(double other, double step) => other <= value + SufficientDecrease * step * slope + Rounding * Math.Abs(value);
         }
 
-        return Largest(gradient) <= RoundingGradient;
+        return false;
     }
 
     /// <summary>−H g, H being the inverse Hessian that the last steps suggest (the two-loop recursion).</summary>

@@ -5,11 +5,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>From one row of probabilities to logarithms in double, and back.</summary>
 internal static class LogProbabilities
 {
-    /// <summary>ln p; a probability below the smallest that the metrics' log loss tells from 0 counts as that.</summary>
+    /// <summary>The logarithm of the smallest float32. A float32 probability of 0 is one that is smaller than that.</summary>
+    public static readonly float Smallest = MathF.Log(float.Epsilon);
+
+    /// <summary>ln p.</summary>
     public static void Read(ReadOnlySpan<float> probabilities, Span<double> logarithms)
     {
         TensorPrimitives.ConvertTruncating(probabilities, logarithms);
-        TensorPrimitives.Max(logarithms, CalibrationAccumulator.SmallestProbability, logarithms);
+        TensorPrimitives.Max(logarithms, float.Epsilon, logarithms);
         TensorPrimitives.Log<double>(logarithms, logarithms);
     }
 

@@ -66,5 +66,5 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
     private RowToRowMapperTransform Map(IDataView input) => new(_host, input, CreateMapper(input.Schema), CreateMapper);
 
     private CalibratorRowMapper CreateMapper(DataViewSchema input) =>
-        new(this, input.GetColumnOrNull(_columns.ScoreColumnName), _columns.Create(input, Calibrator, _labelValues));
+        new(this, ScoreColumns.FindScore(input, _columns.ScoreColumnName), _columns.Create(input, Calibrator, _labelValues));
 }

@@ -72,14 +72,18 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
     /// <param name="scoreColumnName">The class probabilities, which are replaced.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
-    /// <param name="offDiagonalRegularization">TODO</param>
+    /// <param name="offDiagonalRegularization">
+    /// λ, how strongly the weights between different classes are kept near 0, as a normal prior of variance 1/λ would; see the remarks of
+    /// <see cref="DirichletCalibratorEstimator"/>. By default the number of classes: all other classes together then count, before any
+    /// row is seen, about as much as the class's own score. 0 needs very many rows.
+    /// </param>
     /// <param name="biasRegularization">The same for biases, as the ridge of <see cref="Vector"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A strength is negative or not finite.</exception>
     public DirichletCalibratorEstimator Dirichlet(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,
         string predictedLabelColumnName = DefaultColumnNames.PredictedLabel,
-        double offDiagonalRegularization = 1,
+        double? offDiagonalRegularization = null,
         double biasRegularization = 1) =>
         new(_environment, labelColumnName, scoreColumnName, predictedLabelColumnName, offDiagonalRegularization, biasRegularization);
 }

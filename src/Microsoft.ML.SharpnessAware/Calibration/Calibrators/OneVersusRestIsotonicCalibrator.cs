@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using Microsoft.ML.Calibrators;
 using Microsoft.ML.Runtime;
@@ -8,11 +7,12 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Isotonic regression of each class against the rest (<see href="https://doi.org/10.1145/775047.775151">Zadrozny and Elkan 2002</see>):
-/// q_k = f_k(p_k), renormalised, with non-decreasing f_k; then p' = (1 − w) q + w p with a small weight w of the model's own probabilities.
+/// q_k = f_k(p_k), renormalised, with non-decreasing f_k; then p' = (1 − w) q + w softmax(ln p / T), with a small weight w of the
+/// temperature-scaled model.
 /// </summary>
 /// <remarks>
 /// On its own, f_k gives 0 below the lowest score at which class k was ever seen: one such row later costs an infinite log loss, and
-/// where all f_k are 0 there is nothing to renormalise. The second term keeps p' positive wherever p is; a row whose f_k are all 0 keeps p.
+/// where all f_k are 0 there is nothing to renormalise. The second term keeps p' above 0, and such a row gets it alone.
 /// </remarks>
 public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
 {
@@ -21,17 +21,37 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
 
     private readonly IsotonicCalibrator[] _perClass;
 
-    internal OneVersusRestIsotonicCalibrator(IsotonicCalibrator[] perClass, double modelWeight)
-        : base(perClass.Length) => (_perClass, ModelWeight) = (perClass, modelWeight);
+    internal OneVersusRestIsotonicCalibrator(IsotonicCalibrator[] perClass, double temperature, double modelWeight)
+        : base(perClass.Length) => (_perClass, Temperature, ModelWeight) = (perClass, temperature, modelWeight);
 
     /// <summary>f, in class order: ML.NET's own calibrators, with the pieces that the pair-adjacent-violators algorithm left.</summary>
     public IReadOnlyList<IsotonicCalibrator> PerClass => Array.AsReadOnly(_perClass);
 
-    /// <summary>w, from 0 to 1; 1 changes nothing.</summary>
+    /// <summary>T of the second term.</summary>
+    public double Temperature { get; }
+
+    /// <summary>w, from 0 to 1; 1 leaves only the temperature.</summary>
     public double ModelWeight { get; }
 
-    /// <summary>q of one row: the calibrated classes, renormalised; the row itself where all of them are 0.</summary>
-    internal void ApplyPerClass(ReadOnlySpan<float> probabilities, Span<double> q)
+    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination)
+    {
+        double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
+        Span<double> q = rented.AsSpan(0, NumberOfClasses), scaled = rented.AsSpan(NumberOfClasses, NumberOfClasses);
+        bool any = ModelWeight < 1 && TryApplyPerClass(probabilities, q);
+        TemperatureScaling.Apply(probabilities, Temperature, destination);
+        if (any)
+        {
+            TensorPrimitives.ConvertTruncating<float, double>(destination, scaled);
+            TensorPrimitives.Multiply(scaled, ModelWeight / TensorPrimitives.Sum<double>(scaled), scaled);
+            TensorPrimitives.MultiplyAdd(q, 1 - ModelWeight, scaled, q);
+            TensorPrimitives.ConvertTruncating<double, float>(q, destination);
+        }
+
+        ArrayPool<double>.Shared.Return(rented);
+    }
+
+    /// <summary>q of one row; false where all f_k are 0.</summary>
+    private bool TryApplyPerClass(ReadOnlySpan<float> probabilities, Span<double> q)
     {
         for (int k = 0; k < q.Length; k++)
         {
@@ -40,37 +60,15 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         }
 
         double sum = TensorPrimitives.Sum<double>(q);
-        if (sum == 0)
-        {
-            TensorPrimitives.ConvertTruncating(probabilities, q);
-            sum = TensorPrimitives.Sum<double>(q);
-        }
-
         TensorPrimitives.Divide(q, sum, q);
+        return sum > 0;
     }
 
-    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination)
-    {
-        if (ModelWeight == 1)
-        {
-            probabilities.CopyTo(destination);
-            return;
-        }
-
-        double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
-        Span<double> q = rented.AsSpan(0, NumberOfClasses), p = rented.AsSpan(NumberOfClasses, NumberOfClasses);
-        ApplyPerClass(probabilities, q);
-        TensorPrimitives.ConvertTruncating(probabilities, p);
-        TensorPrimitives.Multiply(p, ModelWeight / TensorPrimitives.Sum<double>(p), p);
-        TensorPrimitives.MultiplyAdd(q, 1 - ModelWeight, p, q);
-        TensorPrimitives.ConvertTruncating<double, float>(q, destination);
-        ArrayPool<double>.Shared.Return(rented);
-    }
-
-    internal override MulticlassCalibrator Unchanged() => new OneVersusRestIsotonicCalibrator(_perClass, modelWeight: 1);
+    internal override MulticlassCalibrator Unchanged() => new OneVersusRestIsotonicCalibrator(_perClass, temperature: 1, modelWeight: 1);
 
     internal override void Write(BinaryWriter writer)
     {
+        writer.Write(Temperature);
         writer.Write(ModelWeight);
         foreach (IsotonicCalibrator calibrator in _perClass)
         {
@@ -82,6 +80,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
 
     internal static OneVersusRestIsotonicCalibrator Read(CalibratorReader reader, IHostEnvironment environment)
     {
+        double temperature = reader.Temperature();
         double modelWeight = reader.Finite("weight");
         if (modelWeight is < 0 or > 1)
             throw CalibratorReader.Damaged($"its weight is {modelWeight}");
@@ -96,7 +95,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
             perClass.Add(new IsotonicCalibrator(environment, [.. mins], [.. maxes], [.. values]));
         }
 
-        return new([.. perClass], modelWeight);
+        return new([.. perClass], temperature, modelWeight);
     }
 
     private static bool AreSteps(float[] mins, float[] maxes, float[] values)

@@ -20,11 +20,5 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
 
     internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
 
-    internal static TemperatureCalibrator Read(CalibratorReader reader)
-    {
-        double temperature = reader.Finite("temperature");
-        if (temperature is < TemperatureScaling.MinimumTemperature or > TemperatureScaling.MaximumTemperature)
-            throw CalibratorReader.Damaged($"its temperature is {temperature}");
-        return new(reader.NumberOfClasses, temperature);
-    }
+    internal static TemperatureCalibrator Read(CalibratorReader reader) => new(reader.NumberOfClasses, reader.Temperature());
 }
