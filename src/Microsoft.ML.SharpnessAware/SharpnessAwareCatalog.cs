@@ -154,4 +154,23 @@ public static class SharpnessAwareCatalog
     public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15)
         => CalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins);
+
+    /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    extension(MulticlassClassificationCatalog catalog)
+    {
+        /// <summary>
+        /// Calibrators of multiclass models: fitted on scored rows that the model was not trained on, they turn its probabilities into ones
+        /// that match what happens, whatever trainer made the model.
+        /// </summary>
+        /// <example>
+        /// <code>
+        /// ITransformer model = pipeline.Fit(trainingData);
+        /// var calibrator = mlContext.MulticlassClassification.Calibrators.Temperature().Fit(model.Transform(validationData));
+        /// ITransformer calibrated = model.Append(calibrator);
+        /// mlContext.Model.Save(calibrated, trainingData.Schema, "model.zip");
+        /// </code>
+        /// </example>
+        public MulticlassCalibratorsCatalog Calibrators => new(catalog.GetEnvironment());
+    }
 }

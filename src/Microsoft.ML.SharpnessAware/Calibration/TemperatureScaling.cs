@@ -29,14 +29,19 @@ internal static class TemperatureScaling
     /// <param name="logits">Logits or log-probabilities, row-major [rows × classes]; −∞ stands for a probability of 0.</param>
     /// <param name="labels">The true class of each row, zero-based.</param>
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
+    /// <param name="ownWeight">
+    /// How much of each row's target are the row's own probabilities softmax(logits) in place of its label, from 0 to below 1. Above 0 the
+    /// minimum is finite also where the labels alone would ask for T = 0; since the own probabilities ask for T = 1, the log loss is still
+    /// not above that of T = 1.
+    /// </param>
     /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>]; 1 if no temperature gives a lower log loss on
     /// these rows than 1 does.</returns>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
     /// +∞.</exception>
-    public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
+    public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight = 0)
     {
         Check(logits, labels, numberOfClasses);
-        double beta = MinimumOfLogLoss(logits, labels, numberOfClasses);
+        double beta = MinimumOfLogLoss(logits, labels, numberOfClasses, ownWeight);
         return CappedLogLoss(logits, labels, numberOfClasses, beta) < CappedLogLoss(logits, labels, numberOfClasses, 1) ? 1 / beta : 1;
     }
 
@@ -74,19 +79,20 @@ internal static class TemperatureScaling
 
     private static double LogProbability(float probability) => Math.Max(Math.Log(probability), _smallestLogarithm);
 
-    private static double MinimumOfLogLoss(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
+    private static double MinimumOfLogLoss(
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight)
     {
         double low = 1 / MaximumTemperature;
         double high = 1 / MinimumTemperature;
-        if (Derivatives(logits, labels, numberOfClasses, low).First >= 0)
+        if (Derivatives(logits, labels, numberOfClasses, ownWeight, low).First >= 0)
             return low;
-        if (Derivatives(logits, labels, numberOfClasses, high).First <= 0)
+        if (Derivatives(logits, labels, numberOfClasses, ownWeight, high).First <= 0)
             return high;
 
         double beta = 1;
         for (int iteration = 0; iteration < MaximumIterations; iteration++)
         {
-            (double first, double second) = Derivatives(logits, labels, numberOfClasses, beta);
+            (double first, double second) = Derivatives(logits, labels, numberOfClasses, ownWeight, beta);
             if (first > 0)
                 high = beta;
             else
@@ -103,9 +109,10 @@ internal static class TemperatureScaling
         return beta;
     }
 
-    /// <summary>Of the mean log loss at β: its slope, the mean of E_p[z] − z_y, and its curvature, the mean of Var_p[z].</summary>
+    /// <summary>Of the mean log loss at β: its slope, the mean of E_p[z] − z_y, and its curvature, the mean of Var_p[z]. With an own weight
+    /// s, (1 − s) z_y + s E_q[z] with q = softmax(z) takes the place of z_y.</summary>
     private static (double First, double Second) Derivatives(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double beta)
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight, double beta)
     {
         double[] z = new double[numberOfClasses];
         double[] weights = new double[numberOfClasses];
@@ -114,11 +121,19 @@ internal static class TemperatureScaling
         for (int row = 0; row < labels.Length; row++)
         {
             ReadRow(logits.Slice(row * numberOfClasses, numberOfClasses), z);
+            double target = z[labels[row]];
+            if (ownWeight > 0)
+            {
+                TensorPrimitives.Exp(z, weights);
+                double own = TensorPrimitives.Dot<double>(weights, z) / TensorPrimitives.Sum<double>(weights);
+                target += ownWeight * (own - target);
+            }
+
             TensorPrimitives.Multiply(z, beta, weights);
             TensorPrimitives.Exp(weights, weights);
             double sum = TensorPrimitives.Sum<double>(weights);
             double mean = TensorPrimitives.Dot<double>(weights, z) / sum;
-            first.Add(mean - z[labels[row]]);
+            first.Add(mean - target);
 
             TensorPrimitives.Add(z, -mean, z);
             TensorPrimitives.Multiply(z, z, z);

@@ -21,12 +21,11 @@ internal abstract class LabelValues
     public abstract void Save(IHostEnvironment env, Stream stream);
 
     /// <summary>The values of a key column; <see langword="null"/> for a key without values.</summary>
-    public static LabelValues? Of(DataViewSchema.Column keyColumn)
-    {
-        if (keyColumn.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.KeyValues) is not { Type: VectorDataViewType type } annotation)
-            return null;
-        return Generic(nameof(Read), type).Invoke(null, [keyColumn.Annotations, annotation, type]) as LabelValues;
-    }
+    public static LabelValues? Of(DataViewSchema.Column keyColumn) => Of(keyColumn, AnnotationUtils.Kinds.KeyValues);
+
+    /// <summary>The values that a column of scores is for, one a score; <see langword="null"/> where it does not tell.</summary>
+    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn) =>
+        Of(scoreColumn, AnnotationUtils.Kinds.TrainingLabelValues) ?? Of(scoreColumn, AnnotationUtils.Kinds.SlotNames);
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     public static LabelValues Load(IHostEnvironment env, Stream stream)
@@ -48,6 +47,13 @@ internal abstract class LabelValues
                 return $"key {i + 1} stands for '{actual.Names[i]}', but for '{expected.Names[i]}' in the training data";
         }
         return null;
+    }
+
+    private static LabelValues? Of(DataViewSchema.Column column, string kind)
+    {
+        if (column.Annotations.Schema.GetColumnOrNull(kind) is not { Type: VectorDataViewType type } annotation)
+            return null;
+        return Generic(nameof(Read), type).Invoke(null, [column.Annotations, annotation, type]) as LabelValues;
     }
 
     private static System.Reflection.MethodInfo Generic(string method, VectorDataViewType type) =>

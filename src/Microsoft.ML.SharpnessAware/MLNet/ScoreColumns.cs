@@ -19,8 +19,18 @@ internal static class ScoreColumns
         return
         [
             new(scoreColumnName, new VectorDataViewType(NumberDataViewType.Single, numberOfClasses), ScoreAnnotations(setId, labelValues)),
-            new(predictedLabelColumnName, new KeyDataViewType(typeof(uint), numberOfClasses), PredictedLabelAnnotations(setId, labelValues)),
+            CreatePredictedLabel(predictedLabelColumnName, numberOfClasses, setId, labelValues),
         ];
+    }
+
+    /// <summary>A PredictedLabel for scores that have none.</summary>
+    public static DataViewSchema.DetachedColumn CreatePredictedLabel(
+        DataViewSchema.Column score, string columnName, int numberOfClasses, LabelValues? labelValues)
+    {
+        uint setId = 0;
+        if (score.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.ScoreColumnSetId)?.Type is KeyDataViewType { RawType: var raw } && raw == typeof(uint))
+            score.Annotations.GetValue(AnnotationUtils.Kinds.ScoreColumnSetId, ref setId);
+        return CreatePredictedLabel(columnName, numberOfClasses, setId, labelValues);
     }
 
     /// <summary>The shapes of the columns that <see cref="Create"/> gives for data whose label has the shape <paramref name="label"/>.</summary>
@@ -28,10 +38,43 @@ internal static class ScoreColumns
     [
         new(scoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false,
             new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label))),
-        new(predictedLabelColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.UInt32, isKey: true,
-            new SchemaShape(label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)
-                .Concat(AnnotationUtils.GetTrainerOutputAnnotation()))),
+        PredictedLabelShape(predictedLabelColumnName, label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)),
     ];
+
+    /// <summary>The shape of a PredictedLabel whose key values, if it has any, are given by <paramref name="keyValues"/>.</summary>
+    public static SchemaShape.Column PredictedLabelShape(string columnName, IEnumerable<SchemaShape.Column> keyValues) =>
+        new(columnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.UInt32, isKey: true,
+            new SchemaShape(keyValues.Concat(AnnotationUtils.GetTrainerOutputAnnotation())));
+
+    /// <summary>Finds a model's scores: a vector of Single with one value for each class, at least two.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it is of another type.</exception>
+    public static DataViewSchema.Column FindScore(DataViewSchema schema, string columnName)
+    {
+        DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
+            ?? throw new ArgumentOutOfRangeException(nameof(schema),
+                $"Could not find score column '{columnName}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        return column.Type is VectorDataViewType { IsKnownSize: true, Size: >= 2 } vector && vector.ItemType == NumberDataViewType.Single
+            ? column
+            : throw WrongScoreType(columnName, column.Type.ToString()!);
+    }
+
+    /// <summary>The number of classes of a column from <see cref="FindScore"/>.</summary>
+    public static int NumberOfClasses(DataViewSchema.Column score) => ((VectorDataViewType)score.Type).Size;
+
+    /// <summary>Throws the same exception as <see cref="FindScore"/> for a column of the wrong type, before there is data.</summary>
+    public static void CheckScore(SchemaShape.Column column)
+    {
+        if (column.Kind != SchemaShape.Column.VectorKind.Vector || column.ItemType != NumberDataViewType.Single || column.IsKey)
+            throw WrongScoreType(column.Name, column.GetTypeString());
+    }
+
+    private static ArgumentOutOfRangeException WrongScoreType(string columnName, string found) => new("schema",
+        $"Score column '{columnName}': expected the class probabilities of a multiclass model, a vector of known size (at least 2) of Single; "
+        + $"found {found}.");
+
+    private static DataViewSchema.DetachedColumn CreatePredictedLabel(
+        string columnName, int numberOfClasses, uint setId, LabelValues? labelValues) =>
+        new(columnName, new KeyDataViewType(typeof(uint), numberOfClasses), PredictedLabelAnnotations(setId, labelValues));
 
     private static DataViewSchema.Annotations ScoreAnnotations(uint setId, LabelValues? labelValues)
     {

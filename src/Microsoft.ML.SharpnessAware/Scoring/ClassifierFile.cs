@@ -33,17 +33,13 @@ internal static class ClassifierFile
         ctx.SetVersionInfo(GetVersionInfo());
 
         // *** Binary format ***
-        // byte[32]: SHA-256 of the description
-        // int: length of the description
-        // byte[]: description (see WriteDescription)
+        // checked block: description (see WriteDescription)
         // Stream weights.safetensors: parameters and buffers by name
 
         using var weights = new MemoryStream();
         ModuleWeights.Save(classifier.Network, weights);
         byte[] descriptionBytes = WriteDescription(env, classifier, description, weights);
-        ctx.Writer.Write(SHA256.HashData(descriptionBytes));
-        ctx.Writer.Write(descriptionBytes.Length);
-        ctx.Writer.Write(descriptionBytes);
+        CheckedBlock.Write(ctx.Writer, descriptionBytes);
         ctx.SaveBinaryStream(WeightsName, writer => writer.Write(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
     }
 
@@ -69,7 +65,7 @@ internal static class ClassifierFile
         using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
         using var description = new BinaryReader(new MemoryStream(parts.ReadBytesWithLength(), writable: false), Encoding.UTF8);
         byte[] weights = parts.ReadBytesWithLength();
-        return ReadTransformer(env, _ => weights, description);
+        return ReadTransformer(env, VersionResizeMode, _ => weights, description);
     }
 
     // Found by ML.NET by this name and signature.
@@ -79,11 +75,9 @@ internal static class ClassifierFile
         NativeBackend.EnsureLoaded();
         try
         {
-            byte[] checksum = ctx.Reader.ReadBytes(SHA256.HashSizeInBytes);
-            byte[] description = ReadExactly(ctx.Reader, ctx.Reader.ReadInt32(), "description");
-            CheckSum(description, checksum, "description");
+            byte[] description = CheckedBlock.Read(ctx.Reader, "description");
             using var reader = new BinaryReader(new MemoryStream(description, writable: false), Encoding.UTF8);
-            return ReadTransformer(env, length => ReadWeights(ctx, length), reader);
+            return ReadTransformer(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), reader);
         }
         catch (EndOfStreamException e)
         {
@@ -119,14 +113,14 @@ internal static class ClassifierFile
     }
 
     private static SharpnessAwareImageClassificationTransformer ReadTransformer(
-        IHostEnvironment env, Func<long, byte[]> readWeights, BinaryReader reader)
+        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, BinaryReader reader)
     {
         string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
         string architecture = reader.ReadString();
         int numberOfClasses = reader.ReadInt32();
         var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
         var pixelType = (ScalarType)reader.ReadByte();
-        ResizeMode resizeMode = ctx.Header.ModelVerWritten >= VersionResizeMode ? reader.ReadResizeMode() : ResizeMode.Stretch;
+        ResizeMode resizeMode = version >= VersionResizeMode ? reader.ReadResizeMode() : ResizeMode.Stretch;
         double[] mean = reader.ReadDoubles(), standardDeviation = reader.ReadDoubles();
         double temperature = reader.ReadDouble();
         SharpnessAwareMethod method = reader.ReadMethod();
@@ -136,7 +130,7 @@ internal static class ClassifierFile
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
 
         byte[] weights = readWeights(weightsLength);
-        CheckSum(weights, weightsChecksum, "weights");
+        CheckedBlock.CheckSum(weights, weightsChecksum, "weights");
 
         using DisposeScope scope = NewDisposeScope();
         Device device = ComputeDevice.Choose(env, requested: null);
@@ -166,31 +160,8 @@ internal static class ClassifierFile
     private static byte[] ReadWeights(ModelLoadContext ctx, long length)
     {
         byte[] weights = [];
-        return ctx.TryLoadBinaryStream(WeightsName, reader => weights = ReadExactly(reader, length, "weights"))
+        return ctx.TryLoadBinaryStream(WeightsName, reader => weights = CheckedBlock.ReadExactly(reader, length, "weights"))
             ? weights
             : throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
-    }
-
-    // Grows with what is really there, so that a wrong length in a damaged file cannot make it allocate gigabytes.
-    private static byte[] ReadExactly(BinaryReader reader, long length, string what)
-    {
-        if (length is < 0 or > int.MaxValue)
-            throw new FormatException($"The model file gives its {what} a length of {length} bytes: it is damaged. Copy or save it again.");
-        using var bytes = new MemoryStream();
-        byte[] block = new byte[1 << 16];
-        while (bytes.Length < length)
-        {
-            int read = reader.Read(block, 0, (int)Math.Min(block.Length, length - bytes.Length));
-            if (read == 0)
-                throw new EndOfStreamException();
-            bytes.Write(block, 0, read);
-        }
-        return bytes.ToArray();
-    }
-
-    private static void CheckSum(byte[] content, byte[] expected, string what)
-    {
-        if (!SHA256.HashData(content).AsSpan().SequenceEqual(expected))
-            throw new FormatException($"The checksum of the model file's {what} is wrong: the file is damaged. Copy or save it again.");
     }
 }

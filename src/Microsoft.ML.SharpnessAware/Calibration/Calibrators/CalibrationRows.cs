@@ -1,0 +1,80 @@
+using System.Numerics.Tensors;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The rows that a calibrator is fitted on: class probabilities, row-major [rows × classes], and the true class of each row.</summary>
+internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOfClasses)
+{
+    public float[] Scores { get; } = scores;
+
+    public int[] Labels { get; } = labels;
+
+    public int NumberOfClasses { get; } = numberOfClasses;
+
+    public int Count => Labels.Length;
+
+    /// <summary>
+    /// 1 / (rows + 1): the weight of the probabilities as they came where they count as one row more. It keeps every fit finite and away
+    /// from 0 and 1, as Platt's target smoothing does for two classes, and fades as rows are added.
+    /// </summary>
+    public double WeightOfOneRow => 1.0 / (Count + 1);
+
+    /// <summary>Whether the labelled class has the largest probability in every row, alone or shared.</summary>
+    public bool AreAllRight
+    {
+        get
+        {
+            for (int row = 0; row < Count; row++)
+            {
+                if (Row(row)[Labels[row]] < TensorPrimitives.Max(Row(row)))
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
+    public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
+
+    /// <summary>ln p of every score, float32.</summary>
+    /// <param name="floor">What probabilities below its exponential become.</param>
+    public float[] Logarithms(float floor)
+    {
+        float[] logarithms = new float[Scores.Length];
+        for (int row = 0; row < Count; row++)   // a row at a time, because an array of rows may be longer than a vector routine likes
+        {
+            Span<float> destination = logarithms.AsSpan(row * NumberOfClasses, NumberOfClasses);
+            TensorPrimitives.Log(Row(row), destination);
+            TensorPrimitives.Max(destination, floor, destination);
+        }
+
+        return logarithms;
+    }
+
+    /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
+    public float[] OfLabels(MulticlassCalibrator? calibrator = null)
+    {
+        float[] calibrated = new float[NumberOfClasses];
+        float[] ofLabels = new float[Count];
+        for (int row = 0; row < Count; row++)
+        {
+            if (calibrator is null)
+                Row(row).CopyTo(calibrated);
+            else
+                calibrator.Apply(Row(row), calibrated);
+            ofLabels[row] = calibrated[Labels[row]];
+        }
+
+        return ofLabels;
+    }
+
+    /// <summary>The mean log loss as <see cref="MulticlassCalibrationMetrics.LogLoss"/> defines it, after the calibrator if there is
+    /// one.</summary>
+    public double LogLoss(MulticlassCalibrator? calibrator = null)
+    {
+        CompensatedSum loss = default;
+        foreach (float probability in OfLabels(calibrator))
+            loss.Add(-Math.Log(Math.Clamp(probability, CalibrationAccumulator.SmallestProbability, 1)));
+        return loss.Value / Count;
+    }
+}

@@ -1,0 +1,88 @@
+using System.Globalization;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Fits a calibrator on scored rows that the model was not trained on. Made by <c>mlContext.MulticlassClassification.Calibrators</c>.
+/// </summary>
+/// <remarks>
+/// <format type="text/markdown"><![CDATA[
+/// ### Input and Output Columns
+/// | Column | Type | Meaning |
+/// | -- | -- | -- |
+/// | Label (input of Fit) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The true class, one key for each score. |
+/// | Score (input and output) | known-size vector of `float` | The model's class probabilities; replaced by calibrated ones with the same annotations. |
+/// | PredictedLabel (input and output) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The most probable class; replaced where the calibrator may change it, added where there is none. |
+///
+/// The log loss on the rows that a calibrator is fitted on never rises: where nothing better is found, it changes nothing.
+/// ]]></format>
+/// </remarks>
+public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalibratorTransformer>
+{
+    private readonly IHost _host;
+    private readonly CalibratorColumns _columns;
+    private readonly string _labelColumnName;
+
+    private protected MulticlassCalibratorEstimator(
+        IHostEnvironment environment, string labelColumnName, string scoreColumnName, string predictedLabelColumnName)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
+        ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
+        ArgumentException.ThrowIfNullOrEmpty(predictedLabelColumnName);
+        _host = environment.Register(GetType().Name);
+        _labelColumnName = labelColumnName;
+        _columns = new CalibratorColumns(scoreColumnName, predictedLabelColumnName);
+    }
+
+    /// <summary>The columns of <paramref name="inputSchema"/> with Score and, if need be, PredictedLabel replaced.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return _columns.GetOutputShape(inputSchema, _labelColumnName, KeepsPrediction);
+    }
+
+    /// <summary>Fits the calibrator.</summary>
+    /// <param name="input">
+    /// Scored rows, as <c>model.Transform(validationData)</c> gives them. Not the training rows: a model is surer of these than of any other.
+    /// Rows with a missing or unknown label are left out, with a warning in the context's log.
+    /// </param>
+    /// <returns>A transformer to append to the model.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated, or the numbers of label
+    /// keys and scores differ.</exception>
+    /// <exception cref="InvalidOperationException">There is no row with a label, the label's keys have another order than the scores, or
+    /// scores are not probabilities (negative, NaN, or a sum far from 1); the message names the row.</exception>
+    public MulticlassCalibratorTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using IChannel channel = _host.Start("Calibrating");
+        ScoredColumns scored = ScoredColumns.Bind(input.Schema, _labelColumnName, _columns.ScoreColumnName);
+        LabelValues? labelValues = LabelValues.Of(input.Schema[_labelColumnName]);
+        _columns.CheckPredictedLabel(input.Schema, KeepsPrediction);
+        CheckNumberOfClasses(ScoreColumns.NumberOfClasses(input.Schema[_columns.ScoreColumnName]));
+
+        CalibrationRows rows = scored.Read(input, _host, channel);
+        MulticlassCalibrator calibrator = Fit(rows, _host, channel);
+        (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));
+        if (!(after <= before))
+            (calibrator, after) = (calibrator.Unchanged(), before);
+        channel.Info(string.Create(CultureInfo.InvariantCulture,
+            $"{calibrator.GetType().Name} fitted on {rows.Count} row(s): log loss {before:G6} before, {after:G6} after."));
+        return new MulticlassCalibratorTransformer(_host, calibrator, _columns, labelValues);
+    }
+
+    private protected virtual bool KeepsPrediction => false;
+
+    private protected virtual void CheckNumberOfClasses(int numberOfClasses)
+    {
+    }
+
+    private protected abstract MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel);
+
+    private protected static void Minimize(LbfgsMinimizer.Objective objective, double[] parameters, IHost host, IChannel channel)
+    {
+        if (!LbfgsMinimizer.Minimize(objective, parameters, host.CheckAlive))
+            channel.Warning($"The fit has not converged after {LbfgsMinimizer.MaximumIterations} iterations; what it reached is used.");
+    }
+}

@@ -1,0 +1,70 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// A fitted calibrator: replaces the class probabilities (Score) of a multiclass model by calibrated ones, and PredictedLabel by the class
+/// that is then the most probable.
+/// </summary>
+/// <remarks>
+/// <para>Append it to the model, <c>model.Append(calibrator)</c>; both are then saved, loaded and used in a prediction engine as one. It
+/// needs no native library and may be used by several threads at once.</para>
+/// <para>Temperature scaling never changes the most probable class and leaves a PredictedLabel as it is, whatever its type. The other
+/// calibrators need it to be a key still (calibrate before MapKeyToValue), whose type and values they keep. Where there is none, it is added.
+/// Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
+/// </remarks>
+public sealed class MulticlassCalibratorTransformer : ITransformer
+{
+    private readonly IHost _host;
+    private readonly CalibratorColumns _columns;
+    private readonly LabelValues? _labelValues;
+
+    internal MulticlassCalibratorTransformer(
+        IHostEnvironment environment, MulticlassCalibrator calibrator, CalibratorColumns columns, LabelValues? labelValues)
+    {
+        _host = environment.Register(nameof(MulticlassCalibratorTransformer));
+        Calibrator = calibrator;
+        _columns = columns;
+        _labelValues = labelValues;
+    }
+
+    /// <summary>
+    /// What was learnt: a <see cref="TemperatureCalibrator"/>, <see cref="VectorCalibrator"/>,
+    /// <see cref="OneVersusRestIsotonicCalibrator"/> or <see cref="DirichletCalibrator"/>.
+    /// </summary>
+    public MulticlassCalibrator Calibrator { get; }
+
+    /// <summary>The schema of <paramref name="inputSchema"/> with the columns replaced.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or does not suit the calibrator.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return RowToRowMapperTransform.GetOutputSchema(inputSchema, CreateMapper(inputSchema));
+    }
+
+    /// <summary>A view of <paramref name="input"/> with the columns replaced, computed while it is read.</summary>
+    /// <remarks>Reading throws InvalidOperationException at a row whose scores are not probabilities (negative, or a sum far from
+    /// 1).</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or does not suit the calibrator.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return Map(input);
+    }
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return Map(new EmptyDataView(_host, inputSchema));
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx) => CalibratorFile.Save(_host, ctx, Calibrator, _columns, _labelValues);
+
+    private RowToRowMapperTransform Map(IDataView input) => new(_host, input, CreateMapper(input.Schema), CreateMapper);
+
+    private CalibratorRowMapper CreateMapper(DataViewSchema input) =>
+        new(this, ScoreColumns.FindScore(input, _columns.ScoreColumnName), _columns.Create(input, Calibrator, _labelValues));
+}

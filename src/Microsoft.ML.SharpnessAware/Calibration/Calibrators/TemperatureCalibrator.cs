@@ -1,0 +1,24 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Temperature scaling (<see href="https://arxiv.org/abs/1706.04599">Guo et al. 2017</see>): p' = softmax(ln p / T).
+/// </summary>
+public sealed class TemperatureCalibrator : MulticlassCalibrator
+{
+    internal TemperatureCalibrator(int numberOfClasses, double temperature)
+        : base(numberOfClasses) => Temperature = temperature;
+
+    /// <summary>T, from 0.01 to 100: above 1 the model was overconfident, below 1 not confident enough; 1 changes nothing.</summary>
+    public double Temperature { get; }
+
+    internal override bool KeepsPrediction => true;
+
+    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) =>
+        TemperatureScaling.Apply(probabilities, Temperature, destination);
+
+    internal override MulticlassCalibrator Unchanged() => new TemperatureCalibrator(NumberOfClasses, 1);
+
+    internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
+
+    internal static TemperatureCalibrator Read(CalibratorReader reader) => new(reader.NumberOfClasses, reader.Temperature());
+}

@@ -1,0 +1,227 @@
+using CsCheck;
+using static Microsoft.ML.SharpnessAware.Tests.Calibration.CalibratorFits;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+/// <summary>What every calibrator promises of its fit, whatever the rows.</summary>
+[TestClass]
+public sealed class EveryCalibratorTests
+{
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void LogLossOnTheFittingRowsIsNeverWorse(string sort) => ScoredRows.Random.Sample(rows =>
+    {
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        Assert.IsLessThanOrEqualTo(rows.LogLoss() + 1e-12, rows.LogLoss(calibrator));
+        AssertFiniteProbabilities(rows, calibrator);
+    }, iter: 60);
+
+    [TestMethod]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void LogLossOnTheFittingRowsIsNotWorseThanThatOfTheTemperature(string sort) => ScoredRows.Random.Sample(rows =>
+        Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(sort, rows))), iter: 60);
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void OrderOfRowsDoesNotMatter(string sort)
+    {
+        ScoredRows rows = ScoredRows.Confused(150);
+        int[] order = [.. Enumerable.Range(0, rows.Count)];
+        new Random(4).Shuffle(order);
+        AssertClose(Parameters(Fit(sort, rows)), Parameters(Fit(sort, rows.Reordered(order))), 1e-4);
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void OrderOfClassesPermutesTheParameters(string sort)
+    {
+        ScoredRows rows = ScoredRows.Confused(150);
+        int[] order = [2, 0, 1];
+        MulticlassCalibrator calibrator = Fit(sort, rows), reordered = Fit(sort, rows.WithClassesReordered(order));
+        switch (calibrator, reordered)
+        {
+            case (TemperatureCalibrator a, TemperatureCalibrator b):
+                Assert.AreEqual(a.Temperature, b.Temperature, 1e-9);
+                break;
+            case (VectorCalibrator a, VectorCalibrator b):
+                AssertClose(order.Select(k => a.Scale[k]), b.Scale, 1e-4);
+                AssertClose(order.Select(k => a.Bias[k]), b.Bias, 1e-4);
+                break;
+            case (DirichletCalibrator a, DirichletCalibrator b):
+                AssertClose(order.SelectMany(i => order.Select(j => a.Weights[i][j])), b.Weights.SelectMany(row => row), 1e-3);
+                AssertClose(order.Select(k => a.Bias[k]), b.Bias, 1e-3);
+                break;
+            case (OneVersusRestIsotonicCalibrator a, OneVersusRestIsotonicCalibrator b):
+                for (int k = 0; k < 3; k++)
+                    CollectionAssert.AreEqual(a.PerClass[order[k]].Values, b.PerClass[k].Values);
+                break;
+        }
+
+        for (int row = 0; row < rows.Count; row++)
+        {
+            float[] expected = rows.After(calibrator)[row], actual = rows.WithClassesReordered(order).After(reordered)[row];
+            for (int k = 0; k < 3; k++)
+                Assert.AreEqual(expected[order[k]], actual[k], 1e-4f);
+        }
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void ASecondFitGivesTheSameBits(string sort)
+    {
+        ScoredRows rows = ScoredRows.Confused(150);
+        CollectionAssert.AreEqual(Parameters(Fit(sort, rows)), Parameters(Fit(sort, rows)));
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void CalibrationHelpsOnRowsThatItHasNotSeen(string sort)
+    {
+        MulticlassCalibrator calibrator = Fit(sort, ScoredRows.Confused(2000));
+        ScoredRows others = ScoredRows.Drawn(2000, new[,] { { .5, .1, 0 }, { 0, .7, -.2 }, { .1, 0, .9 } }, [.3, 0, -.3], seed: 2);
+        Assert.IsLessThan(others.LogLoss() - 0.02, others.LogLoss(calibrator));
+    }
+
+    /// <summary>The labels alone would ask for certainty; n rows cannot support more than about 1 − 1/n.</summary>
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void WhereEveryRowIsRightConfidenceRisesButNotToOne(string sort)
+    {
+        ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 30).Select(i => (i % 3, Favouring(i % 3, .5f + .01f * i)))]);
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        float[][] after = rows.After(calibrator);
+        Assert.IsLessThan(rows.LogLoss() - 0.1, rows.LogLoss(calibrator));
+        for (int row = 0; row < rows.Count; row++)
+            Assert.IsTrue(after[row].Max() is > 0.6f and < 0.9999f, $"{after[row].Max()}");
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void AClassThatNeverOccursStaysPossible(string sort)
+    {
+        ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 40).Select(i => (i % 2, Favouring(i % 3, .6f)))]);
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        AssertFiniteProbabilities(rows, calibrator);
+        Assert.IsLessThan(rows.LogLoss(), rows.LogLoss(calibrator));
+        foreach (float[] row in rows.After(calibrator))
+            Assert.IsGreaterThan(1e-4f, row[2]);
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void LabelsOfOneClassOnly(string sort)
+    {
+        ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 20).Select(i => (1, Favouring(i % 3, .4f + .02f * i)))]);
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        AssertFiniteProbabilities(rows, calibrator);
+        Assert.IsLessThanOrEqualTo(rows.LogLoss(), rows.LogLoss(calibrator));
+        foreach (float[] row in rows.After(calibrator))
+            Assert.IsTrue(row.Min() > 1e-5f, string.Join(' ', row));
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void ProbabilitiesOfExactlyZeroAndOne(string sort)
+    {
+        // Of ten certain rows of each class one is wrong.
+        ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 20).Select(i =>
+            (i < 2 ? 1 - i % 2 : i % 2, (float[])(i % 2 == 0 ? [1, 0] : [0, 1])))]);
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        Assert.IsLessThan(0.4, rows.LogLoss(calibrator));
+        Assert.AreEqual(0.9f, rows.After(calibrator)[0].Max(), 0.03f);
+
+        // All right: there is nothing to gain, and nothing may be lost.
+        ScoredRows perfect = ScoredRows.Of(2, (0, [1, 0]), (1, [0, 1]), (1, [0, 1]));
+        Assert.AreEqual(0.0, perfect.LogLoss(Fit(sort, perfect)));
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void OneRowAndEqualProbabilities(string sort)
+    {
+        foreach (ScoredRows rows in new[] { ScoredRows.Of(2, (1, [.7f, .3f])), ScoredRows.Of(4, (2, [.25f, .25f, .25f, .25f])) })
+        {
+            MulticlassCalibrator calibrator = Fit(sort, rows);
+            AssertFiniteProbabilities(rows, calibrator);
+            Assert.IsLessThanOrEqualTo(rows.LogLoss(), rows.LogLoss(calibrator));
+        }
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    public void OneThousandClasses(string sort)
+    {
+        const int Classes = 1000, Rows = 60;
+        var random = new Random(6);
+        var rows = ScoredRows.Of(Classes, [.. Enumerable.Range(0, Rows).Select(_ =>
+        {
+            double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, Classes).Select(_ => 12 * random.NextDouble())]);
+            return (random.Next(Classes), Array.ConvertAll(p, value => (float)value));
+        })]);
+        MulticlassCalibrator calibrator = Fit(sort, rows);
+        Assert.IsLessThan(rows.LogLoss(), rows.LogLoss(calibrator));
+        AssertFiniteProbabilities(rows, calibrator);
+    }
+
+    [TestMethod]
+    public void CalibrateChecksItsArguments()
+    {
+        MulticlassCalibrator calibrator = Fit("Vector", ScoredRows.Confused(20));
+        Assert.AreEqual(3, calibrator.NumberOfClasses);
+        float[] row = [.2f, .3f, .5f];
+        calibrator.Calibrate(row, row);
+        Assert.AreEqual(1, row.Sum(), 1e-6);
+        Assert.AreEqual("probabilities", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, .5f], new float[3])).ParamName);
+        Assert.AreEqual("destination", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate(row, new float[2])).ParamName);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, -.5f, 1], row)).Message, "it has the negative score -0.5");
+    }
+
+    private static float[] Favouring(int k, float confidence)
+    {
+        float[] row = [(1 - confidence) / 2, (1 - confidence) / 2, (1 - confidence) / 2];
+        row[k] = confidence;
+        return row;
+    }
+
+    private static void AssertFiniteProbabilities(ScoredRows rows, MulticlassCalibrator calibrator)
+    {
+        Assert.IsTrue(Parameters(calibrator).All(double.IsFinite));
+        foreach (float[] row in rows.After(calibrator))
+            Assert.IsNull(ProbabilityRow.Problem(row));
+    }
+}
