@@ -17,6 +17,12 @@ internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int he
 
     public int Height => height;
 
+    /// <summary>The width of the image in these pixels: not whole where decoding to a smaller size left part of the last column over.</summary>
+    public double ImageWidth { get; init; } = width;
+
+    /// <summary>The height of the image, likewise.</summary>
+    public double ImageHeight { get; init; } = height;
+
     public BitmapFormat Format => format;
 
     public ReadOnlySpan<byte> Row(int y) => _pixels.Slice(y * rowBytes, width * (format == BitmapFormat.Grey ? 1 : 4));

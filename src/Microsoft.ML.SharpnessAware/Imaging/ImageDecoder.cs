@@ -47,7 +47,12 @@ internal sealed class ImageDecoder
             fixed (byte* pixels = _pixels)
                 Check(codec.GetPixels(info, (nint)pixels));
 
-            var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba);
+            double reduction = Reduction(codec.Info.Size, size);
+            var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba)
+            {
+                ImageWidth = codec.Info.Width * reduction,
+                ImageHeight = codec.Info.Height * reduction,
+            };
             Scale(bitmap, codec.EncodedOrigin, stored, planes, mode);
             return channels;
         }
@@ -70,12 +75,18 @@ internal sealed class ImageDecoder
 
     private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
 
-    // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; twice the target is left for the area average.
+    // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; at least twice the target is left for the area average.
     private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizeMode mode)
     {
         float scale = 2 * (float)ResizeGeometry.Of(mode, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
-        return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && scale < 1 ? codec.GetScaledDimensions(scale) : codec.Info.Size;
+        float eighths = MathF.Ceiling(8 * scale) / 8; // SkiaSharp would take the nearest, which may be too few
+        return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && eighths < 1 ? codec.GetScaledDimensions(eighths) : codec.Info.Size;
     }
+
+    // Eighths, each side rounded up to whole pixels.
+    private static double Reduction(SKSizeI file, SKSizeI decoded) => file.Width > file.Height
+        ? Math.Round(8.0 * decoded.Width / file.Width) / 8
+        : Math.Round(8.0 * decoded.Height / file.Height) / 8;
 
     private static void Check(SKCodecResult result)
     {

@@ -16,7 +16,7 @@ internal sealed class ImageScaler
 
     public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
     {
-        ResizeGeometry geometry = ResizeGeometry.Of(mode, source.Width, source.Height, shape.Width, shape.Height);
+        ResizeGeometry geometry = ResizeGeometry.Of(mode, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
         PixelBox target = geometry.Target;
         Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width);
         Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height);

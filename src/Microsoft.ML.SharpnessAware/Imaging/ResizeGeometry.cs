@@ -6,10 +6,10 @@ internal readonly record struct ResizeGeometry(double Left, double Top, double W
     /// <summary>Target pixels for each source pixel, along the axis that has more of them.</summary>
     public double Scale => Math.Max(Target.Width / Width, Target.Height / Height);
 
-    public static ResizeGeometry Of(ResizeMode mode, int sourceWidth, int sourceHeight, int width, int height)
+    public static ResizeGeometry Of(ResizeMode mode, double sourceWidth, double sourceHeight, int width, int height)
     {
         PixelBox all = PixelBox.Of(0, 0, width, height);
-        (double horizontal, double vertical) = ((double)width / sourceWidth, (double)height / sourceHeight);
+        (double horizontal, double vertical) = (width / sourceWidth, height / sourceHeight);
         switch (mode)
         {
             case ResizeMode.Crop:

@@ -140,6 +140,25 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
+    public void TheSecondLabelOfAMixedImageIsThatOfTheImageBeforeIt()
+    {
+        var mlContext = new MLContext(3);
+        var loss = new RecordingLoss();
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(30)), options =>
+        {
+            (options.Augmentation, options.Loss, options.Method) = (new() { CutMix = 1 }, loss, SharpnessAwareMethod.Standard);
+            options.Epoch = 1;
+        });
+        Assert.IsGreaterThanOrEqualTo(4, loss.Labels.Count);
+        for (int step = 0; step < loss.Labels.Count; step += 2)
+        {
+            long[] first = loss.Labels[step];
+            CollectionAssert.AreEqual(new[] { first[^1] }.Concat(first[..^1]).ToArray(), loss.Labels[step + 1]);
+            CollectionAssert.AreNotEqual(first, loss.Labels[step + 1]);
+        }
+    }
+
+    [TestMethod]
     public void ImageNetsStatisticsAreSavedInTheModel()
     {
         var mlContext = new MLContext(1);
@@ -394,5 +413,17 @@ public sealed class TrainerTests
 
         // TorchSharp's count grows by one for each parameter that is made, even where all is disposed.
         Assert.AreEqual(Growth(MakeNetwork), Growth(TrainAndScore));
+    }
+
+    /// <summary>Cross entropy that notes the labels of each call.</summary>
+    private sealed record RecordingLoss : ClassificationLoss
+    {
+        public List<long[]> Labels { get; } = [];
+
+        public override TorchSharp.torch.Tensor PerSample(TorchSharp.torch.Tensor logits, TorchSharp.torch.Tensor labels)
+        {
+            Labels.Add(labels.data<long>().ToArray());
+            return new CrossEntropy().PerSample(logits, labels);
+        }
     }
 }

@@ -92,7 +92,7 @@ public sealed class ColorOperationTests
             {
                 Tensor alone = ColorOperation.Equalize.Apply(images.narrow(0, image, 1).narrow(1, channel, 1), zeros(1, 1, 1, 1));
                 Assert.IsTrue(alone.eq(together.narrow(0, image, 1).narrow(1, channel, 1)).all().item<bool>());
-                Assert.AreEqual(0.5, alone.mean().item<float>(), 0.05);
+                Assert.AreEqual(0.5, alone.mean().item<float>(), 0.08);
             }
         }
     }
