@@ -142,10 +142,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         headOptions.FreezeBackbone = false; // the features' network has nothing to freeze
         return Run(headOptions, features.Classifier, features.Training, features.Validation);
 
-        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held) => (
-            new TrainingLoop(_host, channel, options, trained, rows, held, seed, checkpoint, history =>
-                ClassifierFile.ToBytes(_host, classifier, Describe(labelValues, FitTemperature(trained, held, channel), history))).Run(),
-            FitTemperature(trained, held, channel));
+        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held)
+        {
+            if (checkpoint is not null)
+                checkpoint.ToModel = history =>
+                    ClassifierFile.ToBytes(_host, classifier, Describe(labelValues, FitTemperature(trained, held, channel), history));
+            IReadOnlyList<EpochMetrics> history = new TrainingLoop(_host, channel, options, trained, rows, held, seed, checkpoint).Run();
+            return (history, FitTemperature(trained, held, channel));
+        }
     }
 
     private ClassifierDescription Describe(LabelValues? labelValues, double temperature, IReadOnlyList<EpochMetrics> history) => new()

@@ -14,8 +14,7 @@ internal sealed class TrainingLoop(
     ImageDataset training,
     ImageDataset? validation,
     int seed,
-    TrainingCheckpoint? checkpoint,
-    Func<IReadOnlyList<EpochMetrics>, byte[]> model)
+    TrainingCheckpoint? checkpoint = null)
 {
     private readonly BatchOrder _order = new(training.Count, options.BatchSize, seed);
     private readonly Augmenter _augmenter = new(
@@ -84,7 +83,7 @@ internal sealed class TrainingLoop(
             _progress.StoppedEarly = true;
         }
 
-        checkpoint?.Observe(metrics, () => model(_progress.History));
+        checkpoint?.Observe(_progress.History);
         checkpoint?.Save(state);
         Report(metrics, progress);
     }

@@ -18,6 +18,9 @@ internal sealed class TrainingCheckpoint(string path, RunFingerprint fingerprint
     private double _bestValue = double.NegativeInfinity;
     private byte[] _bestModel = [];
 
+    /// <summary>Makes a model of the network as it is, with the history so far.</summary>
+    public Func<IReadOnlyList<EpochMetrics>, byte[]> ToModel { get; set; } = _ => [];
+
     /// <summary>Puts the state of the file into a training that has not begun. Returns whether there was a file.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or of another training.</exception>
     public bool Restore(TrainingState state) => _file.Read(
@@ -30,14 +33,13 @@ internal sealed class TrainingCheckpoint(string path, RunFingerprint fingerprint
         },
         channel);
 
-    /// <summary>Takes note of an epoch, whose weights the network has now.</summary>
-    /// <param name="metrics">What the epoch came to.</param>
-    /// <param name="model">Writes the network as a model.</param>
-    public void Observe(EpochMetrics metrics, Func<byte[]> model)
+    /// <summary>Takes note of the history's last epoch, whose weights the network has now.</summary>
+    public void Observe(IReadOnlyList<EpochMetrics> history)
     {
+        EpochMetrics metrics = history[^1];
         double value = metric == EarlyStoppingMetric.Accuracy ? metrics.ValidationAccuracy : -metrics.ValidationLogLoss;
         if (value > _bestValue || double.IsNaN(value))
-            (_bestValue, _bestModel) = (value, model());
+            (_bestValue, _bestModel) = (value, ToModel(history));
     }
 
     /// <summary>Writes the file.</summary>

@@ -102,7 +102,7 @@ public sealed class CalibratorFileTests
             foreach (string file in Directory.EnumerateFiles(FreshProcess.Folder))
                 File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
 
-            (int exitCode, string output, string error) = FreshProcess.Run(folder, path, ("NUGET_PACKAGES", folder), ("HOME", folder));
+            (int exitCode, string output, string error) = FreshProcess.Run(folder, ["score", path], ("NUGET_PACKAGES", folder), ("HOME", folder));
 
             Assert.AreEqual(0, exitCode, error);
             string[] expected = [.. Fitted.Scores(Context, calibrated.Transform(Fitted.View(Context, Shapes.Pixels(20, seed: 11))))
