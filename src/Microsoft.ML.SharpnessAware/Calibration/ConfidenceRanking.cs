@@ -62,12 +62,12 @@ internal sealed class ConfidenceRanking
             for (; accepted < rows.Length && rows[^(accepted + 1)] is uint row && row >> 1 == confidence; accepted++)
                 wrong += 1 - (int)(row & 1);
 
-            double risk = wrong / (double)accepted;
-            area += (accepted - before) * risk;
+            area += (accepted - before) * (wrong / (double)accepted);
             double coverage = accepted / (double)rows.Length;
             if (everyThreshold || coverage >= nextCoverage)
             {
-                points.Add(new AccuracyRejectionPoint(coverage, 1 - risk, BitConverter.UInt32BitsToSingle(confidence)));
+                points.Add(new AccuracyRejectionPoint(
+                    coverage, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence)));
                 nextCoverage = (Math.Floor(coverage * SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints) + 1)
                     / SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
             }
