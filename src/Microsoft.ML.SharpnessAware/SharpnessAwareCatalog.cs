@@ -135,13 +135,16 @@ public static class SharpnessAwareCatalog
     /// 0.01.</param>
     /// <param name="numberOfBins">The number of confidence bins. 15 is the usual choice (Guo et al. 2017), so numbers can be compared with
     /// the literature.</param>
-    /// <returns>The metrics, with the reliability diagram.</returns>
+    /// <param name="topKPredictionCount">For how many of the most probable classes to measure calibration (<see
+    /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
+    /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
     /// Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
-    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.
+    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log. Classes are named
+    /// by the slot names of the score if they are text, else by the key values of the label, else "0", "1", ….
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label's key count is not the number of
-    /// scores, or <paramref name="numberOfBins"/> is out of range.</exception>
+    /// scores, or <paramref name="numberOfBins"/> or <paramref name="topKPredictionCount"/> is out of range.</exception>
     /// <exception cref="InvalidOperationException">There is no row to evaluate, or scores are not probabilities (negative, above 1, or a
     /// sum far from 1); the message names the row.</exception>
     /// <example>
@@ -152,8 +155,40 @@ public static class SharpnessAwareCatalog
     /// </code>
     /// </example>
     public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15)
-        => CalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins);
+        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0)
+        => CalibrationEvaluator.Evaluate(
+            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount);
+
+    /// <summary>
+    /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as
+    /// <c>CrossValidate</c> does for ML.NET's own metrics; with the same seed on the same folds.
+    /// </summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    /// <param name="data">The data to train on and to measure with.</param>
+    /// <param name="estimator">The estimator to fit: a trainer, or a pipeline that ends in scores.</param>
+    /// <param name="numberOfFolds">The number of folds, at least 2.</param>
+    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column stay in the same fold, so that, say, pictures of one patient
+    /// are not both trained on and measured with; by default there is no such column.</param>
+    /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
+    /// <param name="numberOfBins">The number of confidence bins.</param>
+    /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range, or
+    /// a column is missing or has another type.</exception>
+    /// <exception cref="InvalidOperationException">A fold has no row to evaluate, or scores are not probabilities.</exception>
+    /// <example>
+    /// <code>
+    /// var folds = mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline);
+    /// Console.WriteLine(folds.Average(fold => fold.Metrics.ExpectedCalibrationError));
+    /// </code>
+    /// </example>
+    public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>> CrossValidateCalibration(
+        this MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,
+        string labelColumnName = "Label", string scoreColumnName = "Score", string? samplingKeyColumnName = null, int? seed = null,
+        int numberOfBins = 15)
+        => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, scoreColumnName,
+            samplingKeyColumnName, seed, numberOfBins);
 
     /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>

@@ -1,170 +1,147 @@
+using System.Numerics;
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: four bytes a row (for the adaptive bins), the
-/// confidence bins and one number for each class and bin. It trusts its input; callers check rows with <see cref="ProbabilityRow"/>.
+/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: four bytes a row (for what needs their order), the
+/// bins, and three numbers for each class and bin. It trusts its input; callers check rows with <see cref="ProbabilityRow"/>.
 /// </summary>
 internal sealed class CalibrationAccumulator
 {
     /// <summary>Probabilities below this count as this in the log loss, as in ML.NET and scikit-learn.</summary>
     public const double SmallestProbability = 1e-15;
 
+    // Logarithms are taken of so many probabilities at a time, because vector arithmetic on a row of ten is mostly overhead. They and
+    // their copies fit into the processor's fastest cache.
+    private const int ChunkSize = 2048;
+
     private readonly int _numberOfClasses;
-    private readonly ConfidenceBins _bins;
+    private readonly int _numberOfBins;
+    private readonly OutcomeBins _outcomes;
+    private readonly ClassBins _classes;
+    private readonly TopKBins? _topK;
+    private readonly ConfidenceRanking _ranking = new();
 
-    private readonly long[] _binCount;
-    private readonly long[] _binCorrect;
-    private readonly CompensatedSum[] _binConfidence;
-
-    // Σ (p_k - [y = k]) over the rows of class k's bin: the size of the sum over N is what the bin adds to the class's ECE.
-    // Plain double is enough here: the terms are float32 and at most 1.
-    private readonly double[] _classBinGap;
-
-    // One row in 32 bits: the confidence's float32 bits shifted left by one, and whether the prediction was right in the lowest bit.
-    // Confidences are not negative, so the order of these integers is the order of the confidences.
-    private readonly List<uint> _rows = [];
-
-    private CompensatedSum _squaredError;
-    private CompensatedSum _logLoss;
-    private CompensatedSum _entropy;
-
-    // The sums over all classes run over a block of rows at a time, because vector arithmetic on a row of ten is mostly overhead.
-    private const int BlockSize = 4096;
-    private readonly float[] _block;
-    private readonly int[] _blockLabels;
-    private int _blockRows;
     private readonly double[] _probabilities;
     private readonly double[] _logarithms;
+    private readonly double[] _labelLogarithms;
 
-    public CalibrationAccumulator(int numberOfClasses, int numberOfBins)
+    public CalibrationAccumulator(int numberOfClasses, int numberOfBins, int topKPredictionCount = 0)
     {
+        if (topKPredictionCount < 0 || topKPredictionCount > numberOfClasses)
+            throw new ArgumentOutOfRangeException(nameof(topKPredictionCount), topKPredictionCount,
+                $"The number of top predictions must lie in [0, {numberOfClasses}], the number of classes.");
+        ConfidenceBins bins = new(numberOfBins);
         _numberOfClasses = numberOfClasses;
-        _bins = new ConfidenceBins(numberOfBins);
-        _binCount = new long[numberOfBins];
-        _binCorrect = new long[numberOfBins];
-        _binConfidence = new CompensatedSum[numberOfBins];
-        _classBinGap = new double[numberOfClasses * numberOfBins];
-        int blockRows = Math.Max(1, BlockSize / numberOfClasses);
-        _blockLabels = new int[blockRows];
-        _block = new float[blockRows * numberOfClasses];
-        _probabilities = new double[_block.Length];
-        _logarithms = new double[_block.Length];
+        _numberOfBins = numberOfBins;
+        _outcomes = new OutcomeBins(bins);
+        _classes = new ClassBins(numberOfClasses, bins);
+        _topK = topKPredictionCount > 0 ? new TopKBins(topKPredictionCount, numberOfClasses, bins) : null;
+
+        int chunkRows = Math.Max(1, ChunkSize / numberOfClasses);
+        _probabilities = new double[chunkRows * numberOfClasses];
+        _logarithms = new double[_probabilities.Length];
+        _labelLogarithms = new double[chunkRows];
     }
 
-    public long Count => _rows.Count;
+    public long Count => _ranking.Count;
 
-    public void Add(ReadOnlySpan<float> probabilities, int label)
+    /// <summary>Adds rows.</summary>
+    /// <param name="scores">The probabilities of the rows, row-major.</param>
+    /// <param name="labels">The true class of each row.</param>
+    public void Add(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
     {
-        float largest = TensorPrimitives.Max(probabilities);
-        bool correct = probabilities.IndexOf(largest) == label;     // ties go to the lowest index
-        AddConfidence(Math.Min(largest, 1), correct);
-        AddClassGaps(probabilities, label);
-
-        _logLoss.Add(-Math.Log(Math.Clamp(probabilities[label], SmallestProbability, 1)));
-
-        probabilities.CopyTo(_block.AsSpan(_blockRows * _numberOfClasses));
-        _blockLabels[_blockRows++] = label;
-        if (_blockRows == _blockLabels.Length)
-            AddBlock();
-    }
-
-    public MulticlassCalibrationMetrics GetMetrics(long skippedRows = 0)
-    {
-        AddBlock();
-        ReliabilityDiagram diagram = new([.. Enumerable.Range(0, _bins.Count).Select(GetBin)]);
-        double rows = Count;
-        return new MulticlassCalibrationMetrics
+        while (!labels.IsEmpty)
         {
-            ReliabilityDiagram = diagram,
-            NumberOfClasses = _numberOfClasses,
+            int rows = Math.Min(labels.Length, _labelLogarithms.Length);
+            AddChunk(scores[..(rows * _numberOfClasses)], labels[..rows]);
+            scores = scores[(rows * _numberOfClasses)..];
+            labels = labels[rows..];
+        }
+    }
+
+    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, long skippedRows = 0)
+    {
+        _ranking.Sort();
+        (ReliabilityDiagram equalMass, OutcomeCell[] equalMassCells) = _ranking.EqualMassBins(_numberOfBins);
+        return new MulticlassCalibrationMetrics(_classes, classNames, _outcomes.Cells.ToArray(), equalMassCells)
+        {
+            ReliabilityDiagram = _outcomes.Diagram(),
+            AdaptiveReliabilityDiagram = equalMass,
+            AccuracyRejectionCurve = _ranking.AccuracyRejectionCurve(),
+            TopK = _topK?.GetMetrics() ?? [],
             SkippedRows = skippedRows,
-            AdaptiveCalibrationError = AdaptiveCalibrationError(),
-            ClasswiseCalibrationError = TensorPrimitives.SumOfMagnitudes<double>(_classBinGap) / rows / _numberOfClasses,
-            BrierScore = _squaredError.Value / rows,
-            LogLoss = _logLoss.Value / rows,
-            MeanEntropy = _entropy.Value / rows,
+            ClasswiseCalibrationError = _classes.ClasswiseCalibrationError(Count),
+            BrierScore = _outcomes.Mean(RowNumber.BrierScore),
+            LogLoss = _outcomes.Mean(RowNumber.LogLoss),
+            MeanEntropy = _outcomes.Mean(RowNumber.Entropy),
         };
     }
 
-    private void AddConfidence(float confidence, bool correct)
+    private void AddChunk(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
     {
-        int bin = _bins.IndexOf(confidence);
-        _binCount[bin]++;
-        _binConfidence[bin].Add(confidence);
-        if (correct)
-            _binCorrect[bin]++;
-        _rows.Add((BitConverter.SingleToUInt32Bits(confidence) << 1) | (correct ? 1u : 0u));
-    }
-
-    private void AddClassGaps(ReadOnlySpan<float> probabilities, int label)
-    {
-        int firstBinOfClass = 0;
-        foreach (float probability in probabilities)
-        {
-            _classBinGap[firstBinOfClass + _bins.IndexOf(probability)] += probability;
-            firstBinOfClass += _bins.Count;
-        }
-
-        _classBinGap[label * _bins.Count + _bins.IndexOf(probabilities[label])] -= 1;
-    }
-
-    private void AddBlock()
-    {
-        int length = _blockRows * _numberOfClasses;
-        Span<double> probabilities = _probabilities.AsSpan(0, length);
-        Span<double> logarithms = _logarithms.AsSpan(0, length);
-        TensorPrimitives.ConvertTruncating<float, double>(_block.AsSpan(0, length), probabilities);
+        Span<double> probabilities = _probabilities.AsSpan(0, scores.Length);
+        Span<double> logarithms = _logarithms.AsSpan(0, scores.Length);
+        TensorPrimitives.ConvertTruncating(scores, probabilities);
         TensorPrimitives.Max(probabilities, 1e-300, logarithms);      // 0 ln 0 is 0
         TensorPrimitives.Log<double>(logarithms, logarithms);
-        _entropy.Add(-TensorPrimitives.Dot<double>(probabilities, logarithms));
 
-        for (int row = 0; row < _blockRows; row++)
-            probabilities[row * _numberOfClasses + _blockLabels[row]] -= 1;
-        _squaredError.Add(TensorPrimitives.SumOfSquares<double>(probabilities));
-        _blockRows = 0;
-    }
+        Span<double> labelLogarithms = _labelLogarithms.AsSpan(0, labels.Length);
+        for (int row = 0; row < labels.Length; row++)
+            labelLogarithms[row] = Math.Clamp(probabilities[row * _numberOfClasses + labels[row]], SmallestProbability, 1);
+        TensorPrimitives.Log<double>(labelLogarithms, labelLogarithms);
 
-    private ReliabilityBin GetBin(int bin)
-    {
-        long count = _binCount[bin];
-        return new ReliabilityBin(_bins.LowerBound(bin), _bins.UpperBound(bin), count,
-            count == 0 ? double.NaN : _binConfidence[bin].Value / count, count == 0 ? double.NaN : _binCorrect[bin] / (double)count);
-    }
-
-    /// <summary>
-    /// The j-th upper edge is the confidence at position j·N/B of the sorted rows, counted from 0 (interpolated, but an edge between two
-    /// confidences splits the rows where the lower one does). Rows that equal an edge lie below it, so ties are never split; the last bin
-    /// takes the rest.
-    /// </summary>
-    private double AdaptiveCalibrationError()
-    {
-        Span<uint> rows = CollectionsMarshal.AsSpan(_rows);
-        rows.Sort();
-        double error = 0;
-        int start = 0;
-        for (int bin = 1; bin <= _bins.Count; bin++)
+        for (int row = 0; row < labels.Length; row++)
         {
-            int end = EndOfTies(rows, (int)((long)bin * rows.Length / _bins.Count));
-            double gap = 0;
-            foreach (uint row in rows[start..Math.Max(start, end)])
-                gap += Confidence(row) - (row & 1);
-            error += Math.Abs(gap);
-            start = Math.Max(start, end);
+            int first = row * _numberOfClasses;
+            AddRow(scores.Slice(first, _numberOfClasses), probabilities.Slice(first, _numberOfClasses),
+                logarithms.Slice(first, _numberOfClasses), labels[row], labelLogarithms[row]);
+        }
+    }
+
+    private void AddRow(ReadOnlySpan<float> scores, ReadOnlySpan<double> probabilities, ReadOnlySpan<double> logarithms,
+        int label, double labelLogarithm)
+    {
+        (float largest, double squares, double entropy) = Summarize(probabilities, logarithms);
+        bool correct = scores[label] == largest && !scores[..label].Contains(largest);     // ties go to the lowest index
+        float confidence = Math.Min(largest, 1);
+        double brierScore = Math.Max(0, squares - 2 * probabilities[label] + 1);            // Σ (p_k - [y = k])², never rounded below 0
+
+        _outcomes.Add(confidence, correct, OutcomeCell.Row(confidence, -labelLogarithm, brierScore, entropy));
+        _classes.Add(scores, label);
+        _ranking.Add(confidence, correct);
+        _topK?.Add(scores, label);
+    }
+    /// <summary>max p, Σ p² and −Σ p ln p of a row, together: three calls for ten numbers would cost more than the arithmetic.</summary>
+    private static (float Largest, double Squares, double Entropy) Summarize(
+        ReadOnlySpan<double> probabilities, ReadOnlySpan<double> logarithms)
+    {
+        Vector<double> maxima = Vector<double>.Zero;
+        Vector<double> squares = Vector<double>.Zero;
+        Vector<double> products = Vector<double>.Zero;
+        int k = 0;
+        for (; k <= probabilities.Length - Vector<double>.Count; k += Vector<double>.Count)
+        {
+            Vector<double> p = new(probabilities[k..]);
+            maxima = Vector.Max(maxima, p);
+            squares += p * p;
+            products += p * new Vector<double>(logarithms[k..]);
         }
 
-        return error / rows.Length;
-    }
+        double largest = 0;
+        for (int lane = 0; lane < Vector<double>.Count; lane++)
+            largest = Math.Max(largest, maxima[lane]);
+        double sumOfSquares = Vector.Sum(squares);
+        double sumOfProducts = Vector.Sum(products);
+        for (; k < probabilities.Length; k++)
+        {
+            double p = probabilities[k];
+            largest = Math.Max(largest, p);
+            sumOfSquares += p * p;
+            sumOfProducts += p * logarithms[k];
+        }
 
-    private static int EndOfTies(ReadOnlySpan<uint> rows, int position)
-    {
-        int end = Math.Min(position, rows.Length - 1) + 1;
-        while (end < rows.Length && rows[end] >> 1 == rows[end - 1] >> 1)
-            end++;
-        return end;
+        return ((float)largest, sumOfSquares, -sumOfProducts);
     }
-
-    private static double Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);
 }

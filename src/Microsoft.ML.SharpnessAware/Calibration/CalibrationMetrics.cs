@@ -13,9 +13,11 @@ public static class CalibrationMetrics
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
     /// <param name="numberOfBins">The number of confidence bins, from 1 to <see cref="MaximumNumberOfBins"/>. 15 is the usual choice (Guo
     /// et al. 2017), so numbers can be compared with the literature.</param>
-    /// <returns>The metrics, with the reliability diagram.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfClasses"/>, <paramref name="numberOfBins"/> or a label is out
-    /// of range.</exception>
+    /// <param name="topKPredictionCount">For how many of the most probable classes to measure calibration (<see
+    /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
+    /// <returns>The metrics, with the reliability diagrams. The classes are named "0", "1", ….</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfClasses"/>, <paramref name="numberOfBins"/>, <paramref
+    /// name="topKPredictionCount"/> or a label is out of range.</exception>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, or a row is not a probability distribution (NaN, a
     /// negative score, a score above 1, or a sum far from 1); the message names the row.</exception>
     /// <example>
@@ -24,20 +26,19 @@ public static class CalibrationMetrics
     /// var metrics = CalibrationMetrics.Compute([0.8f, 0.2f, 0.8f, 0.2f], [0, 1], numberOfClasses: 2);
     /// </code>
     /// </example>
-    public static MulticlassCalibrationMetrics Compute(
-        ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, int numberOfClasses, int numberOfBins = 15)
+    public static MulticlassCalibrationMetrics Compute(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, int numberOfClasses,
+        int numberOfBins = 15, int topKPredictionCount = 0)
     {
         LabelledRows.Check(scores.Length, labels, numberOfClasses, nameof(scores));
-        CalibrationAccumulator accumulator = new(numberOfClasses, numberOfBins);
+        CalibrationAccumulator accumulator = new(numberOfClasses, numberOfBins, topKPredictionCount);
         for (int row = 0; row < labels.Length; row++)
         {
-            ReadOnlySpan<float> probabilities = scores.Slice(row * numberOfClasses, numberOfClasses);
-            if (ProbabilityRow.Problem(probabilities) is string problem)
+            if (ProbabilityRow.Problem(scores.Slice(row * numberOfClasses, numberOfClasses)) is string problem)
                 throw new ArgumentException(
                     $"Scores must be class probabilities, but row {row} (counted from 0) {problem}.", nameof(scores));
-            accumulator.Add(probabilities, labels[row]);
         }
 
+        accumulator.Add(scores, labels);
         return accumulator.GetMetrics();
     }
 }

@@ -9,17 +9,18 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal sealed class ConfidenceBins
 {
-    private readonly float[] _upperEdges;
+    // The lower edge of each bin. Nothing lies below the first: its own is less than any probability, because 0 belongs to it.
+    private readonly float[] _lowerEdges;
 
     public ConfidenceBins(int count)
     {
         if (count is < 1 or > CalibrationMetrics.MaximumNumberOfBins)
             throw new ArgumentOutOfRangeException("numberOfBins", count,
                 $"The number of bins must lie in [1, {CalibrationMetrics.MaximumNumberOfBins}].");
-        _upperEdges = [.. Enumerable.Range(0, count).Select(bin => (float)UpperBound(bin, count))];
+        _lowerEdges = [-1, .. Enumerable.Range(0, count - 1).Select(bin => (float)UpperBound(bin, count))];
     }
 
-    public int Count => _upperEdges.Length;
+    public int Count => _lowerEdges.Length;
 
     public double LowerBound(int bin) => UpperBound(bin - 1, Count);
 
@@ -28,9 +29,11 @@ internal sealed class ConfidenceBins
     /// <summary>The bin of a probability. Rounding errors above 1 belong to the last bin.</summary>
     public int IndexOf(float probability)
     {
-        // The product may round up to the next integer; the edge itself decides.
-        int bin = Math.Min((int)(probability * _upperEdges.Length), _upperEdges.Length - 1);
-        return bin > 0 && probability <= _upperEdges[bin - 1] ? bin - 1 : bin;
+        // The product may round up to the next integer; the edge itself decides. Native conversion: it is in the innermost loop, and a
+        // probability needs no saturation.
+        float[] lowerEdges = _lowerEdges;
+        int bin = Math.Min(float.ConvertToIntegerNative<int>(probability * lowerEdges.Length), lowerEdges.Length - 1);
+        return probability <= lowerEdges[bin] ? bin - 1 : bin;
     }
 
     private static double UpperBound(int bin, int count) => (bin + 1) / (double)count;

@@ -14,28 +14,57 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public sealed class MulticlassCalibrationMetrics
 {
-    internal MulticlassCalibrationMetrics()
+    private readonly Lazy<IReadOnlyList<ClassCalibration>> _perClass;
+
+    // What the bootstrap draws from: the wrong and the right rows of each bin of the two diagrams.
+    private readonly OutcomeCell[] _cells;
+    private readonly OutcomeCell[] _equalMassCells;
+
+    internal MulticlassCalibrationMetrics(
+        ClassBins classes, IReadOnlyList<string>? classNames, OutcomeCell[] cells, OutcomeCell[] equalMassCells)
     {
+        NumberOfClasses = classes.NumberOfClasses;
+        _cells = cells;
+        _equalMassCells = equalMassCells;
+        // When it is asked for: a thousand classes have thousands of bins.
+        _perClass = new(() =>
+        [
+            .. Enumerable.Range(0, classes.NumberOfClasses).Select(index =>
+                classes.Class(index, classNames?[index] ?? index.ToString(CultureInfo.InvariantCulture))),
+        ]);
     }
 
     /// <summary>
     /// Expected calibration error (ECE): Σ_b n_b/N · |accuracy_b − confidence_b| over bins of equal width. Range [0, 1], lower is better.
-    /// Guo et al. 2017, "On calibration of modern neural networks"; the bins are in <see cref="ReliabilityDiagram"/>.
+    /// Guo et al. 2017, "On calibration of modern neural networks"; the bins are in <see cref="ReliabilityDiagram"/>. Biased upwards on few
+    /// rows; <see cref="Bootstrap"/> gives the range to expect.
     /// </summary>
     public double ExpectedCalibrationError => ReliabilityDiagram.ExpectedCalibrationError;
+
+    /// <summary>
+    /// The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is above their accuracy: Σ_b n_b/N · max(confidence_b −
+    /// accuracy_b, 0). Range [0, 1]. With <see cref="ExpectedUnderconfidence"/> it sums to the ECE. (Thulasidasan et al. 2019 call
+    /// "overconfidence error" a sum that also weighs each bin with its confidence; this one does not.)
+    /// </summary>
+    public double ExpectedOverconfidence => ReliabilityDiagram.ExpectedOverconfidence;
+
+    /// <summary>The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is below their accuracy. Range [0,
+    /// 1].</summary>
+    public double ExpectedUnderconfidence => ReliabilityDiagram.ExpectedUnderconfidence;
 
     /// <summary>
     /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold equally many rows, so crowded confidences are resolved
     /// finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better. Nguyen and O'Connor 2015,
     /// "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal
-    /// loss".
+    /// loss". The bins are in <see cref="AdaptiveReliabilityDiagram"/>.
     /// </summary>
-    public double AdaptiveCalibrationError { get; internal init; }
+    public double AdaptiveCalibrationError => AdaptiveReliabilityDiagram.ExpectedCalibrationError;
 
     /// <summary>
     /// Classwise ECE: for each class k all rows are binned by p_k, and Σ_b n_b/N · |mean p_k − share of class k| is averaged over all
     /// classes, also those without rows. It looks at every probability, not only at the largest. Range [0, 1], lower is better. Kull et al.
-    /// 2019, "Beyond temperature scaling"; Nixon et al. 2019, "Measuring calibration in deep learning".
+    /// 2019, "Beyond temperature scaling"; Nixon et al. 2019, "Measuring calibration in deep learning". <see cref="PerClass"/> has the
+    /// parts.
     /// </summary>
     public double ClasswiseCalibrationError { get; internal init; }
 
@@ -48,9 +77,17 @@ public sealed class MulticlassCalibrationMetrics
     /// <summary>
     /// Root mean square calibration error: √(Σ_b n_b/N · (accuracy_b − confidence_b)²), which weighs large gaps more than the ECE does.
     /// Never below the ECE. Range [0, 1], lower is better. Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"; the L2
-    /// error of Kumar et al. 2019.
+    /// error of Kumar et al. 2019. Biased upwards on few rows, as the ECE is.
     /// </summary>
     public double RootMeanSquareCalibrationError => ReliabilityDiagram.RootMeanSquareCalibrationError;
+
+    /// <summary>
+    /// <see cref="RootMeanSquareCalibrationError"/> without its small-sample bias: √(Σ_b n_b/N · ((accuracy_b − confidence_b)² − accuracy_b ·
+    /// (1 − accuracy_b)/(n_b − 1))), and 0 where the sum is negative. The sum is an unbiased estimate of the squared error, so on few
+    /// rows of a calibrated model it is as often below 0 as above. A bin of one row adds nothing. Kumar et al. 2019, "Verified uncertainty
+    /// calibration", section 5.
+    /// </summary>
+    public double DebiasedRootMeanSquareCalibrationError => ReliabilityDiagram.DebiasedRootMeanSquareCalibrationError;
 
     /// <summary>
     /// Brier score: the mean over rows of Σ_k (p_k − [y = k])². Range [0, 2], lower is better; with two classes it is twice the binary
@@ -92,27 +129,65 @@ public sealed class MulticlassCalibrationMetrics
     public long SkippedRows { get; internal init; }
 
     /// <summary>The number of classes.</summary>
-    public int NumberOfClasses { get; internal init; }
+    public int NumberOfClasses { get; }
 
     /// <summary>The bins of <see cref="ExpectedCalibrationError"/>, which can be saved as a picture.</summary>
     public required ReliabilityDiagram ReliabilityDiagram { get; init; }
+
+    /// <summary>
+    /// The bins of <see cref="AdaptiveCalibrationError"/>, which hold equally many rows. Their bounds are confidences of rows: a bin ends
+    /// at its largest one, and the first begins at the smallest of all. Where many rows have the same confidence, bins can be empty.
+    /// </summary>
+    public required ReliabilityDiagram AdaptiveReliabilityDiagram { get; init; }
+
+    /// <summary>Each class on its own, in the order of the classes.</summary>
+    public IReadOnlyList<ClassCalibration> PerClass => _perClass.Value;
+
+    /// <summary>Calibration of the k most probable classes together, for k from 1 to the <c>topKPredictionCount</c> that was asked for;
+    /// empty unless it was.</summary>
+    public required IReadOnlyList<TopKCalibration> TopK { get; init; }
+
+    /// <summary>The accuracy that is reached when predictions of low confidence are rejected.</summary>
+    public required AccuracyRejectionCurve AccuracyRejectionCurve { get; init; }
+
+    /// <summary>
+    /// Confidence intervals by the bootstrap: how much the metrics would vary if the same number of other rows of the same kind had been
+    /// measured. They come from sums that were kept for each bin, so the time does not depend on the number of rows.
+    /// </summary>
+    /// <param name="numberOfResamples">How often to draw, at least 100. 1,000 resolve the ends of a 95 % interval to a few per cent of its
+    /// width.</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1).</param>
+    /// <param name="seed">The same seed gives the same intervals on every machine.</param>
+    /// <returns>The intervals; <see cref="CalibrationIntervals"/> says how they are formed.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
+        => CalibrationBootstrap.Intervals(this, _cells, _equalMassCells, numberOfResamples, confidenceLevel, seed);
 
     /// <summary>The metrics as a block of text, one a line, in invariant culture.</summary>
     public override string ToString()
     {
         string skipped = SkippedRows == 0 ? "" : Invariant($" ({SkippedRows:N0} rows without label or valid scores left out)");
         return string.Join(Environment.NewLine,
+        [
             Invariant($"Rows                            {Count:N0} of {NumberOfClasses} classes{skipped}"),
             Invariant($"Accuracy                        {Accuracy:P2}"),
             Invariant($"Mean confidence                 {MeanConfidence:P2}"),
             Invariant($"Expected calibration error      {ExpectedCalibrationError:P2}"),
+            Invariant($"  from overconfident bins       {ExpectedOverconfidence:P2}"),
+            Invariant($"  from underconfident bins      {ExpectedUnderconfidence:P2}"),
             Invariant($"Adaptive calibration error      {AdaptiveCalibrationError:P2}"),
             Invariant($"Classwise calibration error     {ClasswiseCalibrationError:P2}"),
             Invariant($"Maximum calibration error       {MaximumCalibrationError:P2}"),
             Invariant($"Root mean square error          {RootMeanSquareCalibrationError:P2}"),
+            Invariant($"  debiased                      {DebiasedRootMeanSquareCalibrationError:P2}"),
             Invariant($"Brier score                     {BrierScore:F4}"),
             Invariant($"Log loss                        {LogLoss:F4}"),
-            Invariant($"Mean entropy                    {MeanEntropy:F4}"));
+            Invariant($"Mean entropy                    {MeanEntropy:F4}"),
+            Invariant($"Area under risk and coverage    {AccuracyRejectionCurve.AreaUnderRiskCoverageCurve:F4}"),
+            Invariant($"  excess over the best order    {AccuracyRejectionCurve.ExcessAreaUnderRiskCoverageCurve:F4}"),
+            .. TopK.Select(top => Invariant(
+                $"Top {top.K,-4} accuracy               {top.Accuracy:P2}, calibration error {top.ExpectedCalibrationError:P2}")),
+        ]);
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

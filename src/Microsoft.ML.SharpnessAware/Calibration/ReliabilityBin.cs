@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>One bin of a <see cref="ReliabilityDiagram"/>: the rows whose confidence lies in (<paramref name="LowerBound"/>,
-/// <paramref name="UpperBound"/>]. The first bin also holds a confidence of 0.</summary>
+/// <paramref name="UpperBound"/>]. The first bin also holds its lower edge.</summary>
 /// <param name="LowerBound">The lower edge, which is not part of the bin.</param>
 /// <param name="UpperBound">The upper edge, which is part of the bin.</param>
 /// <param name="Count">The number of rows in the bin.</param>
@@ -12,4 +12,8 @@ public sealed record ReliabilityBin(double LowerBound, double UpperBound, long C
     /// <summary>Mean confidence minus accuracy: positive where the model is overconfident, negative where it is underconfident, NaN when
     /// the bin is empty.</summary>
     public double Gap => MeanConfidence - Accuracy;
+
+    internal static ReliabilityBin Create(double lowerBound, double upperBound, long count, double sumOfConfidences, long correct)
+        => new(lowerBound, upperBound, count,
+            count == 0 ? double.NaN : sumOfConfidences / count, count == 0 ? double.NaN : correct / (double)count);
 }

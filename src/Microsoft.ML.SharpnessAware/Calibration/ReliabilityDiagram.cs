@@ -4,8 +4,8 @@ using System.Text;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins of equal width on [0, 1]. Bars on the diagonal
-/// mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean overconfidence, bars above it underconfidence.
+/// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins, which have equal width on [0, 1] or hold
+/// equally many rows. Bars on the diagonal mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean overconfidence, bars above it underconfidence.
 /// </summary>
 public sealed class ReliabilityDiagram
 {
@@ -15,8 +15,11 @@ public sealed class ReliabilityDiagram
         Count = bins.Sum(bin => bin.Count);
         Accuracy = Average(bin => bin.Accuracy);
         MeanConfidence = Average(bin => bin.MeanConfidence);
-        ExpectedCalibrationError = Average(bin => Math.Abs(bin.Gap));
+        ExpectedOverconfidence = Average(bin => Math.Max(0, bin.Gap));
+        ExpectedUnderconfidence = Average(bin => Math.Max(0, -bin.Gap));
+        ExpectedCalibrationError = ExpectedOverconfidence + ExpectedUnderconfidence;
         RootMeanSquareCalibrationError = Math.Sqrt(Average(bin => bin.Gap * bin.Gap));
+        DebiasedRootMeanSquareCalibrationError = Math.Sqrt(Math.Max(0, Average(DebiasedSquaredGap)));
         MaximumCalibrationError = bins.Where(bin => bin.Count > 0).Max(bin => Math.Abs(bin.Gap));
     }
 
@@ -37,9 +40,15 @@ public sealed class ReliabilityDiagram
     /// cref="MulticlassCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public double ExpectedCalibrationError { get; }
 
+    internal double ExpectedOverconfidence { get; }
+
+    internal double ExpectedUnderconfidence { get; }
+
     internal double MaximumCalibrationError { get; }
 
     internal double RootMeanSquareCalibrationError { get; }
+
+    internal double DebiasedRootMeanSquareCalibrationError { get; }
 
     /// <summary>
     /// Saves the diagram as a PNG picture of 1280 × 1520 pixels: above, the accuracy of each bin against the diagonal, with the gap to the
@@ -72,6 +81,13 @@ public sealed class ReliabilityDiagram
                 + $"{bin.MeanConfidence,10:P2} {bin.Accuracy,10:P2} {bin.Gap,10:+0.00 %;-0.00 %}");
         return text.ToString();
     }
+
+    /// <summary>
+    /// An unbiased estimate of the bin's squared gap: the squared gap of a sample is too large by the variance of its accuracy. That variance
+    /// cannot be estimated from a single row; such a bin counts as calibrated, as in the authors' code.
+    /// </summary>
+    private static double DebiasedSquaredGap(ReliabilityBin bin)
+        => bin.Count == 1 ? 0 : bin.Gap * bin.Gap - bin.Accuracy * (1 - bin.Accuracy) / (bin.Count - 1);
 
     private double Average(Func<ReliabilityBin, double> value)
         => Bins.Where(bin => bin.Count > 0).Sum(bin => bin.Count * value(bin)) / Count;

@@ -1,0 +1,63 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// What accuracy a model reaches when predictions of low confidence are rejected (left to a person, say): accuracy as a function of the
+/// coverage, the share of rows that are accepted. It rises towards small coverage if the confidence tells right predictions from wrong
+/// ones. Calibration in the sense of the ECE does not matter for it: only the order of the confidences does.
+/// </summary>
+/// <remarks>Rows of equal confidence are accepted or rejected together. El-Yaniv and Wiener 2010, "On the foundations of noise-free
+/// selective classification"; Nadeem et al. 2009, "Accuracy-rejection curves".</remarks>
+public sealed class AccuracyRejectionCurve
+{
+    internal AccuracyRejectionCurve(IReadOnlyList<AccuracyRejectionPoint> points, double areaUnderRiskCoverageCurve, double smallestArea)
+    {
+        Points = points;
+        AreaUnderRiskCoverageCurve = areaUnderRiskCoverageCurve;
+        ExcessAreaUnderRiskCoverageCurve = areaUnderRiskCoverageCurve - smallestArea;
+    }
+
+    /// <summary>The most points that a curve has.</summary>
+    public const int MaximumNumberOfPoints = 1000;
+
+    /// <summary>
+    /// The curve in ascending order of coverage; the last point accepts every row. One point for each different confidence; where there
+    /// are more than <see cref="MaximumNumberOfPoints"/> of them, those next above every 1/1000 of the rows.
+    /// </summary>
+    public IReadOnlyList<AccuracyRejectionPoint> Points { get; }
+
+    /// <summary>
+    /// AURC: the mean over all rows of the risk (1 − accuracy) of the points at which each is the last to be accepted, the area under risk
+    /// against coverage. Range [0, 1], lower is better. It depends on the accuracy as well as on the order. Geifman et al. 2019,
+    /// "Bias-reduced uncertainty estimation for deep neural classifiers".
+    /// </summary>
+    public double AreaUnderRiskCoverageCurve { get; }
+
+    /// <summary>
+    /// E-AURC: <see cref="AreaUnderRiskCoverageCurve"/> minus the area of the best order of the same predictions, all right ones before
+    /// all wrong ones. Range [0, 1], 0 where the confidence separates right from wrong entirely. Geifman et al. 2019 use the limit r + (1 −
+    /// r)·ln(1 − r) of the best area for many rows, r being the risk at full coverage; here it is exact for N rows, so never below 0.
+    /// </summary>
+    public double ExcessAreaUnderRiskCoverageCurve { get; }
+
+    /// <summary>The largest coverage among the <see cref="Points"/> whose accuracy is at least the wished one.</summary>
+    /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
+    /// <returns>The coverage, in (0, 1]; 0 where no point has this accuracy.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
+    /// <remarks>The accuracy is the one measured on these rows. A threshold that was chosen on them looks better than it is, so choose it on
+    /// validation rows.</remarks>
+    public double CoverageAt(double accuracy) => WidestPoint(accuracy)?.Coverage ?? 0;
+
+    /// <summary>The confidence from which on predictions are to be accepted for the wished accuracy, at the coverage <see
+    /// cref="CoverageAt"/>.</summary>
+    /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
+    /// <returns>The smallest confidence to accept; +∞, which accepts nothing, where no point has this accuracy.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
+    public double ThresholdAt(double accuracy) => WidestPoint(accuracy)?.Threshold ?? double.PositiveInfinity;
+
+    private AccuracyRejectionPoint? WidestPoint(double accuracy)
+    {
+        if (!(accuracy is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(accuracy), accuracy, "The accuracy must lie in [0, 1].");
+        return Points.LastOrDefault(point => point.Accuracy >= accuracy);
+    }
+}

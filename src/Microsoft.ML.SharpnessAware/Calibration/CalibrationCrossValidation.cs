@@ -1,0 +1,42 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Cross-validation as <see cref="MulticlassClassificationCatalog"/>.<c>CrossValidate</c> does it (whose training loop derived
+/// classes alone can reach), with calibration metrics.</summary>
+internal static class CalibrationCrossValidation
+{
+    public static TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>[] Run(
+        MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds,
+        string labelColumnName, string scoreColumnName, string? samplingKeyColumnName, int? seed, int numberOfBins)
+    {
+        IHostEnvironment environment = catalog.GetEnvironment();
+        environment.CheckValue(data, nameof(data));
+        environment.CheckValue(estimator, nameof(estimator));
+        environment.CheckParam(numberOfFolds > 1, nameof(numberOfFolds), "Must be more than 1");
+        environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
+        environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
+        _ = new ConfidenceBins(numberOfBins);       // refuses a wrong number before anything is trained
+
+        string splitColumn = DataOperationsCatalog.CreateSplitColumn(
+            environment, ref data, samplingKeyColumnName, seed, fallbackInEnvSeed: true);
+        return
+        [
+            .. DataOperationsCatalog.CrossValidationSplit(environment, data, splitColumn, numberOfFolds).Select((split, fold) =>
+            {
+                ITransformer model = estimator.Fit(split.TrainSet);
+                IDataView scored = Score(model, split.TestSet);
+                MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
+                    environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0);
+                return new TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>(model, metrics, scored, fold);
+            }),
+        ];
+    }
+
+    /// <summary>Also by the steps of a chain that are for training and testing only, which its own Transform leaves out.</summary>
+    private static IDataView Score(ITransformer model, IDataView data)
+        => model is ITransformerChainAccessor chain
+            ? chain.Transformers.Aggregate(data, (view, transformer) => transformer.Transform(view))
+            : model.Transform(data);
+}

@@ -1,0 +1,65 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Rows on their way from a cursor to a <see cref="CalibrationAccumulator"/>.</summary>
+internal sealed class ScoreBlock
+{
+    // 256 KB of scores: large against the cost of handing a block over, small against the processor's cache.
+    private const int NumberOfScores = 1 << 16;
+
+    private readonly int _numberOfClasses;
+    private readonly float[] _scores;
+    private readonly int[] _labels;
+    private readonly long[] _positions;
+
+    public ScoreBlock(int numberOfClasses)
+    {
+        int rows = Math.Max(1, NumberOfScores / numberOfClasses);
+        _numberOfClasses = numberOfClasses;
+        _scores = new float[rows * numberOfClasses];
+        _labels = new int[rows];
+        _positions = new long[rows];
+    }
+
+    public int Count { get; private set; }
+
+    public bool IsFull => Count == _labels.Length;
+
+    public ReadOnlySpan<float> Scores => _scores.AsSpan(0, Count * _numberOfClasses);
+
+    public ReadOnlySpan<int> Labels => _labels.AsSpan(0, Count);
+
+    /// <summary>Adds a row.</summary>
+    /// <param name="position">Where the row lies in the data, for messages.</param>
+    /// <param name="label">The class, from 0.</param>
+    /// <param name="scores">The scores, sparse or dense.</param>
+    public void Add(long position, int label, in VBuffer<float> scores)
+    {
+        _positions[Count] = position;
+        _labels[Count] = label;
+        Span<float> row = Row(Count);
+        if (scores.IsDense)
+            scores.GetValues().CopyTo(row);
+        else
+            scores.CopyTo(row);
+        Count++;
+    }
+
+    public long Position(int row) => _positions[row];
+
+    public Span<float> Row(int row) => _scores.AsSpan(row * _numberOfClasses, _numberOfClasses);
+
+    /// <summary>Keeps the first <paramref name="count"/> rows.</summary>
+    public void Truncate(int count) => Count = count;
+
+    /// <summary>Copies a row to an earlier place, to close gaps.</summary>
+    public void Move(int row, int to)
+    {
+        if (row == to)
+            return;
+        Row(row).CopyTo(Row(to));
+        _labels[to] = _labels[row];
+        _positions[to] = _positions[row];
+    }
+}

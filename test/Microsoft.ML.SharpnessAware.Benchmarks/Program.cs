@@ -1,0 +1,13 @@
+using System.Globalization;
+using Microsoft.ML.SharpnessAware.Benchmarks;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+switch (args.FirstOrDefault())
+{
+    case "evaluate":
+        EvaluateBenchmark.Run();
+        return 0;
+    default:
+        Console.WriteLine("Usage: dotnet run -c Release --project test/Microsoft.ML.SharpnessAware.Benchmarks -- evaluate");
+        return 1;
+}
