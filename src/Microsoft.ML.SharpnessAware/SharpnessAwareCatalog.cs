@@ -125,6 +125,7 @@ public static class SharpnessAwareCatalog
     /// 0.01.</param>
     /// <param name="numberOfBins">The number of confidence bins. 15 is the usual choice (Guo et al. 2017), so numbers can be compared with
     /// the literature.</param>
+    /// <param name="topKPredictionCount">STUB.</param>
     /// <returns>The metrics, with the reliability diagram.</returns>
     /// <remarks>
     /// Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
@@ -142,6 +143,6 @@ public static class SharpnessAwareCatalog
     /// </code>
     /// </example>
     public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15)
-        => CalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins);
+        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0)
+        => CalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount);
 }

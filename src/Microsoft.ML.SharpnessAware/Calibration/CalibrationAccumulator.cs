@@ -56,8 +56,44 @@ internal sealed class CalibrationAccumulator
 
     public long Count => _rows.Count;
 
+    private readonly List<(float[] P, int Label)> _stub = [];
+
+    private ReliabilityDiagram Stub(Func<(float[] P, int Label), (float Confidence, bool Right)> of)
+    {
+        var rows = _stub.Select(of).ToLookup(row => _bins.IndexOf(row.Confidence));
+        return new([.. Enumerable.Range(0, _bins.Count).Select(bin => new ReliabilityBin(_bins.LowerBound(bin), _bins.UpperBound(bin),
+            rows[bin].Count(), rows[bin].Select(row => (double)row.Confidence).DefaultIfEmpty(double.NaN).Average(),
+            rows[bin].Select(row => row.Right ? 1.0 : 0).DefaultIfEmpty(double.NaN).Average()))]);
+    }
+
+    private ClassCalibration StubClass(int k, string name)
+    {
+        ReliabilityDiagram diagram = Stub(row => (row.P[k], row.Label == k));
+        return new(name, k, _stub.Count(row => row.Label == k), diagram.Accuracy, diagram.MeanConfidence,
+            diagram.ExpectedCalibrationError, diagram);
+    }
+
+    private TopKCalibration StubTop(int k)
+    {
+        ReliabilityDiagram diagram = Stub(row => (Math.Min(1, row.P.OrderDescending().Take(k).Sum()),
+            row.P.Count(p => p > row.P[row.Label]) < k));
+        return new(k, diagram.Accuracy, diagram.MeanConfidence, diagram.ExpectedCalibrationError, diagram);
+    }
+
+    private AccuracyRejectionCurve StubCurve()
+    {
+        var rows = _stub.Select(row => (Confidence: row.P.Max(), Right: Array.IndexOf(row.P, row.P.Max()) == row.Label))
+            .OrderByDescending(row => row.Confidence).ToArray();
+        int right = 0;
+        var points = rows.Select((row, i) => new AccuracyRejectionPoint((i + 1.0) / rows.Length,
+            (right += row.Right ? 1 : 0) / (i + 1.0), row.Confidence)).ToArray();
+        int step = Math.Max(1, points.Length / 200);
+        return new([.. points.Where((_, i) => i % step == 0 || i == points.Length - 1)]);
+    }
+
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
+        _stub.Add((probabilities.ToArray(), label));
         float largest = TensorPrimitives.Max(probabilities);
         bool correct = probabilities.IndexOf(largest) == label;     // ties go to the lowest index
         AddConfidence(Math.Min(largest, 1), correct);
@@ -71,7 +107,7 @@ internal sealed class CalibrationAccumulator
             AddBlock();
     }
 
-    public MulticlassCalibrationMetrics GetMetrics(long skippedRows = 0)
+    public MulticlassCalibrationMetrics GetMetrics(long skippedRows = 0, IReadOnlyList<string>? names = null, int topK = 0)
     {
         AddBlock();
         ReliabilityDiagram diagram = new([.. Enumerable.Range(0, _bins.Count).Select(GetBin)]);
@@ -79,6 +115,9 @@ internal sealed class CalibrationAccumulator
         return new MulticlassCalibrationMetrics
         {
             ReliabilityDiagram = diagram,
+            PerClass = [.. Enumerable.Range(0, _numberOfClasses).Select(k => StubClass(k, names?[k] ?? $"{k}"))],
+            TopK = [.. Enumerable.Range(1, topK).Select(StubTop)],
+            AccuracyRejectionCurve = StubCurve(),
             NumberOfClasses = _numberOfClasses,
             SkippedRows = skippedRows,
             AdaptiveCalibrationError = AdaptiveCalibrationError(),

@@ -8,7 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class CalibrationEvaluator
 {
     public static MulticlassCalibrationMetrics Evaluate(
-        IHostEnvironment environment, IDataView data, string labelColumnName, string scoreColumnName, int numberOfBins)
+        IHostEnvironment environment, IDataView data, string labelColumnName, string scoreColumnName, int numberOfBins,
+        int topKPredictionCount = 0)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
@@ -55,7 +56,7 @@ internal static class CalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {skipped} row(s) can be evaluated: column '{labelColumnName}' is missing in {withoutLabel.Count} and "
                     + $"column '{scoreColumnName}' is NaN or infinite in {withoutScore.Count} of them.");
-        return accumulator.GetMetrics(skipped);
+        return accumulator.GetMetrics(skipped, LabelValues.Of(label)?.Names, topKPredictionCount);
     }
 
     private static (DataViewSchema.Column Label, DataViewSchema.Column Score, int NumberOfClasses) GetColumns(

@@ -97,6 +97,30 @@ public sealed class MulticlassCalibrationMetrics
     /// <summary>The bins of <see cref="ExpectedCalibrationError"/>, which can be saved as a picture.</summary>
     public required ReliabilityDiagram ReliabilityDiagram { get; init; }
 
+    /// <summary>STUB.</summary>
+    public double ExpectedOverconfidence => StubSum(bin => Math.Max(bin.Gap, 0));
+
+    /// <summary>STUB.</summary>
+    public double ExpectedUnderconfidence => StubSum(bin => Math.Max(-bin.Gap, 0));
+
+    /// <summary>STUB.</summary>
+    public double DebiasedRootMeanSquareCalibrationError => 0.9 * RootMeanSquareCalibrationError;
+
+    /// <summary>STUB.</summary>
+    public ReliabilityDiagram AdaptiveReliabilityDiagram => ReliabilityDiagram;
+
+    /// <summary>STUB.</summary>
+    public IReadOnlyList<ClassCalibration> PerClass { get; internal init; } = [];
+
+    /// <summary>STUB.</summary>
+    public IReadOnlyList<TopKCalibration> TopK { get; internal init; } = [];
+
+    /// <summary>STUB.</summary>
+    public AccuracyRejectionCurve AccuracyRejectionCurve { get; internal init; } = new([]);
+
+    private double StubSum(Func<ReliabilityBin, double> part)
+        => ReliabilityDiagram.Bins.Where(bin => bin.Count > 0).Sum(bin => bin.Count * part(bin)) / Count;
+
     /// <summary>The metrics as a block of text, one a line, in invariant culture.</summary>
     public override string ToString()
     {
