@@ -33,6 +33,9 @@ internal static class FigureStyle
     /// <summary>A number as in every text of the figures.</summary>
     public static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
+    public static string Averages(ReliabilityDiagram diagram)
+        => Text($"accuracy {diagram.Accuracy:P1} · mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
+
     /// <summary>The colour as it looks at a third of its strength on white.</summary>
     public static OxyColor Faint(OxyColor color) => OxyColor.FromAColor((byte)(color.A / 3), color);
 

@@ -15,8 +15,7 @@ internal static class ReliabilityFigure
 
     public static Figure Create(ReliabilityDiagram diagram, string? title)
     {
-        string facts = FigureStyle.Text($"ECE {diagram.ExpectedCalibrationError:P2} · accuracy {diagram.Accuracy:P1} · "
-            + $"mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
+        string facts = FigureStyle.Text($"ECE {diagram.ExpectedCalibrationError:P2} · {FigureStyle.Averages(diagram)}");
         ReliabilityBars bars = new(diagram.Bins);
         return new Figure(Width, 760,
         [
