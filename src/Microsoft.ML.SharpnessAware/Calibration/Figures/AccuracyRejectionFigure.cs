@@ -29,7 +29,7 @@ internal static class AccuracyRejectionFigure
             .. FigureStyle.Heading(title ?? "Accuracy when unsure predictions are rejected",
                 "accuracy of the most confident rows, by how many are kept", Center, Width - MarginLeft - MarginRight),
             legend,
-            new PlotPanel(Plot([.. models.Select(model => model.Metrics.AccuracyRejectionCurve)]), new OxyRect(0, top, Width, 434)),
+            new PlotPanel(Plot([.. models.Select(model => model.Metrics.AccuracyRejectionCurve)]), new OxyRect(0, top - 8, Width, 442)),
         ]);
     }
 
@@ -37,10 +37,10 @@ internal static class AccuracyRejectionFigure
     {
         double lowest = curves.SelectMany(curve => curve.Points).Where(point => point.Coverage >= SmallCoverage).Min(point => point.Accuracy);
         double range = Math.Max(0.02, 1 - lowest);
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 4, MarginRight, 50));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         plot.Axes.Add(FigureStyle.ShareAxis("Accuracy of the rows kept", Math.Max(0, 1 - 1.1 * range), 1 + 0.03 * range));
         LinearAxis coverage = FigureStyle.UnitAxis(AxisPosition.Bottom, "Share of rows kept (coverage)");
-        coverage.StringFormat = "0 %";
+        (coverage.Maximum, coverage.StringFormat) = (1.015, "0 %");
         plot.Axes.Add(coverage);
 
         for (int i = 0; i < curves.Count; i++)

@@ -14,6 +14,7 @@ internal static class ComparisonFigure
     private const double MarginRight = 18;
     private const double Center = (MarginLeft + Width - MarginRight) / 2;
     private const double LegendTop = 58;
+    private const double Room = 0.02;       // for markers on the edge
 
     public static Figure Create(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title)
     {
@@ -28,18 +29,23 @@ internal static class ComparisonFigure
         [
             .. FigureStyle.Heading(title ?? "Reliability of several models", facts, Center, Width - MarginLeft - MarginRight),
             legend,
-            new PlotPanel(ReliabilityPlot(models), new OxyRect(0, top, Width, 480)),
-            new PlotPanel(SharePlot(models), new OxyRect(0, top + 484, Width, 172)),
+            new PlotPanel(ReliabilityPlot(models), new OxyRect(0, top - 8, Width, 488)),
+            new PlotPanel(SharePlot(models), new OxyRect(0, top + 474, Width, 182)),
         ]);
     }
 
     private static PlotModel ReliabilityPlot(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models)
     {
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 4, MarginRight, 50));
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Left, "Accuracy"));
-        plot.Annotations.Add(Corner("underconfident", 0.015, 0.985, HorizontalAlignment.Left, VerticalAlignment.Top));
-        plot.Annotations.Add(Corner("overconfident", 0.985, 0.015, HorizontalAlignment.Right, VerticalAlignment.Bottom));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
+        foreach (LinearAxis axis in (LinearAxis[])
+            [FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"), FigureStyle.UnitAxis(AxisPosition.Left, "Accuracy")])
+        {
+            (axis.Minimum, axis.Maximum) = (-Room, 1 + Room);
+            plot.Axes.Add(axis);
+        }
+
+        plot.Annotations.Add(Corner("underconfident", 0, 1, HorizontalAlignment.Left, VerticalAlignment.Top));
+        plot.Annotations.Add(Corner("overconfident", 1, 0, HorizontalAlignment.Right, VerticalAlignment.Bottom));
         plot.Series.Add(FigureStyle.Line(LineStyle.Solid, FigureStyle.AccuracyLine, 1.2, (0, 0), (1, 1)));
         for (int i = 0; i < models.Count; i++)
         {
@@ -62,7 +68,7 @@ internal static class ComparisonFigure
 
     private static PlotModel SharePlot(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models)
     {
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 4, MarginRight, 50));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         for (int i = 0; i < models.Count; i++)
         {
             ReliabilityDiagram diagram = models[i].Metrics.ReliabilityDiagram;
@@ -78,7 +84,9 @@ internal static class ComparisonFigure
         }
 
         double top = 1.08 * plot.Series.OfType<LineSeries>().SelectMany(line => line.Points).Max(point => point.Y);
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
+        LinearAxis confidence = FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence");
+        (confidence.Minimum, confidence.Maximum) = (-Room, 1 + Room);
+        plot.Axes.Add(confidence);
         plot.Axes.Add(FigureStyle.ShareAxis("Share of rows", 0, top));
         return plot;
     }

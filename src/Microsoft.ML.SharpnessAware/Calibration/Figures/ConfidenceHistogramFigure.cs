@@ -14,7 +14,7 @@ internal static class ConfidenceHistogramFigure
     private const double MarginLeft = 88;
     private const double MarginRight = 18;
     private const double Center = (MarginLeft + Width - MarginRight) / 2;
-    private const double Top = 84;
+    private const double Top = 74;
 
     public static Figure Create(MulticlassCalibrationMetrics metrics, string? title)
     {
@@ -37,9 +37,9 @@ internal static class ConfidenceHistogramFigure
 
         double up = right.Bars.Select(bar => bar.Y1).DefaultIfEmpty().Max();
         double down = -wrong.Bars.Select(bar => bar.Y0).DefaultIfEmpty().Min();
-        (up, down) = (1.08 * Math.Max(up, down / 4), 1.08 * Math.Max(down, up / 4));     // both halves stay legible
+        (up, down) = (1.08 * Math.Max(up, down / 2), 1.08 * Math.Max(down, up / 2));     // both halves stay legible
 
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 2, MarginRight, 50));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
         LinearAxis shares = FigureStyle.ShareAxis("", -down, up);
         shares.StringFormat = up + down < 0.05 ? "0.0 %;0.0 %" : "0 %;0 %";         // the lower half counts downwards
@@ -48,13 +48,13 @@ internal static class ConfidenceHistogramFigure
         plot.Series.Add(wrong);
         plot.Series.Add(FigureStyle.Line(LineStyle.Solid, OxyColors.Black, 1, (0, 0), (1, 0)));
 
-        const double PlotTop = Top + 2, PlotHeight = Height - Top - 56;
+        const double PlotTop = Top + 12, PlotHeight = Height - PlotTop - 54;
         double zero = PlotTop + PlotHeight * up / (up + down);
         return new Figure(Width, Height,
         [
             .. FigureStyle.Heading(title ?? "Confidence of right and wrong predictions",
                 FigureStyle.Averages(diagram), Center, Width - MarginLeft - MarginRight),
-            new PlotPanel(plot, new OxyRect(0, Top, Width, PlotHeight + 52)),
+            new PlotPanel(plot, new OxyRect(0, Top, Width, PlotHeight + 62)),
             new FigureLegend(
                 [(right, FigureStyle.Text($"right predictions ({rightRows:N0})")), (wrong, FigureStyle.Text($"wrong predictions ({wrongRows:N0})"))],
                 Center, 56, Width),

@@ -15,11 +15,11 @@ internal sealed record ModelStyle
         new(0xD55E00, [5, 2], MarkerType.Square),
         new(0x009E73, [1.2, 1.6], MarkerType.Triangle),
         new(0x000000, [7, 2, 1.2, 2], MarkerType.Diamond),
-        new(0xCC79A7, [11, 2.5], MarkerType.Custom, [(0, 1.1), (1, -0.7), (-1, -0.7)]),
-        new(0x56B4E9, [3, 1.5, 1.2, 1.5, 1.2, 1.5], MarkerType.Custom, Star(5, 0.45, 1.25)),
+        new(0xCC79A7, [11, 2.5], MarkerType.Custom, [(0, 1.3), (1.2, -0.8), (-1.2, -0.8)]),
+        new(0x56B4E9, [3, 1.5, 1.2, 1.5, 1.2, 1.5], MarkerType.Custom, Star(5, 0.7, 1.65)),
         new(0xB07D00, [11, 2, 3, 2], MarkerType.Custom,
             [(.4, 1), (.4, .4), (1, .4), (1, -.4), (.4, -.4), (.4, -1), (-.4, -1), (-.4, -.4), (-1, -.4), (-1, .4), (-.4, .4), (-.4, 1)]),
-        new(0x7F7F7F, [2.5, 2.5], MarkerType.Custom, [(-1, -1), (1, -1), (-1, 1), (1, 1)]),
+        new(0x7F7F7F, [2.5, 2.5], MarkerType.Custom, [(-1.2, -1.2), (1.2, -1.2), (.35, 0), (1.2, 1.2), (-1.2, 1.2), (-.35, 0)]),
     ];
 
     private readonly OxyColor _color;

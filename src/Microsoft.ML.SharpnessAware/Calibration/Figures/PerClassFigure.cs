@@ -34,8 +34,10 @@ internal static class PerClassFigure
         string which = selected
             ? FigureStyle.Text($"the {MaximumPanels} of {metrics.PerClass.Count:N0} classes with the largest ECE, worst first")
             : FigureStyle.Text($"classwise ECE {metrics.ClasswiseCalibrationError:P2}");
-        string facts = FigureStyle.Text($"{which} · N = {metrics.Count:N0} · pale: fewer than {FigureStyle.FewRows} rows");
-        FigureLegend legend = new(new ReliabilityBars([]).Legend, center, LegendTop, width - MarginLeft - MarginRight);
+        string facts = FigureStyle.Text($"{which} · N = {metrics.Count:N0}");
+        if (classes.Any(one => one.ReliabilityDiagram.Bins.Any(bin => bin.Count is > 0 and < FigureStyle.FewRows)))
+            facts += FigureStyle.Text($" · pale: fewer than {FigureStyle.FewRows} rows");
+        FigureLegend legend = new(new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
         double top = LegendTop + legend.Height + 4;
         double bottom = top + rows * (NameHeight + side) + (rows - 1) * Gap;
         List<IFigurePart> parts =
@@ -58,9 +60,9 @@ internal static class PerClassFigure
     private static IEnumerable<IFigurePart> Panel(
         ClassCalibration one, double left, double top, double side, bool labelsLeft, bool labelsBelow)
     {
-        // Labels of the axes lie in margins that may reach over neighbours' places; only outer panels have them.
-        (double marginLeft, double marginBottom) = (labelsLeft ? 40 : 1, labelsBelow ? 26 : 1);
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(marginLeft, 1, 1, marginBottom));
+        // The margins, where the axes are labelled, reach over the places of neighbours.
+        const double Margin = 40;
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(Margin));
         plot.Axes.Add(Axis(AxisPosition.Bottom, labelsBelow));
         plot.Axes.Add(Axis(AxisPosition.Left, labelsLeft));
         ReliabilityBars few = new(one.ReliabilityDiagram.Bins.Where(bin => bin.Count < FigureStyle.FewRows), faint: true);
@@ -73,14 +75,14 @@ internal static class PerClassFigure
         [
             new FigureText(one.ClassName, middle, top + 14, side),
             new FigureText(facts, middle, top + 31, side) { Size = FigureStyle.SmallSize, Color = FigureStyle.Quiet },
-            new PlotPanel(plot, new OxyRect(left - marginLeft, top + NameHeight - 1, side + marginLeft + 1, side + marginBottom + 1)),
+            new PlotPanel(plot, new OxyRect(left - Margin, top + NameHeight - Margin, side + 2 * Margin, side + 2 * Margin)),
         ];
     }
 
     private static LinearAxis Axis(AxisPosition position, bool labels)
     {
         LinearAxis axis = FigureStyle.UnitAxis(position, null);
-        (axis.MajorStep, axis.MinorStep, axis.MinorTickSize) = (0.5, 0.25, 0);
+        (axis.MajorStep, axis.MinorStep, axis.MinorTickSize, axis.StringFormat) = (0.5, 0.25, 0, "0.#");
         if (!labels)
         {
             axis.LabelFormatter = _ => "";

@@ -31,8 +31,8 @@ internal sealed class ReliabilityBars
     }
 
     /// <summary>The series with their texts in a legend.</summary>
-    public IEnumerable<(Series Sign, string Text)> Legend =>
-        [(_accuracy, "accuracy"), (_over, "overconfident"), (_under, "underconfident"), (_diagonal, "perfect calibration")];
+    public IEnumerable<(Series Sign, string Text)> Legend(string bars) =>
+        [(_accuracy, bars), (_over, "overconfident"), (_under, "underconfident"), (_diagonal, "perfect calibration")];
 
     public void AddTo(PlotModel plot)
     {

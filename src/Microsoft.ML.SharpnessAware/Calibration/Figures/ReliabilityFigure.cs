@@ -20,15 +20,15 @@ internal static class ReliabilityFigure
         return new Figure(Width, 760,
         [
             .. FigureStyle.Heading(title ?? "Reliability diagram", facts, Center, Width - MarginLeft - MarginRight),
-            new PlotPanel(ReliabilityPlot(bars), new OxyRect(0, 82, Width, 452)),
-            new FigureLegend(bars.Legend, Center, 56, Width - MarginLeft - MarginRight),
+            new PlotPanel(ReliabilityPlot(bars), new OxyRect(0, 72, Width, 462)),
+            new FigureLegend(bars.Legend("accuracy"), Center, 56, Width - MarginLeft - MarginRight),
             .. Histogram(diagram),
         ]);
     }
 
     private static PlotModel ReliabilityPlot(ReliabilityBars bars)
     {
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 2, MarginRight, 50));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
         plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Left, "Accuracy"));
         bars.AddTo(plot);
@@ -47,7 +47,7 @@ internal static class ReliabilityFigure
         LineSeries confidence = FigureStyle.Line(LineStyle.Dot, OxyColors.Black, 1.8,
             (diagram.MeanConfidence, 0), (diagram.MeanConfidence, top));
 
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 2, MarginRight, 50));
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
         plot.Axes.Add(FigureStyle.ShareAxis("Share of rows", 0, top));
         plot.Series.Add(share);
@@ -55,7 +55,7 @@ internal static class ReliabilityFigure
         plot.Series.Add(confidence);
         return
         [
-            new PlotPanel(plot, new OxyRect(0, 578, Width, 176)),
+            new PlotPanel(plot, new OxyRect(0, 568, Width, 186)),
             new FigureLegend([(share, "share of rows"), (accuracy, "accuracy"), (confidence, "mean confidence")], Center, 550, Width),
         ];
     }
