@@ -11,7 +11,7 @@ internal static class AccuracyRejectionFigure
     private const double SmallCoverage = 0.05;
 
     private const double Width = 640;
-    private const double MarginLeft = 80;
+    private const double MarginLeft = 90;
     private const double MarginRight = 22;
     private const double Center = (MarginLeft + Width - MarginRight) / 2;
     private const double LegendTop = 58;
@@ -50,8 +50,7 @@ internal static class AccuracyRejectionFigure
             plot.Series.Add(line);
 
             // A marker on every point would hide the line; models take turns, so that equal curves show both markers.
-            LineSeries markers = ModelStyle.Of(i).Line(markers: true);
-            markers.LineStyle = LineStyle.None;
+            LineSeries markers = ModelStyle.Of(i).Markers(hollow: false);
             double shift = (i + 1.0) / curves.Count / 10;
             for (int tenth = 0; tenth < 10; tenth++)
                 markers.Points.Add(line.Points.MinBy(point => Math.Abs(point.X - tenth / 10.0 - shift)));

@@ -10,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class ComparisonFigure
 {
     private const double Width = 640;
-    private const double MarginLeft = 72;
+    private const double MarginLeft = 76;
     private const double MarginRight = 18;
     private const double Center = (MarginLeft + Width - MarginRight) / 2;
     private const double LegendTop = 58;
@@ -49,17 +49,18 @@ internal static class ComparisonFigure
         plot.Series.Add(FigureStyle.Line(LineStyle.Solid, FigureStyle.AccuracyLine, 1.2, (0, 0), (1, 1)));
         for (int i = 0; i < models.Count; i++)
         {
-            LineSeries line = ModelStyle.Of(i).Line(markers: true);
-            LineSeries few = ModelStyle.Of(i).HollowMarkers();
+            LineSeries line = ModelStyle.Of(i).Line(markers: false);
+            LineSeries many = ModelStyle.Of(i).Markers(hollow: false);
+            LineSeries few = ModelStyle.Of(i).Markers(hollow: true);
             foreach (ReliabilityBin bin in models[i].Metrics.ReliabilityDiagram.Bins.Where(bin => bin.Count > 0))
             {
                 DataPoint point = new(bin.MeanConfidence, bin.Accuracy);
                 line.Points.Add(point);
-                if (HasFewRows(bin))
-                    few.Points.Add(point);
+                (HasFewRows(bin) ? few : many).Points.Add(point);
             }
 
             plot.Series.Add(line);
+            plot.Series.Add(many);
             plot.Series.Add(few);
         }
 

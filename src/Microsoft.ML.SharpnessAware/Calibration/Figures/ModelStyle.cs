@@ -39,20 +39,22 @@ internal sealed record ModelStyle
     public static ModelStyle Of(int model) => _all[model];
 
     /// <summary>A line, with markers or without.</summary>
-    public LineSeries Line(bool markers) => new()
+    public LineSeries Line(bool markers)
     {
-        Color = _color, StrokeThickness = 2, LineStyle = _dashes.Length == 0 ? LineStyle.Solid : LineStyle.Automatic,
-        Dashes = _dashes.Length == 0 ? null! : _dashes, LineJoin = LineJoin.Round,
-        MarkerType = markers ? _marker : MarkerType.None, MarkerOutline = _outline!, MarkerSize = 4.5,
-        MarkerFill = _color, MarkerStroke = OxyColors.White, MarkerStrokeThickness = 0.8,
-    };
+        LineSeries line = markers ? Markers(hollow: false) : new LineSeries();
+        (line.Color, line.StrokeThickness, line.LineJoin) = (_color, 2, LineJoin.Round);
+        line.LineStyle = LineStyle.Solid;
+        if (_dashes.Length > 0)
+            line.Dashes = _dashes;
+        return line;
+    }
 
-    /// <summary>Hollow markers alone, to be drawn over the line.</summary>
-    public LineSeries HollowMarkers() => new()
+    /// <summary>Markers alone, to be drawn over the line.</summary>
+    public LineSeries Markers(bool hollow) => new()
     {
-        Color = _color, LineStyle = LineStyle.None,
-        MarkerType = _marker, MarkerOutline = _outline!, MarkerSize = 4.2,
-        MarkerFill = OxyColors.White, MarkerStroke = _color, MarkerStrokeThickness = 1.4,
+        LineStyle = LineStyle.None, MarkerType = _marker, MarkerOutline = _outline!, MarkerSize = 4.4,
+        MarkerFill = hollow ? OxyColors.White : _color, MarkerStroke = hollow ? _color : OxyColors.White,
+        MarkerStrokeThickness = hollow ? 1.4 : 0.8,
     };
 
     private static (double X, double Y)[] Star(int points, double inner, double outer)

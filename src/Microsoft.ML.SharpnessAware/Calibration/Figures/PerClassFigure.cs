@@ -23,10 +23,7 @@ internal static class PerClassFigure
         if (selected)
             classes = [.. classes.OrderByDescending(one => one.ExpectedCalibrationError).Take(MaximumPanels)];
 
-        int columns = classes.Count switch { <= 3 => classes.Count, 4 => 2, <= 9 => 3, <= 16 => 4, _ => 5 };
-        if (classes.Count == 10)
-            columns = 5;
-        int rows = (classes.Count + columns - 1) / columns;
+        (int columns, int rows) = Grid(classes.Count);
         double side = columns switch { <= 2 => 270, 3 => 210, 4 => 180, _ => 150 };
         double width = MarginLeft + MarginRight + columns * side + (columns - 1) * Gap;
         double center = (MarginLeft + width - MarginRight) / 2;
@@ -55,6 +52,15 @@ internal static class PerClassFigure
         }
 
         return new Figure(width, bottom + MarginBottom, parts);
+    }
+
+    /// <summary>At most five columns, as few empty places as possible, and rather wide than high.</summary>
+    private static (int Columns, int Rows) Grid(int panels)
+    {
+        int columns = panels <= 3 ? panels : new[] { 5, 4, 3 }.Where(columns => columns <= panels).MinBy(columns => Rows(columns) * columns);
+        return (columns, Rows(columns));
+
+        int Rows(int columns) => (panels + columns - 1) / columns;
     }
 
     private static IEnumerable<IFigurePart> Panel(

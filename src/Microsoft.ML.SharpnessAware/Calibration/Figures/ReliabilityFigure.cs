@@ -10,7 +10,7 @@ internal static class ReliabilityFigure
 {
     private const double Width = 640;
     private const double Center = (MarginLeft + Width - MarginRight) / 2;
-    private const double MarginLeft = 72;
+    private const double MarginLeft = 76;
     private const double MarginRight = 18;
 
     public static Figure Create(ReliabilityDiagram diagram, string? title)
