@@ -25,6 +25,11 @@ internal sealed class FigureRenderContext : SkiaRenderContext, IRenderContext
         return paint.MeasureText(text);
     }
 
+    /// <summary>The base class applies <see cref="SkiaRenderContext.DpiScale"/> to dashes twice.</summary>
+    void IRenderContext.DrawLine(IList<ScreenPoint> points, OxyColor stroke, double thickness, EdgeRenderingMode edgeRenderingMode,
+        double[]? dashArray, LineJoin lineJoin)
+        => DrawLine(points, stroke, thickness, edgeRenderingMode, dashArray?.Select(dash => dash / DpiScale).ToArray(), lineJoin);
+
     OxySize IRenderContext.MeasureText(string text, string? fontFamily, double fontSize, double fontWeight)
     {
         if (string.IsNullOrEmpty(text))
