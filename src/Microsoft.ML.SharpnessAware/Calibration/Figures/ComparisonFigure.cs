@@ -74,6 +74,7 @@ internal static class ComparisonFigure
         {
             ReliabilityDiagram diagram = models[i].Metrics.ReliabilityDiagram;
             LineSeries steps = ModelStyle.Of(i).Line(markers: false);
+            steps.MinimumSegmentLength = 0;     // low steps must not become slopes
             foreach (ReliabilityBin bin in diagram.Bins)
             {
                 double share = bin.Count / (double)diagram.Count;
