@@ -125,7 +125,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     {
         bool right = example.Scored.Label == example.Scored.Predicted;
         return Html.Of("li", Image(example), Html.Of("div",
-            Html.Of("strong", Html.Class(right ? "right" : "wrong"), FigureStyle.Text($"{Share(example.Scored.Confidence)} ") + example.PredictedClass),
+            Html.Of("strong", Html.Class(right ? "right" : "wrong"), $"{Share(example.Scored.Confidence)} {example.PredictedClass}"),
             right ? null : (object[])[Html.Of("br"), "is ", Html.Of("strong", example.TrueClass),
                 $", given {Share(example.Scored.LabelProbability)}"],
             Html.Of("br"),
@@ -135,7 +135,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
 
     /// <summary>99.97 % must not read as certainty.</summary>
     private static string Share(float probability)
-        => FigureStyle.Text(probability is > 0.999f and < 1 ? $"{probability:0.###### %}" : $"{probability:P1}");
+        => probability.ToString(probability is > 0.999f and < 1 ? "0.##### %" : "P1", CultureInfo.InvariantCulture);
 
     private static XElement? Image(ReportExample example)
     {
