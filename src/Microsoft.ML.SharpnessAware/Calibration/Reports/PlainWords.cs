@@ -12,12 +12,9 @@ internal static class PlainWords
         double points = Math.Round(said - right, 1);
         string start = FigureStyle.Text($"Says {said:F1} % on average and is right in {right:F1} %: ");
         double chance = 196 * StandardError(metrics.ReliabilityDiagram);
-        if (Math.Abs(points) < 0.1)
-            return start + "right on average.";
-        string amount = FigureStyle.Text($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points");
-        return start + amount + (Math.Abs(points) <= chance
-            ? FigureStyle.Text($", which {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} cannot tell from chance (± {chance:F1}).")
-            : ".");
+        return start + (points == 0 || Math.Abs(points) <= chance
+            ? FigureStyle.Text($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell (± {chance:F1} points).")
+            : FigureStyle.Text($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
     /// <summary>The calibration error, and what acting on the surest predictions only would give.</summary>

@@ -33,7 +33,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Html.Of("h2", "All numbers"),
             Scroll(Html.Of("table",
                 Html.Of("thead", Html.Of("tr", Html.Of("th", "Metric"),
-                    models.Select(model => Html.Of("th", Html.Class("n"), model.Name)), Html.Of("th", "What it says"))),
+                    models.Select(model => Html.Of("th", Html.Class("n"), model.Name)))),
                 Html.Of("tbody", MetricRow.For(metrics).Select(row => Row(row, metrics))))),
             Html.Of("p", Html.Class("quiet"), models.Count > 1
                 ? "Bold: the best of the models, by a difference that may be chance. Calibration errors are never quite 0 on few rows, even of a perfect model."
@@ -47,9 +47,8 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         string[] texts = [.. values.Select(value => double.IsNaN(value) ? "–" : value.ToString(row.Format, CultureInfo.InvariantCulture))];
         double best = row.Best == 0 || values.Length == 1 ? double.NaN : row.Best > 0 ? values.Max() : values.Min();
         string? bestText = texts.Distinct().Count() > 1 ? best.ToString(row.Format, CultureInfo.InvariantCulture) : null;
-        return Html.Of("tr", Html.Of("th", row.Name),
-            texts.Select(text => Html.Of("td", Html.Class(text == bestText ? "n best" : "n"), text)),
-            Html.Of("td", Html.Class("why"), row.Explanation));
+        return Html.Of("tr", Html.Of("th", row.Name, Html.Of("div", Html.Class("why"), row.Explanation)),
+            texts.Select(text => Html.Of("td", Html.Class(text == bestText ? "n best" : "n"), text)));
     }
 
     private IEnumerable<XElement> Comparison()
@@ -85,7 +84,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             figures.Add(grid);
         }
 
-        return Html.Of("section", Html.Of("h2", model.Name), Html.Of("p", PlainWords.Headline(metrics)),
+        return Html.Of("section", Html.Of("h2", model.Name),
             Html.Of("div", Html.Class("figures"), figures), Classes(metrics.PerClass),
             Examples("Most confident wrong predictions", "Where acting on the confidence would hurt most.", model.ConfidentlyWrong),
             Examples("Least confident right predictions", "Right, but the model would not have said so.", model.HesitantlyRight));

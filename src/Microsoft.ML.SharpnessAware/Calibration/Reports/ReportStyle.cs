@@ -19,6 +19,7 @@ internal static class ReportStyle
         .quiet { color: var(--quiet); font-size: .9rem; }
         .headline { background: var(--card); border-left: .3rem solid var(--right); border-radius: .3rem; padding: .6rem 1rem; margin: .75rem 0; }
         .headline h3 { margin: 0; }
+        .headline p { max-width: none; }
         .headline .say { font-size: 1.15rem; font-weight: 600; }
         .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; align-items: start; }
         figure { margin: 0; background: #ffffff; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem; overflow-x: auto; }
@@ -28,8 +29,9 @@ internal static class ReportStyle
         table { border-collapse: collapse; font-size: .93rem; }
         th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
         thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
-        th { font-weight: 600; min-width: 5.5rem; max-width: 14rem; }
-        .why { color: var(--quiet); min-width: 12rem; max-width: 26rem; }
+        th { font-weight: 600; min-width: 5rem; max-width: 28rem; overflow-wrap: break-word; }
+        th.n { max-width: 12rem; white-space: normal; overflow-wrap: break-word; }
+        .why { color: var(--quiet); font-weight: 400; font-size: .87rem; line-height: 1.35; min-width: 9.5rem; }
         .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
         .best { font-weight: 700; }
         .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .6rem; padding: 0; margin: .5rem 0; list-style: none; }
@@ -40,7 +42,7 @@ internal static class ReportStyle
         .examples div { min-width: 0; }
         .wrong { color: var(--wrong); }
         .right { color: var(--right); }
-        @media (max-width: 30rem) { body { font-size: .95rem; } .headline .say { font-size: 1.05rem; } .why { min-width: 9rem; } }
+        @media (max-width: 30rem) { body { font-size: .95rem; } .headline .say { font-size: 1.05rem; } }
         @media print {
           :root { color-scheme: light; --ink: #000000; --quiet: #404040; --paper: #ffffff; --card: #ffffff; --line: #b0b0b0; --wrong: #a34500; --right: #00507e; }
           body { font-size: 10pt; }
