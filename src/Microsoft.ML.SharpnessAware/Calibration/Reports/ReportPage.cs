@@ -128,13 +128,18 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             right ? null : (object[])[Html.Of("br"), "is ", Html.Of("strong", example.TrueClass),
                 $", given {Share(example.Scored.LabelProbability)}"],
             Html.Of("br"),
-            Html.Of("span", Html.Class("quiet"), FigureStyle.Text($"row {example.Scored.Row:N0}")),
+            Html.Of("span", Html.Class("quiet"), FigureStyle.Text($"row {example.Scored.Row}")),
             example.Path is null ? null : (object[])[Html.Of("br"), Html.Of("span", Html.Class("quiet"), example.Path)]));
     }
 
     /// <summary>99.97 % must not read as certainty.</summary>
     private static string Share(float probability)
-        => probability.ToString(probability is > 0.999f and < 1 ? "0.##### %" : "P1", CultureInfo.InvariantCulture);
+    {
+        int decimals = 1;
+        while (probability < 1 && decimals < 5 && Math.Round(100.0 * probability, decimals) >= 100)
+            decimals++;
+        return probability.ToString($"P{decimals}", CultureInfo.InvariantCulture);
+    }
 
     private static XElement? Image(ReportExample example)
     {

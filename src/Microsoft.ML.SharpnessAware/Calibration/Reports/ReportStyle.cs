@@ -34,7 +34,7 @@ internal static class ReportStyle
         .why { color: var(--quiet); font-weight: 400; font-size: .87rem; line-height: 1.35; min-width: 9.5rem; }
         .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
         .best { font-weight: 700; }
-        .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .6rem; padding: 0; margin: .5rem 0; list-style: none; }
+        .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 16.5rem), 1fr)); gap: .6rem; padding: 0; margin: .5rem 0; list-style: none; }
         .examples li { display: flex; gap: .7rem; background: var(--card); border-radius: .4rem; padding: .6rem; font-size: .9rem; line-height: 1.4; }
         .examples img { flex: none; background: #ffffff; border-radius: .2rem; align-self: flex-start; }
         .small { image-rendering: pixelated; }
