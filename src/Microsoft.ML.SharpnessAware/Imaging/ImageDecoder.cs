@@ -28,6 +28,18 @@ internal sealed class ImageDecoder
         }
     }
 
+    /// <summary>Width and height in pixels, as seen: the EXIF orientation is applied.</summary>
+    public static unsafe (int Width, int Height) ReadSize(ReadOnlySpan<byte> file)
+    {
+        fixed (byte* bytes = file)
+        {
+            using SKData data = SKData.Create((nint)bytes, file.Length);
+            using SKCodec codec = Open(data);
+            (int width, int height) = (codec.Info.Width, codec.Info.Height);
+            return codec.EncodedOrigin.SwapsSides() ? (height, width) : (width, height);
+        }
+    }
+
     /// <summary>Decodes, converts and resizes to <paramref name="shape"/>; returns the channels that the file itself has.</summary>
     public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
     {

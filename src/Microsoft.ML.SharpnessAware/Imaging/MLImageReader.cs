@@ -15,22 +15,27 @@ internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataVie
     protected override void ReadCore(ImageShape shape, Span<byte> pixels)
     {
         _getter(ref _image);
-        if (_image is null)
+        _scaler.Scale(BitmapOf(_image), shape, pixels, Column.ResizeMode);
+    }
+
+    /// <summary>The pixels of an image; an <see cref="InvalidDataException"/> where there are none.</summary>
+    public static Bitmap BitmapOf(MLImage? image)
+    {
+        if (image is null)
             throw new InvalidDataException("there is no image (null).");
 
         MLPixelFormat format;
         try
         {
-            format = _image.PixelFormat;
+            format = image.PixelFormat;
         }
         catch (InvalidOperationException exception)
         {
             throw new InvalidDataException("the image is disposed.", exception);
         }
 
-        ReadOnlySpan<byte> values = _image.Pixels;
-        var bitmap = new Bitmap(values, _image.Width, _image.Height, values.Length / _image.Height,
+        ReadOnlySpan<byte> values = image.Pixels;
+        return new Bitmap(values, image.Width, image.Height, values.Length / image.Height,
             format == MLPixelFormat.Rgba32 ? BitmapFormat.Rgba : BitmapFormat.Bgra);
-        _scaler.Scale(bitmap, shape, pixels, Column.ResizeMode);
     }
 }

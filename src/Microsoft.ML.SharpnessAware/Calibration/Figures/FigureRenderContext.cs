@@ -18,6 +18,18 @@ internal sealed class FigureRenderContext : SkiaRenderContext, IRenderContext
     /// <summary>How far the embedded font reaches below the baseline, as a part of its size.</summary>
     public const double Descent = 0.236;
 
+    /// <summary>The width of one line of text in the embedded font.</summary>
+    public static double WidthOf(string text, double fontSize)
+    {
+        using SKPaint paint = NewPaint(text, fontSize);
+        return paint.MeasureText(text);
+    }
+
+    /// <summary>The base class applies <see cref="SkiaRenderContext.DpiScale"/> to dashes twice.</summary>
+    void IRenderContext.DrawLine(IList<ScreenPoint> points, OxyColor stroke, double thickness, EdgeRenderingMode edgeRenderingMode,
+        double[]? dashArray, LineJoin lineJoin)
+        => DrawLine(points, stroke, thickness, edgeRenderingMode, dashArray?.Select(dash => dash / DpiScale).ToArray(), lineJoin);
+
     OxySize IRenderContext.MeasureText(string text, string? fontFamily, double fontSize, double fontWeight)
     {
         if (string.IsNullOrEmpty(text))

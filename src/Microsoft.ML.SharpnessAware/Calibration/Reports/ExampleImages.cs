@@ -1,0 +1,108 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Thumbnails and paths of a few rows of a data view, in a pass over these two columns alone.</summary>
+internal sealed class ExampleImages
+{
+    private const string UsualPathColumnName = "ImagePath";
+
+    private readonly ImageColumn? _images;
+    private readonly DataViewSchema.Column? _paths;
+
+    /// <param name="schema">The schema of the data view.</param>
+    /// <param name="imageColumnName">The image column; null to look for one, empty for none.</param>
+    /// <param name="pathColumnName">The column of paths; null for "ImagePath" if there is one, empty for none.</param>
+    /// <param name="size">Width and height, which a flat vector of pixels does not tell.</param>
+    public ExampleImages(DataViewSchema schema, string? imageColumnName, string? pathColumnName, ImageRequest size)
+    {
+        imageColumnName ??= schema.Where(column => !column.IsHidden).Where(column => Rank(column.Type) < int.MaxValue)
+            .OrderBy(column => Rank(column.Type)).Select(column => column.Name).FirstOrDefault();
+        if (!string.IsNullOrEmpty(imageColumnName))
+            _images = ImageColumn.Bind(schema, imageColumnName, size);
+        if (pathColumnName is null)
+            _paths = schema.GetColumnOrNull(UsualPathColumnName) is { Type: TextDataViewType } usual ? usual : null;
+        else if (pathColumnName.Length > 0)
+            _paths = PathColumn(schema, pathColumnName);
+    }
+
+    /// <summary>Reads the rows given. An image that cannot be read becomes a thumbnail that says why, and a warning.</summary>
+    public Dictionary<long, (Thumbnail? Image, string? Path)> Read(IDataView data, IEnumerable<ScoredRow> rows, IChannel channel)
+    {
+        Dictionary<long, DataViewRowId> wanted = rows.DistinctBy(row => row.Row).ToDictionary(row => row.Row, row => row.Id);
+        Dictionary<long, (Thumbnail? Image, string? Path)> found = [];
+        if (wanted.Count == 0 || (_images is null && _paths is null))
+            return found;
+
+        IEnumerable<DataViewSchema.Column> columns = [.. _images?.Columns.Take(1) ?? [], .. _paths is { } path ? [path] : Array.Empty<DataViewSchema.Column>()];
+        using DataViewRowCursor cursor = data.GetRowCursor(columns);
+        ThumbnailReader? images = _images is null ? null : new ThumbnailReader(_images, cursor);
+        ValueGetter<ReadOnlyMemory<char>>? paths = _paths is { } column ? cursor.GetGetter<ReadOnlyMemory<char>>(column) : null;
+        ValueGetter<DataViewRowId> ids = cursor.GetIdGetter();
+        long last = wanted.Keys.Max();
+        string problem = "The data has no such row when read again.";
+        try
+        {
+            while (cursor.Position < last && cursor.MoveNext())
+            {
+                if (wanted.TryGetValue(cursor.Position, out DataViewRowId expected))
+                    found[cursor.Position] = ReadRow(expected);
+            }
+        }
+        catch (InvalidOperationException exception) when (ThumbnailReader.IsAboutTheImage(exception.GetBaseException()))
+        {
+            // ML.NET may read files ahead of the cursor, and then it is the cursor that fails, for all rows to come.
+            problem = exception.GetBaseException().Message;
+        }
+
+        foreach (long row in wanted.Keys.Where(row => !found.ContainsKey(row)))
+            found[row] = (_images is null ? null : Thumbnail.Failed(problem), null);
+        Warn(found, channel);
+        return found;
+
+        (Thumbnail? Image, string? Path) ReadRow(DataViewRowId expected)
+        {
+            DataViewRowId id = default;
+            ids(ref id);
+            if (!id.Equals(expected))
+                return (_images is null ? null : Thumbnail.Failed("The data has another row here when read again."), null);
+            ReadOnlyMemory<char> text = default;
+            paths?.Invoke(ref text);
+            return (images?.Read(), text.IsEmpty ? null : text.ToString());
+        }
+    }
+
+    private void Warn(Dictionary<long, (Thumbnail? Image, string? Path)> found, IChannel channel)
+    {
+        foreach ((long row, (Thumbnail? image, string? path)) in found.OrderBy(pair => pair.Key))
+        {
+            if (image?.Problem is string problem)
+                channel.Warning(FigureStyle.Text($"The report cannot show the image of row {row} (counted from 0)")
+                    + $" of column '{_images!.Name}'{(path is null ? "" : $", '{path}'")}: {problem}");
+        }
+    }
+
+    /// <summary>Lower is more likely what a human wants to see; the largest number is no image at all.</summary>
+    private static int Rank(DataViewType type) => type switch
+    {
+        ImageDataViewType => 0,
+        VectorDataViewType { IsKnownSize: false } vector when vector.ItemType == NumberDataViewType.Byte => 1,
+        VectorDataViewType { IsKnownSize: true } vector when HasImageDimensions(vector) =>
+            vector.ItemType == NumberDataViewType.Byte ? 2 : vector.ItemType == NumberDataViewType.Single ? 3 : int.MaxValue,
+        _ => int.MaxValue,
+    };
+
+    private static bool HasImageDimensions(VectorDataViewType vector)
+        => vector.Dimensions.Length == 3 && (vector.Dimensions[0] is 1 or 3 or 4 || vector.Dimensions[2] is 1 or 3 or 4);
+
+    private static DataViewSchema.Column PathColumn(DataViewSchema schema, string name)
+    {
+        DataViewSchema.Column column = schema.GetColumnOrNull(name)
+            ?? throw new ArgumentOutOfRangeException(nameof(schema),
+                $"Could not find image path column '{name}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        return column.Type is TextDataViewType ? column
+            : throw new ArgumentOutOfRangeException(nameof(schema), $"Image path column '{name}': expected text, found {column.Type}.");
+    }
+}

@@ -1,0 +1,70 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A line of the table of metrics.</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Explanation">What it says, in one line.</param>
+/// <param name="Value">Its value; NaN where a model has none.</param>
+/// <param name="Format">The format of the number.</param>
+/// <param name="Best">Which value is best: -1 the lowest, 1 the highest, 0 none in itself.</param>
+internal sealed record MetricRow(
+    string Name, string Explanation, Func<MulticlassCalibrationMetrics, double> Value, string Format, int Best)
+{
+    private const string Share = "P2";
+    private const string Number = "F4";
+
+    private static readonly MetricRow[] _all =
+    [
+        new("Rows", "How many rows the numbers come from.", metrics => metrics.Count, "N0", 0),
+        new("Rows left out", "Rows without a known label or with scores that are not numbers.", metrics => metrics.SkippedRows, "N0", 0),
+        new("Accuracy", "Share of rows predicted right.", metrics => metrics.Accuracy, Share, 1),
+        new("Mean confidence", "Mean of the largest probability; should equal the accuracy.", metrics => metrics.MeanConfidence, Share, 0),
+        new("ECE", "Expected calibration error: mean gap between confidence and accuracy, by confidence.",
+            metrics => metrics.ExpectedCalibrationError, Share, -1),
+        new("… too confident", "The part of the ECE where confidence is above accuracy.", metrics => metrics.ExpectedOverconfidence, Share, -1),
+        new("… too hesitant", "The part of the ECE where confidence is below accuracy.", metrics => metrics.ExpectedUnderconfidence, Share, -1),
+        new("Adaptive ECE", "ECE in bins of equally many rows.", metrics => metrics.AdaptiveCalibrationError, Share, -1),
+        new("Classwise ECE", "The same for every class's probability, not only the largest; mean over the classes.",
+            metrics => metrics.ClasswiseCalibrationError, Share, -1),
+        new("Maximum calibration error", "The gap of the worst bin, which may hold few rows.",
+            metrics => metrics.MaximumCalibrationError, Share, -1),
+        new("RMS calibration error", "Root mean square of the gaps: large ones weigh more.",
+            metrics => metrics.RootMeanSquareCalibrationError, Share, -1),
+        new("… debiased", "Without what chance alone adds to it on so few rows.",
+            metrics => metrics.DebiasedRootMeanSquareCalibrationError, Share, -1),
+        new("Brier score", "Mean squared error of all probabilities, 0 to 2: accuracy and calibration together.",
+            metrics => metrics.BrierScore, Number, -1),
+        new("Log loss", "Mean −ln of the true class's probability: punishes being sure and wrong.", metrics => metrics.LogLoss, Number, -1),
+        new("Mean entropy", "How undecided the probabilities are, in nats.", metrics => metrics.MeanEntropy, Number, 0),
+        new("AURC", "Area under the risk-coverage curve: the error rate, averaged over all shares of rows kept.",
+            metrics => metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, Number, -1),
+        new("Excess AURC", "AURC above that of a perfect order of the same predictions.",
+            metrics => metrics.AccuracyRejectionCurve.ExcessAreaUnderRiskCoverageCurve, Number, -1),
+        KeptAt(0.95),
+        KeptAt(0.99),
+    ];
+
+    /// <summary>The lines for these models; top-k ones only as far as one of the models has them.</summary>
+    public static IEnumerable<MetricRow> For(IReadOnlyList<MulticlassCalibrationMetrics> models)
+    {
+        // k = 1 is the accuracy and the ECE again.
+        int most = models.Max(metrics => metrics.TopK.Select(top => top.K).DefaultIfEmpty().Max());
+        return [.. _all.Where(row => row.Name != "Rows left out" || models.Any(metrics => metrics.SkippedRows > 0)),
+            .. Enumerable.Range(2, Math.Max(0, most - 1)).SelectMany(TopK)];
+    }
+
+    private static MetricRow KeptAt(double accuracy) => new(
+        FigureStyle.Text($"Kept at {accuracy:P0}"), FigureStyle.Text($"The largest share of the surest rows that is right in {accuracy:P0}."),
+        metrics => metrics.AccuracyRejectionCurve.CoverageAt(accuracy), Share, 1);
+
+    private static IEnumerable<MetricRow> TopK(int k)
+    {
+        return
+        [
+            new($"Top-{k} accuracy", $"Share of rows whose class is among the {k} most probable.", Of(top => top.Accuracy), Share, 1),
+            new($"Top-{k} ECE", $"ECE of the {k} largest probabilities together.", Of(top => top.ExpectedCalibrationError), Share, -1),
+        ];
+
+        Func<MulticlassCalibrationMetrics, double> Of(Func<TopKCalibration, double> value)
+            => metrics => metrics.TopK.FirstOrDefault(top => top.K == k) is { } top ? value(top) : double.NaN;
+    }
+}
