@@ -20,12 +20,12 @@ namespace Microsoft.ML.SharpnessAware;
 /// are taken to be proportional to the measured ones; for the lower end only to those that exceed two standard errors, so that bins whose
 /// gap is mere chance do not count as signal. The lower end is 0 exactly where a perfectly calibrated model may show the measured
 /// error (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). In simulations of calibrated, over- and
-/// underconfident models on 100 to 100,000 rows, 95 % intervals held the true error of the 15 bins in 91 to 99 % of the samples. The interval
-/// is one of the true error, so it can lie below the measured one.
+/// underconfident models on 100 to 100,000 rows, 95 % intervals held the true error of the 15 bins in 91 to 99 % of the samples. The
+/// interval is one of the true error, so it can lie below the measured one.
 /// </para>
 /// <para>
-/// The classwise error and its parts have no interval here: a row counts in a bin of every class, and the sums that are kept do not tell how
-/// these go together. Nor has the maximum calibration error, which is decided by bins of few rows.
+/// The classwise error and its parts have no interval here: a row counts in a bin of every class, and the sums that are kept do not tell
+/// how these go together. Nor has the maximum calibration error, which is decided by bins of few rows.
 /// </para>
 /// </remarks>
 public sealed class CalibrationIntervals
