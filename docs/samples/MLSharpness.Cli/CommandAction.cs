@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Microsoft.ML;
+using Spectre.Console;
+
+namespace MLSharpness.Cli;
+
+/// <summary>What all commands share: an MLContext whose warnings are shown, and errors in one line with an exit code.</summary>
+internal static class CommandAction
+{
+    public static readonly Option<bool> Json = new("--json") { Description = "Print one JSON document, for programs to read." };
+
+    public static readonly Option<int> Seed = new("--seed") { Description = "Seed of everything random.", DefaultValueFactory = _ => 1 };
+
+    /// <summary>Makes <paramref name="action"/> what <paramref name="command"/> does.</summary>
+    public static void Set(Command command, Action<CommandContext> action)
+    {
+        command.Options.Add(Json);
+        command.Options.Add(Seed);
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation, action)));
+    }
+
+    private static int Run(ParseResult parsed, CancellationToken cancellation, Action<CommandContext> action)
+    {
+        IAnsiConsole messages = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        var mlContext = new MLContext(parsed.GetValue(Seed));
+        mlContext.Log += (_, log) =>
+        {
+            if (log.Kind >= Microsoft.ML.Runtime.ChannelMessageKind.Warning)
+                messages.WriteLine($"warning: {log.RawMessage}");
+        };
+        try
+        {
+            action(new CommandContext(mlContext, parsed, messages, cancellation));
+            return ExitCode.Success;
+        }
+        catch (Exception exception)
+        {
+            // ML.NET wraps what a model's loader throws.
+            Exception cause = exception is System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
+            if (cause is OperationCanceledException)
+            {
+                messages.WriteLine("Cancelled.");
+                return ExitCode.Cancelled;
+            }
+
+            messages.WriteLine($"error: {cause.Message}");
+            return ExitCode.Failure;
+        }
+    }
+}

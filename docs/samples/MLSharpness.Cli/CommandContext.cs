@@ -1,0 +1,31 @@
+using System.CommandLine;
+using System.Text.Json;
+using Microsoft.ML;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace MLSharpness.Cli;
+
+/// <summary>What a command works with. Results go to standard output, messages and progress to standard error.</summary>
+internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, IAnsiConsole Messages, CancellationToken Cancellation)
+{
+    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public T Value<T>(Option<T> option) => Parsed.GetValue(option)!;
+
+    public T Value<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
+
+    /// <summary>Prints <paramref name="json"/> where --json was given, else <paramref name="text"/>.</summary>
+    public void Write(object json, IRenderable text)
+    {
+        if (Value(CommandAction.Json))
+        {
+            Console.WriteLine(JsonSerializer.Serialize(json, _json));
+            return;
+        }
+
+        if (Console.IsOutputRedirected)
+            AnsiConsole.Profile.Width = 120;
+        AnsiConsole.Write(text);
+    }
+}

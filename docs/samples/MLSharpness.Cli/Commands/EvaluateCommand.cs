@@ -1,0 +1,25 @@
+using System.CommandLine;
+using Microsoft.ML;
+using Microsoft.ML.SharpnessAware;
+
+namespace MLSharpness.Cli;
+
+/// <summary>mlsharpness evaluate &lt;model&gt; &lt;folder&gt;</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create()
+    {
+        var model = new Argument<string>("model") { Description = "A model file that train wrote." };
+        var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
+        var bins = new Option<int>("--bins") { Description = "Confidence bins.", DefaultValueFactory = _ => 15 };
+        var command = new Command("evaluate", "Measures a model on a folder of images that it has not seen.") { model, folder, bins };
+        CommandAction.Set(command, context =>
+        {
+            MLContext mlContext = context.MLContext;
+            IDataView scored = ModelFile.Load(mlContext, context.Value(model)).Transform(Images.Load(mlContext, context.Value(folder)));
+            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored, numberOfBins: context.Value(bins));
+            context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table([(Path.GetFileName(context.Value(model)), metrics)]));
+        });
+        return command;
+    }
+}

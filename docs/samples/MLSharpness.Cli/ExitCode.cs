@@ -1,0 +1,13 @@
+namespace MLSharpness.Cli;
+
+/// <summary>What the process returns. Wrong usage is 1, as System.CommandLine has it.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+
+    /// <summary>The data, a file or a setting is at fault; the message says which.</summary>
+    public const int Failure = 2;
+
+    /// <summary>Ctrl+C; 128 + SIGINT, as shells have it.</summary>
+    public const int Cancelled = 130;
+}

@@ -1,0 +1,19 @@
+using Microsoft.ML.SharpnessAware;
+using Spectre.Console;
+
+namespace MLSharpness.Cli;
+
+/// <summary>One line on standard error, rewritten after each epoch where the console can do that.</summary>
+internal sealed class Progress(IAnsiConsole console, string prefix = "")
+{
+    public void Report(EpochMetrics epoch)
+    {
+        TimeSpan left = epoch.Duration * (epoch.TotalEpochs - epoch.Epoch);
+        string line = $"{prefix}epoch {epoch.Epoch}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  validation accuracy {epoch.ValidationAccuracy:P1}  " +
+                      $"{epoch.ImagesPerSecond:F0} images/s  {left:h\\:mm\\:ss} left";
+        if (console.Profile.Capabilities.Ansi && epoch.Epoch < epoch.TotalEpochs)
+            console.Write(line.PadRight(Math.Max(line.Length, console.Profile.Width - 1)) + "\r");
+        else
+            console.WriteLine(line);
+    }
+}
