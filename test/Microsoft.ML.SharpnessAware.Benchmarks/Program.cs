@@ -7,7 +7,10 @@ switch (args.FirstOrDefault())
     case "evaluate":
         EvaluateBenchmark.Run();
         return 0;
+    case "small-sample":
+        SmallSampleTable.Run();
+        return 0;
     default:
-        Console.WriteLine("Usage: dotnet run -c Release --project test/Microsoft.ML.SharpnessAware.Benchmarks -- evaluate");
+        Console.WriteLine("Usage: dotnet run -c Release --project test/Microsoft.ML.SharpnessAware.Benchmarks -- evaluate | small-sample");
         return 1;
 }
