@@ -1,0 +1,381 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using SkiaSharp;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+[TestClass]
+public sealed partial class CalibrationReportTests
+{
+    private const string Hostile = "<script>alert('x')</script> & \"é\" 図";
+
+    private readonly MLContext _mlContext = new(seed: 1);
+    private readonly List<string> _warnings = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("report").FullName;
+
+    public CalibrationReportTests() => _mlContext.Log += (_, log) =>
+    {
+        if (log.Kind == ChannelMessageKind.Warning)
+            _warnings.Add(log.Message);
+    };
+
+    private string PagePath => Path.Combine(_folder, "report.html");
+
+    [TestCleanup]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestMethod]
+    public void ThePageIsWellFormedAndNeedsNothingElse()
+    {
+        XElement page = Save(new CalibrationReport(_mlContext, Hostile).Add(Hostile, View()).Add("other", View()));
+        string text = File.ReadAllText(PagePath);
+        StringAssert.StartsWith(text, "<!DOCTYPE html>\n<html lang=\"en\">");
+        Assert.DoesNotContain("http", text);
+        Assert.IsEmpty(page.Descendants("script"));
+        Assert.IsEmpty(page.Descendants("link"));
+        Assert.AreEqual(Hostile, page.Descendants("title").Single().Value);
+        Assert.AreEqual(Hostile, page.Descendants("h1").Single().Value);
+        CollectionAssert.Contains(page.Descendants("h2").Select(h2 => h2.Value).ToArray(), Hostile);
+
+        // What HTML reads otherwise than XML: only void elements and those of svg may close themselves, and style is not decoded.
+        Assert.IsTrue(page.DescendantsAndSelf().Where(element => element.IsEmpty && !element.Ancestors("svg").Any())
+            .All(element => element.Name.LocalName is "meta" or "img" or "br"));
+        Assert.DoesNotMatchRegex("[<>&]", page.Descendants("style").Single().Value);
+    }
+
+    [TestMethod]
+    public void IdentifiersOfFiguresAreUniqueAndFound()
+    {
+        XElement page = Save(new CalibrationReport(_mlContext).Add("one", View()).Add("two", View()));
+        Assert.HasCount(2 + 2 * 3, page.Descendants("svg"));
+        string[] ids = [.. page.Descendants().Attributes("id").Select(id => id.Value)];
+        CollectionAssert.AllItemsAreUnique(ids);
+        string[] used = [.. page.Descendants().Attributes().SelectMany(attribute => Reference().Matches(attribute.Value))
+            .Select(match => match.Groups[1].Value)];
+        Assert.IsNotEmpty(used);
+        CollectionAssert.IsSubsetOf(used.Distinct().ToArray(), ids);
+    }
+
+    [TestMethod]
+    public void WorstRowsAreShownInOrderWithTheirClasses()
+    {
+        // Labels and predictions of three classes; the rows that are left out must not be shown.
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", View(
+            Row("cat", .5f, .3f, .2f),      // 0 right
+            Row("dog", .9f, .05f, .05f),    // 1 wrong
+            Row("eel", .2f, .6f, .2f),      // 2 wrong
+            Row("dog", .1f, .4f, .5f),      // 3 wrong
+            Row("eel", .1f, .1f, .8f),      // 4 right
+            Row("yak", .99f, .01f, 0),      // 5 no known label
+            Row("cat", float.NaN, 1, 0),    // 6 no score
+            Row("cat", .1f, .9f, 0)),       // 7 wrong, later than its equal
+            numberOfExamples: 3));
+        string[][] lists = [.. page.Descendants("ol").Select(list => list.Elements("li").Select(item => item.Value).ToArray())];
+        Assert.HasCount(2, lists);
+        CollectionAssert.AreEqual(new[]
+        {
+            "90.0 % catis dog, given 5.0 %row 1pictures/1.png", "90.0 % dogis cat, given 10.0 %row 7pictures/7.png",
+            "60.0 % dogis eel, given 20.0 %row 2pictures/2.png",
+        }, lists[0]);
+        CollectionAssert.AreEqual(new[] { "50.0 % catrow 0pictures/0.png", "80.0 % eelrow 4pictures/4.png" }, lists[1]);
+        Assert.HasCount(2, _warnings);      // of the metrics, on the rows left out
+    }
+
+    [TestMethod]
+    public void CertaintyIsNotRoundedUp()
+    {
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", View(Row("dog", .99974f, .00026f, 0), Row("cat", 1, 0, 0))));
+        CollectionAssert.AreEqual(new[] { "99.97 % cat", "dog", "100.0 % cat" },
+            page.Descendants("li").Descendants("strong").Select(strong => strong.Value).ToArray());
+    }
+
+    [TestMethod]
+    public void ScoresAreReadOnceAndImagesOnlyOfTheRowsShown()
+    {
+        ImageRow[] rows = [.. Enumerable.Range(0, 50).Select(i => Row(i % 10 == 9 ? "dog" : "cat", .5f + i / 101f, .5f - i / 101f, 0))];
+        for (int i = 0; i < rows.Length; i++)
+            rows[i].Image = TestImages.Encode(4, 2, (_, _) => new SKColor((byte)(5 * i), 0, 0));
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", View(rows), numberOfExamples: 2));
+        Assert.IsTrue(rows.All(row => row.ScoreReads == 1), string.Join(" ", rows.Select(row => row.ScoreReads)));
+        CollectionAssert.AreEqual(new[] { 0, 1, 39, 49 }, Enumerable.Range(0, 50).Where(i => rows[i].ImageReads > 0).ToArray());
+        Assert.AreEqual(4, rows.Sum(row => row.ImageReads));
+
+        SKColor[] colors = [.. Images(page).Select(image => image.Bitmap.GetPixel(0, 0))];
+        CollectionAssert.AreEqual(new[] { new SKColor(245, 0, 0), new SKColor(195, 0, 0), new SKColor(0, 0, 0), new SKColor(5, 0, 0) }, colors);
+        Assert.IsEmpty(_warnings);
+    }
+
+    [TestMethod]
+    public void ThumbnailsAreSmallAndInTheirProportions()
+    {
+        ImageRow[] rows = [Row("dog", .9f, .1f, 0), Row("dog", .8f, .2f, 0), Row("dog", .7f, .3f, 0)];
+        rows[0].Image = TestImages.Encode(300, 100, (x, _) => x < 150 ? SKColors.Red : SKColors.Blue);
+        rows[1].Image = TestImages.EncodeGrey(10, 20, (_, y) => (byte)(10 * y));
+        rows[2].Image = TestImages.WithOrientation(TestImages.Encode(64, 192, (_, y) => y < 96 ? SKColors.White : SKColors.Black, SKEncodedImageFormat.Jpeg), 6);
+        (XElement Element, SKBitmap Bitmap)[] images = Images(Save(new CalibrationReport(_mlContext).Add("m", View(rows))));
+        CollectionAssert.AreEqual(new[] { (96, 32), (10, 20), (96, 32) }, images.Select(image => (image.Bitmap.Width, image.Bitmap.Height)).ToArray());
+        CollectionAssert.AreEqual(new[] { "96", "40", "96" }, images.Select(image => image.Element.Attribute("width")!.Value).ToArray());
+        CollectionAssert.AreEqual(new[] { "32", "80", "32" }, images.Select(image => image.Element.Attribute("height")!.Value).ToArray());
+        CollectionAssert.AreEqual(new[] { null, "small", null }, images.Select(image => image.Element.Attribute("class")?.Value).ToArray());
+        Assert.IsGreaterThan(200, images[0].Bitmap.GetPixel(10, 16).Red);
+        Assert.IsGreaterThan(200, images[0].Bitmap.GetPixel(86, 16).Blue);
+        Assert.AreEqual(new SKColor(150, 150, 150), images[1].Bitmap.GetPixel(5, 15));
+        Assert.IsLessThan(50, images[2].Bitmap.GetPixel(10, 16).Red);     // turned clockwise: what was below is on the left
+    }
+
+    [TestMethod]
+    public void ABadImageHasTheReasonInItsPlaceAndAWarning()
+    {
+        ImageRow[] rows = [Row("dog", .9f, .1f, 0), Row("dog", .8f, .2f, 0), Row("dog", .7f, .3f, 0)];
+        rows[0].Image = [1, 2, 3];
+        rows[2].Image = TestImages.Encode(2, 2, (_, _) => SKColors.Red);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", View(rows)));
+        string[] reasons = [.. page.Descendants("div").Where(div => div.Attribute("class")?.Value == "noimage").Select(div => div.Value)];
+        Assert.HasCount(2, reasons);
+        StringAssert.StartsWith(reasons[0], "No image: the 3 bytes are not an image");
+        StringAssert.Contains(reasons[1], "empty");
+        Assert.HasCount(1, Images(page));
+        Assert.HasCount(2, _warnings);
+        StringAssert.Contains(_warnings[0], "the image of row 0 (counted from 0) of column 'Image', 'pictures/0.png': the 3 bytes");
+    }
+
+    [TestMethod]
+    public void EveryKindOfImageColumnIsFound()
+    {
+        Assert.HasCount(1, Images(Save(Report(new MLImageExample { Image = TestImages.Image(2, 5, (_, _) => SKColors.Lime) }))));
+        Assert.AreEqual(SKColors.Lime, Pixel());
+        Save(Report(new PlanesExample { Image = [10, 20, 30, 40, 50, 60] }));
+        Assert.AreEqual(new SKColor(20, 40, 60), Pixel());
+        Save(Report(new FloatExample { Image = [0, .2f, 0, .4f, 0, 1] }));
+        Assert.AreEqual(new SKColor(51, 102, 255), Pixel());
+        Save(Report(new FloatExample { Image = [-1, 1, -1, 0, -1, 1] }));
+        Assert.AreEqual(new SKColor(255, 128, 255), Pixel());
+
+        // A flat vector could be anything: it is taken when it is named, with its size.
+        IDataView flat = _mlContext.Data.LoadFromEnumerable([new FlatExample { Pixels = [1, 2, 3, 4, 5, 77] }]);
+        Assert.IsEmpty(Images(Save(new CalibrationReport(_mlContext).Add("m", flat))));
+        Save(new CalibrationReport(_mlContext).Add("m", flat, imageColumnName: "Pixels", imageWidth: 3, imageHeight: 2));
+        Assert.AreEqual(new SKColor(77, 77, 77), Pixel());
+
+        CalibrationReport Report<T>(T row)
+            where T : class
+            => new CalibrationReport(_mlContext).Add("m", _mlContext.Data.LoadFromEnumerable([row]));
+
+        SKColor Pixel()
+        {
+            SKBitmap bitmap = Images(XElement.Load(PagePath)).Single().Bitmap;
+            return bitmap.GetPixel(bitmap.Width - 1, bitmap.Height - 1);
+        }
+    }
+
+    [TestMethod]
+    public void ImagesAndPathsCanBeLeftOutOrNamed()
+    {
+        ImageRow row = Row("dog", .9f, .1f, 0);
+        row.Image = TestImages.Encode(2, 2, (_, _) => SKColors.Red);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", View(row), imageColumnName: "", imagePathColumnName: ""));
+        Assert.AreEqual("90.0 % catis dog, given 10.0 %row 0", page.Descendants("li").Single().Value);
+        Assert.AreEqual(0, row.ImageReads);
+        page = Save(new CalibrationReport(_mlContext).Add("m", View(row), imageColumnName: "Image", imagePathColumnName: "Name"));
+        StringAssert.EndsWith(page.Descendants("li").Single().Value, "row 0dog");
+        Assert.HasCount(1, Images(page));
+    }
+
+    [TestMethod]
+    public void HeadlinesSayItInPlainWords()
+    {
+        AssertHeadline("Says 90.0 % on average and is right in 60.0 %: overconfident by 30.0 points.", .9f, 60, 40);
+        AssertHeadline("Says 60.0 % on average and is right in 80.0 %: underconfident by 20.0 points.", .6f, 80, 20);
+        // Standard error √(0.6 · 0.4 / 10) = 0.155.
+        AssertHeadline("Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
+
+        static void AssertHeadline(string expected, float confidence, int right, int wrong) => Assert.AreEqual(expected, PlainWords.Headline(
+            CalibrationMetrics.Compute(CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
+                [.. new int[right], .. Enumerable.Repeat(1, wrong)], 2)));
+    }
+
+    [TestMethod]
+    public void TheTableHasEveryNumberOfEveryModelAndMarksTheBest()
+    {
+        MulticlassCalibrationMetrics[] metrics = [CalibrationFigureTests.Metrics(seed: 1), CalibrationFigureTests.Metrics(seed: 2)];
+        XElement page = Save(new CalibrationReport(_mlContext).Add("one", metrics[0]).Add("two", metrics[1]));
+        XElement table = page.Descendants("table").First();
+        CollectionAssert.AreEqual(new[] { "Metric", "one", "two" }, table.Descendants("thead").Descendants("th").Select(th => th.Value).ToArray());
+        AssertRow("ECE", "P2", model => model.ExpectedCalibrationError, lowestIsBest: true);
+        AssertRow("Brier score", "F4", model => model.BrierScore, lowestIsBest: true);
+        AssertRow("Accuracy", "P2", model => model.Accuracy, lowestIsBest: false);
+        AssertRow("AURC", "F4", model => model.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, lowestIsBest: true);
+
+        void AssertRow(string name, string format, Func<MulticlassCalibrationMetrics, double> value, bool lowestIsBest)
+        {
+            XElement row = table.Descendants("tr").Single(tr => (tr.Element("th")!.FirstNode as XText)?.Value == name);
+            CollectionAssert.AreEqual(metrics.Select(model => value(model).ToString(format, CultureInfo.InvariantCulture)).ToArray(),
+                row.Elements("td").Select(td => td.Value).ToArray());
+            bool firstIsBest = value(metrics[0]) < value(metrics[1]) == lowestIsBest;
+            CollectionAssert.AreEqual(firstIsBest ? ["n best", "n"] : new[] { "n", "n best" },
+                row.Elements("td").Select(td => td.Attribute("class")!.Value).ToArray());
+        }
+    }
+
+    [TestMethod]
+    public void ManyClassesAndModelsAreHandled()
+    {
+        CalibrationReport report = new CalibrationReport(_mlContext).Add("m", CalibrationFigureTests.Metrics(classes: 60, rows: 50));
+        for (int i = 0; i < 8; i++)
+            report.Add($"m{i}", CalibrationFigureTests.Metrics(seed: i));
+        XElement page = Save(report);
+        Assert.HasCount(2 * 2 + 9 * 3, page.Descendants("svg"));        // eight models fit into a figure
+        XElement classes = page.Descendants("table").ElementAt(1);
+        Assert.HasCount(50, classes.Element("tbody")!.Elements("tr"));
+        StringAssert.Contains(File.ReadAllText(PagePath), "Shown are the 50 of 60 classes with the largest ECE");
+    }
+
+    [TestMethod]
+    public void ThePageIsTheSameInEveryCulture()
+    {
+        CalibrationReport report = new CalibrationReport(_mlContext).Add("m", View());
+        Save(report);
+        string expected = File.ReadAllText(PagePath);
+        using (new CultureScope("de-DE"))
+        {
+            Save(report);
+            Assert.AreEqual(expected, File.ReadAllText(PagePath));
+            Save(new CalibrationReport(_mlContext).Add("m", View()));
+            Assert.AreEqual(expected, File.ReadAllText(PagePath));
+        }
+    }
+
+    [TestMethod]
+    public void WrongArgumentsAreNamedAndLeaveTheReportAsItWas()
+    {
+        CalibrationReport report = new(_mlContext);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => report.SaveHtml(PagePath)).Message, "no model");
+        Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
+        IDataView view = View();
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, "Missing"), "Missing");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, scoreColumnName: "Missing"), "Missing");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, imageColumnName: "Missing"), "Missing");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, imageColumnName: "Name"), "Name");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, imagePathColumnName: "Missing"), "Missing");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, imagePathColumnName: "Score"), "Score");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, numberOfExamples: -1), "numberOfExamples");
+        Rejects<ArgumentOutOfRangeException>(() => report.Add("m", view, numberOfBins: 0), "numberOfBins");
+        Rejects<InvalidOperationException>(() => report.Add("m", View(Row("cat", .5f, .2f, .1f))), "row 0");
+        Rejects<ArgumentException>(() => report.Add(" ", view), "name");
+        report.Add("m", view);
+        Rejects<ArgumentException>(() => report.Add("m", view), "'m'");
+        Assert.HasCount(1, Save(report).Descendants("section"));
+        Assert.ThrowsExactly<ArgumentNullException>(() => report.Add("n", (IDataView)null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => report.Add("n", (MulticlassCalibrationMetrics)null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => new CalibrationReport(null!));
+
+        static void Rejects<T>(Action action, string part)
+            where T : Exception
+            => StringAssert.Contains(Assert.ThrowsExactly<T>(action).Message, part);
+    }
+
+    private static ImageRow Row(string name, params float[] scores) => new() { Name = name, Score = scores };
+
+    private IDataView View(params ImageRow[] rows)
+    {
+        if (rows.Length == 0)
+            rows = [Row("cat", .5f, .3f, .2f), Row("dog", .9f, .05f, .05f), Row("eel", .2f, .2f, .6f)];
+        for (int i = 0; i < rows.Length; i++)
+            rows[i].ImagePath = $"pictures/{i}.png";
+        string[] names = ["cat", "dog", "eel"];
+        IDataView keys = _mlContext.Data.LoadFromEnumerable(names.Select(name => new Named { Name = name }));
+        return _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name", keyData: keys)
+            .Fit(keys).Transform(_mlContext.Data.LoadFromEnumerable(rows));
+    }
+
+    private XElement Save(CalibrationReport report)
+    {
+        report.SaveHtml(PagePath);
+        return XElement.Load(PagePath);
+    }
+
+    private static (XElement Element, SKBitmap Bitmap)[] Images(XElement page) => [.. page.Descendants("img").Select(image =>
+    {
+        string[] parts = image.Attribute("src")!.Value.Split(";base64,");
+        Assert.IsTrue(parts[0] is "data:image/png" or "data:image/jpeg", parts[0]);
+        return (image, SKBitmap.Decode(Convert.FromBase64String(parts[1])));
+    })];
+
+    [GeneratedRegex(@"url\(#([^)]*)\)")]
+    private static partial Regex Reference();
+
+    private sealed class Named
+    {
+        public string Name { get; set; } = "";
+    }
+
+    private sealed class ImageRow
+    {
+        private byte[] _image = [];
+        private float[] _score = [];
+
+        public string Name { get; set; } = "";
+
+        [VectorType(3)]
+        public float[] Score
+        {
+            get
+            {
+                ScoreReads++;
+                return _score;
+            }
+            set => _score = value;
+        }
+
+        public byte[] Image
+        {
+            get
+            {
+                ImageReads++;
+                return _image;
+            }
+            set => _image = value;
+        }
+
+        public string ImagePath { get; set; } = "";
+
+        internal int ScoreReads;
+        internal int ImageReads;
+    }
+
+    private abstract class Example
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(2)]
+        public float[] Score { get; set; } = [.8f, .2f];
+    }
+
+    private sealed class MLImageExample : Example
+    {
+        [Transforms.Image.ImageType(5, 2)]
+        public MLImage? Image { get; set; }
+    }
+
+    private sealed class PlanesExample : Example
+    {
+        [VectorType(3, 1, 2)]
+        public byte[] Image { get; set; } = [];
+    }
+
+    private sealed class FloatExample : Example
+    {
+        [VectorType(3, 1, 2)]
+        public float[] Image { get; set; } = [];
+    }
+
+    private sealed class FlatExample : Example
+    {
+        [VectorType(6)]
+        public byte[] Pixels { get; set; } = [];
+    }
+}
