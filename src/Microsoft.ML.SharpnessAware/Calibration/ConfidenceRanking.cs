@@ -53,7 +53,7 @@ internal sealed class ConfidenceRanking
         int accepted = 0;
         int wrong = 0;
         double area = 0;
-        double nextCoverage = 0;
+        double nextCoverage = 1.0 / SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
         bool everyThreshold = NumberOfConfidences(rows) <= SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
         while (accepted < rows.Length)
         {

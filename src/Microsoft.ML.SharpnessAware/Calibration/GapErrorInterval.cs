@@ -11,6 +11,7 @@ internal sealed class GapErrorInterval
     // Gaps below so many standard errors are taken as chance at the lower end.
     private const double Significance = 2;
     private const int MaximumIterations = 100;
+    private const int Bisections = 30;
     private const double RelativeTolerance = 1e-12;
 
     private readonly bool _squared;
@@ -72,8 +73,8 @@ internal sealed class GapErrorInterval
             _resampledWeights[bin] = resample.Counts[2 * bin] + resample.Counts[2 * bin + 1];
         }
 
-        _upper[_resamples] = Size(_upperDirection);
-        _lower[_resamples] = Norm(_changes, _resampledWeights) >= _error ? 0 : Size(_lowerDirection);
+        _upper[_resamples] = Size(_upperDirection) ?? SizeOfLeastError(_upperDirection);
+        _lower[_resamples] = Norm(_changes, _resampledWeights) >= _error ? 0 : Size(_lowerDirection) ?? 0;
         _resamples++;
     }
 
@@ -98,10 +99,10 @@ internal sealed class GapErrorInterval
     }
 
     /// <summary>
-    /// t·‖g‖ for the largest t ≥ 0 with ‖t·g + η‖ = ‖G‖, and 0 if there is none. The left side is convex in t, so Newton's method from
+    /// t·‖g‖ for the largest t ≥ 0 with ‖t·g + η‖ = ‖G‖, and null if there is none. The left side is convex in t, so Newton's method from
     /// the right never overshoots.
     /// </summary>
-    private double Size(double[] direction)
+    private double? Size(double[] direction)
     {
         double unit = Norm(direction, _resampledWeights);
         if (unit == 0)
@@ -113,16 +114,35 @@ internal sealed class GapErrorInterval
             if (value - _error <= RelativeTolerance * _error)
                 break;
             if (slope <= 0)
-                return 0;
+                return null;
             double next = t - (value - _error) / slope;
             if (next >= t)
                 break;
             if (next <= 0)
-                return 0;
+                return null;
             t = next;
         }
 
         return t * Norm(direction, _weights);
+    }
+
+    /// <summary>
+    /// t·‖g‖ for the t ≥ 0 with the least ‖t·g + η‖: where no size of the true error gives as little as was measured, the one that comes
+    /// nearest. It keeps an error that is near 0 by luck from an interval without width.
+    /// </summary>
+    private double SizeOfLeastError(double[] direction)
+    {
+        double unit = Norm(direction, _resampledWeights);
+        if (unit == 0)
+            return 0;
+        double low = 0, high = (_error + Norm(_changes, _resampledWeights)) / unit;
+        for (int iteration = 0; iteration < Bisections; iteration++)
+        {
+            double middle = (low + high) / 2;
+            (low, high) = ValueAndSlope(direction, middle).Slope > 0 ? (low, middle) : (middle, high);
+        }
+
+        return high * Norm(direction, _weights);
     }
 
     private double Norm(double[] gaps, double[] weights)

@@ -46,6 +46,7 @@ internal sealed class CalibratorRowMapper(
     {
         private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
         private readonly float[] _probabilities = new float[calibrator.NumberOfClasses];
+        private readonly ValueGetter<DataViewRowId> _getId = input.GetIdGetter();
         private VBuffer<float> _buffer;
         private long _position = -1;
         private bool _isMissing;
@@ -60,12 +61,20 @@ internal sealed class CalibratorRowMapper(
             _isMissing = float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
             if (!_isMissing)
             {
-                ScoredColumns.CheckProbabilities(_probabilities, score.Name, input.Position);
+                ScoredColumns.CheckProbabilities(_probabilities, score.Name, RowNumber());
                 calibrator.Apply(_probabilities, _probabilities);
             }
 
             _position = input.Position;
             return _probabilities;
+        }
+
+        // ML.NET shares rows out among threads, each of which counts its own; the id is that of the source, for most the number of the row.
+        private long RowNumber()
+        {
+            DataViewRowId id = default;
+            _getId(ref id);
+            return id.High == 0 ? (long)id.Low : input.Position;
         }
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>
