@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics.Tensors;
 using Microsoft.ML.Data;
 
@@ -60,13 +61,18 @@ internal sealed class CalibratorRowMapper(
             _isMissing = float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
             if (!_isMissing)
             {
-                ScoredColumns.CheckProbabilities(_probabilities, score.Name, input.Position);
+                if (ProbabilityRow.Problem(_probabilities) is string problem)
+                    throw ScoredColumns.NotProbabilities(score.Name, $"a row with the scores {Shown(_probabilities)}", problem);
                 calibrator.Apply(_probabilities, _probabilities);
             }
 
             _position = input.Position;
             return _probabilities;
         }
+
+        // ML.NET hands rows out to several threads, and each then counts its own: a position would name the wrong row.
+        private static string Shown(float[] scores) =>
+            $"[{string.Join(", ", scores.Take(5).Select(value => value.ToString("G4", CultureInfo.InvariantCulture)))}{(scores.Length > 5 ? ", …" : "")}]";
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>
         public uint Key()

@@ -46,7 +46,7 @@ internal static class CalibratorFits
     /// <summary>The gradient that the function gives, against central differences of its values.</summary>
     public static void AssertGradient(LbfgsMinimizer.Objective objective, double[] point)
     {
-        const double Step = 1e-5;
+        const double Step = 1e-6;
         double[] gradient = new double[point.Length], unused = new double[point.Length];
         objective(point, gradient);
         for (int i = 0; i < point.Length; i++)

@@ -2,7 +2,7 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
-/// <summary>Points of three classes that overlap, for ML.NET's own trainers.</summary>
+/// <summary>Points of three classes, a few of them named wrongly, for ML.NET's own trainers.</summary>
 internal static class Examples
 {
     public static readonly string[] Names = ["left", "low", "high"];
@@ -12,11 +12,11 @@ internal static class Examples
         var random = new Random(seed);
         Example[] rows = [.. Enumerable.Range(0, count).Select(i =>
         {
-            int k = random.NextDouble() < 0.15 ? random.Next(3) : i % 3;
+            int k = i % 3, named = random.NextDouble() < 0.2 ? random.Next(3) : k;
             return new Example
             {
-                Name = Names[k],
-                Number = 10 * (k + 1),
+                Name = Names[named],
+                Number = 10 * (named + 1),
                 Features = [(k == 0 ? 0.3f : 0.7f) + Noise(), (k == 1 ? 0.3f : 0.7f) + Noise()],
             };
         })];
