@@ -61,7 +61,8 @@ internal sealed class CalibratorRowMapper(
             _isMissing = float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
             if (!_isMissing)
             {
-                ScoredColumns.CheckProbabilities(_probabilities, score.Name, RowNumber());
+                if (ProbabilityRow.Problem(_probabilities) is string problem)
+                    throw ScoredColumns.NotProbabilities(score.Name, $"row {RowNumber()} (counted from 0)", problem);
                 calibrator.Apply(_probabilities, _probabilities);
             }
 

@@ -54,7 +54,8 @@ internal sealed class ScoredColumns
 
             getScore(ref buffer);
             buffer.CopyTo(row);
-            CheckProbabilities(row, _score.Name, cursor.Position);
+            if (ProbabilityRow.Problem(row) is string problem)
+                throw NotProbabilities(_score.Name, $"row {cursor.Position} (counted from 0)", problem);
             if (scores.Count > Array.MaxLength - row.Length)
                 throw new InvalidOperationException($"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
                     + "can be fitted on. Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
@@ -72,14 +73,10 @@ internal sealed class ScoredColumns
         return new CalibrationRows([.. scores], [.. labels], _numberOfClasses);
     }
 
-    /// <exception cref="InvalidOperationException">The row does not hold probabilities.</exception>
-    public static void CheckProbabilities(ReadOnlySpan<float> row, string columnName, long position)
-    {
-        if (ProbabilityRow.Problem(row) is string problem)
-            throw new InvalidOperationException(
-                $"Column '{columnName}' must hold class probabilities, but row {position} (counted from 0) {problem}. "
-                + "Turn the scores into probabilities first, for example with a softmax, and leave out rows without scores.");
-    }
+    /// <summary>What to throw where a row does not hold probabilities.</summary>
+    public static InvalidOperationException NotProbabilities(string columnName, string row, string problem) => new(
+        $"Column '{columnName}' must hold class probabilities, but {row} {problem}. "
+        + "Turn the scores into probabilities first, for example with a softmax, and leave out rows without scores.");
 
     // Two MapValueToKey transformers, one for training and one for validation, can give the same values in another order.
     private static void CheckOrder(DataViewSchema.Column label, DataViewSchema.Column score)
