@@ -72,7 +72,7 @@ public sealed partial class CalibrationReportTests
             Row("yak", .99f, .01f, 0),      // 5 no known label
             Row("cat", float.NaN, 1, 0),    // 6 no score
             Row("cat", .1f, .9f, 0)),       // 7 wrong, later than its equal
-            numberOfExamples: 3));
+            imageColumnName: "", numberOfExamples: 3));
         string[][] lists = [.. page.Descendants("ol").Select(list => list.Elements("li").Select(item => item.Value).ToArray())];
         Assert.HasCount(2, lists);
         CollectionAssert.AreEqual(new[]
