@@ -57,7 +57,8 @@ internal static class PerClassFigure
     /// <summary>At most five columns, as few empty places as possible, and rather wide than high.</summary>
     private static (int Columns, int Rows) Grid(int panels)
     {
-        int columns = panels <= 3 ? panels : new[] { 5, 4, 3 }.Where(columns => columns <= panels).MinBy(columns => Rows(columns) * columns);
+        int columns = panels <= 3 ? panels
+            : new[] { 5, 4, 3 }.Where(columns => columns <= panels).MinBy(columns => Rows(columns) * columns);
         return (columns, Rows(columns));
 
         int Rows(int columns) => (panels + columns - 1) / columns;

@@ -36,7 +36,9 @@ internal sealed class ExampleImages
         if (wanted.Count == 0 || (_images is null && _paths is null))
             return found;
 
-        IEnumerable<DataViewSchema.Column> columns = [.. _images?.Columns.Take(1) ?? [], .. _paths is { } path ? [path] : Array.Empty<DataViewSchema.Column>()];
+        List<DataViewSchema.Column> columns = [.. _images?.Columns.Take(1) ?? []];
+        if (_paths is { } path)
+            columns.Add(path);
         using DataViewRowCursor cursor = data.GetRowCursor(columns);
         ThumbnailReader? images = _images is null ? null : new ThumbnailReader(_images, cursor);
         ValueGetter<ReadOnlyMemory<char>>? paths = _paths is { } column ? cursor.GetGetter<ReadOnlyMemory<char>>(column) : null;
