@@ -34,7 +34,8 @@ internal static class PerClassFigure
         string facts = FigureStyle.Text($"{which} · N = {metrics.Count:N0}");
         if (classes.Any(one => one.ReliabilityDiagram.Bins.Any(bin => bin.Count is > 0 and < FigureStyle.FewRows)))
             facts += FigureStyle.Text($" · pale: fewer than {FigureStyle.FewRows} rows");
-        FigureLegend legend = new(new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
+        FigureLegend legend = new(
+            new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
         double top = LegendTop + legend.Height + 4;
         double bottom = top + rows * (NameHeight + side) + (rows - 1) * Gap;
         List<IFigurePart> parts =

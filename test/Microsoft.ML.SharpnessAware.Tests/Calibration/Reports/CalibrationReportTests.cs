@@ -196,7 +196,8 @@ public sealed partial class CalibrationReportTests
             "Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
 
         static void AssertHeadline(string expected, float confidence, int right, int wrong)
-            => Assert.AreEqual(expected, PlainWords.Headline(CalibrationMetrics.Compute(CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
+            => Assert.AreEqual(expected, PlainWords.Headline(CalibrationMetrics.Compute(
+                CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
                 [.. new int[right], .. Enumerable.Repeat(1, wrong)], 2)));
     }
 

@@ -21,7 +21,7 @@ public sealed class ExampleCollectorTests
 
         CollectionAssert.AreEqual(new long[] { 2, 6 }, collector.ConfidentlyWrong.Select(row => row.Row).ToArray());
         CollectionAssert.AreEqual(new long[] { 3, 7 }, collector.HesitantlyRight.Select(row => row.Row).ToArray());
-        Assert.AreEqual(new ScoredRow(2, default, Label: 1, Predicted: 0, .9f, 1 - .9f), collector.ConfidentlyWrong[0]);
+        Assert.AreEqual(new ReportRow(2, default, Label: 1, Predicted: 0, .9f, 1 - .9f), collector.ConfidentlyWrong[0]);
     }
 
     [TestMethod]
