@@ -20,8 +20,8 @@ internal static class AccuracyRejectionFigure
     {
         FigureLegend legend = new(models.Select((model, i) => (
                 (Series)ModelStyle.Of(i).Line(markers: true),
-                FigureStyle.Text($"{FigureText.Fit(model.Name, FigureStyle.TextSize, 360)} · AURC ")
-                + FigureStyle.Text($"{model.Metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve:F4}"))),
+                FigureText.Fit(model.Name, FigureStyle.TextSize, ModelStyle.NameWidth)
+                + FigureStyle.Text($" · AURC {model.Metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve:F4}"))),
             Center, LegendTop, Width - MarginLeft - MarginRight, symbolWidth: 44);
         double top = LegendTop + legend.Height + 6;
         return new Figure(Width, top + 440,
@@ -35,7 +35,8 @@ internal static class AccuracyRejectionFigure
 
     private static PlotModel Plot(IReadOnlyList<AccuracyRejectionCurve> curves)
     {
-        double lowest = curves.SelectMany(curve => curve.Points).Where(point => point.Coverage >= SmallCoverage).Min(point => point.Accuracy);
+        double lowest = curves.SelectMany(curve => curve.Points).Where(point => point.Coverage >= SmallCoverage)
+            .Min(point => point.Accuracy);
         double range = Math.Max(0.02, 1 - lowest);
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         plot.Axes.Add(FigureStyle.ShareAxis("Accuracy of the rows kept", Math.Max(0, 1 - 1.1 * range), 1 + 0.03 * range));

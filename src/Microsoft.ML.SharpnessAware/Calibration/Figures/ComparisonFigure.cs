@@ -20,7 +20,8 @@ internal static class ComparisonFigure
     {
         FigureLegend legend = new(models.Select((model, i) => (
                 (Series)ModelStyle.Of(i).Line(markers: true),
-                FigureStyle.Text($"{FigureText.Fit(model.Name, FigureStyle.TextSize, 360)} · ECE {model.Metrics.ExpectedCalibrationError:P2}"))),
+                FigureText.Fit(model.Name, FigureStyle.TextSize, ModelStyle.NameWidth)
+                + FigureStyle.Text($" · ECE {model.Metrics.ExpectedCalibrationError:P2}"))),
             Center, LegendTop, Width - MarginLeft - MarginRight, symbolWidth: 44);
         double top = LegendTop + legend.Height + 6;
         bool hollow = models.SelectMany(model => model.Metrics.ReliabilityDiagram.Bins).Any(HasFewRows);
@@ -95,7 +96,8 @@ internal static class ComparisonFigure
 
     private static bool HasFewRows(ReliabilityBin bin) => bin.Count is > 0 and < FigureStyle.FewRows;
 
-    private static TextAnnotation Corner(string text, double x, double y, HorizontalAlignment horizontal, VerticalAlignment vertical) => new()
+    private static TextAnnotation Corner(
+        string text, double x, double y, HorizontalAlignment horizontal, VerticalAlignment vertical) => new()
     {
         Text = text, TextPosition = new DataPoint(x, y), TextHorizontalAlignment = horizontal, TextVerticalAlignment = vertical,
         TextColor = FigureStyle.Quiet, Stroke = OxyColors.Undefined, StrokeThickness = 0, Layer = AnnotationLayer.BelowSeries,

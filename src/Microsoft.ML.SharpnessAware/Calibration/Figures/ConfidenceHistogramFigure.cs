@@ -56,7 +56,10 @@ internal static class ConfidenceHistogramFigure
                 FigureStyle.Averages(diagram), Center, Width - MarginLeft - MarginRight),
             new PlotPanel(plot, new OxyRect(0, Top, Width, PlotHeight + 62)),
             new FigureLegend(
-                [(right, FigureStyle.Text($"right predictions ({rightRows:N0})")), (wrong, FigureStyle.Text($"wrong predictions ({wrongRows:N0})"))],
+                [
+                    (right, FigureStyle.Text($"right predictions ({rightRows:N0})")),
+                    (wrong, FigureStyle.Text($"wrong predictions ({wrongRows:N0})")),
+                ],
                 Center, 56, Width),
             AxisTitle("Share of the right", PlotTop, zero),
             AxisTitle("Share of the wrong", zero, PlotTop + PlotHeight),

@@ -9,6 +9,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed record ModelStyle
 {
+    /// <summary>How long a model's name may be in a legend.</summary>
+    public const double NameWidth = 360;
+
     private static readonly ModelStyle[] _all =
     [
         new(0x0072B2, [], MarkerType.Circle),

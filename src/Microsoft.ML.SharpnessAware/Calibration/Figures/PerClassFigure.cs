@@ -34,7 +34,8 @@ internal static class PerClassFigure
         string facts = FigureStyle.Text($"{which} · N = {metrics.Count:N0}");
         if (classes.Any(one => one.ReliabilityDiagram.Bins.Any(bin => bin.Count is > 0 and < FigureStyle.FewRows)))
             facts += FigureStyle.Text($" · pale: fewer than {FigureStyle.FewRows} rows");
-        FigureLegend legend = new(new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
+        FigureLegend legend = new(
+            new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
         double top = LegendTop + legend.Height + 4;
         double bottom = top + rows * (NameHeight + side) + (rows - 1) * Gap;
         List<IFigurePart> parts =
@@ -57,7 +58,8 @@ internal static class PerClassFigure
     /// <summary>At most five columns, as few empty places as possible, and rather wide than high.</summary>
     private static (int Columns, int Rows) Grid(int panels)
     {
-        int columns = panels <= 3 ? panels : new[] { 5, 4, 3 }.Where(columns => columns <= panels).MinBy(columns => Rows(columns) * columns);
+        int columns = panels <= 3 ? panels
+            : new[] { 5, 4, 3 }.Where(columns => columns <= panels).MinBy(columns => Rows(columns) * columns);
         return (columns, Rows(columns));
 
         int Rows(int columns) => (panels + columns - 1) / columns;

@@ -78,14 +78,14 @@ public sealed class CalibrationReport
         MulticlassCalibrationMetrics metrics = _mlContext.MulticlassClassification.EvaluateCalibration(
             watched, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName));
 
-        IReadOnlyList<ScoredRow> wrong = watched.Collected!.ConfidentlyWrong;
-        IReadOnlyList<ScoredRow> right = watched.Collected.HesitantlyRight;
+        IReadOnlyList<ReportRow> wrong = watched.Collected!.ConfidentlyWrong;
+        IReadOnlyList<ReportRow> right = watched.Collected.HesitantlyRight;
         using IChannel channel = ((IChannelProvider)_mlContext).Start(nameof(CalibrationReport));
         Dictionary<long, (Thumbnail? Image, string? Path)> pictures = images.Read(scored, [.. wrong, .. right], channel);
         _models.Add(new(name, metrics, [.. wrong.Select(Example)], [.. right.Select(Example)]));
         return this;
 
-        ReportExample Example(ScoredRow row)
+        ReportExample Example(ReportRow row)
         {
             (Thumbnail? image, string? path) = pictures.GetValueOrDefault(row.Row);
             return new(row, metrics.PerClass[row.Label].ClassName, metrics.PerClass[row.Predicted].ClassName, path, image);

@@ -8,15 +8,15 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class ExampleCollector(int limit)
 {
     // The first to go is the least extreme and, of equals, the latest row.
-    private readonly PriorityQueue<ScoredRow, (float Extremity, long Earliness)> _wrong = new();
-    private readonly PriorityQueue<ScoredRow, (float Extremity, long Earliness)> _right = new();
+    private readonly PriorityQueue<ReportRow, (float Extremity, long Earliness)> _wrong = new();
+    private readonly PriorityQueue<ReportRow, (float Extremity, long Earliness)> _right = new();
     private float[] _scores = [];
 
     /// <summary>The most confident wrong predictions, the most confident first.</summary>
-    public IReadOnlyList<ScoredRow> ConfidentlyWrong => [.. Rows(_wrong).OrderByDescending(row => row.Confidence).ThenBy(row => row.Row)];
+    public IReadOnlyList<ReportRow> ConfidentlyWrong => [.. Rows(_wrong).OrderByDescending(row => row.Confidence).ThenBy(row => row.Row)];
 
     /// <summary>The least confident right predictions, the least confident first.</summary>
-    public IReadOnlyList<ScoredRow> HesitantlyRight => [.. Rows(_right).OrderBy(row => row.Confidence).ThenBy(row => row.Row)];
+    public IReadOnlyList<ReportRow> HesitantlyRight => [.. Rows(_right).OrderBy(row => row.Confidence).ThenBy(row => row.Row)];
 
     public void Add(long row, DataViewRowId id, ulong key, in VBuffer<float> scores)
     {
@@ -31,14 +31,14 @@ internal sealed class ExampleCollector(int limit)
 
         int label = (int)(key - 1);
         int predicted = _scores.AsSpan().IndexOf(confidence);       // ties go to the lowest index, as in the metrics
-        ScoredRow scored = new(row, id, label, predicted, confidence, _scores[label]);
+        ReportRow scored = new(row, id, label, predicted, confidence, _scores[label]);
         if (predicted == label)
             Keep(_right, scored, -confidence);
         else
             Keep(_wrong, scored, confidence);
     }
 
-    private void Keep(PriorityQueue<ScoredRow, (float Extremity, long Earliness)> rows, ScoredRow row, float extremity)
+    private void Keep(PriorityQueue<ReportRow, (float Extremity, long Earliness)> rows, ReportRow row, float extremity)
     {
         if (rows.Count < limit)
             rows.Enqueue(row, (extremity, -row.Row));
@@ -46,6 +46,6 @@ internal sealed class ExampleCollector(int limit)
             rows.EnqueueDequeue(row, (extremity, -row.Row));
     }
 
-    private static IEnumerable<ScoredRow> Rows(PriorityQueue<ScoredRow, (float Extremity, long Earliness)> rows)
+    private static IEnumerable<ReportRow> Rows(PriorityQueue<ReportRow, (float Extremity, long Earliness)> rows)
         => rows.UnorderedItems.Select(item => item.Element);
 }

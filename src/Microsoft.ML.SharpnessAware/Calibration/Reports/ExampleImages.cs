@@ -29,14 +29,16 @@ internal sealed class ExampleImages
     }
 
     /// <summary>Reads the rows given. An image that cannot be read becomes a thumbnail that says why, and a warning.</summary>
-    public Dictionary<long, (Thumbnail? Image, string? Path)> Read(IDataView data, IEnumerable<ScoredRow> rows, IChannel channel)
+    public Dictionary<long, (Thumbnail? Image, string? Path)> Read(IDataView data, IEnumerable<ReportRow> rows, IChannel channel)
     {
         Dictionary<long, DataViewRowId> wanted = rows.DistinctBy(row => row.Row).ToDictionary(row => row.Row, row => row.Id);
         Dictionary<long, (Thumbnail? Image, string? Path)> found = [];
         if (wanted.Count == 0 || (_images is null && _paths is null))
             return found;
 
-        IEnumerable<DataViewSchema.Column> columns = [.. _images?.Columns.Take(1) ?? [], .. _paths is { } path ? [path] : Array.Empty<DataViewSchema.Column>()];
+        List<DataViewSchema.Column> columns = [.. _images?.Columns.Take(1) ?? []];
+        if (_paths is { } path)
+            columns.Add(path);
         using DataViewRowCursor cursor = data.GetRowCursor(columns);
         ThumbnailReader? images = _images is null ? null : new ThumbnailReader(_images, cursor);
         ValueGetter<ReadOnlyMemory<char>>? paths = _paths is { } column ? cursor.GetGetter<ReadOnlyMemory<char>>(column) : null;

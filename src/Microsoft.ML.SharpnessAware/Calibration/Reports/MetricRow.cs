@@ -20,8 +20,10 @@ internal sealed record MetricRow(
         new("Mean confidence", "Mean of the largest probability; should equal the accuracy.", metrics => metrics.MeanConfidence, Share, 0),
         new("ECE", "Expected calibration error: mean gap between confidence and accuracy, by confidence.",
             metrics => metrics.ExpectedCalibrationError, Share, -1),
-        new("… too confident", "The part of the ECE where confidence is above accuracy.", metrics => metrics.ExpectedOverconfidence, Share, -1),
-        new("… too hesitant", "The part of the ECE where confidence is below accuracy.", metrics => metrics.ExpectedUnderconfidence, Share, -1),
+        new("… too confident", "The part of the ECE where confidence is above accuracy.",
+            metrics => metrics.ExpectedOverconfidence, Share, -1),
+        new("… too hesitant", "The part of the ECE where confidence is below accuracy.",
+            metrics => metrics.ExpectedUnderconfidence, Share, -1),
         new("Adaptive ECE", "ECE in bins of equally many rows.", metrics => metrics.AdaptiveCalibrationError, Share, -1),
         new("Classwise ECE", "The same for every class's probability, not only the largest; mean over the classes.",
             metrics => metrics.ClasswiseCalibrationError, Share, -1),
@@ -53,7 +55,8 @@ internal sealed record MetricRow(
     }
 
     private static MetricRow KeptAt(double accuracy) => new(
-        FigureStyle.Text($"Kept at {accuracy:P0}"), FigureStyle.Text($"The largest share of the surest rows that is right in {accuracy:P0}."),
+        FigureStyle.Text($"Kept at {accuracy:P0}"),
+        FigureStyle.Text($"The largest share of the surest rows that is right in {accuracy:P0}."),
         metrics => metrics.AccuracyRejectionCurve.CoverageAt(accuracy), Share, 1);
 
     private static IEnumerable<MetricRow> TopK(int k)

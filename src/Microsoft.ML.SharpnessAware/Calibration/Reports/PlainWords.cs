@@ -13,7 +13,8 @@ internal static class PlainWords
         string start = FigureStyle.Text($"Says {said:F1} % on average and is right in {right:F1} %: ");
         double chance = 196 * StandardError(metrics.ReliabilityDiagram);
         return start + (points == 0 || Math.Abs(points) <= chance
-            ? FigureStyle.Text($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell (± {chance:F1} points).")
+            ? FigureStyle.Text($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell ")
+                + FigureStyle.Text($"(± {chance:F1} points).")
             : FigureStyle.Text($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
@@ -22,7 +23,8 @@ internal static class PlainWords
     {
         const double Wished = 0.95;
         double coverage = metrics.AccuracyRejectionCurve.CoverageAt(Wished);
-        string error = FigureStyle.Text($"Bin by bin, confidence and accuracy differ by {100 * metrics.ExpectedCalibrationError:F1} points (ECE). ");
+        double points = 100 * metrics.ExpectedCalibrationError;
+        string error = FigureStyle.Text($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
         return error + (coverage >= 1 ? FigureStyle.Text($"All predictions together are right in at least {Wished:P0}.")
             : coverage <= 0 ? FigureStyle.Text($"No part of the predictions, however sure, is right in {Wished:P0}.")
             : FigureStyle.Text($"The surest {coverage:P1} of the predictions, those with a confidence of at least ")

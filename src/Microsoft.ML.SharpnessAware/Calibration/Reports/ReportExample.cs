@@ -1,4 +1,4 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>A row shown in a report, with its image and path where the data has them.</summary>
-internal sealed record ReportExample(ScoredRow Scored, string TrueClass, string PredictedClass, string? Path, Thumbnail? Image);
+internal sealed record ReportExample(ReportRow Scored, string TrueClass, string PredictedClass, string? Path, Thumbnail? Image);

@@ -2,4 +2,5 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>What a report shows of one model.</summary>
 internal sealed record ReportModel(
-    string Name, MulticlassCalibrationMetrics Metrics, IReadOnlyList<ReportExample> ConfidentlyWrong, IReadOnlyList<ReportExample> HesitantlyRight);
+    string Name, MulticlassCalibrationMetrics Metrics,
+    IReadOnlyList<ReportExample> ConfidentlyWrong, IReadOnlyList<ReportExample> HesitantlyRight);

@@ -35,9 +35,9 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
                 Html.Of("thead", Html.Of("tr", Html.Of("th", "Metric"),
                     models.Select(model => Html.Of("th", Html.Class("n"), model.Name)))),
                 Html.Of("tbody", MetricRow.For(metrics).Select(row => Row(row, metrics))))),
-            Html.Of("p", Html.Class("quiet"), models.Count > 1
-                ? "Bold: the best of the models, by a difference that may be chance. Calibration errors are never quite 0 on few rows, even of a perfect model."
-                : "Calibration errors are never quite 0 on few rows, even of a perfect model."),
+            Html.Of("p", Html.Class("quiet"),
+                (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
+                + "Calibration errors are never quite 0 on few rows, even of a perfect model."),
         ];
     }
 
@@ -90,7 +90,8 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Examples("Least confident right predictions", "Right, but the model would not have said so.", model.HesitantlyRight));
     }
 
-    private XElement Figure(CalibrationFigure figure, string description) => Html.Of(figure, FormattableString.Invariant($"f{_figures++}-"), description);
+    private XElement Figure(CalibrationFigure figure, string description)
+        => Html.Of(figure, FormattableString.Invariant($"f{_figures++}-"), description);
 
     private static IEnumerable<XElement> Classes(IReadOnlyList<ClassCalibration> classes)
     {
@@ -102,14 +103,15 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         return
         [
             Html.Of("h3", "Classes"),
-            Html.Of("p", Html.Class("quiet"), "Every row counts for every class, by the probability given to it."
-                + (selected ? FigureStyle.Text($" Shown are the {MaximumClasses} of {classes.Count:N0} classes with the largest ECE, worst first.") : "")),
+            Html.Of("p", Html.Class("quiet"), "Every row counts for every class, by the probability given to it." + (!selected ? ""
+                : FigureStyle.Text($" Shown are the {MaximumClasses} of {classes.Count:N0} classes with the largest ECE, worst first."))),
             Scroll(Html.Of("table",
                 Html.Of("thead", Html.Of("tr", Html.Of("th", "Class"), NumberHead("Rows"), NumberHead("Share of rows"),
                     NumberHead("Mean probability"), NumberHead("Difference in points"), NumberHead("ECE"))),
                 Html.Of("tbody", shown.Select(one => Html.Of("tr", Html.Of("th", one.ClassName), Number($"{one.Count:N0}"),
                     Number($"{one.Frequency:P2}"), Number($"{one.MeanConfidence:P2}"),
-                    Number($"{100 * (one.MeanConfidence - one.Frequency):+0.00;−0.00;0.00}"), Number($"{one.ExpectedCalibrationError:P2}")))))),
+                    Number($"{100 * (one.MeanConfidence - one.Frequency):+0.00;−0.00;0.00}"),
+                    Number($"{one.ExpectedCalibrationError:P2}")))))),
         ];
     }
 

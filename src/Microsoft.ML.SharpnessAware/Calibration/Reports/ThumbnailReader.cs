@@ -44,7 +44,8 @@ internal sealed class ThumbnailReader
 
     /// <summary>What ML.NET's loading transforms and our readers throw for a file that is missing, locked or not an image.</summary>
     public static bool IsAboutTheImage(Exception exception)
-        => exception is InvalidDataException or InvalidOperationException or IOException or UnauthorizedAccessException or ArgumentException;
+        => exception is InvalidDataException or InvalidOperationException or IOException or UnauthorizedAccessException
+            or ArgumentException;
 
     private Func<Thumbnail> OfFiles(ValueGetter<VBuffer<byte>> getter)
     {
@@ -123,14 +124,20 @@ internal sealed class ThumbnailReader
             return planes[..area].ToArray();
         byte[] pixels = new byte[4 * area];
         for (int i = 0; i < area; i++)
-            (pixels[4 * i], pixels[4 * i + 1], pixels[4 * i + 2], pixels[4 * i + 3]) = (planes[i], planes[area + i], planes[2 * area + i], 255);
+        {
+            for (int channel = 0; channel < 3; channel++)
+                pixels[4 * i + channel] = planes[channel * area + i];
+            pixels[4 * i + 3] = byte.MaxValue;
+        }
+
         return pixels;
     }
 
     private static unsafe Thumbnail Encode(byte[] planes, ImageShape shape, bool reduced)
     {
         byte[] pixels = Interleave(planes, shape, shape.Channels);
-        SKImageInfo info = new(shape.Width, shape.Height, shape.Channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888, SKAlphaType.Opaque);
+        SKColorType colors = shape.Channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888;
+        SKImageInfo info = new(shape.Width, shape.Height, colors, SKAlphaType.Opaque);
         fixed (byte* bytes = pixels)
         {
             // What was reduced is a photograph, more likely than not; what was not must stay as it is, every pixel of it.

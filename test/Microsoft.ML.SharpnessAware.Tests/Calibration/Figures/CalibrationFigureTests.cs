@@ -81,7 +81,8 @@ public sealed class CalibrationFigureTests
         string[] texts = Texts(Svg(CalibrationFigure.PerClass(metrics)));
         string[] expected = [.. metrics.PerClass.SelectMany(one => new[]
         {
-            one.ClassName, FormattableString.Invariant($"ECE {one.ExpectedCalibrationError:P2} · {one.Count:N0} row{(one.Count == 1 ? "" : "s")}"),
+            one.ClassName,
+            FormattableString.Invariant($"ECE {one.ExpectedCalibrationError:P2} · {one.Count:N0} row{(one.Count == 1 ? "" : "s")}"),
         })];
         string[] actual = [.. Enumerable.Range(1, texts.Length - 1).Where(i => texts[i].StartsWith("ECE", StringComparison.Ordinal))
             .SelectMany(i => texts[(i - 1)..(i + 1)])];
@@ -250,7 +251,8 @@ public sealed class CalibrationFigureTests
         => style.Split(';').FirstOrDefault(part => part.StartsWith(name, StringComparison.Ordinal)) ?? "";
 
     private static double[] Points(XElement line) => line.Attribute("points") is { } points
-        ? [.. points.Value.Split([' ', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => double.Parse(part, CultureInfo.InvariantCulture))]
+        ? [.. points.Value.Split([' ', ','], StringSplitOptions.RemoveEmptyEntries)
+            .Select(part => double.Parse(part, CultureInfo.InvariantCulture))]
         : [(double)line.Attribute("x1")!, (double)line.Attribute("y1")!, (double)line.Attribute("x2")!, (double)line.Attribute("y2")!];
 
     private static Box[] Bars(XElement[] elements, string color) => [.. elements.Where(element => element.Name.LocalName == "rect"

@@ -104,7 +104,7 @@ public sealed partial class CalibrationReportTests
         Assert.AreEqual(4, rows.Sum(row => row.ImageReads));
 
         SKColor[] colors = [.. Images(page).Select(image => image.Bitmap.GetPixel(0, 0))];
-        CollectionAssert.AreEqual(new[] { new SKColor(245, 0, 0), new SKColor(195, 0, 0), new SKColor(0, 0, 0), new SKColor(5, 0, 0) }, colors);
+        CollectionAssert.AreEqual(new byte[] { 245, 195, 0, 5 }, colors.Select(color => color.Red).ToArray());
         Assert.IsEmpty(_warnings);
     }
 
@@ -114,9 +114,11 @@ public sealed partial class CalibrationReportTests
         ImageRow[] rows = [Row("dog", .9f, .1f, 0), Row("dog", .8f, .2f, 0), Row("dog", .7f, .3f, 0)];
         rows[0].Image = TestImages.Encode(300, 100, (x, _) => x < 150 ? SKColors.Red : SKColors.Blue);
         rows[1].Image = TestImages.EncodeGrey(10, 20, (_, y) => (byte)(10 * y));
-        rows[2].Image = TestImages.WithOrientation(TestImages.Encode(64, 192, (_, y) => y < 96 ? SKColors.White : SKColors.Black, SKEncodedImageFormat.Jpeg), 6);
+        rows[2].Image = TestImages.WithOrientation(
+            TestImages.Encode(64, 192, (_, y) => y < 96 ? SKColors.White : SKColors.Black, SKEncodedImageFormat.Jpeg), 6);
         (XElement Element, SKBitmap Bitmap)[] images = Images(Save(new CalibrationReport(_mlContext).Add("m", View(rows))));
-        CollectionAssert.AreEqual(new[] { (96, 32), (10, 20), (96, 32) }, images.Select(image => (image.Bitmap.Width, image.Bitmap.Height)).ToArray());
+        CollectionAssert.AreEqual(new[] { (96, 32), (10, 20), (96, 32) },
+            images.Select(image => (image.Bitmap.Width, image.Bitmap.Height)).ToArray());
         CollectionAssert.AreEqual(new[] { "96", "40", "96" }, images.Select(image => image.Element.Attribute("width")!.Value).ToArray());
         CollectionAssert.AreEqual(new[] { "32", "80", "32" }, images.Select(image => image.Element.Attribute("height")!.Value).ToArray());
         CollectionAssert.AreEqual(new[] { null, "small", null }, images.Select(image => image.Element.Attribute("class")?.Value).ToArray());
@@ -190,10 +192,12 @@ public sealed partial class CalibrationReportTests
         AssertHeadline("Says 90.0 % on average and is right in 60.0 %: overconfident by 30.0 points.", .9f, 60, 40);
         AssertHeadline("Says 60.0 % on average and is right in 80.0 %: underconfident by 20.0 points.", .6f, 80, 20);
         // Standard error √(0.6 · 0.4 / 10) = 0.155.
-        AssertHeadline("Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
+        AssertHeadline(
+            "Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
 
-        static void AssertHeadline(string expected, float confidence, int right, int wrong) => Assert.AreEqual(expected, PlainWords.Headline(
-            CalibrationMetrics.Compute(CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
+        static void AssertHeadline(string expected, float confidence, int right, int wrong)
+            => Assert.AreEqual(expected, PlainWords.Headline(CalibrationMetrics.Compute(
+                CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
                 [.. new int[right], .. Enumerable.Repeat(1, wrong)], 2)));
     }
 
@@ -203,7 +207,8 @@ public sealed partial class CalibrationReportTests
         MulticlassCalibrationMetrics[] metrics = [CalibrationFigureTests.Metrics(seed: 1), CalibrationFigureTests.Metrics(seed: 2)];
         XElement page = Save(new CalibrationReport(_mlContext).Add("one", metrics[0]).Add("two", metrics[1]));
         XElement table = page.Descendants("table").First();
-        CollectionAssert.AreEqual(new[] { "Metric", "one", "two" }, table.Descendants("thead").Descendants("th").Select(th => th.Value).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "Metric", "one", "two" }, table.Descendants("thead").Descendants("th").Select(th => th.Value).ToArray());
         AssertRow("ECE", "P2", model => model.ExpectedCalibrationError, lowestIsBest: true);
         AssertRow("Brier score", "F4", model => model.BrierScore, lowestIsBest: true);
         AssertRow("Accuracy", "P2", model => model.Accuracy, lowestIsBest: false);

@@ -9,5 +9,5 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Predicted">The predicted class.</param>
 /// <param name="Confidence">The probability of the predicted class.</param>
 /// <param name="LabelProbability">The probability of the true class.</param>
-internal readonly record struct ScoredRow(
+internal readonly record struct ReportRow(
     long Row, DataViewRowId Id, int Label, int Predicted, float Confidence, float LabelProbability);
