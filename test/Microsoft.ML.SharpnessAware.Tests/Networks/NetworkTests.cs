@@ -100,7 +100,8 @@ public sealed class NetworkTests
         Dictionary<string, Tensor> Weights(long seed)
         {
             random.manual_seed(seed);
-            return ModuleWeights.Of(NetworkArchitecture.Create(name, 10, new(3, 16, 16)));
+            using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 10, new(3, 16, 16));
+            return ModuleWeights.Of(network).ToDictionary(entry => entry.Key, entry => entry.Value.clone());
         }
     }
 
