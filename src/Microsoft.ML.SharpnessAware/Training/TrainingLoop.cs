@@ -82,7 +82,8 @@ internal sealed class TrainingLoop(
             AugmentedBatch batch = _augmenter.Apply(training.Batch(index), rows.Span, epoch, classifier.Device);
             Tensor images = classifier.Prepare(batch.Pixels);
             Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
-            lossSum += rows.Length * Step(optimizer, () => classifier.CheckShape(network.call(images), rows.Length), labels, batch.Share, epoch);
+            lossSum += rows.Length
+                * Step(optimizer, () => classifier.CheckShape(network.call(images), rows.Length), labels, batch.Share, epoch);
             _step++;
         }
         return lossSum / training.Count;
