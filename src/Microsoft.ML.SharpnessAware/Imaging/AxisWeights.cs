@@ -21,7 +21,9 @@ internal sealed class AxisWeights
         for (int i = 0; i < target; i++)
         {
             Span<float> weights = _weights.AsSpan(i * _taps, _taps);
-            _starts[i] = scale >= 1 ? Average(from + (i * scale), from + ((i + 1) * scale), weights) : Interpolate(from + ((i + 0.5) * scale) - 0.5, weights);
+            _starts[i] = scale >= 1
+                ? Average(from + (i * scale), from + ((i + 1) * scale), weights)
+                : Interpolate(from + ((i + 0.5) * scale) - 0.5, weights);
         }
     }
 

@@ -31,12 +31,14 @@ internal sealed class BadImages(OnBadImage handling = OnBadImage.Error, Action<s
         string list = string.Join("; ", _named.Select(error => error.Message.TrimEnd('.')))
             + (_count > _named.Count ? string.Create(CultureInfo.InvariantCulture, $"; and {_count - _named.Count} more") : "");
         if (handling == OnBadImage.Skip && _count < rows)
-            warn?.Invoke(string.Create(CultureInfo.InvariantCulture, $"{_count} of {rows} images cannot be used and are left out (OnBadImage = Skip): {list}."));
+            warn?.Invoke(string.Create(CultureInfo.InvariantCulture,
+                $"{_count} of {rows} images cannot be used and are left out (OnBadImage = Skip): {list}."));
         else if (_count == 1 && rows > 1)
             throw _named[0];
         else
             throw new InvalidOperationException(
                 string.Create(CultureInfo.InvariantCulture, $"{_count} of {rows} images cannot be used: {list}. ") +
-                (handling == OnBadImage.Skip ? "None is left." : "Correct or remove them, or set OnBadImage to Skip."), _named[0].InnerException);
+                (handling == OnBadImage.Skip ? "None is left." : "Correct or remove them, or set OnBadImage to Skip."),
+                _named[0].InnerException);
     }
 }

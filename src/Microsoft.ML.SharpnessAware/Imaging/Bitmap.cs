@@ -17,7 +17,9 @@ internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int he
 
     public int Height => height;
 
-    /// <summary>The width of the image in these pixels: not whole where decoding to a smaller size left part of the last column over.</summary>
+    /// <summary>
+    /// The width of the image in these pixels: not whole where decoding to a smaller size left part of the last column over.
+    /// </summary>
     public double ImageWidth { get; init; } = width;
 
     /// <summary>The height of the image, likewise.</summary>

@@ -89,7 +89,8 @@ internal sealed class ImageColumn
     /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and
     /// encoded images and MLImages are resized as in training; pixel values of another type are refused, since their scale would be a guess.
     /// </summary>
-    public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizeMode resizeMode)
+    public static ImageColumn Bind(
+        DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizeMode resizeMode)
     {
         ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape, resizeMode));
         if (column.PixelType != modelPixelType)

@@ -45,7 +45,8 @@ internal sealed class ImageDataset : IDisposable
     /// There are no rows, a label is unusable, or images are (all of them are named, unless <paramref name="badImages"/> skips them).
     /// </exception>
     public static ImageDataset Load(
-        IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null, BadImages? badImages = null)
+        IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null,
+        BadImages? badImages = null)
     {
         badImages ??= new BadImages();
         ImageColumn image = ImageColumn.Bind(data.Schema, featureColumn, request);

@@ -32,8 +32,9 @@ internal static class ImageFolder
         if (rows.Count == 0)
         {
             throw new InvalidDataException(
-                $"The image folder '{root.FullName}' has no images ({string.Join(", ", Extensions)}) with a label. A label is the name of the " +
-                "sub-folder that an image lies in, unless labelFrom says otherwise." + (foreign.Count > 0 ? $" Left out: {Names(foreign)}." : ""));
+                $"The image folder '{root.FullName}' has no images ({string.Join(", ", Extensions)}) with a label. A label is the name " +
+                "of the sub-folder that an image lies in, unless labelFrom says otherwise." +
+                (foreign.Count > 0 ? $" Left out: {Names(foreign)}." : ""));
         }
 
         if (foreign.Count > 0)
@@ -50,7 +51,8 @@ internal static class ImageFolder
         bool Visit(DirectoryInfo directory, string path)
         {
             bool any = false;
-            foreach (FileSystemInfo entry in directory.EnumerateFileSystemInfos().Where(IsVisible).OrderBy(entry => entry.Name, StringComparer.Ordinal))
+            foreach (FileSystemInfo entry in directory.EnumerateFileSystemInfos()
+                .Where(IsVisible).OrderBy(entry => entry.Name, StringComparer.Ordinal))
             {
                 string entryPath = path + entry.Name;
                 if (entry is DirectoryInfo deeper)
@@ -84,7 +86,9 @@ internal static class ImageFolder
     // A link to a folder above would be walked for ever.
     private static bool LeadsBack(DirectoryInfo folder) =>
         folder.LinkTarget is not null && folder.ResolveLinkTarget(returnFinalTarget: true) is { } target
-        && (folder.FullName + Path.DirectorySeparatorChar).StartsWith(target.FullName.TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+        && WithSeparator(folder.FullName).StartsWith(WithSeparator(target.FullName), StringComparison.Ordinal);
+
+    private static string WithSeparator(string path) => Path.TrimEndingDirectorySeparator(path) + Path.DirectorySeparatorChar;
 
     private sealed class Row
     {

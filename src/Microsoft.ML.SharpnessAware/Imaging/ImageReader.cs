@@ -28,7 +28,8 @@ internal abstract class ImageReader
     public static bool IsAboutOneImage(InvalidOperationException error) => error.InnerException is { } cause && IsAboutTheImage(cause);
 
     /// <summary>As <see cref="IsAboutOneImage"/>, and it is the image's fault and not that of a setting.</summary>
-    public static bool IsBadImage(InvalidOperationException error) => IsAboutOneImage(error) && error.InnerException is not ChannelMismatchException;
+    public static bool IsBadImage(InvalidOperationException error) =>
+        IsAboutOneImage(error) && error.InnerException is not ChannelMismatchException;
 
     /// <summary>
     /// Moves the cursor on. ML.NET may read rows ahead in other threads (it does for LoadRawImageBytes), and then it is here, and not in

@@ -31,7 +31,10 @@ internal sealed class ImageScaler
         {
             ToPlanes(source.Row(y), source.Format, channels, row);
             for (int channel = 0; channel < channels; channel++)
-                ScaleRow(row.Slice(channel * source.Width, source.Width), rows.Slice((y * stride) + (channel * target.Width), target.Width));
+            {
+                ScaleRow(
+                    row.Slice(channel * source.Width, source.Width), rows.Slice((y * stride) + (channel * target.Width), target.Width));
+            }
         }
 
         if (target.Width < shape.Width || target.Height < shape.Height)

@@ -1,6 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What training does about images that cannot be used: files that are empty, damaged or no images, and pixels that are no numbers.</summary>
+/// <summary>
+/// What training does about images that cannot be used: files that are empty, damaged or no images, and pixels that are no numbers.
+/// </summary>
 public enum OnBadImage
 {
     /// <summary>All images are looked at, and then an error names the bad ones.</summary>

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Which mean and standard deviation a network's input is normalised with: (x - mean) / standard deviation for each channel.</summary>
+/// <summary>
+/// Which mean and standard deviation a network's input is normalised with: (x - mean) / standard deviation for each channel.
+/// </summary>
 public sealed class PixelNormalization
 {
     private readonly double[]? _mean;
@@ -31,14 +33,19 @@ public sealed class PixelNormalization
         ArgumentNullException.ThrowIfNull(standardDeviation);
         double[] means = [.. mean], deviations = [.. standardDeviation];
         if (means.Length == 0 || means.Length != deviations.Length)
-            throw new ArgumentException($"Each channel needs a mean and a deviation, not {means.Length} and {deviations.Length}.", nameof(mean));
+        {
+            throw new ArgumentException(
+                $"Each channel needs a mean and a deviation, not {means.Length} and {deviations.Length}.", nameof(mean));
+        }
+
         if (!means.All(double.IsFinite))
             throw new ArgumentException("Means must be finite numbers.", nameof(mean));
         if (!deviations.All(value => value > 0 && double.IsFinite(value)))
             throw new ArgumentException("Standard deviations must be finite and positive.", nameof(standardDeviation));
         return new($"mean {Join(means)}, standard deviation {Join(deviations)}", means, deviations);
 
-        static string Join(double[] values) => $"({string.Join(", ", values.Select(value => value.ToString(CultureInfo.InvariantCulture)))})";
+        static string Join(double[] values) =>
+            $"({string.Join(", ", values.Select(value => value.ToString(CultureInfo.InvariantCulture)))})";
     }
 
     /// <summary>Where the numbers come from, for logs.</summary>
@@ -53,8 +60,8 @@ public sealed class PixelNormalization
         if (_mean.Length != training.Shape.Channels)
         {
             throw new InvalidOperationException(
-                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set ImageChannels to " +
-                $"{_mean.Length} to convert them, or normalise {FromData}.");
+                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set " +
+                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
         }
 
         double white = PixelScale.White(training);

@@ -9,6 +9,8 @@ public enum ResizeMode
     /// <summary>The largest part in the middle that has the right proportion: shapes stay, what lies at the edges is lost.</summary>
     Crop,
 
-    /// <summary>The whole image, as large as it fits, in the middle of a black ground: shapes stay and nothing is lost, but everything is smaller.</summary>
+    /// <summary>
+    /// The whole image, as large as it fits, in the middle of a black ground: shapes stay and nothing is lost, but everything is smaller.
+    /// </summary>
     Pad,
 }

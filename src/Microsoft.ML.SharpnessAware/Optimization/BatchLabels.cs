@@ -19,7 +19,9 @@ internal readonly record struct BatchLabels(Tensor First, Tensor? Second = null,
     /// <summary>The first labels and, for mixed samples, the second ones.</summary>
     public Tensor[] All => Second is null ? [First] : [First, Second];
 
-    /// <summary>From a value of each sample for each of <see cref="All"/>: that for its label or, for mixed samples, λ f(y₁) + (1 − λ) f(y₂).</summary>
+    /// <summary>
+    /// From a value of each sample for each of <see cref="All"/>: that for its label or, for mixed samples, λ f(y₁) + (1 − λ) f(y₂).
+    /// </summary>
     public Tensor Mix(IReadOnlyList<Tensor> values)
     {
         if (Share is null)

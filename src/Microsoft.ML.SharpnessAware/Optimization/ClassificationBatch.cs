@@ -44,7 +44,8 @@ internal static class ClassificationBatch
         if (share.device_type != logits.device_type || share.device_index != logits.device_index)
         {
             throw new ArgumentException(
-                $"The share of the first label is on {share.device} but the logits on {logits.device}; move them to one device.", nameof(share));
+                $"The share of the first label is on {share.device} but the logits on {logits.device}; move them to one device.",
+                nameof(share));
         }
         if (share.device_type == DeviceType.CPU && !((share >= 0) & (share <= 1)).all().item<bool>())
             throw new ArgumentException("The share of the first label must be in [0, 1] for each sample.", nameof(share));

@@ -110,7 +110,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="labels">The first label y₁ of each sample, int64, shape [batch], on the device of the logits.</param>
     /// <param name="otherLabels">The second label y₂ of each sample, likewise.</param>
     /// <param name="share">λ, the share of the first label, in [0, 1], floating point, shape [batch], on the device of the logits.</param>
-    /// <returns>The mean of the mixed losses, without CSAM's damping, of the first pass. Unless all λ are 0 or 1 it cannot reach 0.</returns>
+    /// <returns>
+    /// The mean of the mixed losses, without CSAM's damping, of the first pass. Unless all λ are 0 or 1 it cannot reach 0.
+    /// </returns>
     /// <remarks>
     /// CSAM damps each of the two terms by the probability of its own label: λ f(p₁) ℓ(y₁) + (1 − λ) f(p₂) ℓ(y₂). At most one of the two
     /// probabilities is above ½, so at most one term is damped; and where λ is 1, or both labels are the same, it is the loss of one label.

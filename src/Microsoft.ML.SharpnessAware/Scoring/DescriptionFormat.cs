@@ -26,7 +26,8 @@ internal static class DescriptionFormat
         var mode = (ResizeMode)reader.ReadByte();
         return Enum.IsDefined(mode)
             ? mode
-            : throw new FormatException($"The model file asks for resize mode {(int)mode}, which this version does not know: update the library.");
+            : throw new FormatException(
+                $"The model file asks for resize mode {(int)mode}, which this version does not know: update the library.");
     }
 
     public static void WriteHistory(this BinaryWriter writer, IReadOnlyList<EpochMetrics> history)

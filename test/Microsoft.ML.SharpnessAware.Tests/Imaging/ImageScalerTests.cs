@@ -110,6 +110,23 @@ public sealed class ImageScalerTests
         }, iter: 300);
 
     [TestMethod]
+    public void OneScalerServesAllModesOfOneSize()
+    {
+        var scaler = new ImageScaler();
+        byte[] result = new byte[2];
+        Scale(ResizeMode.Stretch, 15, 35);
+        Scale(ResizeMode.Crop, 20, 30);
+        Scale(ResizeMode.Stretch, 15, 35);
+
+        void Scale(ResizeMode mode, params byte[] expected)
+        {
+            byte[] pixels = [10, 20, 30, 40];
+            scaler.Scale(new Bitmap(pixels, 4, 1, 4, BitmapFormat.Grey), new ImageShape(1, 1, 2), result, mode);
+            CollectionAssert.AreEqual(expected, result);
+        }
+    }
+
+    [TestMethod]
     public void OneScalerServesCropsOfManyProportions()
     {
         var scaler = new ImageScaler();

@@ -159,6 +159,20 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
+    public void ValidationImagesAreResizedAsInTraining()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Encoded(24));
+        using var model = Fitted.Model(mlContext, data, options =>
+        {
+            (options.ResizeMode, options.ImageWidth, options.ImageHeight, options.Epoch) = (ResizeMode.Crop, 16, 8, 1);
+            (options.ValidationSet, options.Calibration) = (data, ProbabilityCalibration.None);
+        });
+        double logLoss = mlContext.MulticlassClassification.Evaluate(model.Transform(data)).LogLoss;
+        Assert.AreEqual(logLoss, model.History[^1].ValidationLogLoss, 1e-5);
+    }
+
+    [TestMethod]
     public void ImageNetsStatisticsAreSavedInTheModel()
     {
         var mlContext = new MLContext(1);

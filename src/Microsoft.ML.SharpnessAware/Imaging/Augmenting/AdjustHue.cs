@@ -19,7 +19,8 @@ internal sealed class AdjustHue : ColorOperation
 
         // In sixths of a turn: red at 0, green at 2, blue at 4.
         Tensor divisor = where(chroma > 0, chroma, ones_like(chroma));
-        Tensor sector = where(value == red, (green - blue) / divisor, where(value == green, ((blue - red) / divisor) + 2, ((red - green) / divisor) + 4));
+        Tensor sector = where(value == red, (green - blue) / divisor,
+            where(value == green, ((blue - red) / divisor) + 2, ((red - green) / divisor) + 4));
         Tensor turned = sector + (strength * 6);
         return scope.MoveToOuter(cat([Channel(5), Channel(3), Channel(1)], 1));
 

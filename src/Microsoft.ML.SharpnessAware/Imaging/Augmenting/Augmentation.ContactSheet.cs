@@ -16,7 +16,9 @@ public sealed partial record Augmentation
     /// are the first ones.
     /// </param>
     /// <param name="versions">How many augmented versions of each.</param>
-    /// <param name="imageWidth">The width that images are brought to, as in the trainer's options; null takes the trainer's default.</param>
+    /// <param name="imageWidth">
+    /// The width that images are brought to, as in the trainer's options; null takes the trainer's default.
+    /// </param>
     /// <param name="imageHeight">The height, likewise.</param>
     /// <param name="resizeMode">How images of another proportion are brought to that size, likewise.</param>
     /// <param name="seed">Decides what is drawn.</param>
@@ -43,7 +45,8 @@ public sealed partial record Augmentation
         using Normalization statistics = Normalization.FromData(originals);
         var augmenter = new Augmenter(this, seed, white, statistics.Mean);
         long[] rows = [.. Enumerable.Range(0, (int)originals.shape[0])];
-        Tensor[] columns = [originals, .. Enumerable.Range(1, versions).Select(epoch => augmenter.Apply(originals, rows, epoch, CPU).Pixels)];
+        Tensor[] columns =
+            [originals, .. Enumerable.Range(1, versions).Select(epoch => augmenter.Apply(originals, rows, epoch, CPU).Pixels)];
         ContactSheet.Save(path, [.. columns.Select(column => ContactSheet.ToBytes(column, white))]);
     }
 

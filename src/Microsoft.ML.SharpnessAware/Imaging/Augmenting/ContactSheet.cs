@@ -15,10 +15,12 @@ internal static class ContactSheet
     {
         ImageColumn column = ImageColumn.Bind(data.Schema, columnName, request);
         if (column.Shape is null)
-            column = ImageColumn.Bind(data.Schema, columnName, new ImageRequest(request.Width, request.Height, channels: 3) { ResizeMode = request.ResizeMode });
+            column = ImageColumn.Bind(
+                data.Schema, columnName, new ImageRequest(request.Width, request.Height, channels: 3) { ResizeMode = request.ResizeMode });
         ImageShape shape = column.Shape!.Value;
         if (shape.Channels is not (1 or 3))
-            throw new InvalidOperationException($"Column '{columnName}' has images of {shape.Channels} channels; pictures of 1 or 3 can be shown.");
+            throw new InvalidOperationException(
+                $"Column '{columnName}' has images of {shape.Channels} channels; pictures of 1 or 3 can be shown.");
 
         using DataViewRowCursor cursor = data.GetRowCursor(column.Columns);
         ImageReader reader = column.OpenReader(cursor);

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>A square of each image gets one colour (DeVries and Taylor 2017, "Improved regularization of convolutional neural networks").</summary>
+/// <summary>
+/// A square of each image gets one colour (DeVries and Taylor 2017, "Improved regularization of convolutional neural networks").
+/// </summary>
 internal static class Cutout
 {
     /// <summary>

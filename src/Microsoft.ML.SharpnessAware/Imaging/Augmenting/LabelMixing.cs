@@ -21,7 +21,8 @@ internal static class LabelMixing
         double[] shares = [.. mixes.Select(mix => mix.Outside * (1 - ((double)mix.Box.Width * mix.Box.Height / ((double)width * height))))];
 
         Tensor images = pixels.to(float32);
-        Tensor weight = where(BoxMask.Of([.. mixes.Select(mix => mix.Box)], images), 0f, Column(mixes.Select(mix => mix.Outside)).view(-1, 1, 1, 1));
+        Tensor inBox = BoxMask.Of([.. mixes.Select(mix => mix.Box)], images);
+        Tensor weight = where(inBox, 0f, Column(mixes.Select(mix => mix.Outside)).view(-1, 1, 1, 1));
         Tensor mixed = (images * weight) + (Partners(images) * (1 - weight));
         return (scope.MoveToOuter(mixed), scope.MoveToOuter(Column(shares)));
 

@@ -6,7 +6,9 @@ internal static class RandomDraws
     /// <summary>Evenly between two numbers.</summary>
     public static double Between(this Random random, double from, double to) => from + ((to - from) * random.NextDouble());
 
-    /// <summary>From the beta distribution B(α, α), α > 0: X/(X + Y) of two gamma variables, by their logarithms, which do not underflow.</summary>
+    /// <summary>
+    /// From the beta distribution B(α, α), α > 0: X/(X + Y) of two gamma variables, by their logarithms, which do not underflow.
+    /// </summary>
     public static double Beta(this Random random, double alpha) =>
         1 / (1 + Math.Exp(random.LogGamma(alpha) - random.LogGamma(alpha)));
 

@@ -6,7 +6,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// A part of random size, shape and place is cut out of an image and enlarged to the image's size ("inception-style" crop, Szegedy et al.
 /// 2015; torchvision's RandomResizedCrop).
 /// </summary>
-/// <param name="MinimumScale">Smallest share of the area, in (0, 1]. Default 0.08, the field's habit for ImageNet; small images want more.</param>
+/// <param name="MinimumScale">
+/// Smallest share of the area, in (0, 1]. Default 0.08, the field's habit for ImageNet; small images want more.
+/// </param>
 /// <param name="MaximumScale">Largest share of the area, in (0, 1]. Default 1.</param>
 /// <param name="MaximumRatio">
 /// Largest ratio of width to height, from 1 on; the smallest is its inverse, and between them the logarithm is drawn evenly. Default 4/3.
@@ -54,7 +56,9 @@ public sealed record RandomResizedCrop(double MinimumScale = 0.08, double Maximu
         }
 
         double whole = Math.Clamp((double)width / height, 1 / MaximumRatio, MaximumRatio);
-        (int widest, int highest) = whole * height < width ? ((int)Math.Round(whole * height), height) : (width, (int)Math.Round(width / whole));
+        (int widest, int highest) = whole * height < width
+            ? ((int)Math.Round(whole * height), height)
+            : (width, (int)Math.Round(width / whole));
         return PixelBox.Of((width - widest) / 2, (height - highest) / 2, widest, highest);
     }
 }

@@ -21,7 +21,8 @@ internal static class ShiftAndFlip
         if (pixels.dtype == ScalarType.Byte)
             Apply(pixels.bytes, result.bytes, pixels.shape, padding, mayFlip, random);
         else
-            Apply(MemoryMarshal.Cast<byte, float>(pixels.bytes), MemoryMarshal.Cast<byte, float>(result.bytes), pixels.shape, padding, mayFlip, random);
+            Apply(
+                MemoryMarshal.Cast<byte, float>(pixels.bytes), MemoryMarshal.Cast<byte, float>(result.bytes), pixels.shape, padding, mayFlip, random);
         return result;
     }
 

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Takes the steps of each image for a whole batch: at every turn, the images that have the same operation next are changed together.</summary>
+/// <summary>
+/// Takes the steps of each image for a whole batch: at every turn, the images that have the same operation next are changed together.
+/// </summary>
 internal static class StepRunner
 {
     /// <summary>
@@ -26,7 +28,8 @@ internal static class StepRunner
             foreach (IGrouping<ColorOperation, int> group in active.GroupBy(row => steps[row].Colors[turn].Operation))
             {
                 float[] strengths = [.. group.Select(row => steps[row].Colors[turn].Strength)];
-                images = Change(images, [.. group], chosen => group.Key.Apply(chosen, tensor(strengths, [strengths.Length, 1, 1, 1], device: chosen.device)));
+                Tensor strength = tensor(strengths, [strengths.Length, 1, 1, 1], device: images.device);
+                images = Change(images, [.. group], chosen => group.Key.Apply(chosen, strength));
             }
         }
 
@@ -41,7 +44,8 @@ internal static class StepRunner
     private static Tensor Warp(Tensor images, (int Row, AffineMap Map)[] maps)
     {
         (int Row, AffineMap Map)[] moved = [.. maps.Where(one => one.Map != AffineMap.Identity)];
-        return Change(images, [.. moved.Select(one => (long)one.Row)], chosen => AffineWarp.Apply(chosen, [.. moved.Select(one => one.Map)]));
+        return Change(
+            images, [.. moved.Select(one => (long)one.Row)], chosen => AffineWarp.Apply(chosen, [.. moved.Select(one => one.Map)]));
     }
 
     // The batch is changed in place, unless all of its images are changed.
