@@ -71,8 +71,11 @@ internal sealed class CalibratorRowMapper(
         }
 
         // ML.NET hands rows out to several threads, and each then counts its own: a position would name the wrong row.
-        private static string Shown(float[] scores) =>
-            $"[{string.Join(", ", scores.Take(5).Select(value => value.ToString("G4", CultureInfo.InvariantCulture)))}{(scores.Length > 5 ? ", …" : "")}]";
+        private static string Shown(float[] scores)
+        {
+            IEnumerable<string> first = scores.Take(5).Select(value => value.ToString("G4", CultureInfo.InvariantCulture));
+            return $"[{string.Join(", ", scores.Length > 5 ? first.Append("…") : first)}]";
+        }
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>
         public uint Key()

@@ -21,7 +21,6 @@ public sealed class EveryCalibratorTests
 
     [TestMethod]
     [DataRow("Vector")]
-    [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
     public void LogLossOnTheFittingRowsIsNotWorseThanThatOfTheTemperature(string sort) => ScoredRows.Random.Sample(rows =>
         Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(sort, rows))), iter: 60);
@@ -112,7 +111,7 @@ public sealed class EveryCalibratorTests
         float[][] after = rows.After(calibrator);
         Assert.IsLessThan(rows.LogLoss() - 0.1, rows.LogLoss(calibrator));
         for (int row = 0; row < rows.Count; row++)
-            Assert.IsTrue(after[row].Max() is > 0.6f and < 0.9995f, $"{after[row].Max()}");
+            Assert.IsTrue(after[row].Max() is > 0.6f and < 0.999f, $"{after[row].Max()}");
     }
 
     [TestMethod]
