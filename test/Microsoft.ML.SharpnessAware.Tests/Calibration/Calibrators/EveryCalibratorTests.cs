@@ -1,4 +1,5 @@
 using CsCheck;
+using Microsoft.ML.Runtime;
 using static Microsoft.ML.SharpnessAware.Tests.Calibration.CalibratorFits;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
@@ -208,6 +209,31 @@ public sealed class EveryCalibratorTests
         Assert.AreEqual("destination", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate(row, new float[2])).ParamName);
         StringAssert.Contains(
             Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, -.5f, 1], row)).Message, "it has the negative score -0.5");
+    }
+
+    [TestMethod]
+    public void AFitThatIsWorseThanNoneIsNotUsed()
+    {
+        ScoredRows rows = ScoredRows.Of(2, (0, [.9f, .1f]), (1, [.2f, .8f]));
+        foreach (MulticlassCalibrator worse in new MulticlassCalibrator[]
+        {
+            new TemperatureCalibrator(2, 100), new VectorCalibrator([1, 1], [-9, 9]), new DirichletCalibrator([0, 1, 1, 0], [0, 0]),
+            new OneVersusRestIsotonicCalibrator([Flat(), Flat()], temperature: 2, modelWeight: .5),
+        })
+        {
+            Assert.IsGreaterThan(rows.LogLoss(), rows.LogLoss(worse));
+            MulticlassCalibrator used = new FixedEstimator(worse).Fit(rows.View(Context)).Calibrator;
+            Assert.AreEqual(worse.GetType(), used.GetType());
+            CollectionAssert.AreEqual(rows.Scores, rows.After(used).SelectMany(row => row).ToArray());
+        }
+
+        static Calibrators.IsotonicCalibrator Flat() => new((IHostEnvironment)Context, [0], [1], [.5f]);
+    }
+
+    private sealed class FixedEstimator(MulticlassCalibrator calibrator)
+        : MulticlassCalibratorEstimator((IHostEnvironment)Context, "Label", "Score", "PredictedLabel")
+    {
+        private protected override MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel) => calibrator;
     }
 
     private static float[] Favouring(int k, float confidence)
