@@ -28,7 +28,7 @@ internal static class ScoreColumns
         DataViewSchema.Column score, string columnName, int numberOfClasses, LabelValues? labelValues)
     {
         uint setId = 0;
-        if (score.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.ScoreColumnSetId)?.Type is KeyDataViewType { RawType: var raw } && raw == typeof(uint))
+        if (score.Annotations.Schema.GetColumnOrNull(AnnotationUtils.Kinds.ScoreColumnSetId)?.Type == AnnotationUtils.ScoreColumnSetIdType)
             score.Annotations.GetValue(AnnotationUtils.Kinds.ScoreColumnSetId, ref setId);
         return CreatePredictedLabel(columnName, numberOfClasses, setId, labelValues);
     }
@@ -69,8 +69,8 @@ internal static class ScoreColumns
     }
 
     private static ArgumentOutOfRangeException WrongScoreType(string columnName, string found) => new("schema",
-        $"Score column '{columnName}': expected the class probabilities of a multiclass model, a vector of known size (at least 2) of Single; "
-        + $"found {found}.");
+        $"Score column '{columnName}': expected the class probabilities of a multiclass model, a vector of known size (at least 2) "
+        + $"of Single; found {found}.");
 
     private static DataViewSchema.DetachedColumn CreatePredictedLabel(
         string columnName, int numberOfClasses, uint setId, LabelValues? labelValues) =>

@@ -2,7 +2,8 @@ using System.Numerics.Tensors;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The rows that a calibrator is fitted on: class probabilities, row-major [rows × classes], and the true class of each row.</summary>
+/// <summary>The rows that a calibrator is fitted on: class probabilities, row-major [rows × classes], and the true class of each
+/// row.</summary>
 internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOfClasses)
 {
     public float[] Scores { get; } = scores;
@@ -36,18 +37,12 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 
-    /// <summary>ln p of every score, float32.</summary>
-    /// <param name="floor">What probabilities below its exponential become.</param>
-    public float[] Logarithms(float floor)
+    /// <summary>ln p of every score, as <see cref="LogProbabilities"/> reads it.</summary>
+    public float[] Logarithms()
     {
         float[] logarithms = new float[Scores.Length];
-        for (int row = 0; row < Count; row++)   // a row at a time, because an array of rows may be longer than a vector routine likes
-        {
-            Span<float> destination = logarithms.AsSpan(row * NumberOfClasses, NumberOfClasses);
-            TensorPrimitives.Log(Row(row), destination);
-            TensorPrimitives.Max(destination, floor, destination);
-        }
-
+        TensorPrimitives.Log<float>(Scores, logarithms);
+        TensorPrimitives.Max(logarithms, LogProbabilities.Smallest, logarithms);
         return logarithms;
     }
 

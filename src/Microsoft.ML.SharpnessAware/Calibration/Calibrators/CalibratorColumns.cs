@@ -18,7 +18,8 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
         int numberOfClasses = ScoreColumns.NumberOfClasses(score);
         if (numberOfClasses != calibrator.NumberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(input),
-                $"Score column '{ScoreColumnName}' has {numberOfClasses} scores, but the calibrator was fitted on {calibrator.NumberOfClasses}.");
+                $"Score column '{ScoreColumnName}' has {numberOfClasses} scores, "
+                + $"but the calibrator was fitted on {calibrator.NumberOfClasses}.");
         CheckPredictedLabel(input, calibrator.KeepsPrediction);
 
         var calibrated = new DataViewSchema.DetachedColumn(score);
@@ -41,7 +42,8 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
         int numberOfClasses = ScoreColumns.NumberOfClasses(ScoreColumns.FindScore(input, ScoreColumnName));
         if (key.Count != (ulong)numberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(input),
-                $"Column '{PredictedLabelColumnName}' is a key of {key.Count} values, but column '{ScoreColumnName}' has {numberOfClasses} scores.");
+                $"Column '{PredictedLabelColumnName}' is a key of {key.Count} values, "
+                + $"but column '{ScoreColumnName}' has {numberOfClasses} scores.");
     }
 
     /// <summary>The shapes after the calibrator.</summary>
@@ -77,6 +79,6 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
                 $"Could not find {role} column '{name}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
 
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",
-        $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; found "
-        + $"{found}. Calibrate before MapKeyToValue, or name another column, which is then added.");
+        $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; "
+        + $"found {found}. Calibrate before MapKeyToValue, or name another column, which is then added.");
 }

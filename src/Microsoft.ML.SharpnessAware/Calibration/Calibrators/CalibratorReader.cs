@@ -8,7 +8,8 @@ internal sealed class CalibratorReader(BinaryReader reader, int numberOfClasses)
     public int NumberOfClasses { get; } = numberOfClasses;
 
     public static FormatException Damaged(FormattableString problem) => new(
-        $"The calibrator in the model file cannot be used: {problem.ToString(CultureInfo.InvariantCulture)}. The file is damaged; copy or save it again.");
+        $"The calibrator in the model file cannot be used: {problem.ToString(CultureInfo.InvariantCulture)}. "
+        + "The file is damaged; copy or save it again.");
 
     public double Finite(string what)
     {

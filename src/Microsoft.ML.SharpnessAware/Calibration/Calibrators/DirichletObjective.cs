@@ -67,5 +67,6 @@ internal sealed class DirichletObjective(SmoothedLogLoss loss, double diagonalRi
 
     private Span<double> Row(double[] values, int row) => values.AsSpan(row * loss.NumberOfClasses, loss.NumberOfClasses);
 
-    private ReadOnlySpan<double> Row(ReadOnlySpan<double> values, int row) => values.Slice(row * loss.NumberOfClasses, loss.NumberOfClasses);
+    private ReadOnlySpan<double> Row(ReadOnlySpan<double> values, int row) =>
+        values.Slice(row * loss.NumberOfClasses, loss.NumberOfClasses);
 }

@@ -10,10 +10,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// <inheritdoc cref="MulticlassCalibratorEstimator" path="/remarks/node()"/>
-/// <para>What it gives is mixed with the temperature-scaled model, p' = (1 − w) q + w softmax(ln p / T). The weight w is the one of the
-/// lowest log loss, but at least 1 / (N + 1), as if the temperature-scaled model counted as one row more: no class becomes impossible
-/// because the N rows happened not to have it. Since the log loss is convex in w, it is not above that of the temperature alone,
-/// w = 1.</para>
+/// <para>What it gives is mixed with the temperature-scaled model, p' = (1 − w) q + w softmax(ln p / T), where T is the temperature that
+/// fits the rows but at least 1: the more cautious of the two. The weight w is the one of the lowest log loss, but at least 1 / (N + 1), as
+/// if that model counted as one row more: no class becomes impossible because the N rows happened not to have it. Since the log loss is
+/// convex in w, it is not above that of w = 1.</para>
 /// <para>Takes at most 8,388,608 rows.</para>
 /// </remarks>
 public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
@@ -32,7 +32,7 @@ public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
             throw new InvalidOperationException($"Isotonic calibration takes at most {PairAdjacentViolators.MaximumNumberOfRows} rows, not "
                 + $"{rows.Count}. Take fewer, for example with mlContext.Data.TakeRows.");
         IsotonicCalibrator[] perClass = [.. Enumerable.Range(0, rows.NumberOfClasses).Select(k => FitClass(rows, k, host, channel))];
-        double temperature = TemperatureCalibratorEstimator.Fit(rows).Temperature;
+        double temperature = Math.Max(1, TemperatureCalibratorEstimator.Fit(rows).Temperature);
         return new OneVersusRestIsotonicCalibrator(perClass, temperature, FitModelWeight(rows, perClass, temperature));
     }
 

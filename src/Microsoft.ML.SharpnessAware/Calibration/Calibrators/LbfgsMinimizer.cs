@@ -91,7 +91,11 @@ internal static class LbfgsMinimizer
         }
 
         if (history.Count > 0)
-            TensorPrimitives.Multiply(direction, history[^1].Product / TensorPrimitives.SumOfSquares<double>(history[^1].Change), direction);
+        {
+            double curvature = TensorPrimitives.SumOfSquares<double>(history[^1].Change) / history[^1].Product;
+            TensorPrimitives.Divide(direction, curvature, direction);
+        }
+
         for (int i = 0; i < history.Count; i++)
         {
             double weight = weights[i] - TensorPrimitives.Dot<double>(history[i].Change, direction) / history[i].Product;

@@ -19,7 +19,8 @@ public abstract class MulticlassCalibrator
     public void Calibrate(ReadOnlySpan<float> probabilities, Span<float> destination)
     {
         if (probabilities.Length != NumberOfClasses)
-            throw new ArgumentException($"The calibrator is for {NumberOfClasses} classes, not {probabilities.Length}.", nameof(probabilities));
+            throw new ArgumentException(
+                $"The calibrator is for {NumberOfClasses} classes, not {probabilities.Length}.", nameof(probabilities));
         if (destination.Length != NumberOfClasses)
             throw new ArgumentException($"The calibrator is for {NumberOfClasses} classes, not {destination.Length}.", nameof(destination));
         if (ProbabilityRow.Problem(probabilities) is string problem)

@@ -45,8 +45,8 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
 
     /// <summary>Fits the calibrator.</summary>
     /// <param name="input">
-    /// Scored rows, as <c>model.Transform(validationData)</c> gives them. Not the training rows: a model is surer of these than of any other.
-    /// Rows with a missing or unknown label are left out, with a warning in the context's log.
+    /// Scored rows, as <c>model.Transform(validationData)</c> gives them. Not the training rows: a model is surer of these than of any
+    /// other. Rows with a missing or unknown label are left out, with a warning in the context's log.
     /// </param>
     /// <returns>A transformer to append to the model.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated, or the numbers of label

@@ -11,8 +11,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Append it to the model, <c>model.Append(calibrator)</c>; both are then saved, loaded and used in a prediction engine as one. It
 /// needs no native library and may be used by several threads at once.</para>
 /// <para>Temperature scaling never changes the most probable class and leaves a PredictedLabel as it is, whatever its type. The other
-/// calibrators need it to be a key still (calibrate before MapKeyToValue), whose type and values they keep. Where there is none, it is added.
-/// Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
+/// calibrators need it to be a key still (calibrate before MapKeyToValue), whose type and values they keep. Where there is none, it is
+/// added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
 /// </remarks>
 public sealed class MulticlassCalibratorTransformer : ITransformer
 {

@@ -4,8 +4,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The calibrators of multiclass models, <c>mlContext.MulticlassClassification.Calibrators</c>. Each works on the class probabilities of any
-/// trainer: LbfgsMaximumEntropy, SdcaMaximumEntropy, LightGbm, OneVersusAll of calibrated binary trainers, or this library's. (Scores
+/// The calibrators of multiclass models, <c>mlContext.MulticlassClassification.Calibrators</c>. Each works on the class probabilities of
+/// any trainer: LbfgsMaximumEntropy, SdcaMaximumEntropy, LightGbm, OneVersusAll of calibrated binary trainers, or this library's. (Scores
 /// that are not probabilities, as those of NaiveBayes, are refused.)
 /// </summary>
 /// <remarks>
@@ -21,7 +21,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from some dozens of rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
-/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows for each class on.</description></item>
+/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows per class on.</description></item>
 /// <item><term>Isotonic</term><description>The others do not suit; from some thousand rows on.</description></item>
 /// </list>
 /// </remarks>
@@ -46,8 +46,8 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="scoreColumnName">The class probabilities, which are replaced.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="ridge">
-    /// How strongly biases are kept near 0: ridge/2 for each squared bias is added to the log loss summed over the rows, as a normal prior of
-    /// variance 1/ridge would. 1 lets some dozens of rows of a class overrule it, and gives in to no single row: a bias of 1 already
+    /// How strongly biases are kept near 0: ridge/2 for each squared bias is added to the log loss summed over the rows, as a normal prior
+    /// of variance 1/ridge would. 1 lets some dozens of rows of a class overrule it, and gives in to no single row: a bias of 1 already
     /// multiplies the odds of a class by 2.7.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="ridge"/> is negative or not finite.</exception>

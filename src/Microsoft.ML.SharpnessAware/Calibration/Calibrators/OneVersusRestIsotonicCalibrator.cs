@@ -27,7 +27,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
     /// <summary>f, in class order: ML.NET's own calibrators, with the pieces that the pair-adjacent-violators algorithm left.</summary>
     public IReadOnlyList<IsotonicCalibrator> PerClass => Array.AsReadOnly(_perClass);
 
-    /// <summary>T of the second term.</summary>
+    /// <summary>T of the second term, at least 1.</summary>
     public double Temperature { get; }
 
     /// <summary>w, from 0 to 1; 1 leaves only the temperature.</summary>

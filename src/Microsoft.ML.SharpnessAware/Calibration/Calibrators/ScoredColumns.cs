@@ -22,8 +22,8 @@ internal sealed class ScoredColumns
         int numberOfClasses = ScoreColumns.NumberOfClasses(score);
         if (label.NumberOfClasses != numberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Label column '{labelColumnName}' has {label.NumberOfClasses} keys, but score column '{scoreColumnName}' {numberOfClasses} scores. "
-                + "Make the label with the MapValueToKey transformer that the model was trained with.");
+                $"Label column '{labelColumnName}' has {label.NumberOfClasses} keys, but score column '{scoreColumnName}' "
+                + $"{numberOfClasses} scores. Make the label with the MapValueToKey transformer that the model was trained with.");
         CheckOrder(label.Column, score);
         return new ScoredColumns(label.Column, score, numberOfClasses);
     }
@@ -57,7 +57,8 @@ internal sealed class ScoredColumns
             if (ProbabilityRow.Problem(row) is string problem)
                 throw NotProbabilities(_score.Name, $"row {cursor.Position} (counted from 0)", problem);
             if (scores.Count > Array.MaxLength - row.Length)
-                throw new InvalidOperationException($"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
+                throw new InvalidOperationException(
+                    $"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
                     + "can be fitted on. Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
             scores.AddRange(row);
             labels.Add((int)key - 1);
@@ -87,8 +88,8 @@ internal sealed class ScoredColumns
         {
             if (labels.Names[k] != scores.Names[k] && scores.Names.Contains(labels.Names[k]))
                 throw new InvalidOperationException(
-                    $"Key {k + 1} of label column '{label.Name}' stands for '{labels.Names[k]}', but score {k + 1} of column '{score.Name}' "
-                    + $"for '{scores.Names[k]}'. Make the label with the MapValueToKey transformer that the model was trained with.");
+                    $"Key {k + 1} of label column '{label.Name}' stands for '{labels.Names[k]}', but score {k + 1} of column "
+                    + $"'{score.Name}' for '{scores.Names[k]}'. Make the label with the MapValueToKey transformer that the model was trained with.");
         }
     }
 }

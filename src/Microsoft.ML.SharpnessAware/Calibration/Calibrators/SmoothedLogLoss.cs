@@ -22,12 +22,8 @@ internal sealed class SmoothedLogLoss
         _rows = rows;
         _own = new double[rows.NumberOfClasses];
         Temperature = TemperatureCalibratorEstimator.Fit(rows).Temperature;
-        _logarithms = rows.Logarithms(LogProbabilities.Smallest);
-        for (int row = 0; row < rows.Count; row++)
-        {
-            Span<float> logarithms = _logarithms.AsSpan(row * rows.NumberOfClasses, rows.NumberOfClasses);
-            TensorPrimitives.Divide(logarithms, (float)Temperature, logarithms);
-        }
+        _logarithms = rows.Logarithms();
+        TensorPrimitives.Divide(_logarithms, (float)Temperature, _logarithms);
     }
 
     public double Temperature { get; }

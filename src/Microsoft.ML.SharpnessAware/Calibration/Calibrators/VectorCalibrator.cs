@@ -20,7 +20,8 @@ public sealed class VectorCalibrator : MulticlassCalibrator
         _isIdentity = Array.TrueForAll(scale, value => value == 1) && Array.TrueForAll(bias, value => value == 0);
     }
 
-    /// <summary>a: below 1 the class's log-probability counts for less than it claimed, above 1 for more; 1 where nothing changed.</summary>
+    /// <summary>a: below 1 the class's log-probability counts for less than it claimed, above 1 for more; 1 where nothing
+    /// changed.</summary>
     public IReadOnlyList<double> Scale => Array.AsReadOnly(_scale);
 
     /// <summary>b: e^b is the factor on the odds of the class; 0 where nothing changed. The biases sum to 0, or nearly so.</summary>

@@ -14,7 +14,7 @@ public sealed class CalibratorFileTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void AFileWithAFlippedByteIsRefusedOrGivesTheSame(string sort)
+    public void AFlippedBitIsRefusedOrGivesTheSame(string sort)
     {
         IDataView data = ScoredRows.Confused(40).View(Context, names: true);
         MulticlassCalibratorTransformer transformer = Estimator(sort).Fit(data);
@@ -22,8 +22,7 @@ public sealed class CalibratorFileTests
         var random = new Random(3);
         for (int i = 0; i < 60; i++)
         {
-            byte[] damaged = (byte[])file.Clone();
-            damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
+            byte[] damaged = Rewrite(file, bytes => bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8)));
             if (TryLoad(damaged) is MulticlassCalibratorTransformer loaded)
                 CollectionAssert.AreEqual(Parameters(transformer.Calibrator), Parameters(loaded.Calibrator));
         }
@@ -40,7 +39,12 @@ public sealed class CalibratorFileTests
         byte[] name = Encoding.UTF8.GetBytes("PredictedLabel");
 
         StringAssert.Contains(Refusal(Rewrite(file, bytes => bytes[bytes.AsSpan().IndexOf(name)] ^= 1)).Message, "checksum of the model file's calibrator");
-        StringAssert.Contains(Refusal(Rewrite(file, bytes => bytes.AsSpan(bytes.AsSpan().IndexOf(name) - 8, 2).Fill(0xff))).Message, "");
+
+        // The length, before "Score" and the length of the name.
+        byte[] withoutLength = Rewrite(file, bytes => bytes.AsSpan(bytes.AsSpan().IndexOf(name) - 11, 4).Fill(0xff));
+        StringAssert.Contains(Refusal(withoutLength).Message, "a length of -1 bytes");
+        byte[] withLength = Rewrite(file, bytes => bytes[bytes.AsSpan().IndexOf(name) - 8] = 0x7f);
+        StringAssert.Contains(Refusal(withLength).Message, "cut short");
     }
 
     [TestMethod]
@@ -137,7 +141,13 @@ public sealed class CalibratorFileTests
     }
 
     /// <summary>What our loader throws; ML.NET calls it by reflection and wraps that.</summary>
-    private static FormatException Refusal(byte[] file) => (FormatException)Assert.Throws<Exception>(() => Load(file)).GetBaseException();
+    private static FormatException Refusal(byte[] file)
+    {
+        Exception? e = Assert.Throws<Exception>(() => Load(file));
+        while (e is not (FormatException or null))
+            e = e.InnerException;
+        return (FormatException)e!;
+    }
 
     /// <summary>The file with the calibrator's bytes changed and zipped anew, so that only our own checks can notice.</summary>
     private static byte[] Rewrite(byte[] file, Action<byte[]> change)

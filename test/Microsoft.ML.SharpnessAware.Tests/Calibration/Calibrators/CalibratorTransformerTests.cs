@@ -215,7 +215,8 @@ public sealed class CalibratorTransformerTests
     public void ItCanBePartOfAPipeline()
     {
         IDataView data = Examples.Data(Context, 200);
-        var pipeline = Context.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Append(Context.MulticlassClassification.Calibrators.Vector())
+        var pipeline = Context.MulticlassClassification.Trainers.LbfgsMaximumEntropy()
+            .Append(Context.MulticlassClassification.Calibrators.Vector())
             .Append(Context.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
         CollectionAssert.Contains(Examples.Names, pipeline.Fit(data).Transform(data).GetColumn<string>("PredictedLabel").First());
     }
@@ -273,7 +274,8 @@ public sealed class CalibratorTransformerTests
         double temperature = ((TemperatureCalibrator)calibrator.Calibrator).Temperature;
 
         float[][] calibrated = Scores(calibrator.Transform(validation));
-        float[][] folded = Scores(model.WithTemperature(model.Temperature * temperature).Transform(Fitted.View(Context, Shapes.Pixels(60, seed: 4))));
+        using var foldedModel = model.WithTemperature(model.Temperature * temperature);
+        float[][] folded = Scores(foldedModel.Transform(Fitted.View(Context, Shapes.Pixels(60, seed: 4))));
         for (int row = 0; row < calibrated.Length; row++)
         {
             for (int k = 0; k < 3; k++)

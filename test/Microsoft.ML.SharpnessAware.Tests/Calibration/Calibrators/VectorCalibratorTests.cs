@@ -32,7 +32,8 @@ public sealed class VectorCalibratorTests
         Assert.AreEqual(.8f / .92f, row[1], 1e-7f);
     }
 
-    /// <summary>All rows are equal and the scales want no change, so without ridge the mean target is matched: 30 of 100 and one row of ½.</summary>
+    /// <summary>All rows are equal and the scales want no change, so without ridge the mean target is matched: 30 of 100 and one row of
+    /// ½.</summary>
     [TestMethod]
     public void WithoutRidgeTheCountsAreMatched()
     {
