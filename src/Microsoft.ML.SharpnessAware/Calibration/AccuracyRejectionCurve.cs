@@ -43,8 +43,8 @@ public sealed class AccuracyRejectionCurve
     /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
     /// <returns>The coverage, in (0, 1]; 0 where no point has this accuracy.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
-    /// <remarks>The accuracy is the one measured on these rows. A threshold that was chosen on them looks better than it is, so choose it on
-    /// validation rows.</remarks>
+    /// <remarks>The accuracy is the one measured on these rows. A threshold that was chosen on them looks better than it is, so choose it
+    /// on validation rows.</remarks>
     public double CoverageAt(double accuracy) => WidestPoint(accuracy)?.Coverage ?? 0;
 
     /// <summary>The confidence from which on predictions are to be accepted for the wished accuracy, at the coverage <see

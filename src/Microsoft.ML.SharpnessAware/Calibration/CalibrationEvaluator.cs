@@ -125,7 +125,7 @@ internal sealed class CalibrationEvaluator
         return _accumulator.GetMetrics(ClassNames(), skipped);
     }
 
-    /// <summary>The names of the classes: the slot names of the score, as in ML.NET's evaluator, else the key values of the label.</summary>
+    /// <summary>The slot names of the score, as in ML.NET's evaluator, else the key values of the label, else none.</summary>
     private IReadOnlyList<string>? ClassNames()
     {
         if (_score.HasSlotNames(_numberOfClasses))

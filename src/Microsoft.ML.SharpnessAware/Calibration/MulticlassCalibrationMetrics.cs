@@ -42,9 +42,9 @@ public sealed class MulticlassCalibrationMetrics
     public double ExpectedCalibrationError => ReliabilityDiagram.ExpectedCalibrationError;
 
     /// <summary>
-    /// The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is above their accuracy: Σ_b n_b/N · max(confidence_b −
-    /// accuracy_b, 0). Range [0, 1]. With <see cref="ExpectedUnderconfidence"/> it sums to the ECE. (Thulasidasan et al. 2019 call
-    /// "overconfidence error" a sum that also weighs each bin with its confidence; this one does not.)
+    /// The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is above their accuracy: Σ_b n_b/N ·
+    /// max(confidence_b − accuracy_b, 0). Range [0, 1]. With <see cref="ExpectedUnderconfidence"/> it sums to the ECE. (Thulasidasan et al.
+    /// 2019 call "overconfidence error" a sum that also weighs each bin with its confidence; this one does not.)
     /// </summary>
     public double ExpectedOverconfidence => ReliabilityDiagram.ExpectedOverconfidence;
 
@@ -82,9 +82,9 @@ public sealed class MulticlassCalibrationMetrics
     public double RootMeanSquareCalibrationError => ReliabilityDiagram.RootMeanSquareCalibrationError;
 
     /// <summary>
-    /// <see cref="RootMeanSquareCalibrationError"/> without its small-sample bias: √(Σ_b n_b/N · ((accuracy_b − confidence_b)² − accuracy_b ·
-    /// (1 − accuracy_b)/(n_b − 1))), and 0 where the sum is negative. The sum is an unbiased estimate of the squared error, so on few
-    /// rows of a calibrated model it is as often below 0 as above. A bin of one row adds nothing. Kumar et al. 2019, "Verified uncertainty
+    /// <see cref="RootMeanSquareCalibrationError"/> without its small-sample bias: √(Σ_b n_b/N · ((accuracy_b − confidence_b)² −
+    /// accuracy_b · (1 − accuracy_b)/(n_b − 1))), and 0 where the sum is negative, as it is about every second time for a calibrated
+    /// model: the sum is an unbiased estimate of the squared error. A bin of one row adds nothing. Kumar et al. 2019, "Verified uncertainty
     /// calibration", section 5.
     /// </summary>
     public double DebiasedRootMeanSquareCalibrationError => ReliabilityDiagram.DebiasedRootMeanSquareCalibrationError;

@@ -5,7 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins, which have equal width on [0, 1] or hold
-/// equally many rows. Bars on the diagonal mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean overconfidence, bars above it underconfidence.
+/// equally many rows. Bars on the diagonal mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean
+/// overconfidence, bars above it underconfidence.
 /// </summary>
 public sealed class ReliabilityDiagram
 {
@@ -83,8 +84,8 @@ public sealed class ReliabilityDiagram
     }
 
     /// <summary>
-    /// An unbiased estimate of the bin's squared gap: the squared gap of a sample is too large by the variance of its accuracy. That variance
-    /// cannot be estimated from a single row; such a bin counts as calibrated, as in the authors' code.
+    /// An unbiased estimate of the bin's squared gap: the squared gap of a sample is too large by the variance of its accuracy. That
+    /// variance cannot be estimated from a single row; such a bin counts as calibrated, as in the authors' code.
     /// </summary>
     private static double DebiasedSquaredGap(ReliabilityBin bin)
         => bin.Count == 1 ? 0 : bin.Gap * bin.Gap - bin.Accuracy * (1 - bin.Accuracy) / (bin.Count - 1);

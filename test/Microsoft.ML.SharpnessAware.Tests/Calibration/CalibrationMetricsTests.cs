@@ -88,6 +88,9 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(0.375, metrics.RootMeanSquareCalibrationError, Exact);
         Assert.AreEqual(0.375, metrics.AdaptiveCalibrationError, Exact);
         Assert.AreEqual(0.375, metrics.ClasswiseCalibrationError, Exact);
+        Assert.AreEqual(0.375, metrics.ExpectedOverconfidence, Exact);
+        Assert.AreEqual(0.0, metrics.ExpectedUnderconfidence, Exact);
+        Assert.AreEqual(Math.Sqrt(0.375 * 0.375 - 0.25 / 3), metrics.DebiasedRootMeanSquareCalibrationError, Exact);
         Assert.AreEqual((0.125 + 1.125 + 0 + 2) / 4, metrics.BrierScore, Exact);
         Assert.AreEqual(-(Math.Log(0.75) + Math.Log(0.25) + Math.Log(1e-15)) / 4, metrics.LogLoss, Exact);
         Assert.AreEqual(-(0.75 * Math.Log(0.75) + 0.25 * Math.Log(0.25)) / 2, metrics.MeanEntropy, Exact);
@@ -103,6 +106,82 @@ public sealed class CalibrationMetricsTests
         int[] labels = [1, 0, 0, 0, 1, 0];
         double expected = (Math.Abs(1.8 - 2) + Math.Abs(1.7 - 1) + 0) / 6;
         Assert.AreEqual(expected, CalibrationMetrics.Compute(TwoClasses(confidences), labels, 2, 3).AdaptiveCalibrationError, 1e-7);
+    }
+
+    /// <summary>The same six rows: a bin ends at its largest confidence, and the first begins at the smallest.</summary>
+    [TestMethod]
+    public void AdaptiveDiagramHasItsRealEdges()
+    {
+        ReliabilityDiagram diagram = CalibrationMetrics.Compute(
+            TwoClasses([.9f, .5f, 1f, .7f, .6f, .8f]), [1, 0, 0, 0, 1, 0], 2, 3).AdaptiveReliabilityDiagram;
+        Assert.AreEqual(new ReliabilityBin(.5f, .7f, 3, (.5f + .6f + (double).7f) / 3, 2 / 3.0), diagram.Bins[0]);
+        Assert.AreEqual(new ReliabilityBin(.7f, .9f, 2, (.8f + (double).9f) / 2, 1 / 2.0), diagram.Bins[1]);
+        Assert.AreEqual(new ReliabilityBin(.9f, 1, 1, 1, 1), diagram.Bins[2]);
+    }
+
+    /// <summary>Ten equal confidences: one bin has all of them, the others are empty and begin and end there.</summary>
+    [TestMethod]
+    public void AdaptiveBinsThatTiesLeaveEmptyHaveNoWidth()
+    {
+        ReliabilityDiagram diagram = CalibrationMetrics.Compute(
+            TwoClasses([.. Enumerable.Repeat(.75f, 10)]), new int[10], 2, 3).AdaptiveReliabilityDiagram;
+        Assert.AreEqual(new ReliabilityBin(.75, .75, 10, .75, 1), diagram.Bins[0]);
+        Assert.AreEqual(new ReliabilityBin(.75, .75, 0, double.NaN, double.NaN), diagram.Bins[2]);
+    }
+
+    /// <summary>
+    /// Two bins of two rows: at 0.6 one of two right (gap +0.1), at 0.9 none (gap +0.9); and one row at 0.3, wrong (gap +0.3), whose
+    /// variance cannot be told. Squared gaps minus accuracy·(1 − accuracy)/(rows − 1): 0.01 − 0.25, 0.81 − 0, and nothing.
+    /// </summary>
+    [TestMethod]
+    public void DebiasedErrorByHand()
+    {
+        float[] scores = [.6f, .2f, .2f, .6f, .2f, .2f, .9f, .1f, 0, .9f, .1f, 0, .4f, .3f, .3f];
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(scores, [0, 1, 1, 1, 1], 3, 4);
+        Assert.AreEqual(Math.Sqrt((2 * (0.01 - 0.25) + 2 * 0.81) / 5), metrics.DebiasedRootMeanSquareCalibrationError, 1e-7);
+        Assert.AreEqual(Math.Sqrt((2 * 0.01 + 2 * 0.81 + 0.16) / 5), metrics.RootMeanSquareCalibrationError, 1e-7);
+
+        // Two rows at 0.6, one right: 0.01 − 0.25 is negative.
+        metrics = CalibrationMetrics.Compute(TwoClasses([.6f, .6f]), [0, 1], 2);
+        Assert.AreEqual(0.0, metrics.DebiasedRootMeanSquareCalibrationError);
+    }
+
+    /// <summary>At 0.9 half are right (gap +0.4, two rows), at 0.6 all (gap −0.4, two rows), at 1 all (no gap, one row).</summary>
+    [TestMethod]
+    public void OverAndUnderconfidenceByHand()
+    {
+        MulticlassCalibrationMetrics metrics =
+            CalibrationMetrics.Compute(TwoClasses([.9f, .9f, .6f, .6f, 1]), [0, 1, 0, 0, 0], 2);
+        Assert.AreEqual(2 * 0.4 / 5, metrics.ExpectedOverconfidence, 1e-7);
+        Assert.AreEqual(2 * 0.4 / 5, metrics.ExpectedUnderconfidence, 1e-7);
+        Assert.AreEqual(4 * 0.4 / 5, metrics.ExpectedCalibrationError, 1e-7);
+    }
+
+    /// <summary>Three rows of three classes in two bins, (0, 0.5] and (0.5, 1].</summary>
+    [TestMethod]
+    public void EveryClassByHand()
+    {
+        float[] scores = [.7f, .2f, .1f, .6f, .3f, .1f, .2f, .3f, .5f];
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(scores, [0, 1, 1], 3, 2);
+        Assert.HasCount(3, metrics.PerClass);
+
+        // p_0: 0.2 in the first bin, not of the class; 0.7 and 0.6 in the second, one of them of the class.
+        ClassCalibration first = metrics.PerClass[0];
+        Assert.AreEqual(("0", 0, 1L), (first.ClassName, first.ClassIndex, first.Count));
+        Assert.AreEqual(1 / 3.0, first.Frequency, Exact);
+        Assert.AreEqual(1.5 / 3, first.MeanConfidence, 1e-7);
+        double error = first.ExpectedCalibrationError;
+        Assert.AreEqual((0.2 + Math.Abs(1.3 - 1)) / 3, error, 1e-7);
+        Assert.AreEqual((1L, 0.0), (first.ReliabilityDiagram.Bins[0].Count, first.ReliabilityDiagram.Bins[0].Accuracy));
+        Assert.AreEqual((2L, 0.5), (first.ReliabilityDiagram.Bins[1].Count, first.ReliabilityDiagram.Bins[1].Accuracy));
+        Assert.AreEqual(0.65, first.ReliabilityDiagram.Bins[1].MeanConfidence, 1e-7);
+
+        // p_1: 0.2, 0.3, 0.3 in the first bin, two of them of the class. p_2: all in the first bin, none of the class.
+        Assert.AreEqual((2 - 0.8) / 3, metrics.PerClass[1].ExpectedCalibrationError, 1e-7);
+        Assert.AreEqual(2 / 3.0, metrics.PerClass[1].Frequency, Exact);
+        Assert.AreEqual(0.7 / 3, metrics.PerClass[2].ExpectedCalibrationError, 1e-7);
+        Assert.AreEqual(0, metrics.PerClass[2].Count);
+        Assert.AreEqual(metrics.PerClass.Average(c => c.ExpectedCalibrationError), metrics.ClasswiseCalibrationError, Exact);
     }
 
     [TestMethod]

@@ -23,7 +23,11 @@ public sealed class CalibrationPropertyTests
         int[] order = Shuffled(test.Labels.Length, test.Seed);
         float[] scores = [.. order.SelectMany(row => test.Scores[(row * test.Classes)..((row + 1) * test.Classes)])];
         int[] labels = [.. order.Select(row => test.Labels[row])];
-        AssertEqual(test.Compute(), CalibrationMetrics.Compute(scores, labels, test.Classes, test.Bins));
+        MulticlassCalibrationMetrics expected = test.Compute();
+        MulticlassCalibrationMetrics actual = CalibrationMetrics.Compute(scores, labels, test.Classes, test.Bins, topKPredictionCount: 2);
+        AssertEqual(expected, actual);
+        for (int k = 0; k < test.Classes; k++)
+            AssertEqual(expected.PerClass[k], actual.PerClass[k]);
     });
 
     [TestMethod]
@@ -33,7 +37,11 @@ public sealed class CalibrationPropertyTests
         float[] scores = [.. Enumerable.Range(0, test.Labels.Length)
             .SelectMany(row => order.Select(k => test.Scores[row * test.Classes + k]))];
         int[] labels = [.. test.Labels.Select(label => Array.IndexOf(order, label))];
-        AssertEqual(test.Compute(), CalibrationMetrics.Compute(scores, labels, test.Classes, test.Bins));
+        MulticlassCalibrationMetrics expected = test.Compute();
+        MulticlassCalibrationMetrics actual = CalibrationMetrics.Compute(scores, labels, test.Classes, test.Bins);
+        AssertEqual(expected, actual);
+        for (int k = 0; k < test.Classes; k++)
+            AssertEqual(expected.PerClass[order[k]], actual.PerClass[k]);
     });
 
     [TestMethod]
@@ -51,6 +59,46 @@ public sealed class CalibrationPropertyTests
             if (bin.Count > 0)
                 Assert.IsTrue(bin.MeanConfidence > bin.LowerBound - 1e-7 && bin.MeanConfidence < bin.UpperBound + 1e-7);
         }
+    });
+
+    [TestMethod]
+    public void BinsOfEqualMassAndOfClassesCoverEveryRowToo() => _cases.Sample(test =>
+    {
+        MulticlassCalibrationMetrics metrics = test.Compute();
+        int rows = test.Labels.Length;
+        ReliabilityDiagram adaptive = metrics.AdaptiveReliabilityDiagram;
+        Assert.HasCount(test.Bins, adaptive.Bins);
+        Assert.AreEqual(rows, adaptive.Count);
+        Assert.AreEqual(metrics.Accuracy, adaptive.Accuracy, Tolerance);
+        Assert.AreEqual(metrics.MeanConfidence, adaptive.MeanConfidence, Tolerance);
+        for (int bin = 0; bin < test.Bins; bin++)
+        {
+            ReliabilityBin current = adaptive.Bins[bin];
+            Assert.IsTrue(bin == 0 || current.LowerBound == adaptive.Bins[bin - 1].UpperBound);
+            if (current.Count > 0)
+                Assert.IsTrue(current.MeanConfidence > current.LowerBound - 1e-7 && current.MeanConfidence < current.UpperBound + 1e-7);
+        }
+
+        Assert.AreEqual(rows, metrics.PerClass.Sum(c => c.Count));
+        Assert.AreEqual(metrics.ClasswiseCalibrationError, metrics.PerClass.Average(c => c.ExpectedCalibrationError), Tolerance);
+        foreach (ClassCalibration c in metrics.PerClass)
+        {
+            Assert.AreEqual(rows, c.ReliabilityDiagram.Count);
+            Assert.AreEqual(c.Frequency, c.ReliabilityDiagram.Accuracy, Tolerance);
+            Assert.AreEqual(test.Labels.Count(label => label == c.ClassIndex), c.Count);
+            Assert.AreEqual(test.Scores.Where((_, i) => i % test.Classes == c.ClassIndex).Average(p => (double)p), c.MeanConfidence, 1e-6);
+        }
+    });
+
+    [TestMethod]
+    public void OverAndUnderconfidenceMakeUpTheError() => _cases.Sample(test =>
+    {
+        MulticlassCalibrationMetrics metrics = test.Compute();
+        Assert.AreEqual(metrics.ExpectedCalibrationError, metrics.ExpectedOverconfidence + metrics.ExpectedUnderconfidence, Tolerance);
+        Assert.AreEqual(metrics.MeanConfidence - metrics.Accuracy,
+            metrics.ExpectedOverconfidence - metrics.ExpectedUnderconfidence, Tolerance);
+        Assert.IsTrue(metrics.ExpectedOverconfidence >= 0 && metrics.ExpectedUnderconfidence >= 0);
+        Assert.IsLessThanOrEqualTo(metrics.RootMeanSquareCalibrationError + Tolerance, metrics.DebiasedRootMeanSquareCalibrationError);
     });
 
     [TestMethod]
@@ -116,9 +164,29 @@ public sealed class CalibrationPropertyTests
         Assert.AreEqual(expected.MeanEntropy, actual.MeanEntropy, Tolerance);
         Assert.AreEqual(expected.Accuracy, actual.Accuracy, Tolerance);
         Assert.AreEqual(expected.MeanConfidence, actual.MeanConfidence, Tolerance);
+        Assert.AreEqual(expected.ExpectedOverconfidence, actual.ExpectedOverconfidence, Tolerance);
+        Assert.AreEqual(expected.DebiasedRootMeanSquareCalibrationError, actual.DebiasedRootMeanSquareCalibrationError, 1e-6);
+        Assert.AreEqual(expected.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve,
+            actual.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, Tolerance);
+        CollectionAssert.AreEqual(expected.AccuracyRejectionCurve.Points.ToArray(), actual.AccuracyRejectionCurve.Points.ToArray());
+        CollectionAssert.AreEqual(
+            expected.AdaptiveReliabilityDiagram.Bins.Select(bin => (bin.LowerBound, bin.UpperBound, bin.Count)).ToArray(),
+            actual.AdaptiveReliabilityDiagram.Bins.Select(bin => (bin.LowerBound, bin.UpperBound, bin.Count)).ToArray());
+        foreach ((TopKCalibration first, TopKCalibration second) in expected.TopK.Zip(actual.TopK))
+        {
+            Assert.AreEqual(first.Accuracy, second.Accuracy);
+            Assert.AreEqual(first.MeanConfidence, second.MeanConfidence, Tolerance);
+        }
         CollectionAssert.AreEqual(
             expected.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray(),
             actual.ReliabilityDiagram.Bins.Select(bin => bin.Count).ToArray());
+    }
+
+    private static void AssertEqual(ClassCalibration expected, ClassCalibration actual)
+    {
+        Assert.AreEqual(expected.Count, actual.Count);
+        Assert.AreEqual(expected.MeanConfidence, actual.MeanConfidence, Tolerance);
+        Assert.AreEqual(expected.ExpectedCalibrationError, actual.ExpectedCalibrationError, Tolerance);
     }
 
     private static int[] Shuffled(int count, int seed)
@@ -145,6 +213,7 @@ public sealed class CalibrationPropertyTests
     {
         public bool HasTies => Scores.Chunk(Classes).Any(row => row.Count(score => score == row.Max()) > 1);
 
-        public MulticlassCalibrationMetrics Compute() => CalibrationMetrics.Compute(Scores, Labels, Classes, Bins);
+        public MulticlassCalibrationMetrics Compute() 
+            => CalibrationMetrics.Compute(Scores, Labels, Classes, Bins, topKPredictionCount: 2);
     }
 }

@@ -31,6 +31,12 @@ public sealed class EvaluateCalibrationTests
         Assert.AreEqual(300, metrics.Count);
         Assert.AreEqual(3, metrics.NumberOfClasses);
 
+        // The names that the trainer put into the slots of the score, in the order of the keys.
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        scored.Schema["Score"].GetSlotNames(ref names);
+        CollectionAssert.AreEqual(names.DenseValues().Select(name => name.ToString()).ToArray(),
+            metrics.PerClass.Select(c => c.ClassName).ToArray());
+
         float[] scores = [.. scored.GetColumn<float[]>("Score").SelectMany(row => row)];
         int[] labels = [.. scored.GetColumn<uint>("Label").Select(key => (int)key - 1)];
         AssertEqual(CalibrationMetrics.Compute(scores, labels, 3), metrics);
@@ -43,6 +49,87 @@ public sealed class EvaluateCalibrationTests
     {
         IDataView data = _mlContext.Data.LoadFromEnumerable([new Renamed { Truth = 0, Probability = [.8f, .2f] }]);
         Assert.AreEqual(1.0, _mlContext.MulticlassClassification.EvaluateCalibration(data, "Truth", "Probability").Accuracy);
+    }
+
+    [TestMethod]
+    public void TopKAccuracyIsThatOfEvaluate()
+    {
+        CalibrationReference reference = CalibrationReference.Load("overconfident");
+        IDataView data = View(10, reference.Labels.Length,
+            row => (uint)reference.Labels[row], row => reference.Scores[(row * 10)..(row * 10 + 10)]);
+        IReadOnlyList<TopKCalibration> top = _mlContext.MulticlassClassification.EvaluateCalibration(data, topKPredictionCount: 4).TopK;
+        IReadOnlyList<double> expected =
+            _mlContext.MulticlassClassification.Evaluate(data, topKPredictionCount: 4).TopKAccuracyForAllK;
+        for (int k = 0; k < 4; k++)
+            Assert.AreEqual(expected[k], top[k].Accuracy, 1e-12);
+    }
+
+    [TestMethod]
+    public void ClassNamesComeFromTheKeyValuesWhereTheScoreHasNoSlotNames()
+    {
+        IDataView data = _mlContext.Transforms.Conversion.MapValueToKey("Label", nameof(Named.Number))
+            .Fit(_mlContext.Data.LoadFromEnumerable([new Named { Number = 7 }, new Named { Number = 3 }]))
+            .Transform(_mlContext.Data.LoadFromEnumerable([new Named { Number = 3, Score = [.2f, .8f] }]));
+        CollectionAssert.AreEqual(new[] { "7", "3" },
+            _mlContext.MulticlassClassification.EvaluateCalibration(data).PerClass.Select(c => c.ClassName).ToArray());
+    }
+
+    [TestMethod]
+    public void ClassesWithoutNamesAreNumbered() => CollectionAssert.AreEqual(
+        new[] { "0", "1" }, Evaluate((0, [.8f, .2f])).PerClass.Select(c => c.ClassName).ToArray());
+
+    /// <summary>Several blocks of rows, which a second thread adds up: not a bit may differ from one span of them.</summary>
+    [TestMethod]
+    public void ManyBlocksGiveExactlyWhatOneSpanGives()
+    {
+        const int Classes = 900, Rows = 500;
+        (float[] scores, int[] labels) = Draw(Classes, Rows);
+        AssertEqual(CalibrationMetrics.Compute(scores, labels, Classes), _mlContext.MulticlassClassification.EvaluateCalibration(
+            View(Classes, Rows, row => (uint)labels[row], row => scores[(row * Classes)..((row + 1) * Classes)])));
+    }
+
+    /// <summary>Rows 100, 170, 171 (no label) and 200, 330 (NaN) of several blocks of 72 rows.</summary>
+    [TestMethod]
+    public void RowsOfLaterBlocksAreLeftOutAndCountedToo()
+    {
+        const int Classes = 900, Rows = 400;
+        List<string> warnings = [];
+        _mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == Runtime.ChannelMessageKind.Warning)
+                warnings.Add(log.Message);
+        };
+        (float[] scores, int[] labels) = Draw(Classes, Rows);
+        int[] unlabeled = [100, 170, 171];
+        int[] broken = [200, 330];
+        MulticlassCalibrationMetrics metrics = _mlContext.MulticlassClassification.EvaluateCalibration(View(Classes, Rows,
+            row => unlabeled.Contains(row) ? Missing : (uint)labels[row],
+            row => broken.Contains(row) ? [float.NaN, .. new float[Classes - 1]] : scores[(row * Classes)..((row + 1) * Classes)]));
+
+        int[] kept = [.. Enumerable.Range(0, Rows).Except(unlabeled).Except(broken)];
+        AssertEqual(CalibrationMetrics.Compute(
+            [.. kept.SelectMany(row => scores[(row * Classes)..((row + 1) * Classes)])], [.. kept.Select(row => labels[row])], Classes),
+            metrics);
+        Assert.AreEqual(5, metrics.SkippedRows);
+        StringAssert.Contains(warnings[0],
+            "3 row(s) were left out because the label column 'Label' is missing or unknown; the first is row 100");
+        StringAssert.Contains(warnings[1],
+            "2 row(s) were left out because the score column 'Score' holds NaN or infinity; the first is row 200");
+    }
+
+    [TestMethod]
+    [DataRow(3)]
+    [DataRow(150)]
+    [DataRow(399)]
+    public void ARowOfALaterBlockThatIsNotADistributionIsNamed(int wrong)
+    {
+        const int Classes = 900, Rows = 400;
+        (float[] scores, int[] labels) = Draw(Classes, Rows);
+        IDataView data = View(Classes, Rows, row => (uint)labels[row],
+            row => row >= wrong ? new float[Classes] : scores[(row * Classes)..((row + 1) * Classes)]);
+        InvalidOperationException exception = Assert.ThrowsExactly<InvalidOperationException>(
+            () => _mlContext.MulticlassClassification.EvaluateCalibration(data));
+        StringAssert.Contains(exception.Message, $"row {wrong} (counted from 0) has scores that sum to 0");
     }
 
     [TestMethod]
@@ -149,11 +236,40 @@ public sealed class EvaluateCalibrationTests
         IDataView data = _mlContext.Data.LoadFromEnumerable([new Row { Label = 0, Score = [1, 0] }]);
         Assert.AreEqual("numberOfBins", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => _mlContext.MulticlassClassification.EvaluateCalibration(data, numberOfBins: 0)).ParamName);
+        Assert.AreEqual("topKPredictionCount", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => _mlContext.MulticlassClassification.EvaluateCalibration(data, topKPredictionCount: 3)).ParamName);
     }
 
     private MulticlassCalibrationMetrics Evaluate(params (uint Label, float[] Score)[] rows)
         => _mlContext.MulticlassClassification.EvaluateCalibration(
             _mlContext.Data.LoadFromEnumerable(rows.Select(row => new Row { Label = row.Label, Score = row.Score })));
+
+    private static (float[] Scores, int[] Labels) Draw(int classes, int rows)
+    {
+        Random random = new(1);
+        float[] scores = new float[rows * classes];
+        for (int row = 0; row < rows; row++)
+        {
+            Span<float> values = scores.AsSpan(row * classes, classes);
+            float sum = 0;
+            foreach (ref float value in values)
+                sum += value = MathF.Pow(random.NextSingle(), 20);
+            foreach (ref float value in values)
+                value /= sum;
+        }
+
+        return (scores, [.. Enumerable.Range(0, rows).Select(_ => random.Next(classes))]);
+    }
+
+    private IDataView View(int classes, int rows, Func<int, uint> label, Func<int, float[]> score)
+    {
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Any));
+        schema["Label"].ColumnType = new KeyDataViewType(typeof(uint), classes);
+        schema["PredictedLabel"].ColumnType = new KeyDataViewType(typeof(uint), classes);
+        schema["Score"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, classes);
+        return _mlContext.Data.LoadFromEnumerable(
+            Enumerable.Range(0, rows).Select(row => new Any { Label = label(row), Score = score(row) }), schema);
+    }
 
     private static void AssertEqual(MulticlassCalibrationMetrics expected, MulticlassCalibrationMetrics actual)
     {
@@ -180,6 +296,23 @@ public sealed class EvaluateCalibrationTests
 
         [VectorType(2)]
         public float[] Score { get; set; } = [];
+    }
+
+    private sealed class Any
+    {
+        public uint Label { get; set; }
+
+        public uint PredictedLabel { get; set; }
+
+        public float[] Score { get; set; } = [];
+    }
+
+    private sealed class Named
+    {
+        public int Number { get; set; }
+
+        [VectorType(2)]
+        public float[] Score { get; set; } = [1, 0];
     }
 
     private sealed class Other

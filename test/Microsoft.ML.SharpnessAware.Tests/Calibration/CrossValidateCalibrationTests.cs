@@ -1,0 +1,89 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+[TestClass]
+public sealed class CrossValidateCalibrationTests
+{
+    private readonly MLContext _mlContext = new(seed: 1);
+
+    [TestMethod]
+    public void EachFoldIsMeasuredOnTheRowsThatItsModelHasNotSeen()
+    {
+        IDataView data = Data();
+        var folds = _mlContext.MulticlassClassification.CrossValidateCalibration(data, Pipeline(), numberOfFolds: 3, numberOfBins: 10);
+        Assert.HasCount(3, folds);
+        long rows = 0;
+        foreach (TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics> fold in folds)
+        {
+            Assert.AreEqual(
+                _mlContext.MulticlassClassification.EvaluateCalibration(fold.ScoredHoldOutSet, numberOfBins: 10).ToString(),
+                fold.Metrics.ToString());
+            Assert.HasCount(10, fold.Metrics.ReliabilityDiagram.Bins);
+            CollectionAssert.Contains(new[] { "left", "low", "high" }, fold.Metrics.PerClass[0].ClassName);
+            rows += fold.Metrics.Count;
+        }
+
+        Assert.AreEqual(Enumerable.Range(0, 3).Sum(), folds.Sum(fold => fold.Fold));
+        Assert.AreEqual(240, rows);
+    }
+
+    [TestMethod]
+    [DataRow(null)]
+    [DataRow("Group")]
+    public void FoldsAreThoseOfCrossValidate(string? samplingKey)
+    {
+        IDataView data = Data();
+        var ours = _mlContext.MulticlassClassification.CrossValidateCalibration(
+            data, Pipeline(), 3, samplingKeyColumnName: samplingKey, seed: 7);
+        var theirs = _mlContext.MulticlassClassification.CrossValidate(data, Pipeline(), 3, samplingKeyColumnName: samplingKey, seed: 7);
+        foreach (var (our, their) in ours.Zip(theirs))
+        {
+            Assert.AreEqual(their.Metrics.MicroAccuracy, our.Metrics.Accuracy, 1e-12);
+            Assert.AreEqual(their.Metrics.LogLoss, our.Metrics.LogLoss, 1e-9);
+            CollectionAssert.AreEqual(their.ScoredHoldOutSet.GetColumn<float>("Group").ToArray(),
+                our.ScoredHoldOutSet.GetColumn<float>("Group").ToArray());
+        }
+    }
+
+    [TestMethod]
+    public void WrongArgumentsAreNamedBeforeAnythingIsTrained()
+    {
+        IDataView data = Data();
+        MulticlassClassificationCatalog catalog = _mlContext.MulticlassClassification;
+        IEstimator<ITransformer> never = _mlContext.Transforms.CustomMapping<Example, Example>(
+            (_, _) => throw new NotSupportedException(), null);
+        Assert.AreEqual("data",
+            Assert.ThrowsExactly<ArgumentNullException>(() => catalog.CrossValidateCalibration(null!, never)).ParamName);
+        Assert.AreEqual("estimator",
+            Assert.ThrowsExactly<ArgumentNullException>(() => catalog.CrossValidateCalibration(data, null!)).ParamName);
+        Assert.AreEqual("numberOfFolds",
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => catalog.CrossValidateCalibration(data, never, 1)).ParamName);
+        Assert.AreEqual("numberOfBins", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, numberOfBins: 0)).ParamName);
+    }
+
+    private IEstimator<ITransformer> Pipeline() => _mlContext.Transforms.Conversion.MapValueToKey("Label", nameof(Example.Name))
+        .Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
+
+    private IDataView Data()
+    {
+        Random random = new(5);
+        return _mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 240).Select(i =>
+        {
+            float x = random.NextSingle(), y = random.NextSingle();
+            string name = i == 0 || x + 0.3f * random.NextSingle() < 0.5f ? "left" : y < 0.5f ? "low" : "high";
+            return new Example { Name = name, Features = [x, y], Group = i / 4 };
+        }).ToArray());
+    }
+
+    private sealed class Example
+    {
+        public string Name { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Features { get; set; } = [];
+
+        public float Group { get; set; }
+    }
+}
