@@ -18,10 +18,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// "Test inversion bootstrap confidence intervals"): a size of the true error belongs to the interval if, with gaps of that size plus the
 /// chance gaps of the resamples, the measured error is neither among the smallest nor among the largest. For the upper end the true gaps
 /// are taken to be proportional to the measured ones; for the lower end only to those that exceed two standard errors, so that bins whose
-/// gap is mere chance do not count as signal. The lower end is 0 exactly where a perfectly calibrated model may show the measured
-/// error (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). In simulations of calibrated, over- and
-/// underconfident models on 100 to 100,000 rows, 95 % intervals held the true error of the 15 bins in 91 to 99 % of the samples. The
-/// interval is one of the true error, so it can lie below the measured one.
+/// gap is mere chance do not count as signal. An error below what chance gaps make on average is luck and counts as that average at the
+/// upper end. The lower end is 0 exactly where a perfectly calibrated model may show the measured error (Bröcker and Smith 2007,
+/// "Increasing the reliability of reliability diagrams"). In simulations of calibrated, over- and underconfident models on 100 to 100,000
+/// rows, 95 % intervals held the true error of the 15 bins in 91 to 99 % of the samples. The interval is one of the true error, so it
+/// can lie below the measured one.
 /// </para>
 /// <para>
 /// The classwise error and its parts have no interval here: a row counts in a bin of every class, and the sums that are kept do not tell

@@ -53,7 +53,7 @@ internal sealed class ConfidenceRanking
         int accepted = 0;
         int wrong = 0;
         double area = 0;
-        double nextCoverage = 1.0 / SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
+        long steps = 0;         // of coverage, passed by the last point
         bool everyThreshold = NumberOfConfidences(rows) <= SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
         while (accepted < rows.Length)
         {
@@ -63,13 +63,12 @@ internal sealed class ConfidenceRanking
                 wrong += 1 - (int)(row & 1);
 
             area += (accepted - before) * (wrong / (double)accepted);
-            double coverage = accepted / (double)rows.Length;
-            if (everyThreshold || coverage >= nextCoverage)
+            long stepsNow = accepted * (long)SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints / rows.Length;
+            if (everyThreshold || stepsNow > steps)
             {
                 points.Add(new AccuracyRejectionPoint(
-                    coverage, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence)));
-                nextCoverage = (Math.Floor(coverage * SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints) + 1)
-                    / SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints;
+                    accepted / (double)rows.Length, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence)));
+                steps = stepsNow;
             }
         }
 

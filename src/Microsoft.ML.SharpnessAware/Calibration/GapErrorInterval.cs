@@ -11,7 +11,6 @@ internal sealed class GapErrorInterval
     // Gaps below so many standard errors are taken as chance at the lower end.
     private const double Significance = 2;
     private const int MaximumIterations = 100;
-    private const int Bisections = 30;
     private const double RelativeTolerance = 1e-12;
 
     private readonly bool _squared;
@@ -23,6 +22,7 @@ internal sealed class GapErrorInterval
     private readonly double[] _changes;
     private readonly double[] _resampledWeights;
     private readonly double _error;
+    private readonly double _upperError;
     private readonly double[] _lower;
     private readonly double[] _upper;
     private int _resamples;
@@ -56,8 +56,10 @@ internal sealed class GapErrorInterval
             _lowerDirection[bin] = signal > 0 ? Math.CopySign(Math.Sqrt(signal), gap) : 0;
         }
 
-        // Without any gap the direction in which one would show first is that of the chance gaps.
+        // Without any gap the direction in which one would show first is that of the chance gaps. An error below what they make on average
+        // is luck, which must not make the interval narrower (in the extreme it would have no upper end).
         _error = Norm(_gaps, _weights);
+        _upperError = Math.Max(_error, squared ? Norm(deviations, _weights) : Norm(deviations, _weights) * Math.Sqrt(2 / Math.PI));
         _upperDirection = _error > 0 ? _gaps : deviations;
         if (Norm(_lowerDirection, _weights) == 0)
             _lowerDirection = _upperDirection;
@@ -73,8 +75,8 @@ internal sealed class GapErrorInterval
             _resampledWeights[bin] = resample.Counts[2 * bin] + resample.Counts[2 * bin + 1];
         }
 
-        _upper[_resamples] = Size(_upperDirection) ?? SizeOfLeastError(_upperDirection);
-        _lower[_resamples] = Norm(_changes, _resampledWeights) >= _error ? 0 : Size(_lowerDirection) ?? 0;
+        _upper[_resamples] = Size(_upperDirection, _upperError);
+        _lower[_resamples] = Norm(_changes, _resampledWeights) >= _error ? 0 : Size(_lowerDirection, _error);
         _resamples++;
     }
 
@@ -99,50 +101,31 @@ internal sealed class GapErrorInterval
     }
 
     /// <summary>
-    /// t·‖g‖ for the largest t ≥ 0 with ‖t·g + η‖ = ‖G‖, and null if there is none. The left side is convex in t, so Newton's method from
+    /// t·‖g‖ for the largest t ≥ 0 with ‖t·g + η‖ = error, and 0 if there is none. The left side is convex in t, so Newton's method from
     /// the right never overshoots.
     /// </summary>
-    private double? Size(double[] direction)
+    private double Size(double[] direction, double error)
     {
         double unit = Norm(direction, _resampledWeights);
         if (unit == 0)
             return 0;
-        double t = (_error + Norm(_changes, _resampledWeights)) / unit;
+        double t = (error + Norm(_changes, _resampledWeights)) / unit;
         for (int iteration = 0; iteration < MaximumIterations; iteration++)
         {
             (double value, double slope) = ValueAndSlope(direction, t);
-            if (value - _error <= RelativeTolerance * _error)
+            if (value - error <= RelativeTolerance * error)
                 break;
             if (slope <= 0)
-                return null;
-            double next = t - (value - _error) / slope;
+                return 0;
+            double next = t - (value - error) / slope;
             if (next >= t)
                 break;
             if (next <= 0)
-                return null;
+                return 0;
             t = next;
         }
 
         return t * Norm(direction, _weights);
-    }
-
-    /// <summary>
-    /// t·‖g‖ for the t ≥ 0 with the least ‖t·g + η‖: where no size of the true error gives as little as was measured, the one that comes
-    /// nearest. It keeps an error that is near 0 by luck from an interval without width.
-    /// </summary>
-    private double SizeOfLeastError(double[] direction)
-    {
-        double unit = Norm(direction, _resampledWeights);
-        if (unit == 0)
-            return 0;
-        double low = 0, high = (_error + Norm(_changes, _resampledWeights)) / unit;
-        for (int iteration = 0; iteration < Bisections; iteration++)
-        {
-            double middle = (low + high) / 2;
-            (low, high) = ValueAndSlope(direction, middle).Slope > 0 ? (low, middle) : (middle, high);
-        }
-
-        return high * Norm(direction, _weights);
     }
 
     private double Norm(double[] gaps, double[] weights)
