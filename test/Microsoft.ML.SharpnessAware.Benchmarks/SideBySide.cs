@@ -24,25 +24,37 @@ internal sealed class SideBySide
     /// <summary>Of the ratios ours / theirs of neighbouring runs; below 1 ours is faster.</summary>
     public (double P10, double Median, double P90) Ratio { get; }
 
-    /// <summary>Runs both to warm up, then in turns; each goes first every second time.</summary>
+    // .NET compiles a method anew, and better, once it has been called some dozens of times and a moment has passed.
+    private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(1);
+
+    /// <summary>Runs both to warm up, for a second or longer, then in turns; each goes first every second time.</summary>
     /// <param name="ours">The one whose time is above the line of the ratio.</param>
     /// <param name="theirs">The peer.</param>
     /// <param name="rounds">How often each is timed.</param>
-    /// <param name="warmUps">How often each is run before that.</param>
-    public static SideBySide Run(Action ours, Action theirs, int rounds = 15, int warmUps = 3)
+    public static SideBySide Run(Action ours, Action theirs, int rounds = 15)
     {
         double[] ourTimes = new double[rounds];
         double[] theirTimes = new double[rounds];
-        for (int round = -warmUps; round < rounds; round++)
+        WarmUp(ours, theirs);
+        for (int round = 0; round < rounds; round++)
         {
             bool oursFirst = round % 2 == 0;
             double first = Time(oursFirst ? ours : theirs);
             double second = Time(oursFirst ? theirs : ours);
-            if (round >= 0)
-                (ourTimes[round], theirTimes[round]) = oursFirst ? (first, second) : (second, first);
+            (ourTimes[round], theirTimes[round]) = oursFirst ? (first, second) : (second, first);
         }
 
         return new SideBySide(ourTimes, theirTimes);
+    }
+
+    private static void WarmUp(Action ours, Action theirs)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < 3 || Stopwatch.GetElapsedTime(start) < _warmUp; round++)
+        {
+            ours();
+            theirs();
+        }
     }
 
     private static double Time(Action action)
