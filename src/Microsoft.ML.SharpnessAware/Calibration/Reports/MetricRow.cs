@@ -6,8 +6,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Value">Its value; NaN where a model has none.</param>
 /// <param name="Format">The format of the number.</param>
 /// <param name="Best">Which value is best: -1 the lowest, 1 the highest, 0 none in itself.</param>
+/// <param name="Interval">Its confidence interval, for those that have one.</param>
 internal sealed record MetricRow(
-    string Name, string Explanation, Func<MulticlassCalibrationMetrics, double> Value, string Format, int Best)
+    string Name, string Explanation, Func<MulticlassCalibrationMetrics, double> Value, string Format, int Best,
+    Func<CalibrationIntervals, ConfidenceInterval>? Interval = null)
 {
     private const string Share = "P2";
     private const string Number = "F4";
@@ -16,27 +18,32 @@ internal sealed record MetricRow(
     [
         new("Rows", "How many rows the numbers come from.", metrics => metrics.Count, "N0", 0),
         new("Rows left out", "Rows without a known label or with scores that are not numbers.", metrics => metrics.SkippedRows, "N0", 0),
-        new("Accuracy", "Share of rows predicted right.", metrics => metrics.Accuracy, Share, 1),
-        new("Mean confidence", "Mean of the largest probability; should equal the accuracy.", metrics => metrics.MeanConfidence, Share, 0),
+        new("Accuracy", "Share of rows predicted right.",
+            metrics => metrics.Accuracy, Share, 1, intervals => intervals.Accuracy),
+        new("Mean confidence", "Mean of the largest probability; should equal the accuracy.",
+            metrics => metrics.MeanConfidence, Share, 0, intervals => intervals.MeanConfidence),
         new("ECE", "Expected calibration error: mean gap between confidence and accuracy, by confidence.",
-            metrics => metrics.ExpectedCalibrationError, Share, -1),
+            metrics => metrics.ExpectedCalibrationError, Share, -1, intervals => intervals.ExpectedCalibrationError),
         new("… too confident", "The part of the ECE where confidence is above accuracy.",
             metrics => metrics.ExpectedOverconfidence, Share, -1),
         new("… too hesitant", "The part of the ECE where confidence is below accuracy.",
             metrics => metrics.ExpectedUnderconfidence, Share, -1),
-        new("Adaptive ECE", "ECE in bins of equally many rows.", metrics => metrics.AdaptiveCalibrationError, Share, -1),
+        new("Adaptive ECE", "ECE in bins of equally many rows.",
+            metrics => metrics.AdaptiveCalibrationError, Share, -1, intervals => intervals.AdaptiveCalibrationError),
         new("Classwise ECE", "The same for every class's probability, not only the largest; mean over the classes.",
             metrics => metrics.ClasswiseCalibrationError, Share, -1),
         new("Maximum calibration error", "The gap of the worst bin, which may hold few rows.",
             metrics => metrics.MaximumCalibrationError, Share, -1),
         new("RMS calibration error", "Root mean square of the gaps: large ones weigh more.",
-            metrics => metrics.RootMeanSquareCalibrationError, Share, -1),
+            metrics => metrics.RootMeanSquareCalibrationError, Share, -1, intervals => intervals.RootMeanSquareCalibrationError),
         new("… debiased", "Without what chance alone adds to it on so few rows.",
             metrics => metrics.DebiasedRootMeanSquareCalibrationError, Share, -1),
         new("Brier score", "Mean squared error of all probabilities, 0 to 2: accuracy and calibration together.",
-            metrics => metrics.BrierScore, Number, -1),
-        new("Log loss", "Mean −ln of the true class's probability: punishes being sure and wrong.", metrics => metrics.LogLoss, Number, -1),
-        new("Mean entropy", "How undecided the probabilities are, in nats.", metrics => metrics.MeanEntropy, Number, 0),
+            metrics => metrics.BrierScore, Number, -1, intervals => intervals.BrierScore),
+        new("Log loss", "Mean −ln of the true class's probability: punishes being sure and wrong.",
+            metrics => metrics.LogLoss, Number, -1, intervals => intervals.LogLoss),
+        new("Mean entropy", "How undecided the probabilities are, in nats.",
+            metrics => metrics.MeanEntropy, Number, 0, intervals => intervals.MeanEntropy),
         new("AURC", "Area under the risk-coverage curve: the error rate, averaged over all shares of rows kept.",
             metrics => metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, Number, -1),
         new("Excess AURC", "AURC above that of a perfect order of the same predictions.",

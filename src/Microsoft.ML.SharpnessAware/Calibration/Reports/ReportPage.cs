@@ -24,31 +24,42 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         Html.Of("p", Html.Class("say"), PlainWords.Headline(model.Metrics)),
         Html.Of("p", PlainWords.Details(model.Metrics))));
 
-    // A column of bootstrap intervals would be one more cell a model here, from an interval that MetricRow names beside its value.
     private XElement[] MetricTable()
     {
-        MulticlassCalibrationMetrics[] metrics = [.. models.Select(model => model.Metrics)];
+        MetricRow[] rows = [.. MetricRow.For([.. models.Select(model => model.Metrics)])];
         return
         [
             Html.Of("h2", "All numbers"),
             Scroll(Html.Of("table",
                 Html.Of("thead", Html.Of("tr", Html.Of("th", "Metric"),
                     models.Select(model => Html.Of("th", Html.Class("n"), model.Name)))),
-                Html.Of("tbody", MetricRow.For(metrics).Select(row => Row(row, metrics))))),
+                Html.Of("tbody", rows.Select(Row)))),
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
-                + "Calibration errors are never quite 0 on few rows, even of a perfect model."),
+                + FigureStyle.Text($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.#%} interval. ")
+                + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
+                + "and may lie below the value."),
         ];
     }
 
-    private static XElement Row(MetricRow row, MulticlassCalibrationMetrics[] metrics)
+    private XElement Row(MetricRow row)
     {
-        double[] values = [.. metrics.Select(row.Value)];
+        double[] values = [.. models.Select(model => row.Value(model.Metrics))];
         string[] texts = [.. values.Select(value => double.IsNaN(value) ? "–" : value.ToString(row.Format, CultureInfo.InvariantCulture))];
         double best = row.Best == 0 || values.Length == 1 ? double.NaN : row.Best > 0 ? values.Max() : values.Min();
         string? bestText = texts.Distinct().Count() > 1 ? best.ToString(row.Format, CultureInfo.InvariantCulture) : null;
         return Html.Of("tr", Html.Of("th", row.Name, Html.Of("div", Html.Class("why"), row.Explanation)),
-            texts.Select(text => Html.Of("td", Html.Class(text == bestText ? "n best" : "n"), text)));
+            texts.Zip(models, (text, model) => Html.Of("td", Html.Class(text == bestText ? "n best" : "n"), text, Interval(row, model))));
+    }
+
+    private static XElement? Interval(MetricRow row, ReportModel model)
+    {
+        if (row.Interval is null)
+            return null;
+        ConfidenceInterval interval = row.Interval(model.Intervals);
+        return Html.Of("div", Html.Class("range"), $"{Text(interval.Lower)} – {Text(interval.Upper)}");
+
+        string Text(double value) => value.ToString(row.Format, CultureInfo.InvariantCulture);
     }
 
     private IEnumerable<XElement> Comparison()

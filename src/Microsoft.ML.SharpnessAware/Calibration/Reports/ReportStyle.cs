@@ -35,6 +35,7 @@ internal static class ReportStyle
         th { font-weight: 600; min-width: 5rem; max-width: 28rem; overflow-wrap: break-word; }
         th.n { max-width: 12rem; white-space: normal; overflow-wrap: break-word; }
         .why { color: var(--quiet); font-weight: 400; font-size: .87rem; line-height: 1.35; min-width: 9.5rem; }
+        .range { color: var(--quiet); font-weight: 400; font-size: .8rem; white-space: nowrap; }
         .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
         .best { font-weight: 700; }
         .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 16.5rem), 1fr)); gap: .6rem; padding: 0;

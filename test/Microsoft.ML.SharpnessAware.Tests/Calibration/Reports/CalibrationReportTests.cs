@@ -213,12 +213,18 @@ public sealed partial class CalibrationReportTests
         AssertRow("Brier score", "F4", model => model.BrierScore, lowestIsBest: true);
         AssertRow("Accuracy", "P2", model => model.Accuracy, lowestIsBest: false);
         AssertRow("AURC", "F4", model => model.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, lowestIsBest: true);
+        Assert.AreEqual(8 * 2, table.Descendants("div").Count(div => div.Attribute("class")!.Value == "range"));
+        ConfidenceInterval brier = metrics[1].Bootstrap().BrierScore;
+        Assert.AreEqual(FigureStyle.Text($"{brier.Lower:F4} – {brier.Upper:F4}"),
+            Row("Brier score").Elements("td").Last().Element("div")!.Value);
+
+        XElement Row(string name) => table.Descendants("tr").Single(tr => (tr.Element("th")!.FirstNode as XText)?.Value == name);
 
         void AssertRow(string name, string format, Func<MulticlassCalibrationMetrics, double> value, bool lowestIsBest)
         {
-            XElement row = table.Descendants("tr").Single(tr => (tr.Element("th")!.FirstNode as XText)?.Value == name);
+            XElement row = Row(name);
             CollectionAssert.AreEqual(metrics.Select(model => value(model).ToString(format, CultureInfo.InvariantCulture)).ToArray(),
-                row.Elements("td").Select(td => td.Value).ToArray());
+                row.Elements("td").Select(td => ((XText)td.FirstNode!).Value).ToArray());
             bool firstIsBest = value(metrics[0]) < value(metrics[1]) == lowestIsBest;
             CollectionAssert.AreEqual(firstIsBest ? ["n best", "n"] : new[] { "n", "n best" },
                 row.Elements("td").Select(td => td.Attribute("class")!.Value).ToArray());
