@@ -10,19 +10,17 @@ internal sealed class SideBySide
 {
     private SideBySide(double[] ours, double[] theirs)
     {
-        OursMilliseconds = Sample(ours);
-        TheirsMilliseconds = Sample(theirs);
-        Ratio = Sample([.. ours.Zip(theirs, (our, their) => our / their)]);
+        OursMilliseconds = Sample.Of(ours);
+        TheirsMilliseconds = Sample.Of(theirs);
+        Ratio = Sample.Of(ours.Zip(theirs, (our, their) => our / their));
     }
 
-    /// <summary>10th percentile, median and 90th percentile of the times.</summary>
-    public (double P10, double Median, double P90) OursMilliseconds { get; }
+    public Sample OursMilliseconds { get; }
 
-    /// <summary>10th percentile, median and 90th percentile of the times.</summary>
-    public (double P10, double Median, double P90) TheirsMilliseconds { get; }
+    public Sample TheirsMilliseconds { get; }
 
-    /// <summary>Of the ratios ours / theirs of neighbouring runs; below 1 ours is faster.</summary>
-    public (double P10, double Median, double P90) Ratio { get; }
+    /// <summary>The ratios ours / theirs of neighbouring runs; below 1 ours is faster.</summary>
+    public Sample Ratio { get; }
 
     // .NET compiles a method anew, and better, once it has been called some dozens of times and a moment has passed.
     private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(1);
@@ -64,13 +62,5 @@ internal sealed class SideBySide
         long start = Stopwatch.GetTimestamp();
         action();
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-    }
-
-    private static (double P10, double Median, double P90) Sample(double[] values)
-    {
-        double[] sorted = [.. values.Order()];
-        return (At(0.1), At(0.5), At(0.9));
-
-        double At(double probability) => sorted[(int)Math.Round(probability * (sorted.Length - 1))];
     }
 }
