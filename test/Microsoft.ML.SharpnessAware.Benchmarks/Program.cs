@@ -6,6 +6,13 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
 {
     ["steps"] = ("a SAM step against two plain passes; SSAM and CSAM against SAM", () => StepBenchmark.Run()),
     ["pytorch"] = ("our SAM step against PyTorch's", () => PeerBenchmark.Run(tuneOurs: !args.Contains("--plain"))),
+    ["epoch"] = ("a whole epoch of a training against the bare steps in it", EpochBenchmark.Run),
+    ["growth"] = ("how time grows with images, classes, layers and image size", GrowthBenchmark.Run),
+    ["memory"] = ("resident memory over 2,000 steps", MemoryBenchmark.Run),
+    ["allocation"] = ("managed memory that a step allocates", AllocationBenchmark.Run),
+    ["scoring"] = ("Transform of 10,000 rows against raw forward passes, and row by row", () => ScoringBenchmark.Run()),
+    ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
+    ["photographs"] = ("a folder of JPEG files to pixels against ML.NET's transforms", PhotographBenchmark.Run),
     ["evaluate"] = ("EvaluateCalibration against ML.NET's Evaluate", EvaluateBenchmark.Run),
     ["small-sample"] = ("calibration errors of a calibrated model on few rows", SmallSampleTable.Run),
 };

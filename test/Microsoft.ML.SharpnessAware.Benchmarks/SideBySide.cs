@@ -45,6 +45,14 @@ internal sealed class SideBySide
         return new SideBySide(ourTimes, theirTimes);
     }
 
+    /// <summary>The median time of one action, after two runs to warm up.</summary>
+    public static double MedianMilliseconds(Action action, int count)
+    {
+        action();
+        action();
+        return Sample.Of([.. Enumerable.Range(0, count).Select(_ => Time(action))]).Median;
+    }
+
     private static void WarmUp(Action ours, Action theirs)
     {
         long start = Stopwatch.GetTimestamp();
