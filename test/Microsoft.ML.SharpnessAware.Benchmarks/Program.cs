@@ -2,10 +2,14 @@ using System.Globalization;
 using Microsoft.ML.SharpnessAware.Benchmarks;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+bool ok = true;
 Dictionary<string, (string Help, Action Run)> benchmarks = new()
 {
     ["steps"] = ("a SAM step against two plain passes; SSAM and CSAM against SAM", () => StepBenchmark.Run()),
     ["pytorch"] = ("our SAM step against PyTorch's", () => PeerBenchmark.Run(tuneOurs: !args.Contains("--plain"))),
+    ["bfloat16"] = ("what bfloat16 would gain, and what it would do to the climb", BFloat16Benchmark.Run),
+    ["quick"] = ("a minute of all of it; fails where a ratio is far off", () => ok = QuickBenchmark.Run()),
+    ["micro"] = ("BenchmarkDotNet on flat vectors, metrics and decoding; its options follow", () => MicroBenchmarks.Run(args[1..])),
     ["epoch"] = ("a whole epoch of a training against the bare steps in it", EpochBenchmark.Run),
     ["growth"] = ("how time grows with images, classes, layers and image size", GrowthBenchmark.Run),
     ["memory"] = ("resident memory over 2,000 steps", MemoryBenchmark.Run),
@@ -19,7 +23,7 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
 if (args.FirstOrDefault() is string name && benchmarks.TryGetValue(name, out var benchmark))
 {
     benchmark.Run();
-    return 0;
+    return ok ? 0 : 1;
 }
 
 Console.WriteLine("Usage: dotnet run -c Release --project test/Microsoft.ML.SharpnessAware.Benchmarks -- <benchmark>");

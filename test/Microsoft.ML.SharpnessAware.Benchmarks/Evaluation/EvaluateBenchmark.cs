@@ -21,7 +21,7 @@ internal static class EvaluateBenchmark
         Console.WriteLine($"Four times the rows take {growth:F2} times as long.");
     }
 
-    private static SideBySide Compare(MLContext mlContext, int rows, int classes)
+    public static SideBySide Compare(MLContext mlContext, int rows, int classes)
     {
         IDataView data = Scored(mlContext, rows, classes);
         SideBySide times = SideBySide.Run(

@@ -10,10 +10,12 @@ internal sealed class PlainPasses : IDisposable
     private readonly Tensor _images;
     private readonly Tensor _labels;
 
-    public PlainPasses(StepSetting setting)
+    public PlainPasses(StepSetting setting, ScalarType type = ScalarType.Float32)
     {
-        _network = setting.CreateNetwork();
-        (_images, _labels) = setting.CreateBatch();
+        _network = setting.CreateNetwork().to(type);
+        Layers.UseChannelsLast(_network);
+        (Tensor images, _labels) = setting.CreateBatch();
+        _images = images.to(type);
     }
 
     public void Run()
