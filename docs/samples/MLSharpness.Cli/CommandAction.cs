@@ -16,7 +16,8 @@ internal static class CommandAction
     {
         command.Options.Add(Json);
         command.Options.Add(Seed);
-        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation, action)));
+        // On another thread, because Ctrl+C is listened to only once this has returned.
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation, action)));
     }
 
     private static int Run(ParseResult parsed, CancellationToken cancellation, Action<CommandContext> action)
@@ -37,14 +38,8 @@ internal static class CommandAction
         {
             // ML.NET wraps what a model's loader throws.
             Exception cause = exception is System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
-            if (cause is OperationCanceledException)
-            {
-                messages.WriteLine("Cancelled.");
-                return ExitCode.Cancelled;
-            }
-
-            messages.WriteLine($"error: {cause.Message}");
-            return ExitCode.Failure;
+            messages.WriteLine(cause is OperationCanceledException ? cause.Message : $"error: {cause.Message}");
+            return cause is OperationCanceledException ? ExitCode.Cancelled : ExitCode.Failure;
         }
     }
 }

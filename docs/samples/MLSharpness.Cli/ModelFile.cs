@@ -21,6 +21,17 @@ internal static class ModelFile
         }
     }
 
-    public static ITransformer Load(MLContext mlContext, string path) =>
-        File.Exists(path) ? mlContext.Model.Load(path, out _) : throw new FileNotFoundException($"There is no model file '{path}'.");
+    public static ITransformer Load(MLContext mlContext, string path)
+    {
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no model file '{path}'.");
+        try
+        {
+            return mlContext.Model.Load(path, out _);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw new InvalidDataException($"'{path}' cannot be read as a model: {exception.GetBaseException().Message}", exception);
+        }
+    }
 }

@@ -1,9 +1,18 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Cli;
 
 AllocatorTuning.KeepFreedMemory();
-var root = new RootCommand("Image classifiers that know how sure they are: SAM, SSAM and CSAM for ML.NET.")
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+Console.OutputEncoding = Encoding.UTF8;
+var root = new RootCommand("""
+    Image classifiers that know how sure they are: SAM, SSAM and CSAM for ML.NET.
+
+    Results go to standard output, progress and messages to standard error.
+    Exit codes: 0 done, 1 wrong usage, 2 data, file or setting at fault, 130 stopped by Ctrl+C.
+    """)
 {
     TrainCommand.Create(),
     EvaluateCommand.Create(),
@@ -11,6 +20,6 @@ var root = new RootCommand("Image classifiers that know how sure they are: SAM, 
     CompareCommand.Create(),
     ReportCommand.Create(),
 };
-ParseResult parsed = root.Parse(args);
-// Errors are shown by CommandAction; after Ctrl+C a training may finish its step and save its best model.
-return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+// Errors are shown by CommandAction. After Ctrl+C a training finishes its step and saves its best model, for which this is ample time.
+return await root.Parse(args).InvokeAsync(
+    new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });

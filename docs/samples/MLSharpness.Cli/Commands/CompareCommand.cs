@@ -12,37 +12,55 @@ internal static class CompareCommand
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
         var methods = new Option<string[]>("--methods")
         {
-            Description = "Any of sgd, sam, ssam, csam, asam.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["sgd", "sam", "ssam", "csam"],
+            Description = "Any of sgd, sam, ssam, csam, asam; the first is what the others are compared with.",
+            AllowMultipleArgumentsPerToken = true,
+            DefaultValueFactory = _ => ["sgd", "sam", "ssam", "csam"],
         };
+        var seeds = new Option<int>("--seeds") { Description = "Trainings of each method, with seeds that follow --seed.", DefaultValueFactory = _ => 3 };
         var test = new Option<double>("--test") { Description = "Share of the images that is kept for the test.", DefaultValueFactory = _ => 0.2 };
-        var report = new Option<string?>("--report") { Description = "Also write a report to this HTML file." };
+        var report = new Option<string?>("--report") { Description = "Also write a report of the first seed to this HTML file." };
         var training = new TrainingOptions();
-        var command = new Command("compare", "Trains the same network by several methods on the same images.") { folder, methods, test, report };
+        var command = new Command("compare", """
+            Trains the same network by several methods on the same images, with several seeds.
+
+            Shows the means with their standard errors, and for each method but the first the mean difference from the first with its 95 % interval
+            (Student's t over the seeds, paired). With one seed, bootstrap intervals over the test images instead.
+            """)
+        { folder, methods, seeds, test, report };
         training.AddTo(command);
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
+            string[] names = context.Value(methods);
+            SharpnessAwareMethod[] chosen = [.. names.Select(name => training.Method(context, name))];      // errors before hours of work
+            if (names.Distinct(StringComparer.OrdinalIgnoreCase).Count() < names.Length)
+                throw new ArgumentException("Name each method once.");
+            if (context.Value(seeds) < 1)
+                throw new ArgumentException("There must be at least one seed.");
             IDataView images = Images.Load(mlContext, context.Value(folder));
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
             var split = mlContext.Data.TrainTestSplit(labelled, context.Value(test));
-            SharpnessAwareMethod[] chosen = [.. context.Value(methods).Select(name => training.Method(context, name))];      // errors before hours of work
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
-            var results = new List<(string Name, MulticlassCalibrationMetrics Metrics)>();
-            foreach ((string name, SharpnessAwareMethod method) in context.Value(methods).Zip(chosen))
+            var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
+            for (int seed = 0; seed < context.Value(seeds); seed++)
             {
-                SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, name);
-                options.MetricsCallback = new Progress(context.Messages, $"{name}: ").Report;
-                using SharpnessAwareImageClassificationTransformer classifier =
-                    mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
-                IDataView scored = classifier.Transform(split.TestSet);
-                results.Add(($"{method}", mlContext.MulticlassClassification.EvaluateCalibration(scored)));
-                if (context.Value(report) is not null)
-                    page.Add($"{method}", scored, imageColumnName: "Image");
+                for (int i = 0; i < names.Length; i++)
+                {
+                    SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, names[i]);
+                    options.Seed = context.Value(CommandAction.Seed) + seed;
+                    options.MetricsCallback = new Progress(context.Messages, $"{names[i]}, seed {options.Seed}: ").Report;
+                    using SharpnessAwareImageClassificationTransformer classifier =
+                        mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
+                    IDataView scored = classifier.Transform(split.TestSet);
+                    comparison.Add(i, mlContext.MulticlassClassification.EvaluateCalibration(scored));
+                    if (seed == 0 && context.Value(report) is not null)
+                        page.Add($"{chosen[i]}", scored, imageColumnName: "Image");
+                }
             }
 
             if (context.Value(report) is string path)
                 page.SaveHtml(path);
-            context.Write(results.Select(result => new { method = result.Name, metrics = MetricsOutput.Json(result.Metrics) }), MetricsOutput.Table(results));
+            context.Write(comparison.Json(), comparison.Tables());
         });
         return command;
     }

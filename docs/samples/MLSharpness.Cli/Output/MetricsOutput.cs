@@ -15,18 +15,50 @@ internal static class MetricsOutput
             metrics.SkippedRows,
             metrics.NumberOfClasses,
             metrics.Accuracy,
+            accuracyInterval = Ends(intervals.Accuracy),
             metrics.MeanConfidence,
             metrics.ExpectedCalibrationError,
-            ExpectedCalibrationErrorInterval = new[] { intervals.ExpectedCalibrationError.Lower, intervals.ExpectedCalibrationError.Upper },
+            expectedCalibrationErrorInterval = Ends(intervals.ExpectedCalibrationError),
             metrics.AdaptiveCalibrationError,
             metrics.ClasswiseCalibrationError,
             metrics.MaximumCalibrationError,
             metrics.BrierScore,
+            brierScoreInterval = Ends(intervals.BrierScore),
             metrics.LogLoss,
-            AreaUnderRiskCoverageCurve = metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve,
+            logLossInterval = Ends(intervals.LogLoss),
+            areaUnderRiskCoverageCurve = metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve,
         };
+
+        static double[] Ends(ConfidenceInterval interval) => [interval.Lower, interval.Upper];
     }
 
+    /// <summary>One model, a metric a row.</summary>
+    public static Table Table(MulticlassCalibrationMetrics metrics)
+    {
+        CalibrationIntervals intervals = metrics.Bootstrap();
+        Table table = new Table { Border = TableBorder.Simple }
+            .AddColumn("").AddColumn($"{metrics.Count} images", column => column.RightAligned()).AddColumn("95 % interval");
+        Add("Accuracy", intervals.Accuracy, "P1");
+        Add("Mean confidence", intervals.MeanConfidence, "P1");
+        Add("Expected calibration error", intervals.ExpectedCalibrationError, "P1");
+        Add("Adaptive calibration error", intervals.AdaptiveCalibrationError, "P1");
+        table.AddRow("Classwise calibration error", $"{metrics.ClasswiseCalibrationError:P1}", "");
+        Add("Log loss", intervals.LogLoss, "F3");
+        Add("Brier score", intervals.BrierScore, "F3");
+        foreach (double accuracy in new[] { 0.95, 0.99 })
+        {
+            double coverage = metrics.AccuracyRejectionCurve.CoverageAt(accuracy);
+            table.AddRow($"Surest images of which {accuracy:P0} are right", $"{coverage:P0}",
+                coverage > 0 ? $"from confidence {metrics.AccuracyRejectionCurve.ThresholdAt(accuracy):F3}" : "");
+        }
+
+        return table;
+
+        void Add(string name, ConfidenceInterval interval, string format) =>
+            table.AddRow(name, interval.Estimate.ToString(format), $"{interval.Lower.ToString(format)} to {interval.Upper.ToString(format)}");
+    }
+
+    /// <summary>Several models, each a row.</summary>
     public static Table Table(IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> rows)
     {
         Table table = new Table { Border = TableBorder.Simple }
