@@ -127,7 +127,7 @@ internal static class ClassifierFile
         List<EpochMetrics> history = reader.ReadHistory();
         long weightsLength = reader.ReadInt64();
         byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
-        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
+        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null;
 
         byte[] weights = readWeights(weightsLength);
         CheckedBlock.CheckSum(weights, weightsChecksum, "weights");
