@@ -13,14 +13,15 @@ internal static class Archive
         return [.. zip.Entries.Select(entry => (entry.FullName, Content(entry)))];
     }
 
-    public static byte[] Write(IEnumerable<(string Name, byte[] Content)> entries)
+    public static byte[] Write(
+        IEnumerable<(string Name, byte[] Content)> entries, CompressionLevel compression = CompressionLevel.Fastest)
     {
         using var stream = new MemoryStream();
         using (var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true))
         {
             foreach ((string name, byte[] content) in entries)
             {
-                using Stream entry = zip.CreateEntry(name, CompressionLevel.Fastest).Open();
+                using Stream entry = zip.CreateEntry(name, compression).Open();
                 entry.Write(content);
             }
         }

@@ -80,9 +80,9 @@ internal sealed class ReaderFuzzer(TestContext test, string reader)
                 byte[] input = isValid ? valid[_number] : create(new Random(Seed(_number)));
                 RunOne(input, read, tally, mustLoad: isValid);
             }
-            catch (AssertFailedException e)
+            catch (Exception e)
             {
-                return e;
+                return e as AssertFailedException ?? new AssertFailedException(Where("could not be made"), e);
             }
         }
 
