@@ -23,26 +23,25 @@ internal sealed class ImageScaler
         int channels = source.Format == BitmapFormat.Grey ? 1 : shape.Channels;
         int stride = channels * target.Width;
         Span<float> row = Buffer(ref _row, channels * source.Width);
-        Span<float> rows = Buffer(ref _rows, stride * source.Height);
+        Span<float> rows = Buffer(ref _rows, stride * _vertical.Taps);
         Span<float> sum = Buffer(ref _sum, stride);
-
-        (int first, int last) = _vertical.Used;
-        for (int y = first; y < last; y++)
-        {
-            ToPlanes(source.Row(y), source.Format, channels, row);
-            for (int channel = 0; channel < channels; channel++)
-            {
-                ScaleRow(
-                    row.Slice(channel * source.Width, source.Width), rows.Slice((y * stride) + (channel * target.Width), target.Width));
-            }
-        }
 
         if (target.Width < shape.Width || target.Height < shape.Height)
             planes.Clear();
-        int area = shape.Height * shape.Width;
+        int area = shape.Height * shape.Width, next = 0;
         for (int y = 0; y < target.Height; y++)
         {
-            SumRows(y, rows, sum);
+            // Only the rows that a target row is made of are kept, so that a file that is very tall takes no more memory.
+            ReadOnlySpan<float> weights = _vertical.Of(y, out int first);
+            for (next = Math.Max(next, first); next < first + weights.Length; next++)
+            {
+                ToPlanes(source.Row(next), source.Format, channels, row);
+                Span<float> scaled = rows.Slice(next % _vertical.Taps * stride, stride);
+                for (int channel = 0; channel < channels; channel++)
+                    ScaleRow(row.Slice(channel * source.Width, source.Width), scaled.Slice(channel * target.Width, target.Width));
+            }
+
+            SumRows(weights, first, rows, sum);
             int start = ((target.Top + y) * shape.Width) + target.Left;
             for (int channel = 0; channel < channels; channel++)
                 Round(sum.Slice(channel * target.Width, target.Width), planes.Slice((channel * area) + start, target.Width));
@@ -115,13 +114,12 @@ internal sealed class ImageScaler
         }
     }
 
-    private void SumRows(int y, ReadOnlySpan<float> rows, Span<float> sum)
+    private static void SumRows(ReadOnlySpan<float> weights, int first, ReadOnlySpan<float> rows, Span<float> sum)
     {
-        ReadOnlySpan<float> weights = _vertical.Of(y, out int start);
         sum.Clear();
         for (int k = 0; k < weights.Length; k++)
         {
-            ReadOnlySpan<float> row = rows.Slice((start + k) * sum.Length, sum.Length);
+            ReadOnlySpan<float> row = rows.Slice((first + k) % weights.Length * sum.Length, sum.Length);
             float weight = weights[k];
             for (int x = 0; x < sum.Length; x++)
                 sum[x] += weight * row[x];

@@ -93,6 +93,15 @@ public sealed class ImageFuzzTests
         }
     }
 
+    [TestMethod]
+    public void AVeryTallImageTakesNoMoreThanItsPixelsAndItsResult()
+    {
+        byte[] file = TestImages.Png(1, 60_000, 8, 2, new byte[60_000 * 4]);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        TestRows.ReadFirst(TestRows.Files(file), 1000, 1000, 3);
+        Assert.IsLessThan(16 << 20, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     /// <summary>What SkiaSharp knows besides (raw photographs, for example) is never tried: its decoders would see untrusted bytes for nothing.</summary>
     [TestMethod]
     public void OnlyTheFormatsThatAreDocumentedReachADecoder()
