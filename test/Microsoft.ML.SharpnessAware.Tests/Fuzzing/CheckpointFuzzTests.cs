@@ -56,6 +56,17 @@ public sealed class CheckpointFuzzTests
         });
     }
 
+    /// <summary>They are put into the network at the end only, when it is too late to refuse them.</summary>
+    [TestMethod]
+    public void WeightsOfTheBestEpochMustBeOfTheNetwork()
+    {
+        byte[] content = _valid[HeaderLength..];
+        content["fc.".Length + content.AsSpan().LastIndexOf("fc.weight"u8)] = (byte)'W';
+        File.WriteAllBytes(CheckpointPath, WithChecksum(content));
+        File.Delete(CheckpointPath + ".previous");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Trainer().Fit(_data)).Message, "fc.Weight");
+    }
+
     /// <summary>Torch would end the process, or read behind its numbers.</summary>
     [TestMethod]
     public void OnlyStatesThatTorchGaveAreSet()
@@ -106,9 +117,11 @@ public sealed class CheckpointFuzzTests
     {
         if (random.Next(8) == 0)
             return Mutator.Mutate(random, _valid, _valid);
-        byte[] content = Mutator.Mutate(random, _valid[HeaderLength..], _valid);
-        return [.. _valid[..(HeaderLength - SHA256.HashSizeInBytes)], .. SHA256.HashData(content), .. content];
+        return WithChecksum(Mutator.Mutate(random, _valid[HeaderLength..], _valid));
     }
+
+    private byte[] WithChecksum(byte[] content) =>
+        [.. _valid[..(HeaderLength - SHA256.HashSizeInBytes)], .. SHA256.HashData(content), .. content];
 
     private byte[] Checkpoint()
     {
