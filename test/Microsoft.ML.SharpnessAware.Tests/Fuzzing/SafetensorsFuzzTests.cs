@@ -18,6 +18,7 @@ public sealed class SafetensorsFuzzTests
     public static void Write(TestContext _)
     {
         using DisposeScope scope = NewDisposeScope();
+        using var seeded = new TorchRandomState(1); // the same files each time
         using var network = NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, Input);
         var metadata = new Dictionary<string, string>
         {
