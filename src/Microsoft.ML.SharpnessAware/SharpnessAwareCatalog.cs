@@ -92,7 +92,8 @@ public static class SharpnessAwareCatalog
     /// <summary>Loads images and labels of the MNIST family (MNIST, Fashion-MNIST, KMNIST, EMNIST) into memory.</summary>
     /// <remarks>
     /// Columns: <c>Label</c> (text, the number of the class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions 1 × height ×
-    /// width, grey values 0 to 255), in the order of the files.
+    /// width, grey values 0 to 255), in the order of the files. A side has at most 8192 pixels. A compressed file may unpack to 64 MiB, or to
+    /// 200 times its length.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
     /// <param name="imagesPath">The images, for example <c>train-images-idx3-ubyte.gz</c>; compressed with gzip or not, whatever the

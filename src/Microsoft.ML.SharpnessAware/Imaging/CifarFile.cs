@@ -20,6 +20,8 @@ internal static class CifarFile
         int? labelBytes = null;
         foreach (string path in paths)
         {
+            if (new FileInfo(path) is { Exists: true } info && info.Length > Array.MaxLength)
+                throw Error(path, $"its {info.Length} bytes are more than the {Array.MaxLength} that are read");
             byte[] file = File.ReadAllBytes(path);
             int found = LabelBytes(path, file);
             if (found != (labelBytes ??= found))

@@ -10,22 +10,20 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class IdxFile
 {
-    private const int BlockBytes = 16 << 20;
-
     // A small file can unpack to anything. Beyond this size, data must not be more than so many times as long as the file (MNIST: 5).
     private const long AlwaysUnpacked = 64 << 20;
     private const long MaxCompression = 200;
 
     public static IDataView Load(IHostEnvironment environment, string imagesPath, string labelsPath)
     {
-        (ReadOnlyMemory<byte>[] images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");
-        (ReadOnlyMemory<byte>[] labels, _) = Read(labelsPath, itemDimensions: 0, "labels");
-        if (images.Length != labels.Length)
-            throw Error(labelsPath, $"it has {labels.Length} labels, '{imagesPath}' has {images.Length} images");
-        return new PixelDataView(environment, new ImageShape(1, size[0], size[1]), images, [.. labels.Select(label => label.Span[0])]);
+        (ByteItems images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");
+        (ByteItems labels, _) = Read(labelsPath, itemDimensions: 0, "labels");
+        if (images.Count != labels.Count)
+            throw Error(labelsPath, $"it has {labels.Count} labels, '{imagesPath}' has {images.Count} images");
+        return new PixelDataView(environment, new ImageShape(1, size[0], size[1]), images, labels.Concatenated());
     }
 
-    private static (ReadOnlyMemory<byte>[] Items, int[] Size) Read(string path, int itemDimensions, string what)
+    private static (ByteItems Items, int[] Size) Read(string path, int itemDimensions, string what)
     {
         using FileStream file = File.OpenRead(path);
         bool compressed = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
@@ -36,7 +34,7 @@ internal static class IdxFile
             (int count, int[] size) = ReadHeader(stream, path, itemDimensions, what);
             long itemBytes = size.Aggregate(1L, (product, side) => product * side);
             CheckLength(path, file.Length, compressed, headerBytes: 8 + (4 * itemDimensions), count * itemBytes);
-            ReadOnlyMemory<byte>[] items = ReadItems(stream, count, (int)itemBytes);
+            ByteItems items = ByteItems.Read(stream, count, (int)itemBytes);
             return stream.ReadByte() < 0 ? (items, size) : throw Error(path, $"there is more in it than the {count} {what} of its header");
         }
         catch (EndOfStreamException)
@@ -77,21 +75,6 @@ internal static class IdxFile
 
         if (compressed && contentBytes > Math.Max(AlwaysUnpacked, MaxCompression * fileBytes))
             throw Error(path, $"its header announces {contentBytes} bytes, which is not plausible for {fileBytes} compressed bytes");
-    }
-
-    private static ReadOnlyMemory<byte>[] ReadItems(Stream stream, int count, int itemBytes)
-    {
-        var items = new List<ReadOnlyMemory<byte>>();
-        int perBlock = Math.Max(1, BlockBytes / itemBytes);
-        while (items.Count < count)
-        {
-            byte[] block = new byte[Math.Min(perBlock, count - items.Count) * itemBytes];
-            stream.ReadExactly(block);
-            for (int start = 0; start < block.Length; start += itemBytes)
-                items.Add(block.AsMemory(start, itemBytes));
-        }
-
-        return [.. items];
     }
 
     private static InvalidDataException Error(string path, string reason) => new($"'{path}' cannot be read as IDX: {reason}.");

@@ -74,7 +74,8 @@ internal sealed class ImageDecoder
     {
         if (data.Size == 0)
             throw new InvalidDataException("the image is empty (no bytes).");
-        SKCodec codec = SKCodec.Create(data)
+        // Raw photographs and other formats that SkiaSharp knows would only be more code for a file to attack.
+        SKCodec codec = (IsKnownFormat(data.AsSpan()) ? SKCodec.Create(data) : null)
             ?? throw new InvalidDataException($"the {data.Size} bytes are not an image (png, jpg, gif, bmp or webp), or too few of one.");
 
         (long width, long height) = (codec.Info.Width, codec.Info.Height);
@@ -84,6 +85,11 @@ internal sealed class ImageDecoder
         throw new InvalidDataException(
             $"the file declares {width} × {height} pixels; at most {MaxPixels / 1_000_000} million and {MaxSide} a side are decoded.");
     }
+
+    private static bool IsKnownFormat(ReadOnlySpan<byte> file) =>
+        file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) || file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) || file.StartsWith("GIF8"u8)
+        || file.StartsWith("BM"u8) || file.StartsWith((ReadOnlySpan<byte>)[0, 0, 1, 0]) // ico
+        || (file.StartsWith("RIFF"u8) && file.Length >= 12 && file[8..12].SequenceEqual("WEBP"u8));
 
     private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using Microsoft.ML.Data;
 using Microsoft.ML.Data.IO;
 using Microsoft.ML.Runtime;
@@ -28,12 +29,25 @@ internal abstract class LabelValues
         Of(scoreColumn, AnnotationUtils.Kinds.TrainingLabelValues) ?? Of(scoreColumn, AnnotationUtils.Kinds.SlotNames);
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
-    public static LabelValues Load(IHostEnvironment env, Stream stream)
+    /// <param name="env">For ML.NET's reader.</param>
+    /// <param name="stream">Seekable.</param>
+    /// <param name="count">How many values there must be.</param>
+    /// <exception cref="FormatException">They are damaged, or of another number.</exception>
+    public static LabelValues Load(IHostEnvironment env, Stream stream, int count)
     {
-        if (!new BinarySaver(env, new BinarySaver.Arguments()).TryLoadTypeAndValue(stream, out DataViewType type, out object value)
-            || type is not VectorDataViewType vectorType)
-            throw new FormatException("The label values in the model file cannot be read.");
-        return (LabelValues)Activator.CreateInstance(typeof(Values<>).MakeGenericType(vectorType.ItemType.RawType), vectorType, value)!;
+        try
+        {
+            LabelValuesFormat.Check(stream, count);
+            if (new BinarySaver(env, new BinarySaver.Arguments()).TryLoadTypeAndValue(stream, out DataViewType type, out object value)
+                && type is VectorDataViewType vectorType)
+                return (LabelValues)Activator.CreateInstance(typeof(Values<>).MakeGenericType(vectorType.ItemType.RawType), vectorType, value)!;
+        }
+        catch (Exception e) when (e is TargetInvocationException or IOException or ArgumentException or InvalidOperationException)
+        {
+            // ML.NET's reader, called by reflection, meets numbers in the values that cannot be.
+            throw new FormatException($"The label values in the model file are damaged: {e.GetBaseException().Message} Copy or save it again.", e);
+        }
+        throw new FormatException("The label values in the model file are of a type that this version does not know: update the library.");
     }
 
     /// <summary>Says where two label columns differ; <see langword="null"/> where they agree or one has no values to compare.</summary>
@@ -56,8 +70,8 @@ internal abstract class LabelValues
         return Generic(nameof(Read), type).Invoke(null, [column.Annotations, annotation, type]) as LabelValues;
     }
 
-    private static System.Reflection.MethodInfo Generic(string method, VectorDataViewType type) =>
-        typeof(LabelValues).GetMethod(method, System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)!
+    private static MethodInfo Generic(string method, VectorDataViewType type) =>
+        typeof(LabelValues).GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!
             .MakeGenericMethod(type.ItemType.RawType);
 
     private static LabelValues Read<T>(DataViewSchema.Annotations annotations, DataViewSchema.Column annotation, VectorDataViewType type)

@@ -29,15 +29,17 @@ internal static class ModuleWeights
     /// unchanged.</exception>
     internal static void Load(nn.Module module, IReadOnlyDictionary<string, Tensor> weights)
     {
-        Dictionary<string, Tensor> own = Of(module);
-        Check(own, weights);
+        Dictionary<string, Tensor> own = Check(module, weights);
         using IDisposable noGradient = no_grad();
         foreach ((string name, Tensor tensor) in own)
             tensor.copy_(weights[name]);
     }
 
-    private static void Check(Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights)
+    /// <summary>Compares the weights with the module's own, which it returns.</summary>
+    /// <exception cref="InvalidDataException">Names, shapes or types differ; all differences are listed.</exception>
+    internal static Dictionary<string, Tensor> Check(nn.Module module, IReadOnlyDictionary<string, Tensor> weights)
     {
+        Dictionary<string, Tensor> own = Of(module);
         string[] missing = [.. own.Keys.Where(name => !weights.ContainsKey(name))];
         string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name))];
         string[] different =
@@ -50,7 +52,7 @@ internal static class ModuleWeights
                select $"{entry.Key} (the network has {expected}, the file {actual})",
         ];
         if (missing.Length + extra.Length + different.Length == 0)
-            return;
+            return own;
 
         var message = new StringBuilder("The weights do not fit the network.");
         Append("Missing", missing);

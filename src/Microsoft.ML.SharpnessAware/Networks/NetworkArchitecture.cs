@@ -46,18 +46,19 @@ public static class NetworkArchitecture
     /// all.</summary>
     public const string ConvNet = "convnet";
 
-    private static readonly (string Name, Func<int, ImageShape, nn.Module<Tensor, Tensor>> Create)[] BuiltIn =
+    private static readonly BuiltInNetwork[] BuiltIn =
     [
-        (ResNet8, CifarResNet.Depth8),
-        (ResNet20, CifarResNet.Depth20),
-        (ResNet56, CifarResNet.Depth56),
-        (ResNet18, ResNet.Depth18),
-        (ResNet34, ResNet.Depth34),
-        (ResNet50, ResNet.Depth50),
-        (WideResNet28x10, WideResNet.Depth28Width10),
-        (VitTiny, VisionTransformer.Tiny),
-        (VitSmall, VisionTransformer.Small),
-        (ConvNet, static (numberOfClasses, input) => new SharpnessAware.ConvNet(numberOfClasses, input)),
+        new(ResNet8, CifarResNet.Depth8, new(75_290, 10, Features: 64, PerChannel: 16 * 9)),
+        new(ResNet20, CifarResNet.Depth20, new(269_722, 10, Features: 64, PerChannel: 16 * 9)),
+        new(ResNet56, CifarResNet.Depth56, new(853_018, 10, Features: 64, PerChannel: 16 * 9)),
+        new(ResNet18, ResNet.Depth18, new(11_689_512, 1000, Features: 512, PerChannel: 64 * 49)),
+        new(ResNet34, ResNet.Depth34, new(21_797_672, 1000, Features: 512, PerChannel: 64 * 49)),
+        new(ResNet50, ResNet.Depth50, new(25_557_032, 1000, Features: 2048, PerChannel: 64 * 49)),
+        new(WideResNet28x10, WideResNet.Depth28Width10, new(36_479_194, 10, Features: 640, PerChannel: 16 * 9)),
+        new(VitTiny, VisionTransformer.Tiny, new(5_717_416, 1000, Features: 192, PerChannel: null)),
+        new(VitSmall, VisionTransformer.Small, new(22_050_664, 1000, Features: 384, PerChannel: null)),
+        new(ConvNet, static (numberOfClasses, input) => new SharpnessAware.ConvNet(numberOfClasses, input),
+            new(94_762, 10, Features: 128, PerChannel: 32 * 9)),
     ];
 
     private static readonly ConcurrentDictionary<string, Func<int, nn.Module<Tensor, Tensor>>> Registered =
@@ -89,6 +90,17 @@ public static class NetworkArchitecture
     /// <summary>Whether the name is one of the built-in networks, which start from random weights.</summary>
     internal static bool IsBuiltIn(string name) => FindBuiltIn(name) is not null;
 
+    /// <summary>
+    /// How many parameters a network of this name has at least, without making it: what a file claims can be compared with what it holds.
+    /// </summary>
+    /// <remarks>Exact for built-in networks. Of registered ones nothing is known but that a class takes a number; few classes are few
+    /// numbers in any network.</remarks>
+    internal static long LeastParameters(string name, int numberOfClasses, ImageShape input)
+    {
+        const int FewClasses = 10_000;
+        return FindBuiltIn(name)?.Size.Parameters(numberOfClasses, input) ?? (numberOfClasses > FewClasses ? numberOfClasses : 0);
+    }
+
     /// <summary>Makes a new network with random weights; the caller disposes it.</summary>
     /// <exception cref="ArgumentException">The name is unknown, or the network cannot take images of this shape.</exception>
     internal static nn.Module<Tensor, Tensor> Create(string name, int numberOfClasses, ImageShape input)
@@ -98,8 +110,8 @@ public static class NetworkArchitecture
         if (input.Channels <= 0 || input.Height <= 0 || input.Width <= 0)
             throw new ArgumentOutOfRangeException(nameof(input), input, "Channels, height and width must be positive.");
 
-        if (FindBuiltIn(name) is { } createBuiltIn)
-            return createBuiltIn(numberOfClasses, input);
+        if (FindBuiltIn(name) is { } builtIn)
+            return builtIn.Create(numberOfClasses, input);
         if (Registered.TryGetValue(name, out Func<int, nn.Module<Tensor, Tensor>>? create))
         {
             return create(numberOfClasses)
@@ -111,6 +123,8 @@ public static class NetworkArchitecture
             $"Add your own with {nameof(NetworkArchitecture)}.{nameof(Register)}(name, create).", nameof(name));
     }
 
-    private static Func<int, ImageShape, nn.Module<Tensor, Tensor>>? FindBuiltIn(string name) =>
-        Array.Find(BuiltIn, network => network.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Create;
+    private static BuiltInNetwork? FindBuiltIn(string name) =>
+        Array.Find(BuiltIn, network => network.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    private sealed record BuiltInNetwork(string Name, Func<int, ImageShape, nn.Module<Tensor, Tensor>> Create, NetworkSize Size);
 }

@@ -24,7 +24,7 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
     private VisionTransformer(int width, int heads, int numberOfClasses, ImageShape input)
         : base(nameof(VisionTransformer))
     {
-        int patch = Math.Min(input.Height, input.Width) >= 112 ? 16 : 4;
+        int patch = PatchSize(input);
         if (input.Height % patch != 0 || input.Width % patch != 0)
         {
             throw new ArgumentException(
@@ -45,6 +45,9 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
 
         int RoundUp(int size) => (size + patch - 1) / patch * patch;
     }
+
+    /// <summary>The side of a patch, in pixels.</summary>
+    internal static int PatchSize(ImageShape input) => Math.Min(input.Height, input.Width) >= 112 ? 16 : 4;
 
     internal static VisionTransformer Tiny(int numberOfClasses, ImageShape input) => new(192, 3, numberOfClasses, input);
 

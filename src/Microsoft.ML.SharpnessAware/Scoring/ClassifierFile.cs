@@ -57,15 +57,20 @@ internal static class ClassifierFile
     }
 
     /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>
-    /// <exception cref="FormatException">It is damaged.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or of another network than the one that is registered.</exception>
     public static SharpnessAwareImageClassificationTransformer FromBytes(IHostEnvironment env, byte[] bytes)
     {
         NativeBackend.EnsureLoaded();
-        using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
-        using var description = new BinaryReader(new MemoryStream(parts.ReadBytesWithLength(), writable: false), Encoding.UTF8);
-        byte[] weights = parts.ReadBytesWithLength();
-        return ReadTransformer(env, VersionResizeMode, _ => weights, description);
+        try
+        {
+            using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+            byte[] description = parts.ReadBytesWithLength(), weights = parts.ReadBytesWithLength();
+            return ReadTransformer(env, VersionResizeMode, _ => weights, description);
+        }
+        catch (Exception e) when (e is FormatException or EndOfStreamException)
+        {
+            throw new InvalidDataException($"The model in the checkpoint is damaged: {e.Message}", e);
+        }
     }
 
     // Found by ML.NET by this name and signature.
@@ -76,8 +81,7 @@ internal static class ClassifierFile
         try
         {
             byte[] description = CheckedBlock.Read(ctx.Reader, "description");
-            using var reader = new BinaryReader(new MemoryStream(description, writable: false), Encoding.UTF8);
-            return ReadTransformer(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), reader);
+            return ReadTransformer(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), description);
         }
         catch (EndOfStreamException e)
         {
@@ -112,49 +116,52 @@ internal static class ClassifierFile
         return stream.ToArray();
     }
 
+    /// <exception cref="FormatException">The description is damaged.</exception>
+    /// <exception cref="InvalidDataException">The network that it names does not exist here, or the weights are not of it.</exception>
     private static SharpnessAwareImageClassificationTransformer ReadTransformer(
-        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, BinaryReader reader)
+        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, byte[] descriptionBytes)
     {
-        string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
-        string architecture = reader.ReadString();
-        int numberOfClasses = reader.ReadInt32();
-        var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
-        var pixelType = (ScalarType)reader.ReadByte();
-        ResizeMode resizeMode = version >= VersionResizeMode ? reader.ReadResizeMode() : ResizeMode.Stretch;
-        double[] mean = reader.ReadDoubles(), standardDeviation = reader.ReadDoubles();
-        double temperature = reader.ReadDouble();
-        SharpnessAwareMethod method = reader.ReadMethod();
-        List<EpochMetrics> history = reader.ReadHistory();
-        long weightsLength = reader.ReadInt64();
-        byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
-        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
-
-        byte[] weights = readWeights(weightsLength);
-        CheckedBlock.CheckSum(weights, weightsChecksum, "weights");
+        ClassifierFileContent content = ClassifierFileContent.Read(env, descriptionBytes, hasResizeMode: version >= VersionResizeMode);
+        byte[] weights = readWeights(content.WeightsLength);
+        CheckedBlock.CheckSum(weights, content.WeightsChecksum, "weights");
 
         using DisposeScope scope = NewDisposeScope();
         Device device = ComputeDevice.Choose(env, requested: null);
-        var network = NetworkArchitecture.Create(architecture, numberOfClasses, shape);
+        nn.Module<Tensor, Tensor> network = CreateNetwork(content, weights.Length);
         using (var stream = new MemoryStream(weights, writable: false))
             ModuleWeights.Load(network, stream);
         network.to(device);
         network.eval();
         scope.Detach(network.parameters().Concat(network.buffers()));
-        var normalization = new Normalization(mean, standardDeviation, device);
-        var classifier = new ImageClassifier(architecture, network, device, shape, pixelType, normalization, numberOfClasses)
+        var normalization = new Normalization(content.Mean, content.StandardDeviation, device);
+        var classifier = new ImageClassifier(
+            content.Architecture, network, device, content.Shape, content.PixelType, normalization, content.NumberOfClasses)
         {
-            ResizeMode = resizeMode,
+            ResizeMode = content.ResizeMode,
         };
-        return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
+        return new SharpnessAwareImageClassificationTransformer(env, classifier, content.Description);
+    }
+
+    /// <summary>The network, where the file has as many weights as it needs: numbers in the description alone reserve no memory.</summary>
+    private static nn.Module<Tensor, Tensor> CreateNetwork(ClassifierFileContent content, long weightsBytes)
+    {
+        (string architecture, int classes, ImageShape shape) = (content.Architecture, content.NumberOfClasses, content.Shape);
+        long parameters = NetworkArchitecture.LeastParameters(architecture, classes, shape);
+        if (parameters > weightsBytes / sizeof(float))
         {
-            FeatureColumnName = featureColumnName,
-            ScoreColumnName = scoreColumnName,
-            PredictedLabelColumnName = predictedLabelColumnName,
-            LabelValues = labelValues,
-            Method = method,
-            Temperature = temperature,
-            History = history,
-        });
+            throw new InvalidDataException(
+                $"Network '{architecture}' for {classes} classes and images of {shape} has {parameters} parameters, and the model file " +
+                $"holds {weightsBytes} bytes of weights: it is damaged. Copy or save it again.");
+        }
+
+        try
+        {
+            return NetworkArchitecture.Create(architecture, classes, shape);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"The network of the model file cannot be made. {e.Message}", e);
+        }
     }
 
     private static byte[] ReadWeights(ModelLoadContext ctx, long length)

@@ -49,7 +49,7 @@ internal static class DescriptionFormat
 
     public static List<EpochMetrics> ReadHistory(this BinaryReader reader)
     {
-        int count = reader.ReadInt32();
+        int count = reader.ReadCount();
         var history = new List<EpochMetrics>();
         for (int i = 0; i < count; i++)
         {
@@ -78,10 +78,15 @@ internal static class DescriptionFormat
 
     public static double[] ReadDoubles(this BinaryReader reader)
     {
-        int count = reader.ReadInt32();
+        int count = reader.ReadCount();
         var values = new List<double>();
         for (int i = 0; i < count; i++)
             values.Add(reader.ReadDouble());
         return [.. values];
     }
+
+    // Lists grow with what is there; no count makes one large beforehand.
+    private static int ReadCount(this BinaryReader reader) => reader.ReadInt32() is >= 0 and int count
+        ? count
+        : throw new FormatException("The model file has a list of a negative length: it is damaged. Copy or save it again.");
 }

@@ -10,8 +10,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal static class EarlierModel
 {
-    /// <summary>Deflate shortens to a 1032nd at best, so more is a lie that only costs memory.</summary>
-    private const int GreatestCompression = 1032;
+    // A small archive can unpack to anything. Beyond this size, an entry must not be more than so many times as long as it is packed;
+    // trained weights hardly shorten at all.
+    private const long AlwaysUnpacked = 64 << 20;
+    private const long MaxCompression = 200;
 
     /// <summary>Whether the stream, which is left at its start, begins as a zip archive.</summary>
     public static bool IsZip(Stream stream)
@@ -30,10 +32,23 @@ internal static class EarlierModel
         string folder = FindFolder(stream);
         stream.Position = 0;
         using RepositoryReader repository = RepositoryReader.Open(stream, env, useFileSystem: false);
-        using Repository.Entry entry = repository.OpenEntryOrNull(folder, ModelLoadContext.ModelStreamName)
+        using Repository.Entry entry = OpenEntry(repository, folder)
             ?? throw new InvalidDataException($"The model file has no {ModelLoadContext.ModelStreamName} beside its weights: it is damaged.");
         using var context = new ModelLoadContext(repository, entry, folder);
         return ClassifierFile.Create(env, context);
+    }
+
+    private static Repository.Entry? OpenEntry(RepositoryReader repository, string folder)
+    {
+        try
+        {
+            return repository.OpenEntryOrNull(folder, ModelLoadContext.ModelStreamName);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            // Of "..", or of a path from the root, ML.NET says that its caller is wrong.
+            throw new InvalidDataException($"The model file has its weights in '{PrintableText.Of(folder)}': it is damaged.", e);
+        }
     }
 
     private static string FindFolder(Stream stream)
@@ -41,10 +56,10 @@ internal static class EarlierModel
         using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
         foreach (ZipArchiveEntry entry in zip.Entries)
         {
-            if (entry.Length > (long)GreatestCompression * (entry.CompressedLength + 1))
+            if (entry.CompressedLength > stream.Length || entry.Length > Math.Max(AlwaysUnpacked, MaxCompression * entry.CompressedLength))
             {
                 throw new InvalidDataException(
-                    $"The entry '{entry.FullName}' claims {entry.Length} bytes from {entry.CompressedLength}: the file is damaged.");
+                    $"The entry '{PrintableText.Of(entry.FullName)}' claims {entry.Length} bytes from {entry.CompressedLength}, which is not plausible.");
             }
         }
         string[] folders =

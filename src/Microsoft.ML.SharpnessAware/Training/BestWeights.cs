@@ -68,13 +68,19 @@ internal sealed class BestWeights : IDisposable
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">The weights are damaged, or not of the network.</exception>
     public void Read(BinaryReader reader)
     {
         (Epoch, _best, _epochsSince) = (reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32());
         DisposeWeights();
-        using var weights = new MemoryStream(reader.ReadBytesWithLength());
+        using var stream = new MemoryStream(reader.ReadBytesWithLength());
         using DisposeScope scope = NewDisposeScope();
-        _weights = SafetensorsFile.Read(weights, weights.Length).ToDictionary(entry => entry.Key, entry => entry.Value.DetachFromDisposeScope());
+        Dictionary<string, Tensor> weights = SafetensorsFile.Read(stream, stream.Length);
+        if (Epoch != 0)
+            ModuleWeights.Check(_network, weights);
+        if (Epoch < 0 || _epochsSince < 0 || (Epoch == 0 && weights.Count > 0))
+            throw new InvalidDataException("The checkpoint is damaged: what it tells of early stopping contradicts itself.");
+        _weights = weights.ToDictionary(entry => entry.Key, entry => entry.Value.DetachFromDisposeScope());
     }
 
     public void Dispose() => DisposeWeights();

@@ -16,6 +16,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Feature column, one image a row: encoded bytes (variable-size <see cref="byte"/> vector), <see cref="MLImage"/>, or a
         /// fixed-size vector of <see cref="byte"/> or <see cref="float"/> pixels. Default "Features".
         /// </summary>
+        /// <remarks>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
+        /// than 65,535, is an error that names the row, before memory is taken for it.</remarks>
         public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
 
         /// <summary>Output column of calibrated class probabilities. Default "Score".</summary>

@@ -72,7 +72,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="InvalidOperationException">
     /// An image or a label cannot be used (the message names column, row and, where known, file), or libtorch is missing.
     /// </exception>
-    /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> is damaged or does not fit.</exception>
+    /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> or the one of <see
+    /// cref="Options.CheckpointPath"/> is damaged or does not fit.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
@@ -276,7 +277,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             return 1;
         }
         int[] labels = validation.LabelArray();
-        double temperature = TemperatureScaling.Fit(classifier.Logits(validation), labels, classifier.NumberOfClasses);
+        float[] logits = classifier.Logits(validation);
+        if (!logits.All(float.IsFinite))
+            throw new InvalidOperationException(
+                $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
+                "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
+        double temperature = TemperatureScaling.Fit(logits, labels, classifier.NumberOfClasses);
         if (temperature < 1 && CalibrationMetrics.Compute(classifier.Probabilities(validation), labels, classifier.NumberOfClasses).Accuracy == 1)
         {
             // The log loss of images that are all right falls for ever as T does: they say nothing about how far confidence may rise.

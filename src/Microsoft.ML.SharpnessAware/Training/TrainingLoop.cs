@@ -33,7 +33,10 @@ internal sealed class TrainingLoop(
         var state = new TrainingState(_progress, classifier.Network, tuning, best);
         using var retry = new DivergenceRetry(options.OnDivergence, state, _progress, channel);
         if (checkpoint?.Restore(state) == true)
+        {
+            _progress.CheckWithin(options.Epoch, _order.BatchesPerEpoch);
             channel.Info($"Continuing from '{options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
+        }
 
         while (_progress.Epoch <= options.Epoch && !_progress.StoppedEarly)
         {

@@ -115,7 +115,7 @@ internal static class TestImages
         return chunk;
     }
 
-    private static uint Crc(ReadOnlySpan<byte> bytes)
+    public static uint Crc(ReadOnlySpan<byte> bytes)
     {
         uint crc = uint.MaxValue;
         foreach (byte value in bytes)

@@ -68,12 +68,28 @@ internal static class CalibratorFile
         }
         catch (EndOfStreamException e)
         {
-            throw new FormatException("The model file ends in the middle of the calibrator: it is cut short. Copy or save it again.", e);
+            throw CutShort(e);
         }
     }
 
     /// <summary>Reads the content of the checked block.</summary>
+    /// <exception cref="FormatException">It is damaged.</exception>
     internal static MulticlassCalibratorTransformer Read(IHostEnvironment env, BinaryReader reader)
+    {
+        try
+        {
+            return ReadTransformer(env, reader);
+        }
+        catch (IOException e)
+        {
+            throw CutShort(e); // or a text has a negative length, which BinaryReader tells like this
+        }
+    }
+
+    private static FormatException CutShort(IOException e) =>
+        new("The model file ends in the middle of the calibrator: it is cut short. Copy or save it again.", e);
+
+    private static MulticlassCalibratorTransformer ReadTransformer(IHostEnvironment env, BinaryReader reader)
     {
         var columns = new CalibratorColumns(reader.ReadString(), reader.ReadString());
         var sort = (Sort)reader.ReadByte();
@@ -89,7 +105,7 @@ internal static class CalibratorFile
             Sort.Dirichlet => DirichletCalibrator.Read(parameters),
             _ => throw CalibratorReader.Damaged($"its sort is {(byte)sort}"),
         };
-        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream) : null;
+        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null;
         return new MulticlassCalibratorTransformer(env, calibrator, columns, labelValues);
     }
 

@@ -13,6 +13,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Temperature scaling never changes the most probable class and leaves a PredictedLabel as it is, whatever its type. The other
 /// calibrators need it to be a key still (calibrate before MapKeyToValue), whose type and values they keep. Where there is none, it is
 /// added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
+/// <para>A model file whose calibrator is damaged is refused with <see cref="FormatException"/>, which ML.NET wraps in <see
+/// cref="System.Reflection.TargetInvocationException"/>.</para>
 /// </remarks>
 public sealed class MulticlassCalibratorTransformer : ITransformer
 {

@@ -67,10 +67,11 @@ internal sealed class CheckpointFile
     }
 
     /// <summary>Reads the latest checkpoint that is complete.</summary>
-    /// <param name="read">Reads the state; what it throws is passed on.</param>
+    /// <param name="read">Reads the state. Its <see cref="IOException"/> (an early end, a text of negative length) and
+    /// <see cref="FormatException"/> mean that it is damaged; what else it throws is passed on.</param>
     /// <param name="channel">Is told where the previous checkpoint has to do.</param>
     /// <returns>Whether there was one.</returns>
-    /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint.</exception>
+    /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
     public bool Read(Action<BinaryReader> read, IChannel channel)
     {
         string? problem = null;
@@ -87,7 +88,15 @@ internal sealed class CheckpointFile
                 channel.Warning($"Continuing from the checkpoint before the last, '{path}', since {problem ?? $"'{_path}' is missing"}.");
             file.Position = HeaderLength;
             using var reader = new BinaryReader(file, Encoding.UTF8);
-            read(reader);
+            try
+            {
+                read(reader);
+            }
+            catch (Exception exception) when (exception is IOException or FormatException)
+            {
+                throw new InvalidDataException($"The checkpoint '{path}' is damaged: it ends early or holds what cannot be read.", exception);
+            }
+
             return true;
         }
 

@@ -34,21 +34,15 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     }
 
     /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not go on.</exception>
+    /// <exception cref="IOException">It ends early.</exception>
+    /// <exception cref="FormatException">It holds what cannot be read.</exception>
     public void Read(BinaryReader reader)
     {
-        try
-        {
-            progress.Read(reader);
-            tuning.Read(reader);
-            using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
-                ModuleWeights.Load(network, weights);
-            best.Read(reader);
-            using Tensor randomState = tensor(reader.ReadBytesWithLength());
-            random.set_rng_state(randomState);
-        }
-        catch (Exception exception) when (exception is EndOfStreamException or FormatException)
-        {
-            throw new InvalidDataException("The checkpoint is damaged: it ends early or holds what cannot be read.", exception);
-        }
+        progress.Read(reader);
+        tuning.Read(reader);
+        using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
+            ModuleWeights.Load(network, weights);
+        best.Read(reader);
+        TorchRandomState.Set(reader.ReadBytesWithLength());
     }
 }
