@@ -82,6 +82,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         set => field = value is { } norm ? Require.Positive(norm, nameof(MaxGradientNorm)) : null;
     }
 
+    /// <summary>Whether the second pass gets the random numbers of the first. Not needed where passes draw none.</summary>
+    internal bool RepeatsRandomness { get; init; } = true;
+
     /// <summary>Trains on one mini-batch: both passes and the update.</summary>
     /// <param name="logits">
     /// A forward pass of the module on the mini-batch, giving unnormalised scores of shape [batch, classes]. It is called once for each
@@ -145,11 +148,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             }
             else
             {
-                var randomness = new RepeatedRandomness(_parameters.Device);
+                RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
                 (loss, double norm) = Pass(logits, labels, gamma: 0);               // L(w), g = ∇L(w)
                 Tensor[] buffersAfterFirstPass = _buffers.Save();
                 Climb(norm);                                                        // w̃ = w + ρ g/(‖g‖ + ε)
-                (_, double normThere) = randomness.Repeat(() => Pass(logits, labels, _method.Gamma));   // g̃ = ∇L_γ(w̃)
+                (_, double normThere) = randomness is null                          // g̃ = ∇L_γ(w̃)
+                    ? Pass(logits, labels, _method.Gamma)
+                    : randomness.Repeat(() => Pass(logits, labels, _method.Gamma));
                 w.copy_(_savedWeights);
                 _buffers.Restore(buffersAfterFirstPass);
                 if (_method.Renormalize)

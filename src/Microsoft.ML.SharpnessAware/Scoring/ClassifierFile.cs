@@ -134,7 +134,7 @@ internal static class ClassifierFile
 
         using DisposeScope scope = NewDisposeScope();
         Device device = ComputeDevice.Choose(env, requested: null);
-        var network = NetworkArchitecture.Create(architecture, numberOfClasses, shape);
+        var network = TorchRandom.Isolated(() => NetworkArchitecture.Create(architecture, numberOfClasses, shape));
         using (var stream = new MemoryStream(weights, writable: false))
             ModuleWeights.Load(network, stream);
         network.to(device);

@@ -73,7 +73,7 @@ internal sealed class ImageClassifier : IDisposable
 
     private void Forward(Tensor pixels, Func<Tensor, Tensor> output, Span<float> destination)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, typeof(SharpnessAwareImageClassificationTransformer));
+        using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
         using var inference = inference_mode();
         using DisposeScope scope = NewDisposeScope();
         Tensor logits = CheckShape(Network.call(Prepare(pixels)), pixels.shape[0]);
@@ -89,12 +89,19 @@ internal sealed class ImageClassifier : IDisposable
                 $"Network '{Architecture}' gave an output of shape [{string.Join(", ", logits.shape)}] for {batch} images; " +
                 $"it must be [{batch}, {NumberOfClasses}].");
 
-    /// <summary>One more owner of this classifier; each disposes it once.</summary>
+    /// <summary>One more owner of this classifier, if only for one pass; each disposes it once.</summary>
+    /// <exception cref="ObjectDisposedException">The last owner has disposed it.</exception>
     public ImageClassifier Share()
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, typeof(SharpnessAwareImageClassificationTransformer));
-        Interlocked.Increment(ref _references);
-        return this;
+        int references = Volatile.Read(ref _references);
+        while (references > 0)
+        {
+            int found = Interlocked.CompareExchange(ref _references, references + 1, references);
+            if (found == references)
+                return this;
+            references = found;
+        }
+        throw new ObjectDisposedException(typeof(SharpnessAwareImageClassificationTransformer).FullName);
     }
 
     /// <summary>Gives up one reference; the last one frees the network.</summary>

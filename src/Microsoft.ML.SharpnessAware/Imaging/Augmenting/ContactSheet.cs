@@ -72,7 +72,7 @@ internal static class ContactSheet
 
         canvas.Flush();
         using SKData png = sheet.Encode(SKEncodedImageFormat.Png, 100);
-        File.WriteAllBytes(path, png.Span);
+        AtomicFile.Write(path, png.SaveTo);
     }
 
     private static SKBitmap Draw(Tensor image)
