@@ -14,7 +14,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 internal static class LiveProgram
 {
     private const string Arch = "tiny";
-    private const int Rounds = 10, Classes = 3;
+    private const int NetworksMeasured = 10, Classes = 3;
 
     private static readonly PixelRow[] _rows = [.. Shapes.Pixels(9)];
     private static int _networks;
@@ -27,7 +27,7 @@ internal static class LiveProgram
             _networks++;
             return new TinyNet(classes);
         });
-        Repeat(Rounds, dispose);      // what is allocated once
+        Repeat(Math.Max(10, rounds / 5), dispose);      // what is allocated once
         double perNetwork = CountedForEver();
         (long tensors, long resident) = Measure(perNetwork);
         WeakReference[] references = Repeat(rounds, dispose);
@@ -89,9 +89,10 @@ internal static class LiveProgram
     {
         Collect();
         long before = Tensor.TotalCount;
-        for (int i = 0; i < Rounds; i++)
+        for (int i = 0; i < NetworksMeasured; i++)
             new TinyNet(Classes).Dispose();
-        return (Tensor.TotalCount - before) / (double)Rounds;
+        Collect();
+        return (Tensor.TotalCount - before) / (double)NetworksMeasured;
     }
 
     private static (long Tensors, long Resident) Measure(double perNetwork)

@@ -33,6 +33,9 @@ internal sealed class ImageClassifier : IDisposable
 
     public ImageShape Shape { get; }
 
+    /// <summary>Whether the network goes with this classifier. Not where its layers are another network's.</summary>
+    public bool OwnsNetwork { get; init; } = true;
+
     /// <summary>How images are brought to the shape.</summary>
     public ResizeMode ResizeMode { get; init; }
 
@@ -109,7 +112,8 @@ internal sealed class ImageClassifier : IDisposable
     {
         if (Interlocked.Decrement(ref _references) == 0)
         {
-            Network.Dispose();
+            if (OwnsNetwork)
+                NativeModule.DisposeAll(Network);
             Normalization.Dispose();
         }
     }
