@@ -5,6 +5,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 // train <checkpoint> <weights file>: trains with that checkpoint and writes the weights, unless it is killed before.
 // live <rounds> <dispose>: trains, scores, predicts, saves and loads that often, disposing of each model or not; prints how many tensors,
 //   kilobytes and transformers there are more, and how many kilobytes there were before.
+// assets <folder>: writes the files that later versions must be able to read.
 try
 {
     switch (args)
@@ -18,8 +19,11 @@ try
         case ["live", string rounds, string dispose]:
             LiveProgram.Run(int.Parse(rounds, CultureInfo.InvariantCulture), bool.Parse(dispose));
             return 0;
+        case ["assets", string folder]:
+            CompatibilityAssets.Write(folder);
+            return 0;
         default:
-            Console.Error.WriteLine("score <model> | train <checkpoint> <weights> | live <rounds> <dispose>");
+            Console.Error.WriteLine("score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder>");
             return 1;
     }
 }
