@@ -56,21 +56,24 @@ public sealed class DisposalTests
         {
             SharpnessAwareImageClassificationTransformer model = Fit();
             float[][] expected = Fitted.Scores(MLContext, model.Transform(s_data));
-            Thread[] scorers = [.. Enumerable.Range(0, 4).Select(_ => new Thread(() =>
-            {
-                try
+            AtOnce.Run(
+                4,
+                _ =>
                 {
-                    while (true)
-                        CollectionAssert.AreEqual(expected[7], Fitted.Scores(MLContext, model.Transform(s_data))[7]);
-                }
-                catch (ObjectDisposedException)
+                    try
+                    {
+                        while (true)
+                            CollectionAssert.AreEqual(expected[7], Fitted.Scores(MLContext, model.Transform(s_data))[7]);
+                    }
+                    catch (ObjectDisposedException)
+                    {
+                    }
+                },
+                meanwhile: () =>
                 {
-                }
-            }))];
-            Array.ForEach(scorers, thread => thread.Start());
-            Thread.Sleep(i % 10);
-            model.Dispose();
-            Array.ForEach(scorers, thread => thread.Join());
+                    Thread.Sleep(i % 10);
+                    model.Dispose();
+                });
         }
     }
 

@@ -39,7 +39,7 @@ public sealed class ThreadTests
 
         long batches = 0, predictions = 0;
         long end = Stopwatch.GetTimestamp() + (LongRun.Choose(2, 60) * Stopwatch.Frequency);
-        RunAtOnce(Threads, thread =>
+        AtOnce.Run(Threads, thread =>
         {
             var random = new Random(thread);
             while (Stopwatch.GetTimestamp() < end)
@@ -83,7 +83,7 @@ public sealed class ThreadTests
             // Both meet at the end of each epoch, so that neither is over before the other begins.
             using var meeting = new Barrier(2);
             var together = new float[2][];
-            RunAtOnce(2, fit => together[fit] = Weights(networks[fit], seed: fit, atEpoch: () => meeting.SignalAndWait(TimeSpan.FromSeconds(20))));
+            AtOnce.Run(2, fit => together[fit] = Weights(networks[fit], seed: fit, atEpoch: () => meeting.SignalAndWait(TimeSpan.FromSeconds(20))));
 
             CollectionAssert.AreEqual(alone[0], together[0]);
             CollectionAssert.AreEqual(alone[1], together[1]);
@@ -96,7 +96,7 @@ public sealed class ThreadTests
     public void ThreadSettingsAndGradientModesAreThoseOfBefore()
     {
         int before = get_num_threads(), between = get_num_interop_threads();
-        RunAtOnce(2, fit =>
+        AtOnce.Run(2, fit =>
         {
             using (no_grad())
             {
@@ -157,26 +157,5 @@ public sealed class ThreadTests
             options.MetricsCallback = _ => atEpoch?.Invoke();
         });
         return [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
-    }
-
-    /// <summary>Runs an action on threads of its own, and throws what the first of them threw.</summary>
-    private static void RunAtOnce(int count, Action<int> action)
-    {
-        var exceptions = new ConcurrentQueue<Exception>();
-        Thread[] threads = [.. Enumerable.Range(0, count).Select(i => new Thread(() =>
-        {
-            try
-            {
-                action(i);
-            }
-            catch (Exception e)
-            {
-                exceptions.Enqueue(e);
-            }
-        }))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
-        if (!exceptions.IsEmpty)
-            throw new AggregateException(exceptions);
     }
 }
