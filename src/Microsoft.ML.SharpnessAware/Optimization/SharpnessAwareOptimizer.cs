@@ -259,5 +259,6 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     }
 
     /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
-    private static void Clip(Tensor g, double maximum) => g.mul_((maximum / (g.norm() + 1e-6)).clamp_max(1));
+    private static void Clip(Tensor g, double maximum) =>
+        g.mul_((g.norm() + Constant.Of(1e-6)).reciprocal().mul(Constant.Of(maximum)).clamp_max(Constant.Of(1)));
 }

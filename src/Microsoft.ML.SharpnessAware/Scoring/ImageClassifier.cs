@@ -59,8 +59,11 @@ internal sealed class ImageClassifier : IDisposable
     public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
 
     /// <summary>Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch.</summary>
-    public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities) =>
-        Forward(pixels, logits => nn.functional.softmax(logits / temperature, dim: 1), probabilities);
+    public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
+    {
+        using Scalar divisor = temperature;     // held until libtorch is done with it; see Constant
+        Forward(pixels, logits => nn.functional.softmax(logits / divisor, dim: 1), probabilities);
+    }
 
     private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output)
     {
