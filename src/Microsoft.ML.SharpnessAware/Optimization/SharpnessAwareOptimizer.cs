@@ -235,7 +235,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private void Climb(double norm)
     {
         Tensor w = _parameters.Weights, g = _parameters.Gradient;
-        using Scalar scale = _method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho;
+        using Scalar scale = (_method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho).ToScalar();
         if (_method.Adaptive)
             w.addcmul_(w.square(), g, scale);
         else
@@ -244,7 +244,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
 
     private static void Scale(Tensor g, double factor)
     {
-        using Scalar scalar = factor;
+        using Scalar scalar = factor.ToScalar();
         g.mul_(scalar);
     }
 
@@ -254,7 +254,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// </summary>
     private static void ScaleChange(Tensor w, Tensor before, double factor)
     {
-        using Scalar scalar = factor;
+        using Scalar scalar = factor.ToScalar();
         w.sub_(before).mul_(scalar).add_(before);
     }
 

@@ -15,7 +15,7 @@ internal sealed class Equalize : ColorOperation
         using var scope = NewDisposeScope();
         long planes = images.shape[0] * images.shape[1], pixels = images.shape[2] * images.shape[3];
         Tensor bytes = (images.reshape(planes, pixels) * Constant.Of(255)).round_().to(int64);
-        Tensor offsets = arange(planes, dtype: int64, device: images.device).unsqueeze(1) * Constant.Of(Values);
+        Tensor offsets = arange(Constant.Of(planes), dtype: int64, device: images.device).unsqueeze(1) * Constant.Of(Values);
         Tensor histogram = (bytes + offsets).flatten().bincount(null, minlength: planes * Values).view(planes, Values);
 
         Tensor ofLargest = histogram.gather(1, bytes.amax([1], keepdim: true));
