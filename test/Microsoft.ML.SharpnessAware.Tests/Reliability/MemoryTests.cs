@@ -23,7 +23,8 @@ public sealed class MemoryTests
 
         Assert.AreEqual(0, tensors, "tensors that are still there");
         Assert.AreEqual(0, transformers, "transformers that are still there");
-        // At first it is the runtime that grows; after some hundred rounds nothing does.
-        Assert.IsLessThan(LongRun.Choose(kilobytesBefore / 2, 16 << 10), kilobytes);
+        // At first it is the runtime that grows; after some hundred rounds nothing does, where models are disposed. TorchSharp's modules that
+        // are only collected leave their native half behind, see NativeModule.
+        Assert.IsLessThan(LongRun.IsOn && dispose ? 16 << 10 : kilobytesBefore / 2, kilobytes);
     }
 }
