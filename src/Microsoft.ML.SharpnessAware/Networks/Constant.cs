@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Numbers in the arithmetic of tensors, kept for ever.</summary>
 /// <remarks>
 /// <c>tensor * 2</c> makes a Scalar that nobody holds while libtorch reads it: a collection at that moment frees it, and the result is wrong
-/// or an error. So a number that recurs is written <c>Constant.Of(2)</c>, and one that does not is held by <c>using Scalar</c>.
+/// or an error. So does <c>add(tensor)</c>, with the 1 that it multiplies by, inside TorchSharp. So a number that recurs is written <c>Constant.Of(2)</c>, and one that does not is held by <c>using Scalar</c>.
 /// </remarks>
 internal static class Constant
 {

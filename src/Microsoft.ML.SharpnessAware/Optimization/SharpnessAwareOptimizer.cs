@@ -255,7 +255,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private static void ScaleChange(Tensor w, Tensor before, double factor)
     {
         using Scalar scalar = factor.ToScalar();
-        w.sub_(before).mul_(scalar).add_(before);
+        w.sub_(before).mul_(scalar).add_(before, Constant.Of(1));
     }
 
     /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>

@@ -19,7 +19,7 @@ internal sealed class AdjustSharpness : ColorOperation
         for (int down = 0; down < 3; down++)
         {
             for (int right = 0; right < 3; right++)
-                sum.add_(Shifted(down, right));
+                sum.add_(Shifted(down, right), Constant.Of(1));
         }
 
         Tensor result = images.clone();
