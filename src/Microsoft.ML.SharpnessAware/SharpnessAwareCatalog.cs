@@ -126,6 +126,24 @@ public static class SharpnessAwareCatalog
     }
 
     /// <summary>
+    /// As <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
+    /// </summary>
+    /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves none.
+    /// </remarks>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="model">The model, of this library or not.</param>
+    /// <param name="inputSchema">The schema of the data that it takes; may be null, as for ML.NET.</param>
+    /// <param name="path">The file, usually with the extension .zip. Folders are created.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void SaveAtomically(this ModelOperationsCatalog catalog, ITransformer model, DataViewSchema? inputSchema, string path)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        AtomicFile.Write(path, file => catalog.Save(model, inputSchema, file));
+    }
+
+    /// <summary>
     /// Measures how well the probabilities of a multiclass model match what happened, whatever trainer made them. One pass over the two
     /// columns.
     /// </summary>

@@ -1,7 +1,11 @@
+using System.Globalization;
 using Microsoft.ML.SharpnessAware.Tests;
 
 // score <model file>: prints the scores that the model gives twenty images.
 // train <checkpoint> <weights file>: trains with that checkpoint and writes the weights, unless it is killed before.
+// live <rounds> <dispose>: trains, scores, predicts, saves and loads that often, disposing of each model or not; prints how many tensors,
+//   kilobytes and transformers there are more, and how many kilobytes there were before.
+// assets <folder>: writes the files that later versions must be able to read.
 try
 {
     switch (args)
@@ -12,8 +16,14 @@ try
         case ["train", string checkpoint, string weights]:
             TrainProgram.Run(checkpoint, weights);
             return 0;
+        case ["live", string rounds, string dispose]:
+            LiveProgram.Run(int.Parse(rounds, CultureInfo.InvariantCulture), bool.Parse(dispose));
+            return 0;
+        case ["assets", string folder]:
+            CompatibilityAssets.Write(folder);
+            return 0;
         default:
-            Console.Error.WriteLine("score <model> | train <checkpoint> <weights>");
+            Console.Error.WriteLine("score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder>");
             return 1;
     }
 }

@@ -2,24 +2,11 @@ using Microsoft.ML;
 
 namespace MLSharpness.Cli;
 
-/// <summary>Model files, written beside their place first, so that a failure leaves an older one as it was.</summary>
+/// <summary>Model files; one that was there before stays until the new one is complete.</summary>
 internal static class ModelFile
 {
-    public static void Save(MLContext mlContext, ITransformer model, DataViewSchema inputSchema, string path)
-    {
-        string target = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        string temporary = target + ".tmp";
-        try
-        {
-            mlContext.Model.Save(model, inputSchema, temporary);
-            File.Move(temporary, target, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
+    public static void Save(MLContext mlContext, ITransformer model, DataViewSchema inputSchema, string path) =>
+        mlContext.Model.SaveAtomically(model, inputSchema, path);
 
     public static ITransformer Load(MLContext mlContext, string path)
     {

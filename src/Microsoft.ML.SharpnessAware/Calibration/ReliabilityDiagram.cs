@@ -60,7 +60,6 @@ public sealed class ReliabilityDiagram
     /// complete.</param>
     /// <param name="title">The heading; "Reliability diagram" by default.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SavePng(string path, string? title = null) => ReliabilityFigure.Create(this, title).SavePng(path);
 
     /// <summary>Saves the diagram as an SVG picture: the same picture as <see cref="SavePng"/> in vectors, with its texts as
@@ -69,7 +68,6 @@ public sealed class ReliabilityDiagram
     /// complete.</param>
     /// <param name="title">The heading; "Reliability diagram" by default.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SaveSvg(string path, string? title = null) => ReliabilityFigure.Create(this, title).SaveSvg(path);
 
     /// <summary>The bins as a table of text with one line for each bin that has rows, in invariant culture.</summary>

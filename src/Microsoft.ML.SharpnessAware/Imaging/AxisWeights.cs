@@ -35,8 +35,8 @@ internal sealed class AxisWeights
 
     public double Length { get; }
 
-    /// <summary>How many source pixels have a weight for a target pixel.</summary>
-    public int Taps => _taps;
+    /// <summary>The first source pixel that has a weight, and the one after the last.</summary>
+    public (int First, int Last) Used => (_starts[0], _starts[^1] + _taps);
 
     /// <summary>The weights of target pixel <paramref name="i"/>, which add up to 1, and the first source pixel they are for.</summary>
     public ReadOnlySpan<float> Of(int i, out int start)

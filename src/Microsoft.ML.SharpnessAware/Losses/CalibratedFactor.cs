@@ -22,6 +22,6 @@ internal static class CalibratedFactor
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor p = ClassificationLoss.TrueClassLogProbability(logits, labels).exp();
-        return scope.MoveToOuter(where(p > 0.5, (1 + p).pow(-gamma), ones_like(p)));
+        return scope.MoveToOuter(where(p > Constant.Of(0.5), (p + Constant.Of(1)).pow(Constant.Of(-gamma)), ones_like(p)));
     }
 }

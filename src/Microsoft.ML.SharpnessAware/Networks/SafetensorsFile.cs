@@ -283,8 +283,7 @@ internal static class SafetensorsFile
 
         if (!isBool)
             return elements;
-        using Scalar one = 1; // TorchSharp does not keep a temporary one alive until torch has read it
-        if (elements.gt(one).any().item<bool>())
+        if (elements.gt(Constant.Of(1)).any().item<bool>())
             throw new InvalidDataException($"Tensor '{entry.Name}' of type BOOL holds bytes other than 0 and 1.");
         return elements.to(ScalarType.Bool);
     }

@@ -18,11 +18,11 @@ internal sealed class AdamWUpdate(BaseOptimizer.AdamW settings, FlatParameters p
     public override void Apply(double learningRate, long step)
     {
         Tensor w = parameters.Weights, g = parameters.Gradient;
-        using Scalar keep = 1 - learningRate * settings.WeightDecay;
-        using Scalar beta1 = settings.Beta1, newPart1 = 1 - settings.Beta1;
-        using Scalar beta2 = settings.Beta2, newPart2 = 1 - settings.Beta2;
-        using Scalar rootOfCorrection2 = Math.Sqrt(1 - Math.Pow(settings.Beta2, step)), epsilon = settings.Epsilon;
-        using Scalar minusStepSize = -learningRate / (1 - Math.Pow(settings.Beta1, step));
+        using Scalar keep = (1 - learningRate * settings.WeightDecay).ToScalar();
+        using Scalar beta1 = settings.Beta1.ToScalar(), newPart1 = (1 - settings.Beta1).ToScalar();
+        using Scalar beta2 = settings.Beta2.ToScalar(), newPart2 = (1 - settings.Beta2).ToScalar();
+        using Scalar rootOfCorrection2 = Math.Sqrt(1 - Math.Pow(settings.Beta2, step)).ToScalar(), epsilon = settings.Epsilon.ToScalar();
+        using Scalar minusStepSize = (-learningRate / (1 - Math.Pow(settings.Beta1, step))).ToScalar();
 
         if (settings.WeightDecay > 0)
             parameters.Decayed(w, settings).mul_(keep);

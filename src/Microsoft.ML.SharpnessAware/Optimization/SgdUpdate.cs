@@ -15,7 +15,8 @@ internal sealed class SgdUpdate(BaseOptimizer.Sgd settings, FlatParameters param
     public override void Apply(double learningRate, long step)
     {
         Tensor w = parameters.Weights, g = parameters.Gradient;
-        using Scalar minusLearningRate = -learningRate, momentum = settings.Momentum, weightDecay = settings.WeightDecay;
+        using Scalar minusLearningRate = (-learningRate).ToScalar(), momentum = settings.Momentum.ToScalar();
+        using Scalar weightDecay = settings.WeightDecay.ToScalar();
 
         if (settings.WeightDecay > 0)
             parameters.Decayed(g, settings).add_(parameters.Decayed(w, settings), weightDecay);
@@ -26,7 +27,7 @@ internal sealed class SgdUpdate(BaseOptimizer.Sgd settings, FlatParameters param
             return;
         }
 
-        _momentum.mul_(momentum).add_(g);
+        _momentum.mul_(momentum).add_(g, Constant.Of(1));
         Tensor direction = settings.Nesterov ? g.add_(_momentum, momentum) : _momentum;
         w.add_(direction, minusLearningRate);
     }

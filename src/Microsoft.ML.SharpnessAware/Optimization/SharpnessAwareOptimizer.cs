@@ -82,6 +82,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         set => field = value is { } norm ? Require.Positive(norm, nameof(MaxGradientNorm)) : null;
     }
 
+    /// <summary>Whether the second pass gets the random numbers of the first. Not needed where passes draw none.</summary>
+    internal bool RepeatsRandomness { get; init; } = true;
+
     /// <summary>Trains on one mini-batch: both passes and the update.</summary>
     /// <param name="logits">
     /// A forward pass of the module on the mini-batch, giving unnormalised scores of shape [batch, classes]. It is called once for each
@@ -145,11 +148,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             }
             else
             {
-                var randomness = new RepeatedRandomness(_parameters.Device);
+                RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
                 (loss, double norm) = Pass(logits, labels, gamma: 0);               // L(w), g = ∇L(w)
                 Tensor[] buffersAfterFirstPass = _buffers.Save();
                 Climb(norm);                                                        // w̃ = w + ρ g/(‖g‖ + ε)
-                (_, double normThere) = randomness.Repeat(() => Pass(logits, labels, _method.Gamma));   // g̃ = ∇L_γ(w̃)
+                (_, double normThere) = randomness is null                          // g̃ = ∇L_γ(w̃)
+                    ? Pass(logits, labels, _method.Gamma)
+                    : randomness.Repeat(() => Pass(logits, labels, _method.Gamma));
                 w.copy_(_savedWeights);
                 _buffers.Restore(buffersAfterFirstPass);
                 if (_method.Renormalize)
@@ -230,7 +235,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private void Climb(double norm)
     {
         Tensor w = _parameters.Weights, g = _parameters.Gradient;
-        using Scalar scale = _method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho;
+        using Scalar scale = (_method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho).ToScalar();
         if (_method.Adaptive)
             w.addcmul_(w.square(), g, scale);
         else
@@ -239,7 +244,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
 
     private static void Scale(Tensor g, double factor)
     {
-        using Scalar scalar = factor;
+        using Scalar scalar = factor.ToScalar();
         g.mul_(scalar);
     }
 
@@ -249,10 +254,11 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// </summary>
     private static void ScaleChange(Tensor w, Tensor before, double factor)
     {
-        using Scalar scalar = factor;
-        w.sub_(before).mul_(scalar).add_(before);
+        using Scalar scalar = factor.ToScalar();
+        w.sub_(before).mul_(scalar).add_(before, Constant.Of(1));
     }
 
     /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
-    private static void Clip(Tensor g, double maximum) => g.mul_((maximum / (g.norm() + 1e-6)).clamp_max(1));
+    private static void Clip(Tensor g, double maximum) =>
+        g.mul_((g.norm() + Constant.Of(1e-6)).reciprocal().mul(Constant.Of(maximum)).clamp_max(Constant.Of(1)));
 }

@@ -156,7 +156,7 @@ internal static class ClassifierFile
 
         try
         {
-            return NetworkArchitecture.Create(architecture, classes, shape);
+            return TorchRandom.Isolated(() => NetworkArchitecture.Create(architecture, classes, shape));
         }
         catch (ArgumentException e)
         {

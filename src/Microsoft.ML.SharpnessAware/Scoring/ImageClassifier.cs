@@ -33,6 +33,9 @@ internal sealed class ImageClassifier : IDisposable
 
     public ImageShape Shape { get; }
 
+    /// <summary>Whether the network goes with this classifier. Not where its layers are another network's.</summary>
+    public bool OwnsNetwork { get; init; } = true;
+
     /// <summary>How images are brought to the shape.</summary>
     public ResizeMode ResizeMode { get; init; }
 
@@ -56,8 +59,11 @@ internal sealed class ImageClassifier : IDisposable
     public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
 
     /// <summary>Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch.</summary>
-    public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities) =>
-        Forward(pixels, logits => nn.functional.softmax(logits / temperature, dim: 1), probabilities);
+    public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
+    {
+        using Scalar divisor = temperature.ToScalar();     // held until libtorch is done with it; see Constant
+        Forward(pixels, logits => nn.functional.softmax(logits / divisor, dim: 1), probabilities);
+    }
 
     private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output)
     {
@@ -73,7 +79,7 @@ internal sealed class ImageClassifier : IDisposable
 
     private void Forward(Tensor pixels, Func<Tensor, Tensor> output, Span<float> destination)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, typeof(SharpnessAwareImageClassificationTransformer));
+        using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
         using var inference = inference_mode();
         using DisposeScope scope = NewDisposeScope();
         Tensor logits = CheckShape(Network.call(Prepare(pixels)), pixels.shape[0]);
@@ -89,12 +95,19 @@ internal sealed class ImageClassifier : IDisposable
                 $"Network '{Architecture}' gave an output of shape [{string.Join(", ", logits.shape)}] for {batch} images; " +
                 $"it must be [{batch}, {NumberOfClasses}].");
 
-    /// <summary>One more owner of this classifier; each disposes it once.</summary>
+    /// <summary>One more owner of this classifier, if only for one pass; each disposes it once.</summary>
+    /// <exception cref="ObjectDisposedException">The last owner has disposed it.</exception>
     public ImageClassifier Share()
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _references) == 0, typeof(SharpnessAwareImageClassificationTransformer));
-        Interlocked.Increment(ref _references);
-        return this;
+        int references = Volatile.Read(ref _references);
+        while (references > 0)
+        {
+            int found = Interlocked.CompareExchange(ref _references, references + 1, references);
+            if (found == references)
+                return this;
+            references = found;
+        }
+        throw new ObjectDisposedException(typeof(SharpnessAwareImageClassificationTransformer).FullName);
     }
 
     /// <summary>Gives up one reference; the last one frees the network.</summary>
@@ -102,7 +115,8 @@ internal sealed class ImageClassifier : IDisposable
     {
         if (Interlocked.Decrement(ref _references) == 0)
         {
-            Network.Dispose();
+            if (OwnsNetwork)
+                NativeModule.DisposeAll(Network);
             Normalization.Dispose();
         }
     }

@@ -21,7 +21,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
 {
     private readonly IHost _host;
     private readonly ClassifierDescription _description;
-    private bool _disposed;
+    private int _disposed;
 
     internal SharpnessAwareImageClassificationTransformer(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description)
     {
@@ -73,7 +73,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// The tensors have torchvision's names for ResNet-18, 34 and 50, timm's for the vision transformers, and those of the module for a
     /// network of your own; batch norm's statistics are among them. The file's metadata tells architecture, input size, normalisation
     /// (pixel_mean and pixel_std, in units of the pixels: 0 to 255 where pixel_type is uint8), temperature and class names. The file
-    /// appears only when it is complete; one that was there is replaced.
+    /// appears only when it is complete; one that was there is replaced. Folders are created.
     /// </remarks>
     /// <param name="path">The file, usually with the extension .safetensors.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -81,7 +81,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfDisposed();
-        WeightsFile.Save(path, Classifier, Temperature, ClassNames);
+        using ImageClassifier held = Classifier.Share();
+        WeightsFile.Save(path, held, Temperature, ClassNames);
     }
 
     /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
@@ -101,14 +102,14 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         return new BatchScoringDataView(this, input);
     }
 
-    /// <summary>Frees the network's native memory, unless another transformer shares it. May be called more than once.</summary>
+    /// <summary>
+    /// Frees the network's native memory, unless another transformer shares it. May be called more than once, and while other threads
+    /// score: what they have begun ends well, and the memory goes with the last of it.
+    /// </summary>
     public void Dispose()
     {
-        if (!_disposed)
-        {
-            _disposed = true;
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
             Classifier.Dispose();
-        }
     }
 
     bool ITransformer.IsRowToRowMapper => true;
@@ -124,7 +125,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         ThrowIfDisposed();
-        ClassifierFile.Save(_host, ctx, Classifier, _description);
+        using ImageClassifier held = Classifier.Share();
+        ClassifierFile.Save(_host, ctx, held, _description);
     }
 
     internal DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input) => ScoreColumns.Create(
@@ -133,5 +135,5 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     internal ImageColumn BindImages(DataViewSchema schema) =>
         ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.ResizeMode);
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

@@ -17,22 +17,9 @@ internal static class WeightsFile
     private const string Temperature = "temperature";
     private const string ClassNames = "class_names";
 
-    /// <summary>Writes beside <paramref name="path"/> and moves there, so that a failure leaves what was there before.</summary>
-    public static void Save(string path, ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames)
-    {
-        string complete = Path.GetFullPath(path), partial = $"{complete}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            using (FileStream stream = File.Create(partial))
-                ModuleWeights.Save(classifier.Network, stream, Metadata(classifier, temperature, classNames));
-            File.Move(partial, complete, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(partial);
-            throw;
-        }
-    }
+    /// <exception cref="IOException">The file cannot be written; what was there before still is.</exception>
+    public static void Save(string path, ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) =>
+        AtomicFile.Write(path, file => ModuleWeights.Save(classifier.Network, file, Metadata(classifier, temperature, classNames)));
 
     /// <summary>The normalisation that the metadata tells; null where it tells none.</summary>
     /// <exception cref="InvalidDataException">It tells one that makes no sense.</exception>

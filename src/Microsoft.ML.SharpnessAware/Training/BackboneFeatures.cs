@@ -47,13 +47,17 @@ internal sealed class BackboneFeatures : IDisposable
         ImageShape shape = trainingFeatures.Shape;
         double[] zeros = new double[shape.Channels], ones = [.. Enumerable.Repeat(1.0, shape.Channels)];
         var headClassifier = new ImageClassifier(classifier.Architecture, new HeadAlone(head.Layer), classifier.Device, shape,
-            trainingFeatures.PixelType, new Normalization(zeros, ones, classifier.Device), classifier.NumberOfClasses);
+            trainingFeatures.PixelType, new Normalization(zeros, ones, classifier.Device), classifier.NumberOfClasses)
+        {
+            OwnsNetwork = false,
+        };
         return new BackboneFeatures(headClassifier, trainingFeatures, validationFeatures);
     }
 
     public void Dispose()
     {
         Classifier.Dispose();
+        NativeModule.Release(Classifier.Network);
         Training.Dispose();
         Validation?.Dispose();
     }
@@ -85,7 +89,5 @@ internal sealed class BackboneFeatures : IDisposable
         }
 
         public override Tensor forward(Tensor features) => features.flatten(1).Then(_head);
-
-        protected override void Dispose(bool disposing) => base.Dispose(disposing: false);
     }
 }

@@ -44,6 +44,7 @@ internal sealed class FineTuning : IDisposable
         _optimizer = new SharpnessAwareOptimizer(_network, _options.Method, _options.EffectiveBaseOptimizer, _options.Loss)
         {
             MaxGradientNorm = _options.MaxGradientNorm,
+            RepeatsRandomness = _options.DrawsRandomNumbers,
         };
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);

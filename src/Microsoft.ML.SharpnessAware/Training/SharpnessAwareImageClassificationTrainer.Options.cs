@@ -214,6 +214,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Whether the features of an image are the same all along, so that they are computed once.</summary>
         internal bool FeaturesNeverChange => FreezeBackbone && Augmentation == Augmentation.None;
 
+        /// <summary>Whether a pass may draw random numbers: no network or loss of this library does, one's own may (dropout).</summary>
+        internal bool DrawsRandomNumbers =>
+            !NetworkArchitecture.IsBuiltIn(Arch) || Loss.GetType().Assembly != typeof(ClassificationLoss).Assembly;
+
         internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { ResizeMode = ResizeMode };
 
         /// <summary>The settings that the weights depend on.</summary>

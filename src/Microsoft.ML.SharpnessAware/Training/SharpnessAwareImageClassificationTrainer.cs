@@ -83,7 +83,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using IChannel channel = _host.Start("Training");
         Device device = ComputeDevice.Choose(_host, _options.Device);
         int seed = ChooseSeed(channel);
-        using InitialWeights? initialWeights = ReadInitialWeights(seed);
+        using InitialWeights? initialWeights = InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
 
         (ImageDataset training, ImageDataset? validation) = LoadImages(input, labelValues, seed, channel);
@@ -91,8 +91,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using ImageDataset? validationImages = validation;
 
         using Normalization statistics = ChooseNormalization(training, initialWeights, channel);
-        using var randomState = new TorchRandomState(seed);
-        nn.Module<Tensor, Tensor> network = CreateNetwork(training, initialWeights, channel).to(device);
+        using var random = new TorchRandom(seed, device);
+        nn.Module<Tensor, Tensor> network = random.Draw(() => CreateNetwork(training, initialWeights, channel)).to(device);
         var classifier = new ImageClassifier(
             _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
         {
@@ -101,7 +101,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         try
         {
             TrainingCheckpoint? checkpoint = OpenCheckpoint(training, validation, seed, channel);
-            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, labelValues, checkpoint, channel);
+            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, random, labelValues, checkpoint, channel);
             return new SharpnessAwareImageClassificationTransformer(_host, classifier, Describe(labelValues, temperature, history));
         }
         catch
@@ -131,7 +131,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 
     /// <summary>Trains the network and fits the temperature; on features where those of an image never change.</summary>
     private (IReadOnlyList<EpochMetrics> History, double Temperature) Train(ImageClassifier classifier, ImageDataset training,
-        ImageDataset? validation, int seed, LabelValues? labelValues, TrainingCheckpoint? checkpoint, IChannel channel)
+        ImageDataset? validation, int seed, TorchRandom random, LabelValues? labelValues, TrainingCheckpoint? checkpoint, IChannel channel)
     {
         if (!_options.FeaturesNeverChange)
             return Run(_options, classifier, training, validation);
@@ -148,7 +148,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             if (checkpoint is not null)
                 checkpoint.ToModel = history =>
                     ClassifierFile.ToBytes(_host, classifier, Describe(labelValues, FitTemperature(trained, held, channel), history));
-            IReadOnlyList<EpochMetrics> history = new TrainingLoop(_host, channel, options, trained, rows, held, seed, checkpoint).Run();
+            IReadOnlyList<EpochMetrics> history = new TrainingLoop(_host, channel, options, trained, rows, held, seed, random, checkpoint).Run();
             return (history, FitTemperature(trained, held, channel));
         }
     }
@@ -180,13 +180,6 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     private Normalization ChooseNormalization(ImageDataset training, InitialWeights? initialWeights, IChannel channel) =>
         (_options.Normalization == PixelNormalization.FromData ? initialWeights?.NormalizationFor(training, channel) : null)
         ?? _options.Normalization.For(training);
-
-    private InitialWeights? ReadInitialWeights(int seed)
-    {
-        // Loading a model makes a network, and that draws random numbers.
-        using var randomState = new TorchRandomState(seed);
-        return InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
-    }
 
     private nn.Module<Tensor, Tensor> CreateNetwork(ImageDataset training, InitialWeights? initialWeights, IChannel channel)
     {

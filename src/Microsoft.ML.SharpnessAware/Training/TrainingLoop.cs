@@ -14,6 +14,7 @@ internal sealed class TrainingLoop(
     ImageDataset training,
     ImageDataset? validation,
     int seed,
+    TorchRandom random,
     TrainingCheckpoint? checkpoint = null)
 {
     private readonly BatchOrder _order = new(training.Count, options.BatchSize, seed);
@@ -30,7 +31,7 @@ internal sealed class TrainingLoop(
         using var tuning = new FineTuning(options, classifier);
         using var best = new BestWeights(classifier.Network, options.EarlyStoppingCriteria, validation is not null);
         using IProgressChannel progress = StartProgress();
-        var state = new TrainingState(_progress, classifier.Network, tuning, best);
+        var state = new TrainingState(_progress, classifier.Network, tuning, best, random);
         using var retry = new DivergenceRetry(options.OnDivergence, state, _progress, channel);
         if (checkpoint?.Restore(state) == true)
         {
@@ -107,8 +108,11 @@ internal sealed class TrainingLoop(
                 AugmentedBatch batch = _augmenter.Apply(training.Batch(index), rows.Span, epoch, classifier.Device);
                 Tensor images = classifier.Prepare(batch.Pixels);
                 Tensor labels = training.Labels.index_select(0, index).to(classifier.Device);
-                Func<Tensor> logits = tuning.Logits(images);
-                double loss = Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, batch.Share, epoch);
+                double loss = Draw(() =>
+                {
+                    Func<Tensor> logits = tuning.Logits(images);
+                    return Step(optimizer, () => classifier.CheckShape(logits(), rows.Length), labels, batch.Share, epoch);
+                });
                 _progress.StepDone(loss, rows.Length);
             }
 
@@ -116,6 +120,12 @@ internal sealed class TrainingLoop(
                 checkpoint?.Save(state);
         }
     }
+
+    /// <summary>
+    /// Runs what may draw random numbers. Where it cannot, trainings on several threads do not wait for each other, and the application's
+    /// random state is not touched.
+    /// </summary>
+    private T Draw<T>(Func<T> compute) => options.DrawsRandomNumbers ? random.Draw(compute) : compute();
 
     private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, Tensor? share, int epoch)
     {
@@ -149,7 +159,7 @@ internal sealed class TrainingLoop(
         if (validation is null)
             return null;
         classifier.Network.eval();
-        return CalibrationMetrics.Compute(classifier.Probabilities(validation), validation.LabelArray(), classifier.NumberOfClasses);
+        return CalibrationMetrics.Compute(Draw(() => classifier.Probabilities(validation)), validation.LabelArray(), classifier.NumberOfClasses);
     }
 
     private IProgressChannel StartProgress()

@@ -71,41 +71,27 @@ public sealed class CheckpointFuzzTests
     [TestMethod]
     public void OnlyStatesThatTorchGaveAreSet()
     {
-        using Tensor before = random.get_rng_state();
-        try
+        using var random = new TorchRandom(seed: 3);
+        for (int draws = 0; draws < 1300; draws++)
         {
-            random.manual_seed(3);
-            for (int draws = 0; draws < 1300; draws++)
-            {
-                byte[] state = State();
-                TorchRandomState.Set(state);
-                CollectionAssert.AreEqual(state, State());
-                rand(1).Dispose();
-            }
-
-            byte[] valid = State();
-            Refused(valid[..^1]);
-            Refused([.. valid, 0]);
-            Refused([]);
-            foreach ((int at, int value) in new[] { (8, 0), (8, -1), (8, 625), (8, 624), (12, 0), (16, 624), (16, 625), (16, -1), (20, 1) })
-            {
-                byte[] damaged = [.. valid];
-                BinaryPrimitives.WriteInt32LittleEndian(damaged.AsSpan(at), value);
-                Refused(damaged);
-            }
-        }
-        finally
-        {
-            random.set_rng_state(before);
+            byte[] state = random.State;
+            random.State = state;
+            CollectionAssert.AreEqual(state, random.State);
+            random.Draw(() => rand(1)).Dispose();
         }
 
-        static byte[] State()
+        byte[] valid = random.State;
+        Refused(valid[..^1]);
+        Refused([.. valid, 0]);
+        Refused([]);
+        foreach ((int at, int value) in new[] { (8, 0), (8, -1), (8, 625), (8, 624), (12, 0), (16, 624), (16, 625), (16, -1), (20, 1) })
         {
-            using Tensor state = random.get_rng_state();
-            return state.data<byte>().ToArray();
+            byte[] damaged = [.. valid];
+            BinaryPrimitives.WriteInt32LittleEndian(damaged.AsSpan(at), value);
+            Refused(damaged);
         }
 
-        static void Refused(byte[] state) => Assert.ThrowsExactly<InvalidDataException>(() => TorchRandomState.Set(state));
+        void Refused(byte[] state) => Assert.ThrowsExactly<InvalidDataException>(() => random.State = state);
     }
 
     // Numbers that are not finite are found at the first step, as in any training; a checkpoint without a model is said to be one.

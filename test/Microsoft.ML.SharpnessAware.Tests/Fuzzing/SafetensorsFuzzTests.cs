@@ -18,8 +18,8 @@ public sealed class SafetensorsFuzzTests
     public static void Write(TestContext _)
     {
         using DisposeScope scope = NewDisposeScope();
-        using var seeded = new TorchRandomState(1); // the same files each time
-        using var network = NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, Input);
+        using var random = new TorchRandom(seed: 1); // the same files each time
+        using var network = random.Draw(() => NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, Input));
         var metadata = new Dictionary<string, string>
         {
             ["format"] = "pt", ["pixel_type"] = "uint8", ["pixel_mean"] = "127.5", ["pixel_std"] = "64",

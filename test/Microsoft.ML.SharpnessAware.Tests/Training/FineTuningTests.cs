@@ -264,10 +264,10 @@ public sealed class FineTuningTests
 
     private void Run(SharpnessAwareImageClassificationTrainer.Options options, Setting setting)
     {
-        random.manual_seed(Seed);
+        using var random = new TorchRandom(Seed);
         IHost host = ((IHostEnvironment)_mlContext).Register("test");
         using IChannel channel = host.Start("test");
-        new TrainingLoop(host, channel, options, setting.Classifier, setting.Images, validation: null, Seed).Run();
+        new TrainingLoop(host, channel, options, setting.Classifier, setting.Images, validation: null, Seed, random).Run();
     }
 
     private Dictionary<string, float[]> Initial()

@@ -75,14 +75,12 @@ public sealed class CalibrationFigure
     /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
     /// complete.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SavePng(string path) => _figure.SavePng(path);
 
     /// <summary>Saves the figure as SVG, with its texts as text.</summary>
     /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
     /// complete.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SaveSvg(string path) => _figure.SaveSvg(path);
 
     internal void WriteSvg(Stream stream) => _figure.WriteSvg(stream);

@@ -27,7 +27,13 @@ internal sealed record Figure(double Width, double Height, params IReadOnlyList<
         AtomicFile.Write(path, png.SaveTo);
     }
 
-    public void SaveSvg(string path) => AtomicFile.Write(path, WriteSvg);
+    public void SaveSvg(string path)
+    {
+        // In memory first: where a file fails, OxyPlot's writer hides the reason behind an exception of its own.
+        using var svg = new MemoryStream();
+        WriteSvg(svg);
+        AtomicFile.Write(path, file => file.Write(svg.GetBuffer().AsSpan(0, (int)svg.Length)));
+    }
 
     public void WriteSvg(Stream stream)
     {

@@ -110,7 +110,6 @@ public sealed class CalibrationReport
     /// complete.</param>
     /// <exception cref="InvalidOperationException">No model was added.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file must not be written.</exception>
     public void SaveHtml(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

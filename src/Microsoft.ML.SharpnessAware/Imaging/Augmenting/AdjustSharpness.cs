@@ -15,15 +15,15 @@ internal sealed class AdjustSharpness : ColorOperation
             return images;
         using var scope = NewDisposeScope();
         Tensor centre = Shifted(1, 1);
-        Tensor sum = centre * 4;
+        Tensor sum = centre * Constant.Of(4);
         for (int down = 0; down < 3; down++)
         {
             for (int right = 0; right < 3; right++)
-                sum.add_(Shifted(down, right));
+                sum.add_(Shifted(down, right), Constant.Of(1));
         }
 
         Tensor result = images.clone();
-        result.narrow(2, 1, height).narrow(3, 1, width).copy_(Blend(centre, sum / 13, strength));
+        result.narrow(2, 1, height).narrow(3, 1, width).copy_(Blend(centre, sum / Constant.Of(13), strength));
         return scope.MoveToOuter(result);
 
         Tensor Shifted(int down, int right) => images.narrow(2, down, height).narrow(3, right, width);

@@ -20,7 +20,7 @@ internal static class AffineWarp
         double aspect = (double)height / width;
         Tensor sourceX = Linear(x, y, map => (map.XX, map.XY * aspect, 2 * map.X0 / width));
         Tensor sourceY = Linear(x, y, map => (map.YX / aspect, map.YY, 2 * map.Y0 / height));
-        Tensor inside = (sourceX.abs() <= 1) & (sourceY.abs() <= 1);
+        Tensor inside = (sourceX.abs() <= Constant.Of(1)) & (sourceY.abs() <= Constant.Of(1));
 
         // With the padding "zeros" an enlarged crop would fade to black over the outermost half pixel.
         Tensor sampled = grid_sample(

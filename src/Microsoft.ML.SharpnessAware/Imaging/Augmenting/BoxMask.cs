@@ -9,8 +9,8 @@ internal static class BoxMask
     public static Tensor Of(IReadOnlyList<PixelBox> boxes, Tensor images)
     {
         using var scope = NewDisposeScope();
-        Tensor x = arange(images.shape[3], dtype: int64, device: images.device).view(1, 1, 1, -1);
-        Tensor y = arange(images.shape[2], dtype: int64, device: images.device).view(1, 1, -1, 1);
+        Tensor x = arange(Constant.Of(images.shape[3]), dtype: int64, device: images.device).view(1, 1, 1, -1);
+        Tensor y = arange(Constant.Of(images.shape[2]), dtype: int64, device: images.device).view(1, 1, -1, 1);
         return scope.MoveToOuter(
             (x >= Edge(box => box.Left)) & (x < Edge(box => box.Right)) & (y >= Edge(box => box.Top)) & (y < Edge(box => box.Bottom)));
 

@@ -39,9 +39,9 @@ internal abstract class ColorOperation
         using var scope = NewDisposeScope();
         int channels = (int)images.shape[1];
         float[] weights = channels == 3 ? [0.299f, 0.587f, 0.114f] : [.. Enumerable.Repeat(1f / channels, channels)];
-        Tensor sum = images.narrow(1, 0, 1) * weights[0];
+        Tensor sum = images.narrow(1, 0, 1) * Constant.Of(weights[0]);
         for (int channel = 1; channel < channels; channel++)
-            sum = sum + (images.narrow(1, channel, 1) * weights[channel]);
+            sum = sum + (images.narrow(1, channel, 1) * Constant.Of(weights[channel]));
         return scope.MoveToOuter(sum);
     }
 
@@ -49,6 +49,6 @@ internal abstract class ColorOperation
     protected static Tensor Blend(Tensor images, Tensor other, Tensor strength)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(((images * strength) + (other * (1 - strength))).clamp_(0, 1));
+        return scope.MoveToOuter(((images * strength) + (other * (Constant.Of(1) - strength))).clamp_(Constant.Of(0), Constant.Of(1)));
     }
 }

@@ -44,7 +44,7 @@ internal static class ContactSheet
 
     /// <summary>Images of bytes for pixels whose value of white is given.</summary>
     public static Tensor ToBytes(Tensor pixels, double white) =>
-        pixels.dtype == ScalarType.Byte ? pixels : (pixels * (float)(255 / white)).round_().clamp_(0, 255).to_type(ScalarType.Byte);
+        pixels.dtype == ScalarType.Byte ? pixels : (pixels * Constant.Of(255 / white)).round_().clamp_(Constant.Of(0), Constant.Of(255)).to_type(ScalarType.Byte);
 
     /// <summary>
     /// Saves a PNG file of columns, each a tensor of bytes [n, C, H, W]. Small images are enlarged by a whole number, pixel by pixel. Wider
@@ -72,7 +72,7 @@ internal static class ContactSheet
 
         canvas.Flush();
         using SKData png = sheet.Encode(SKEncodedImageFormat.Png, 100);
-        File.WriteAllBytes(path, png.Span);
+        AtomicFile.Write(path, png.SaveTo);
     }
 
     private static SKBitmap Draw(Tensor image)

@@ -20,7 +20,7 @@ internal static class StepRunner
 
         Tensor images = pixels.to_type(float32, copy: true);
         if (turns > 0)
-            images.div_((float)white);
+            images.div_(Constant.Of(white));
         for (int turn = 0; turn < turns; turn++)
         {
             int[] active = [.. Rows(steps, one => one.Colors.Count > turn)];
@@ -34,7 +34,7 @@ internal static class StepRunner
         }
 
         if (turns > 0)
-            images.mul_((float)white);
+            images.mul_(Constant.Of(white));
         return scope.MoveToOuter(Warp(images, [.. steps.Select((one, row) => (row, one.Last))]));
     }
 

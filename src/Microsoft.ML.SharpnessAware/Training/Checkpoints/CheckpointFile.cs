@@ -22,49 +22,34 @@ internal sealed class CheckpointFile
 
     private readonly string _path;
     private readonly string _previous;
-    private readonly string _temporary;
 
     public CheckpointFile(string path)
     {
         _path = Path.GetFullPath(path);
         _previous = _path + ".previous";
-        _temporary = _path + ".tmp";
     }
 
     /// <summary>Writes a checkpoint.</summary>
     /// <exception cref="IOException">It cannot be written; the checkpoints before it are still there.</exception>
-    public void Write(Action<BinaryWriter> write)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-        try
+    public void Write(Action<BinaryWriter> write) => AtomicFile.Write(
+        _path,
+        file =>
         {
-            using (FileStream file = new(_temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+            using (var writer = new BinaryWriter(file, Encoding.UTF8, leaveOpen: true))
             {
-                using (var writer = new BinaryWriter(file, Encoding.UTF8, leaveOpen: true))
-                {
-                    writer.Write(Signature);
-                    writer.Write(Version);
-                    writer.Write(new byte[SHA256.HashSizeInBytes]);
-                    write(writer);
-                }
-
-                file.Position = HeaderLength;
-                byte[] hash = SHA256.HashData(file);
-                file.Position = HeaderLength - hash.Length;
-                file.Write(hash);
-                file.Flush(flushToDisk: true);
+                writer.Write(Signature);
+                writer.Write(Version);
+                writer.Write(new byte[SHA256.HashSizeInBytes]);
+                write(writer);
             }
-        }
-        catch
-        {
-            File.Delete(_temporary);
-            throw;
-        }
 
-        if (File.Exists(_path))
-            File.Move(_path, _previous, overwrite: true);
-        File.Move(_temporary, _path);
-    }
+            file.Position = HeaderLength;
+            byte[] hash = SHA256.HashData(file);
+            file.Position = HeaderLength - hash.Length;
+            file.Write(hash);
+        },
+        temporary: _path + ".tmp",
+        _previous);
 
     /// <summary>Reads the latest checkpoint that is complete.</summary>
     /// <param name="read">Reads the state. Its <see cref="IOException"/> (an early end, a text of negative length) and

@@ -7,8 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// early stopping has seen, and the state of torch's random numbers (dropout). The order of the images and their augmentation are drawn
 /// from the seed and the epoch, and need no state.
 /// </summary>
-/// <remarks>Of a GPU's generator no state is to be had, so networks with dropout continue there with other random numbers.</remarks>
-internal sealed class TrainingState(TrainingProgress progress, nn.Module network, FineTuning tuning, BestWeights best)
+internal sealed class TrainingState(TrainingProgress progress, nn.Module network, FineTuning tuning, BestWeights best, TorchRandom random)
 {
     // *** Binary format ***
     // progress: counters and history
@@ -29,8 +28,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
         }
 
         best.Write(writer);
-        using Tensor randomState = random.get_rng_state();
-        writer.WriteBytes(randomState.data<byte>().ToArray());
+        writer.WriteBytes(random.State);
     }
 
     /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not go on.</exception>
@@ -43,6 +41,6 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
         using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
             ModuleWeights.Load(network, weights);
         best.Read(reader);
-        TorchRandomState.Set(reader.ReadBytesWithLength());
+        random.State = reader.ReadBytesWithLength();
     }
 }

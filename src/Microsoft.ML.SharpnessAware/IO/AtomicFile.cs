@@ -1,0 +1,52 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Files that are either complete or not there, whatever happens while they are written.</summary>
+internal static class AtomicFile
+{
+    /// <summary>
+    /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are created.
+    /// </summary>
+    /// <param name="path">The target.</param>
+    /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
+    /// <param name="temporary">The name to write under; null makes one that nobody else has. A fixed name leaves one file at most where the
+    /// process is killed again and again, and keeps a second writer out.</param>
+    /// <param name="previous">The name that the file that was there gets; null deletes it.</param>
+    /// <exception cref="IOException">The file cannot be written: no permission, no space, or in use. The message names the target.</exception>
+    public static void Write(string path, Action<FileStream> write, string? temporary = null, string? previous = null)
+    {
+        string target = Path.GetFullPath(path);
+        try
+        {
+            string folder = Path.GetDirectoryName(target) ?? target;
+            Directory.CreateDirectory(folder);
+            temporary ??= Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
+            // Opened outside of WriteAndRename's try, so that a file that is another writer's is not deleted.
+            WriteAndRename(new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None), write, target, previous);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"'{target}' cannot be written, and what was there before is unchanged. {e.Message}", e);
+        }
+    }
+
+    private static void WriteAndRename(FileStream file, Action<FileStream> write, string target, string? previous)
+    {
+        try
+        {
+            using (file)
+            {
+                write(file);
+                file.Flush(flushToDisk: true);
+            }
+
+            if (previous is not null && File.Exists(target))
+                File.Move(target, previous, overwrite: true);
+            File.Move(file.Name, target, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(file.Name);
+            throw;
+        }
+    }
+}
