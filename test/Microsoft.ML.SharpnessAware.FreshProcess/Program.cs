@@ -2,6 +2,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 
 // score <model file>: prints the scores that the model gives twenty images.
 // train <checkpoint> <weights file>: trains with that checkpoint and writes the weights, unless it is killed before.
+// memory <workspace folder or ->: trains on many pixels and prints by how much memory grew.
 try
 {
     switch (args)
@@ -12,8 +13,11 @@ try
         case ["train", string checkpoint, string weights]:
             TrainProgram.Run(checkpoint, weights);
             return 0;
+        case ["memory", string workspace]:
+            MemoryProgram.Run(workspace);
+            return 0;
         default:
-            Console.Error.WriteLine("score <model> | train <checkpoint> <weights>");
+            Console.Error.WriteLine("score <model> | train <checkpoint> <weights> | memory <workspace>");
             return 1;
     }
 }

@@ -58,7 +58,7 @@ internal sealed record CacheTrailer
             file.Position = start;
             using var block = new BinaryReader(new MemoryStream(CheckedBlock.Read(reader, "trailer")));
             CacheTrailer trailer = ReadBlock(block);
-            return checked(trailer.Count * trailer.ImageBytes) == start ? trailer : null;
+            return checked(trailer.Count * trailer.ImageBytes) == start && file.Position == file.Length - EndLength ? trailer : null;
         }
         catch (Exception exception) when (exception is FormatException or EndOfStreamException or OverflowException)
         {
