@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 internal static class MemoryProgram
 {
-    /// <summary>Images of 3 × 256 × 256 bytes, 236 MB of them once decoded.</summary>
-    private const int Count = 1200, Side = 256;
+    /// <summary>Images of 3 × 128 × 128 bytes, 236 MB of them once decoded.</summary>
+    private const int Count = 4800, Side = 128;
 
     private static readonly byte[][] _files = [.. Enumerable.Range(0, 8).Select(Jpeg)];
 
@@ -21,7 +21,7 @@ internal static class MemoryProgram
         set_num_threads(1);
         NetworkArchitecture.Register(nameof(PooledPixels), classes => new PooledPixels(classes));
         string? folder = workspace == "-" ? null : workspace;
-        Train(16, folder is null ? null : Path.Combine(folder, "first")); // so that code and buffers of the libraries are there
+        Train(48, folder is null ? null : Path.Combine(folder, "first")); // so that code and buffers of the libraries are there
 
         long before = AnonymousBytes(), most = before;
         using var stop = new CancellationTokenSource();
