@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 internal static class MemoryProgram
 {
-    /// <summary>Images of 3 × 128 × 128 bytes, 236 MB of them once decoded.</summary>
-    private const int Count = 4800, Side = 128;
+    /// <summary>Images of 3 × 64 × 64 bytes, 98 MB of them once decoded.</summary>
+    private const int Count = 8000, Side = 64;
 
     private static readonly byte[][] _files = [.. Enumerable.Range(0, 8).Select(Jpeg)];
 
@@ -43,7 +43,7 @@ internal static class MemoryProgram
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
         options.Arch = nameof(PooledPixels);
         options.Epoch = 1;
-        options.BatchSize = 8;
+        options.BatchSize = 32;
         options.Method = SharpnessAwareMethod.Standard;
         options.ImageWidth = options.ImageHeight = Side;
         options.WorkspacePath = folder;

@@ -62,6 +62,10 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
 
     public override void Dispose()
     {
+        _content.Dispose();
+        _checksum.Dispose();
+        if (_temporary is null)
+            return;
         try
         {
             _file?.Dispose();
@@ -71,9 +75,13 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
             // Where the disk is full, what the stream still holds cannot be written; it is not wanted any more either.
         }
 
-        if (_temporary is not null)
+        try
+        {
             File.Delete(_temporary);
-        _content.Dispose();
-        _checksum.Dispose();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The error that led here says more than this one; what is left is taken away when the next file is written.
+        }
     }
 }

@@ -57,6 +57,23 @@ public sealed class PixelCacheTests
     }
 
     [TestMethod]
+    public void EachImageIsReadOnceWhetherTheCacheIsWrittenOrUsed()
+    {
+        int reads = 0;
+        IDataView files = Images(4);
+        IDataView counted = Context.Transforms.CustomMapping<FileRow, Mapped>((source, target) =>
+        {
+            Interlocked.Increment(ref reads);
+            target.Copy = source.Image;
+        }, null).Fit(files).Transform(files);
+        for (int run = 1; run <= 3; run++)
+        {
+            ImageDataset.Load(counted, "Copy", "Label", new(2, 2), cache: Cache()).Dispose();
+            Assert.AreEqual(4 * run, reads);
+        }
+    }
+
+    [TestMethod]
     public void AFileThatIsWholeButNotOfThisContentAndTheseSettingsIsNotUsed()
     {
         IDataView data = Images(4);
@@ -121,6 +138,18 @@ public sealed class PixelCacheTests
         }
 
         Assert.IsTrue(_log.TrueForAll(message => message.Contains(New)));
+    }
+
+    [TestMethod]
+    public void BytesThatMoveFromOneRowToTheNextMakeANewFile()
+    {
+        foreach (string[] bad in new string[][] { ["no image", " at all"], ["no image at", " all"] })
+        {
+            byte[][] files = [Grey(1), .. bad.Select(System.Text.Encoding.UTF8.GetBytes)];
+            Load(Files(files), badImages: new BadImages(OnBadImage.Skip)).Dispose();
+        }
+
+        Assert.HasCount(2, _folder.FileNames());
     }
 
     [TestMethod]
@@ -396,6 +425,11 @@ public sealed class PixelCacheTests
         StringAssert.Contains(_log[0], Damaged);
         StringAssert.Contains(_log[1], New);
         CollectionAssert.AreEqual(whole, File.ReadAllBytes(path));
+    }
+
+    private sealed class Mapped
+    {
+        public byte[]? Copy { get; set; }
     }
 
     private sealed class MLImageHolder(SKColor color) : IDisposable
