@@ -12,29 +12,34 @@ internal static class MemoryProgram
     private static readonly byte[][] _files = [.. Enumerable.Range(0, 8).Select(Jpeg)];
 
     /// <summary>
-    /// Trains an epoch on far more pixels than the process should hold, with the cache in that folder or ("-") without one. Prints by how
-    /// many bytes the process' anonymous memory grew at most, and the bytes of the decoded pixels. (Pages of a mapped file are not anonymous:
-    /// the system drops them whenever it needs the room.)
+    /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now, and
+    /// without. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous memory grew at most each time. (Pages of a
+    /// mapped file are not anonymous: the system drops them whenever it needs the room.)
     /// </summary>
     public static void Run(string workspace)
     {
         set_num_threads(1);
         NetworkArchitecture.Register(nameof(PooledPixels), classes => new PooledPixels(classes));
-        string? folder = workspace == "-" ? null : workspace;
-        Train(48, folder is null ? null : Path.Combine(folder, "first")); // so that code and buffers of the libraries are there
+        Train(48, Path.Combine(workspace, "first")); // so that code and buffers of the libraries are there
+        Console.WriteLine((long)Count * 3 * Side * Side);
+        foreach (string? folder in new[] { workspace, workspace, null })
+            Console.WriteLine(Growth(() => Train(Count, folder)));
+    }
 
+    private static long Growth(Action action)
+    {
         long before = AnonymousBytes(), most = before;
         using var stop = new CancellationTokenSource();
         var watch = new Thread(() =>
         {
-            while (!stop.Token.WaitHandle.WaitOne(1))
+            while (!stop.Token.WaitHandle.WaitOne(2))
                 most = Math.Max(most, AnonymousBytes());
         });
         watch.Start();
-        Train(Count, folder);
+        action();
         stop.Cancel();
         watch.Join();
-        Console.WriteLine($"{most - before} {(long)Count * 3 * Side * Side}");
+        return most - before;
     }
 
     private static void Train(int count, string? folder)

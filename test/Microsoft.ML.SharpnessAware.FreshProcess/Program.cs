@@ -2,7 +2,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 
 // score <model file>: prints the scores that the model gives twenty images.
 // train <checkpoint> <weights file>: trains with that checkpoint and writes the weights, unless it is killed before.
-// memory <workspace folder or ->: trains on many pixels and prints by how much memory grew.
+// memory <workspace folder>: trains on many pixels, with and without the cache, and prints by how much memory grew.
 try
 {
     switch (args)
