@@ -52,12 +52,14 @@ internal static class MemoryProgram
         options.Method = SharpnessAwareMethod.Standard;
         options.ImageWidth = options.ImageHeight = Side;
         options.WorkspacePath = folder;
-        IDataView data = Fitted.View(mlContext, Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = _files[i % 8] }));
+        IDataView data = Fitted.View(mlContext,
+            Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = _files[i % 8] }));
         mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data).Dispose();
     }
 
     private static long AnonymousBytes() =>
-        1024 * long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Split(' ')[^2]);
+        1024 * long.Parse(File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Split(' ')[^2]);
 
     private static byte[] Jpeg(int number)
     {

@@ -57,7 +57,12 @@ internal sealed class ImageDataset : IDisposable
     {
         ImageColumn images = ImageColumn.Bind(data.Schema, featureColumn, request);
         LabelColumn labels = LabelColumn.Bind(data.Schema, labelColumn);
-        return new ImageDatasetLoader(data, images, labels, badImages ?? new BadImages()) { Cache = cache, CheckCancelled = checkCancelled }.Load();
+        var loader = new ImageDatasetLoader(data, images, labels, badImages ?? new BadImages())
+        {
+            Cache = cache,
+            CheckCancelled = checkCancelled,
+        };
+        return loader.Load();
     }
 
     /// <summary>

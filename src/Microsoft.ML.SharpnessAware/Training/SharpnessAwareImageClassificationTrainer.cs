@@ -215,7 +215,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     private (ImageDataset Training, ImageDataset? Validation) LoadImages(IDataView input, LabelValues? labelValues, int seed, IChannel channel)
     {
         ImageDataset all = ImageDataset.Load(
-            input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel), Cache(channel));
+            input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel),
+            Cache(channel));
         try
         {
             CheckClasses(all, labelValues, channel);

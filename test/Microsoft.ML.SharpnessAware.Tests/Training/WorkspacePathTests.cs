@@ -24,7 +24,8 @@ public sealed class WorkspacePathTests
         CountingNetwork.Register();
         var mlContext = new MLContext(seed: 5);
         IDataView data = kind == "floats" ? Fitted.View(mlContext, Shapes.Floats(40)) : Fitted.View(mlContext, Shapes.Encoded(40));
-        byte[] expected = Train("memory", null), written = Train("written", _folder.File("cache")), again = Train("again", _folder.File("cache"));
+        byte[] expected = Train("memory", null), written = Train("written", _folder.File("cache"));
+        byte[] again = Train("again", _folder.File("cache"));
         CollectionAssert.AreEqual(expected, written);
         CollectionAssert.AreEqual(expected, again);
         Assert.HasCount(kind == "validation set" ? 2 : 1, Directory.GetFiles(_folder.File("cache")));
@@ -58,7 +59,8 @@ public sealed class WorkspacePathTests
         {
             log.Clear();
             Fitted.Model(mlContext, data, options => (options.WorkspacePath, options.Epoch) = (_folder.Path, 1)).Dispose();
-            Assert.AreEqual(1, log.Count(message => message.StartsWith($"{ChannelMessageKind.Info}: The pixels of {expected}", StringComparison.Ordinal)));
+            string start = $"{ChannelMessageKind.Info}: The pixels of {expected}";
+            Assert.AreEqual(1, log.Count(message => message.StartsWith(start, StringComparison.Ordinal)));
         }
 
         ImageCache.Delete(_folder.Path);
@@ -91,7 +93,8 @@ public sealed class WorkspacePathTests
         var mlContext = new MLContext(seed: 5);
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(30));
         string below = Path.Combine(_folder.File("file"), "cache");
-        string message = Assert.ThrowsExactly<IOException>(() => Fitted.Model(mlContext, data, options => options.WorkspacePath = below)).Message;
+        string message = Assert.ThrowsExactly<IOException>(
+            () => Fitted.Model(mlContext, data, options => options.WorkspacePath = below)).Message;
         StringAssert.StartsWith(message, $"The images cannot be cached in the folder '{below}' (WorkspacePath): ");
     }
 
@@ -111,9 +114,11 @@ public sealed class WorkspacePathTests
     {
         // With that threshold glibc gives freed tensors back at once, so that what is measured is what was in use.
         (int exitCode, string output, string error) = FreshProcess.Run(FreshProcess.Folder, ["memory", _folder.Path],
-            ("DOTNET_GCHeapHardLimit", "0x4000000"), ("MALLOC_MMAP_THRESHOLD_", "1000000"), ("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"));
+            ("DOTNET_GCHeapHardLimit", "0x4000000"), ("MALLOC_MMAP_THRESHOLD_", "1000000"),
+            ("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1"));
         Assert.AreEqual(0, exitCode, error);
-        long[] bytes = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => long.Parse(line, CultureInfo.InvariantCulture))];
+        long[] bytes = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => long.Parse(line, CultureInfo.InvariantCulture))];
         (long pixels, long written, long again, long memory) = (bytes[0], bytes[1], bytes[2], bytes[3]);
         TestContext.WriteLine($"{pixels} bytes of pixels; growth with the cache written {written}, used again {again}, without {memory}.");
         Assert.IsLessThan(pixels / 2, written);

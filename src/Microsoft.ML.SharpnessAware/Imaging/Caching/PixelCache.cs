@@ -20,7 +20,8 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     private readonly string _folder = Path.GetFullPath(folder);
 
     /// <summary>Opens a temporary file; tests put in a disk that is full.</summary>
-    internal Func<string, Stream> OpenTemporary { get; init; } = static path => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+    internal Func<string, Stream> OpenTemporary { get; init; } =
+        static path => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
 
     /// <summary>All settings that the pixels depend on, as text.</summary>
     public static string Settings(ImageColumn images) =>

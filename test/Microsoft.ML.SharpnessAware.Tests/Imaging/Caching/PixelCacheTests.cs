@@ -253,7 +253,8 @@ public sealed class PixelCacheTests
         File.WriteAllText(file, "");
         string below = Path.Combine(file, "cache");
         StringAssert.Contains(
-            Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: new PixelCache(below))).Message, $"the folder '{below}' (WorkspacePath)");
+            Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: new PixelCache(below))).Message,
+            $"the folder '{below}' (WorkspacePath)");
 
         var readOnly = new PixelCache(_folder.Path) { OpenTemporary = _ => throw new UnauthorizedAccessException("Access is denied.") };
         StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: readOnly)).Message, "Access is denied. Make room");
@@ -337,7 +338,8 @@ public sealed class PixelCacheTests
     [TestMethod]
     public void StatisticsAndHashOfTheMapAreThoseOfMemory()
     {
-        IDataView data = Pixels([3, 1, 2], [.. Enumerable.Range(0, 9).Select(i => Dense([.. Enumerable.Range(0, 6).Select(v => v * 31f % 7 * i)]))]);
+        IDataView data = Pixels([3, 1, 2],
+            [.. Enumerable.Range(0, 9).Select(i => Dense([.. Enumerable.Range(0, 6).Select(v => v * 31f % 7 * i)]))]);
         using ImageDataset memoryWhole = Load(data, cache: null), mappedWhole = Load(data);
         using ImageDataset memory = memoryWhole.Subset([8, 2, 5]), mapped = mappedWhole.Subset([8, 2, 5]);
         using Normalization expected = Normalization.FromData(memory), actual = Normalization.FromData(mapped);
@@ -380,7 +382,8 @@ public sealed class PixelCacheTests
         Assert.AreEqual(expected.NumberOfClasses, actual.NumberOfClasses);
         CollectionAssert.AreEqual(expected.LabelArray(), actual.LabelArray());
         using Tensor index = arange(expected.Count - 1, -1, -1, int64);
-        foreach (Func<ImageDataset, Tensor> batch in new Func<ImageDataset, Tensor>[] { data => data.Batch(0, data.Count), data => data.Batch(index) })
+        Func<ImageDataset, Tensor>[] batches = [data => data.Batch(0, data.Count), data => data.Batch(index)];
+        foreach (Func<ImageDataset, Tensor> batch in batches)
         {
             using Tensor expectedBatch = batch(expected), actualBatch = batch(actual);
             CollectionAssert.AreEqual(expectedBatch.shape, actualBatch.shape);
@@ -397,7 +400,8 @@ public sealed class PixelCacheTests
     private ImageDataset Load(IDataView data, BadImages badImages) => Load(data, Cache(), badImages: badImages);
 
     private static ImageDataset Load(IDataView data, PixelCache? cache, ImageRequest? request = null, BadImages? badImages = null) =>
-        ImageDataset.Load(data, "Image", "Label", request ?? (data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? new() : new(2, 2)),
+        ImageDataset.Load(data, "Image", "Label",
+            request ?? (data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? new() : new(2, 2)),
             badImages: badImages, cache: cache);
 
     private string Single() => Directory.GetFiles(_folder.Path, "*.cache").Single();
@@ -434,7 +438,8 @@ public sealed class PixelCacheTests
 
     private sealed class MLImageHolder(SKColor color) : IDisposable
     {
-        public MLImage Image { get; } = MLImage.CreateFromStream(new MemoryStream(TestImages.Encode(2, 2, (x, _) => x == 0 ? color : SKColors.White)));
+        public MLImage Image { get; } =
+            MLImage.CreateFromStream(new MemoryStream(TestImages.Encode(2, 2, (x, _) => x == 0 ? color : SKColors.White)));
 
         public void Dispose() => Image.Dispose();
     }
