@@ -36,7 +36,7 @@ internal sealed class ImageDataset : IDisposable
 
     public long Count => Labels.shape[0];
 
-    /// <summary>Rows for what goes through all pixels: enough to be fast, few enough for a chunk to take 16 MB at most (or one image).</summary>
+    /// <summary>Rows at a time for what goes through all pixels: a chunk takes 16 MB at most (or one image).</summary>
     public long RowsPerChunk => Math.Max(1, ChunkValues / Shape.ValueCount);
 
     /// <summary>The class of each row, from 0: int64 [N].</summary>

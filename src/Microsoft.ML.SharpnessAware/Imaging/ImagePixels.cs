@@ -13,7 +13,9 @@ internal abstract class ImagePixels : IDisposable
     /// <summary>The images of the rows in <paramref name="index"/> (int64 [B], on the CPU), copied: [B, C, H, W].</summary>
     public abstract Tensor Batch(Tensor index);
 
-    /// <summary>The images of <paramref name="count"/> rows from <paramref name="start"/> on. Not to be written to: it may be a view.</summary>
+    /// <summary>
+    /// The images of <paramref name="count"/> rows from <paramref name="start"/> on. Not to be written to: it may be a view.
+    /// </summary>
     public abstract Tensor Batch(long start, long count);
 
     /// <summary>One more owner of the same pixels, which live until the last one is disposed.</summary>

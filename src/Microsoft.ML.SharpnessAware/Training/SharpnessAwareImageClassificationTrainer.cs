@@ -74,7 +74,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// </exception>
     /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> is damaged or does not fit.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="IOException">The folder of <see cref="Options.WorkspacePath"/> cannot be written to, or the disk is full.</exception>
+    /// <exception cref="IOException">The folder of <see cref="Options.WorkspacePath"/> cannot be written to or is full.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)

@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 public static class ImageCache
 {
     /// <summary>
-    /// Deletes the cached images in a folder, those that trainings of other data or settings left included, and nothing else there. The next
-    /// training decodes its images again.
+    /// Deletes the cached images in a folder, those that trainings of other data or settings left included, and nothing else there. The
+    /// next training decodes its images again.
     /// </summary>
     /// <remarks>
     /// A training that is running goes on undisturbed on Linux and macOS; on Windows its file is in use and cannot be deleted.

@@ -125,8 +125,8 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new IOException(
-                $"The images cannot be cached in the folder '{_folder}' (WorkspacePath): {exception.Message.TrimEnd('.')}. Make room there, choose " +
-                "another folder, or leave WorkspacePath null, which keeps the pixels in memory.", exception);
+                $"The images cannot be cached in the folder '{_folder}' (WorkspacePath): {exception.Message.TrimEnd('.')}. Make room " +
+                "there, choose another folder, or leave WorkspacePath null, which keeps the pixels in memory.", exception);
         }
     }
 
