@@ -6,6 +6,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 // live <rounds> <dispose>: trains, scores, predicts, saves and loads that often, disposing of each model or not; prints how many tensors,
 //   kilobytes and transformers there are more, and how many kilobytes there were before.
 // assets <folder>: writes the files that later versions must be able to read.
+// memory <workspace folder>: trains on many pixels, with and without the cache, and prints by how much memory grew.
 try
 {
     switch (args)
@@ -22,8 +23,12 @@ try
         case ["assets", string folder]:
             CompatibilityAssets.Write(folder);
             return 0;
+        case ["memory", string workspace]:
+            MemoryProgram.Run(workspace);
+            return 0;
         default:
-            Console.Error.WriteLine("score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder>");
+            Console.Error.WriteLine(
+                "score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder> | memory <workspace>");
             return 1;
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -18,11 +19,22 @@ internal sealed class EncodedImageReader : ImageReader
         _convertsChannels = column.Shape is not null;
     }
 
-    protected override int ReadChannels() => ImageDecoder.ReadChannels(ReadFile());
+    protected override void Fetch()
+    {
+        _getter(ref _file);
+        if (_file.IsDense)
+            return;
+        _file.CopyToDense(ref _dense);
+        (_file, _dense) = (_dense, _file);
+    }
+
+    protected override void AppendContent(IncrementalHash hash) => Append(hash, _file.GetValues());
+
+    protected override int ReadChannels() => ImageDecoder.ReadChannels(_file.GetValues());
 
     protected override void ReadCore(ImageShape shape, Span<byte> pixels)
     {
-        int channels = _decoder.Decode(ReadFile(), shape, pixels, Column.ResizeMode);
+        int channels = _decoder.Decode(_file.GetValues(), shape, pixels, Column.ResizeMode);
         if (channels != shape.Channels && !_convertsChannels)
         {
             throw new ChannelMismatchException(
@@ -31,14 +43,5 @@ internal sealed class EncodedImageReader : ImageReader
         }
 
         static string Describe(int channels) => channels == 1 ? "1 channel (grey)" : $"{channels} channels (colour)";
-    }
-
-    private ReadOnlySpan<byte> ReadFile()
-    {
-        _getter(ref _file);
-        if (_file.IsDense)
-            return _file.GetValues();
-        _file.CopyToDense(ref _dense);
-        return _dense.GetValues();
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using static TorchSharp.torch;
@@ -61,6 +62,10 @@ internal sealed class ImageColumn
     /// The columns that a cursor needs for <see cref="OpenReader"/>: the images, and for error messages the path where there is one.
     /// </summary>
     public IReadOnlyList<DataViewSchema.Column> Columns => PathColumn is { } path ? [_column, path] : [_column];
+
+    /// <summary>All that the pixels depend on besides the images, as text.</summary>
+    public string Settings => string.Create(CultureInfo.InvariantCulture,
+        $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, {ResizeMode}");
 
     internal DataViewSchema.Column? PathColumn { get; }
 

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Globalization;
+using System.Security.Cryptography;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -12,6 +14,7 @@ internal abstract class ImageReader
     private readonly DataViewRow _row;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _path;
     private ImageShape? _shape;
+    private bool _fetched;
 
     protected ImageReader(ImageColumn column, DataViewRow row)
     {
@@ -38,6 +41,7 @@ internal abstract class ImageReader
     public bool MoveNext(DataViewRowCursor cursor)
     {
         long next = cursor.Position + 1;
+        _fetched = false;
         try
         {
             return cursor.MoveNext();
@@ -56,7 +60,7 @@ internal abstract class ImageReader
     {
         try
         {
-            return _shape ??= new ImageShape(ReadChannels(), Column.Height, Column.Width);
+            return _shape ??= new ImageShape(Fetched().ReadChannels(), Column.Height, Column.Width);
         }
         catch (Exception exception) when (IsAboutTheImage(exception))
         {
@@ -73,23 +77,70 @@ internal abstract class ImageReader
         ImageShape shape = GetShape();
         try
         {
-            ReadCore(shape, pixels);
+            Fetched().ReadCore(shape, pixels);
         }
         catch (Exception exception) when (IsAboutTheImage(exception))
         {
             throw Error(exception);
         }
+        finally
+        {
+            _fetched = false;
+        }
     }
 
-    /// <summary>The channels of the current row's image. Only encoded images leave them open.</summary>
+    /// <summary>
+    /// Adds to a hash what the current row holds, before it is decoded. Rows that cannot be read are all alike.
+    /// </summary>
+    public void AddContentTo(IncrementalHash hash)
+    {
+        try
+        {
+            Fetched().AppendContent(hash);
+        }
+        catch (Exception exception) when (IsAboutTheImage(exception))
+        {
+            AppendNumber(hash, -1);
+        }
+    }
+
+    /// <summary>Adds bytes with their number before them, so that two texts do not join to the same as two others.</summary>
+    protected static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
+    {
+        AppendNumber(hash, bytes.Length);
+        hash.AppendData(bytes);
+    }
+
+    /// <summary>Gets the image of the current row from the data, once for all that follows.</summary>
+    protected abstract void Fetch();
+
+    /// <summary>Adds what <see cref="Fetch"/> got to a hash.</summary>
+    protected abstract void AppendContent(IncrementalHash hash);
+
+    /// <summary>The channels of the image that <see cref="Fetch"/> got. Only encoded images leave them open.</summary>
     protected virtual int ReadChannels() => throw new NotSupportedException();
 
-    /// <summary>Reads the image of the current row; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
+    /// <summary>Reads the image that <see cref="Fetch"/> got; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
     protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
 
     // What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, besides our own findings.
     private static bool IsAboutTheImage(Exception exception) =>
         exception is InvalidDataException or ChannelMismatchException or IOException or UnauthorizedAccessException or ArgumentException;
+
+    private static void AppendNumber(IncrementalHash hash, int number)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(bytes, number);
+        hash.AppendData(bytes);
+    }
+
+    private ImageReader Fetched()
+    {
+        if (!_fetched)
+            Fetch();
+        _fetched = true;
+        return this;
+    }
 
     private InvalidOperationException Error(Exception exception)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -12,11 +14,18 @@ internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataVie
     private readonly ValueGetter<MLImage?> _getter = row.GetGetter<MLImage?>(source);
     private MLImage? _image;
 
-    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
+    protected override void Fetch() => _getter(ref _image);
+
+    protected override void AppendContent(IncrementalHash hash)
     {
-        _getter(ref _image);
-        _scaler.Scale(BitmapOf(_image), shape, pixels, Column.ResizeMode);
+        Bitmap bitmap = BitmapOf(_image);
+        Append(hash, MemoryMarshal.AsBytes<int>([bitmap.Width, bitmap.Height, (int)bitmap.Format]));
+        for (int y = 0; y < bitmap.Height; y++)
+            Append(hash, bitmap.Row(y));
     }
+
+    protected override void ReadCore(ImageShape shape, Span<byte> pixels) =>
+        _scaler.Scale(BitmapOf(_image), shape, pixels, Column.ResizeMode);
 
     /// <summary>The pixels of an image; an <see cref="InvalidDataException"/> where there are none.</summary>
     public static Bitmap BitmapOf(MLImage? image)

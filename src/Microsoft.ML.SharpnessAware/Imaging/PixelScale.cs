@@ -12,19 +12,19 @@ internal static class PixelScale
     /// <exception cref="InvalidOperationException">Floats lie outside of [0, 255], so that nothing says what they mean.</exception>
     public static double White(ImageDataset data) => data.PixelType == ScalarType.Byte
         ? 255
-        : White(Chunks(data.Count, data.Batch));
+        : White(Chunks(data.Count, data.RowsPerChunk, data.Batch));
 
     /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
     public static double White(Tensor pixels) => pixels.dtype == ScalarType.Byte
         ? 255
-        : White(Chunks(pixels.shape[0], (start, count) => pixels.narrow(0, start, count)));
+        : White(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count)));
 
-    private static IEnumerable<(float Smallest, float Largest)> Chunks(long count, Func<long, long, Tensor> batch)
+    private static IEnumerable<(float Smallest, float Largest)> Chunks(long count, long rows, Func<long, long, Tensor> batch)
     {
-        for (long start = 0; start < count; start += ChunkRows)
+        for (long start = 0; start < count; start += rows)
         {
             using var scope = NewDisposeScope();
-            Tensor chunk = batch(start, Math.Min(ChunkRows, count - start));
+            Tensor chunk = batch(start, Math.Min(rows, count - start));
             yield return (chunk.min().item<float>(), chunk.max().item<float>());
         }
     }

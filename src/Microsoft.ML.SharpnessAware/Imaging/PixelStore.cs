@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -64,10 +62,7 @@ internal sealed class PixelStore(ImageShape shape, ScalarType type, long? expect
         _blockRows = _blocks.Count == 0 && expectedRows > 0 ? expectedRows.Value : Math.Max(1, BlockBytes / _rowBytes);
         _usedRows = 0;
         _blocks.Add(Allocate(_blockRows));
-
-        // TorchSharp gives a tensor's memory as a span, which is at most 2 GB long; the first row's is enough to know where it starts.
-        using Tensor first = _blocks[^1].narrow(0, 0, 1);
-        _block = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        _block = TensorMemory.Start(_blocks[^1]);
     }
 
     private Tensor Allocate(long rows) =>

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -21,12 +22,21 @@ internal sealed class PixelVectorReader<T> : ImageReader
         _scratch = new T[layout.Shape.Channels * layout.Shape.Height * layout.Shape.Width];
     }
 
-    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
+    protected override void Fetch()
     {
         _getter(ref _vector);
         if (_vector.Length != _scratch.Length)
             throw new InvalidDataException($"the vector has {_vector.Length} values, the column's type says {_scratch.Length}.");
+    }
 
+    protected override void AppendContent(IncrementalHash hash)
+    {
+        _vector.CopyTo(_scratch);
+        Append(hash, MemoryMarshal.AsBytes<T>(_scratch));
+    }
+
+    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
+    {
         Span<T> target = MemoryMarshal.Cast<byte, T>(pixels);
         bool asStored = !_layout.ChannelsLast && shape.Channels == _layout.Shape.Channels;
         Span<T> values = asStored ? target : _scratch;

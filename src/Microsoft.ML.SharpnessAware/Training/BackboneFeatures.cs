@@ -65,15 +65,17 @@ internal sealed class BackboneFeatures : IDisposable
     private static ImageDataset Features(ImageClassifier classifier, ClassificationHead head, ImageDataset data, Action checkCancelled)
     {
         using DisposeScope scope = NewDisposeScope();
-        var batches = new List<Tensor>();
+        Tensor? all = null; // made once the number of features is known, since joining batches at the end would take twice the memory
         for (long start = 0; start < data.Count; start += classifier.BatchSize)
         {
             checkCancelled();
             using DisposeScope batch = NewDisposeScope();
-            Tensor images = classifier.Prepare(data.Batch(start, Math.Min(classifier.BatchSize, data.Count - start)));
-            batches.Add(head.Features(classifier.Network, images).cpu().MoveToOuterDisposeScope());
+            long count = Math.Min(classifier.BatchSize, data.Count - start);
+            Tensor features = head.Features(classifier.Network, classifier.Prepare(data.Batch(start, count)));
+            all ??= empty([data.Count, features.shape[1], 1, 1], dtype: features.dtype, device: CPU).MoveToOuterDisposeScope();
+            all.narrow(0, start, count).copy_(features.unsqueeze(2).unsqueeze(3));
         }
-        return data.WithPixels(cat(batches).unsqueeze(2).unsqueeze(3).contiguous());
+        return data.WithPixels(all!);
     }
 
     /// <summary>The head, which stays another module's: it outlives this one.</summary>

@@ -107,6 +107,21 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public OnBadImage OnBadImage { get; set; } = OnBadImage.Error;
 
         /// <summary>
+        /// A folder for the decoded images of the training and the validation data, for data larger than memory: they are written to files
+        /// there, which are mapped, so that memory holds what the system has room for. The next training on the same images with the same
+        /// settings uses them again and decodes nothing. Default null: decoded images stay in memory, a byte (or float) for each value.
+        /// </summary>
+        /// <remarks>
+        /// <para>The folder is created if need be, and needs width × height × channels bytes for each image; a local disk, best a solid-state
+        /// one, since batches are drawn from all over the file. The result is the same with and without, bit for bit.</para>
+        /// <para>A file is used again where the bytes of all images (in their order), the size, channels and <see cref="ResizeMode"/>, and
+        /// the version of the decoder are the same; the images are read and hashed for that, and the file's checksum is verified. Labels
+        /// always come from the data. Anything else makes a new file, and the old ones stay until <see cref="ImageCache.Delete"/> is called.
+        /// Several trainings can use one folder at the same time.</para>
+        /// </remarks>
+        public string? WorkspacePath { get; set; }
+
+        /// <summary>
         /// Largest number of images in a mini-batch; an epoch's batches are made equal in size. Default 64: small enough for many steps
         /// on a data set of a few hundred images, large enough to keep two cores busy.
         /// </summary>
@@ -263,6 +278,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(CheckpointSteps, nameof(CheckpointSteps));
             if (CheckpointPath is not null)
                 ArgumentException.ThrowIfNullOrWhiteSpace(CheckpointPath);
+            if (WorkspacePath is not null)
+                ArgumentException.ThrowIfNullOrWhiteSpace(WorkspacePath);
             AtLeastOne(ImageWidth, nameof(ImageWidth));
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))

@@ -75,6 +75,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> or the one of <see
     /// cref="Options.CheckpointPath"/> is damaged or does not fit.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="IOException">The folder of <see cref="Options.WorkspacePath"/> cannot be written to or is full.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
@@ -208,7 +209,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     private (ImageDataset Training, ImageDataset? Validation) LoadImages(IDataView input, LabelValues? labelValues, int seed, IChannel channel)
     {
         ImageDataset all = ImageDataset.Load(
-            input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel));
+            input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel),
+            Cache(channel));
         try
         {
             CheckClasses(all, labelValues, channel);
@@ -239,8 +241,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
                 $"Label column '{_options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
                 "Make both with the same fitted MapValueToKey transformer.");
         var request = new ImageRequest(training.Shape, _options.ResizeMode);
-        return ImageDataset.Load(set, _options.FeatureColumnName, _options.LabelColumnName, request, CheckCancelled, BadImages(channel));
+        return ImageDataset.Load(
+            set, _options.FeatureColumnName, _options.LabelColumnName, request, CheckCancelled, BadImages(channel), Cache(channel));
     }
+
+    private PixelCache? Cache(IChannel channel) =>
+        _options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
 
     private BadImages BadImages(IChannel channel) => new(_options.OnBadImage, warning => channel.Warning(warning));
 

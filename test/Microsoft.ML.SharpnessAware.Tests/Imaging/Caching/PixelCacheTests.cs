@@ -1,0 +1,459 @@
+using System.Security.Cryptography;
+using Microsoft.ML.Data;
+using SkiaSharp;
+using TorchSharp;
+using static Microsoft.ML.SharpnessAware.Tests.TestRows;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class PixelCacheTests
+{
+    private const string Cached = "come from the cache", Damaged = "is damaged and will be written again", New = "are in the cache";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly List<string> _log = [];
+
+    [TestCleanup]
+    public void Free() => _folder.Dispose();
+
+    [TestMethod]
+    [DataRow("bytes")]
+    [DataRow("floats")]
+    [DataRow("files")]
+    [DataRow("MLImages")]
+    public void PixelsAndLabelsAreThoseOfMemoryWhenWrittenAndWhenUsedAgain(string kind)
+    {
+        using var red = new MLImageHolder(SKColors.Red);
+        using var blue = new MLImageHolder(SKColors.Blue);
+        IDataView data = kind switch
+        {
+            "bytes" => Pixels([2, 2, 3], [.. Enumerable.Range(0, 7).Select(i => Dense([.. Enumerable.Range(i, 12).Select(v => (byte)v)]))]),
+            "floats" => Pixels([1, 1, 2], Dense(0.5f, -3f), Dense(1f, float.MaxValue), new VBuffer<float>(2, 1, [7f], [1])),
+            "files" => Images(5),
+            _ => MLImages(red.Image, blue.Image),
+        };
+        using ImageDataset memory = Load(data, cache: null);
+        for (int run = 0; run < 2; run++)
+        {
+            using ImageDataset mapped = Load(data);
+            StringAssert.Contains(_log[run], run == 0 ? New : Cached);
+            AssertSame(memory, mapped);
+        }
+
+        Assert.HasCount(1, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void WhatIsInTheCacheIsNotDecodedAgain()
+    {
+        IDataView data = Images(4);
+        Load(data).Dispose();
+        byte[] other = Rewrite(trailer => trailer);
+        using ImageDataset again = Load(data);
+        using Tensor pixels = again.Batch(0, 4);
+        CollectionAssert.AreEqual(other, pixels.bytes.ToArray());
+    }
+
+    [TestMethod]
+    public void EachImageIsReadOnceWhetherTheCacheIsWrittenOrUsed()
+    {
+        int reads = 0;
+        IDataView files = Images(4);
+        IDataView counted = Context.Transforms.CustomMapping<FileRow, Mapped>((source, target) =>
+        {
+            Interlocked.Increment(ref reads);
+            target.Copy = source.Image;
+        }, null).Fit(files).Transform(files);
+        for (int run = 1; run <= 3; run++)
+        {
+            ImageDataset.Load(counted, "Copy", "Label", new(2, 2), cache: Cache()).Dispose();
+            Assert.AreEqual(4 * run, reads);
+        }
+    }
+
+    [TestMethod]
+    public void AFileThatIsWholeButNotOfThisContentAndTheseSettingsIsNotUsed()
+    {
+        IDataView data = Images(4);
+        using ImageDataset memory = Load(data, cache: null);
+        foreach (Func<CacheTrailer, CacheTrailer> change in new Func<CacheTrailer, CacheTrailer>[]
+                 {
+                     trailer => trailer with { Content = new byte[32] }, trailer => trailer with { Settings = "other" },
+                     trailer => trailer with { Checksum = new byte[32] }, trailer => trailer with { Count = 3 },
+                 })
+        {
+            Load(data).Dispose();
+            Rewrite(change);
+            using ImageDataset again = Load(data);
+            AssertSame(memory, again);
+        }
+    }
+
+    [TestMethod]
+    public void EveryFlippedByteIsNoticedAndTheFileWrittenAgain()
+    {
+        IDataView data = Images(3);
+        using ImageDataset memory = Load(data, cache: null);
+        Load(data).Dispose();
+        string path = Single();
+        byte[] whole = File.ReadAllBytes(path);
+        for (int at = 0; at < whole.Length; at++)
+        {
+            byte[] damaged = [.. whole];
+            damaged[at] ^= 0x10;
+            AssertRebuilt(data, memory, path, damaged, whole);
+        }
+    }
+
+    [TestMethod]
+    public void EveryFileThatIsTooShortOrTooLongIsNoticedAndWrittenAgain()
+    {
+        IDataView data = Images(3);
+        using ImageDataset memory = Load(data, cache: null);
+        Load(data).Dispose();
+        string path = Single();
+        byte[] whole = File.ReadAllBytes(path);
+        for (int length = 0; length < whole.Length; length++)
+            AssertRebuilt(data, memory, path, whole[..length], whole);
+        AssertRebuilt(data, memory, path, [.. whole, 0], whole);
+        AssertRebuilt(data, memory, path, [.. whole, .. whole], whole);
+    }
+
+    [TestMethod]
+    public void AChangedAddedMovedOrMissingImageMakesANewFile()
+    {
+        byte[][] files = [.. Enumerable.Range(0, 3).Select(i => TestImages.EncodeGrey(2, 2, (_, _) => (byte)(40 * i)))];
+        byte[][][] variants =
+        [
+            files, [files[0], files[1]], [.. files, files[0]], [files[1], files[0], files[2]], [files[0], files[0], files[2]],
+        ];
+        for (int i = 0; i < variants.Length; i++)
+        {
+            using ImageDataset memory = Load(Files(variants[i]), cache: null);
+            using ImageDataset mapped = Load(Files(variants[i]));
+            AssertSame(memory, mapped);
+            Assert.HasCount(i + 1, _folder.FileNames());
+        }
+
+        Assert.IsTrue(_log.TrueForAll(message => message.Contains(New)));
+    }
+
+    [TestMethod]
+    public void BytesThatMoveFromOneRowToTheNextMakeANewFile()
+    {
+        foreach (string[] bad in new string[][] { ["no image", " at all"], ["no image at", " all"] })
+        {
+            byte[][] files = [Grey(1), .. bad.Select(System.Text.Encoding.UTF8.GetBytes)];
+            Load(Files(files), badImages: new BadImages(OnBadImage.Skip)).Dispose();
+        }
+
+        Assert.HasCount(2, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void AnotherSizeNumberOfChannelsOrResizeModeMakesANewFile()
+    {
+        IDataView data = Images(3);
+        ImageRequest[] requests =
+        [
+            new(2, 2), new(3, 2), new(2, 3), new(2, 2, 1), new(2, 2, 3), new(2, 2) { ResizeMode = ResizeMode.Crop },
+            new(2, 2) { ResizeMode = ResizeMode.Pad },
+        ];
+        for (int run = 0; run < 2; run++)
+        {
+            foreach (ImageRequest request in requests)
+            {
+                using ImageDataset memory = Load(data, request: request, cache: null);
+                using ImageDataset mapped = Load(data, request: request);
+                AssertSame(memory, mapped);
+            }
+        }
+
+        Assert.HasCount(requests.Length, _folder.FileNames());
+        Assert.AreEqual(requests.Length, _log.Count(message => message.Contains(Cached)));
+    }
+
+    [TestMethod]
+    public void LabelsComeFromTheDataSoThatCorrectingThemDecodesNothing()
+    {
+        FileRow[] rows = [.. Enumerable.Range(0, 4).Select(i => new FileRow { Image = Grey(i), Label = (uint)(i % 3) })];
+        Load(View(rows)).Dispose();
+        rows[2].Label = 0;
+        using ImageDataset again = Load(View(rows));
+        StringAssert.Contains(_log[1], Cached);
+        CollectionAssert.AreEqual(new long[] { 0, 1, 0, 0 }, again.Labels.data<long>().ToArray());
+    }
+
+    [TestMethod]
+    public void SkippedImagesAreSkippedAndNamedAlikeWithTheCache()
+    {
+        byte[] broken = "no image"u8.ToArray();
+        FileRow[] rows =
+        [
+            .. new[] { broken, Grey(1), [], Grey(2), Grey(3), Grey(4)[..60], Grey(5) }.Select((file, i) => new FileRow
+            {
+                Image = file, Label = (uint)(i % 3), ImagePath = $"{i}.png",
+            }),
+        ];
+        List<string> expected = [];
+        using ImageDataset memory = Load(View(rows), cache: null, badImages: new BadImages(OnBadImage.Skip, expected.Add));
+        for (int run = 0; run < 2; run++)
+        {
+            foreach (FileRow row in rows)
+                row.ImagePath = $"{run}/{row.ImagePath}";
+            List<string> warnings = [];
+            using ImageDataset mapped = Load(View(rows), badImages: new BadImages(OnBadImage.Skip, warnings.Add));
+            StringAssert.Contains(_log[run], run == 0 ? New : Cached);
+            AssertSame(memory, mapped);
+            Assert.AreEqual(expected.Single(), warnings.Single().Replace("1/0/", "").Replace("0/", ""));
+        }
+
+        string error = Error(() => Load(View(rows)));
+        Assert.AreEqual(Error(() => Load(View(rows), cache: null)), error);
+        StringAssert.StartsWith(error, "3 of 7 images cannot be used");
+    }
+
+    [TestMethod]
+    public void BadImagesLeaveNoFileAndTheSameError()
+    {
+        IDataView data = Files(Grey(1), [], Grey(2), "no image"u8.ToArray());
+        Assert.AreEqual(Error(() => Load(data, cache: null)), Error(() => Load(data)));
+        Assert.HasCount(0, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void ACancelledReadingLeavesNoFile()
+    {
+        int rows = 0;
+        Assert.ThrowsExactly<OperationCanceledException>(() => ImageDataset.Load(
+            Images(9), "Image", "Label", new(2, 2), () => { if (++rows == 5) throw new OperationCanceledException(); }, cache: Cache()));
+        Assert.HasCount(0, _folder.FileNames());
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(9)]
+    [DataRow(20)]
+    public void AFullDiskIsAnErrorThatNamesTheFolderAndLeavesNoFile(int room)
+    {
+        var cache = new PixelCache(_folder.Path) { OpenTemporary = path => new FullDisk(path, room) };
+        var error = Assert.ThrowsExactly<IOException>(() => Load(Images(5), cache: cache));
+        Assert.AreEqual(
+            $"The images cannot be cached in the folder '{_folder.Path}' (WorkspacePath): No space left on device. Make room there, choose " +
+            "another folder, or leave WorkspacePath null, which keeps the pixels in memory.", error.Message);
+        Assert.HasCount(0, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void AFolderThatCannotBeWrittenToIsAnErrorThatNamesIt()
+    {
+        string file = _folder.File("file");
+        File.WriteAllText(file, "");
+        string below = Path.Combine(file, "cache");
+        StringAssert.Contains(
+            Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: new PixelCache(below))).Message,
+            $"the folder '{below}' (WorkspacePath)");
+
+        var readOnly = new PixelCache(_folder.Path) { OpenTemporary = _ => throw new UnauthorizedAccessException("Access is denied.") };
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: readOnly)).Message, "Access is denied. Make room");
+    }
+
+    [TestMethod]
+    public void ManyAtTheSameTimeGetTheRightPixelsAndLeaveOneFile()
+    {
+        IDataView data = Images(40);
+        using ImageDataset memory = Load(data, cache: null);
+        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+        {
+            using ImageDataset mapped = Load(data, cache: new PixelCache(_folder.Path));
+            AssertSame(memory, mapped);
+        });
+        Assert.HasCount(1, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void WhatAKilledProcessLeftIsNeverUsedAndGoesWhenTheNextFileIsWritten()
+    {
+        IDataView data = Images(3);
+        Load(data).Dispose();
+        string left = _folder.File("pixels-abandoned.cache.tmp"), fresh = _folder.File("pixels-fresh.cache.tmp");
+        File.Copy(Single(), left);
+        File.Copy(Single(), fresh);
+        File.Delete(Directory.GetFiles(_folder.Path, "*.cache").Single());
+        File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddHours(-1));
+
+        Load(data).Dispose();
+        StringAssert.Contains(_log[^1], New);
+        Assert.IsFalse(File.Exists(left));
+        Assert.IsTrue(File.Exists(fresh), "it may be one that was just made");
+    }
+
+    [TestMethod]
+    public void DeletingTakesTheFilesOfTheCacheAndWhatWasLeftAndNothingElse()
+    {
+        Load(Images(3)).Dispose();
+        Load(Images(4)).Dispose();
+        long bytes = Directory.GetFiles(_folder.Path).Sum(file => new FileInfo(file).Length);
+        File.WriteAllText(_folder.File("model.cache"), "mine");
+        File.WriteAllText(_folder.File("pixels-left.cache.tmp"), "12345");
+        using (var written = new FileStream(_folder.File("pixels-now.cache.tmp"), FileMode.CreateNew, FileAccess.Write, FileShare.None))
+        {
+            Assert.AreEqual(bytes + 5, ImageCache.Delete(_folder.Path));
+            CollectionAssert.AreEqual(new[] { "model.cache", "pixels-now.cache.tmp" }, _folder.FileNames());
+        }
+
+        Assert.AreEqual(0, ImageCache.Delete(_folder.File("nothing")));
+        Assert.ThrowsExactly<ArgumentException>(() => ImageCache.Delete(" "));
+    }
+
+    [TestMethod]
+    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows)]
+    public void PixelsThatAreInUseOutliveTheDeletedFileAndSubsetsOutliveTheWhole()
+    {
+        ImageDataset whole = Load(Images(6));
+        ImageDataset half = whole.Subset([5, 3, 1]);
+        using ImageDataset part = half.Subset([2, 0]);
+        ImageCache.Delete(_folder.Path);
+        whole.Dispose();
+        half.Dispose();
+        using Tensor pixels = part.Batch(0, 2);
+        CollectionAssert.AreEqual(new byte[] { 11, 11, 11, 11, 51, 51, 51, 51 }, pixels.bytes.ToArray());
+    }
+
+    [TestMethod]
+    public void ARowThatIsNotThereIsAnErrorAndNotTheMemoryBehindTheMap()
+    {
+        using ImageDataset data = Load(Images(3));
+        using Tensor behind = tensor([0L, 3L]), before = tensor([-1L]), none = empty([0], int64);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(behind));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(before));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(2, 2));
+        using Tensor empty1 = data.Batch(none), empty2 = data.Batch(3, 0);
+        CollectionAssert.AreEqual(new long[] { 0, 1, 2, 2 }, empty1.shape);
+        CollectionAssert.AreEqual(new long[] { 0, 1, 2, 2 }, empty2.shape);
+    }
+
+    [TestMethod]
+    public void StatisticsAndHashOfTheMapAreThoseOfMemory()
+    {
+        IDataView data = Pixels([3, 1, 2],
+            [.. Enumerable.Range(0, 9).Select(i => Dense([.. Enumerable.Range(0, 6).Select(v => v * 31f % 7 * i)]))]);
+        using ImageDataset memoryWhole = Load(data, cache: null), mappedWhole = Load(data);
+        using ImageDataset memory = memoryWhole.Subset([8, 2, 5]), mapped = mappedWhole.Subset([8, 2, 5]);
+        using Normalization expected = Normalization.FromData(memory), actual = Normalization.FromData(mapped);
+        CollectionAssert.AreEqual(expected.Mean.ToArray(), actual.Mean.ToArray());
+        CollectionAssert.AreEqual(expected.StandardDeviation.ToArray(), actual.StandardDeviation.ToArray());
+        Assert.AreEqual(memory.ContentHash(), mapped.ContentHash());
+        Assert.AreEqual(PixelScale.White(memory), PixelScale.White(mapped));
+    }
+
+    [TestMethod]
+    public void NothingIsLeftOfADisposedOrFailedDataSet()
+    {
+        long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        for (int run = 0; run < 2; run++)
+        {
+            using ImageDataset data = Load(Images(9));
+            using ImageDataset subset = data.Subset([1, 2]);
+            using Tensor index = tensor([0L]);
+            data.Batch(index).Dispose();
+            subset.Batch(index).Dispose();
+            subset.Batch(0, 2).Dispose();
+        }
+
+        Error(() => Load(Files(Grey(1), [])));
+        Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+    }
+
+    private static byte[] Grey(int level) => TestImages.EncodeGrey(2, 2, (_, _) => (byte)((10 * level) + 1));
+
+    private static IDataView Images(int count) =>
+        View([.. Enumerable.Range(0, count).Select(i => new FileRow { Image = Grey(i), Label = (uint)(i % 3) })]);
+
+    private static string Error(Func<ImageDataset> load) => Assert.ThrowsExactly<InvalidOperationException>(load).Message;
+
+    private static void AssertSame(ImageDataset expected, ImageDataset actual)
+    {
+        Assert.AreEqual(expected.Count, actual.Count);
+        Assert.AreEqual(expected.Shape, actual.Shape);
+        Assert.AreEqual(expected.PixelType, actual.PixelType);
+        Assert.AreEqual(expected.NumberOfClasses, actual.NumberOfClasses);
+        CollectionAssert.AreEqual(expected.LabelArray(), actual.LabelArray());
+        using Tensor index = arange(expected.Count - 1, -1, -1, int64);
+        Func<ImageDataset, Tensor>[] batches = [data => data.Batch(0, data.Count), data => data.Batch(index)];
+        foreach (Func<ImageDataset, Tensor> batch in batches)
+        {
+            using Tensor expectedBatch = batch(expected), actualBatch = batch(actual);
+            CollectionAssert.AreEqual(expectedBatch.shape, actualBatch.shape);
+            CollectionAssert.AreEqual(expectedBatch.bytes.ToArray(), actualBatch.bytes.ToArray());
+        }
+    }
+
+    private PixelCache Cache() => new(_folder.Path, _log.Add);
+
+    private ImageDataset Load(IDataView data) => Load(data, Cache());
+
+    private ImageDataset Load(IDataView data, ImageRequest request) => Load(data, Cache(), request);
+
+    private ImageDataset Load(IDataView data, BadImages badImages) => Load(data, Cache(), badImages: badImages);
+
+    private static ImageDataset Load(IDataView data, PixelCache? cache, ImageRequest? request = null, BadImages? badImages = null) =>
+        ImageDataset.Load(data, "Image", "Label",
+            request ?? (data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? new() : new(2, 2)),
+            badImages: badImages, cache: cache);
+
+    private string Single() => Directory.GetFiles(_folder.Path, "*.cache").Single();
+
+    /// <summary>Replaces the cache's file by one with inverted pixels, whole in itself, and returns the pixels.</summary>
+    private byte[] Rewrite(Func<CacheTrailer, CacheTrailer> change)
+    {
+        string path = Single();
+        CacheTrailer trailer;
+        using (FileStream file = File.OpenRead(path))
+            trailer = CacheTrailer.Read(file)!;
+        byte[] pixels = [.. File.ReadAllBytes(path).Take((int)trailer.Count * trailer.ImageBytes).Select(value => (byte)~value)];
+        using FileStream other = File.Create(path);
+        other.Write(pixels);
+        change(trailer with { Checksum = SHA256.HashData(pixels) }).Write(other);
+        return pixels;
+    }
+
+    private void AssertRebuilt(IDataView data, ImageDataset memory, string path, byte[] damaged, byte[] whole)
+    {
+        File.WriteAllBytes(path, damaged);
+        _log.Clear();
+        using (ImageDataset mapped = Load(data))
+            AssertSame(memory, mapped);
+        StringAssert.Contains(_log[0], Damaged);
+        StringAssert.Contains(_log[1], New);
+        CollectionAssert.AreEqual(whole, File.ReadAllBytes(path));
+    }
+
+    private sealed class Mapped
+    {
+        public byte[]? Copy { get; set; }
+    }
+
+    private sealed class MLImageHolder(SKColor color) : IDisposable
+    {
+        public MLImage Image { get; } =
+            MLImage.CreateFromStream(new MemoryStream(TestImages.Encode(2, 2, (x, _) => x == 0 ? color : SKColors.White)));
+
+        public void Dispose() => Image.Dispose();
+    }
+
+    /// <summary>A file on a disk that has room for so many bytes.</summary>
+    private sealed class FullDisk(string path, int room) : FileStream(path, FileMode.CreateNew, FileAccess.Write)
+    {
+        public override void Write(byte[] array, int offset, int count)
+        {
+            if (Position + count > room)
+                throw new IOException("No space left on device");
+            base.Write(array, offset, count);
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer.ToArray(), 0, buffer.Length);
+    }
+}
