@@ -92,14 +92,33 @@ internal sealed record CacheTrailer
         end.Write(Magic);
     }
 
-    private static CacheTrailer ReadBlock(BinaryReader block) => new()
+    /// <exception cref="FormatException">The block contradicts itself.</exception>
+    internal static CacheTrailer ReadBlock(BinaryReader block)
     {
-        Settings = block.ReadString(),
-        Content = block.ReadBytes(SHA256.HashSizeInBytes),
-        Checksum = block.ReadBytes(SHA256.HashSizeInBytes),
-        Type = block.ReadByte() == 0 ? ScalarType.Byte : ScalarType.Float32,
-        Shape = new ImageShape(block.ReadInt32(), block.ReadInt32(), block.ReadInt32()),
-        Count = block.ReadInt64(),
-        BadRows = [.. Enumerable.Range(0, block.ReadInt32()).Select(_ => block.ReadInt64())],
-    };
+        var trailer = new CacheTrailer
+        {
+            Settings = block.ReadString(),
+            Content = block.ReadBytes(SHA256.HashSizeInBytes),
+            Checksum = block.ReadBytes(SHA256.HashSizeInBytes),
+            Type = block.ReadByte() == 0 ? ScalarType.Byte : ScalarType.Float32,
+            Shape = new ImageShape(block.ReadInt32(), block.ReadInt32(), block.ReadInt32()),
+            Count = block.ReadInt64(),
+            BadRows = ReadBadRows(block),
+        };
+        (int channels, int height, int width) = trailer.Shape;
+        return channels > 0 && height > 0 && width > 0 && trailer.Count >= 0
+            ? trailer
+            : throw new FormatException($"{trailer.Count} images of {channels} × {height} × {width} values.");
+    }
+
+    private static long[] ReadBadRows(BinaryReader block)
+    {
+        int count = block.ReadInt32();
+        if (count < 0 || count != (block.BaseStream.Length - block.BaseStream.Position) / sizeof(long))
+            throw new FormatException($"{count} bad rows do not fit the block.");
+        long[] rows = new long[count];
+        for (int i = 0; i < count; i++)
+            rows[i] = block.ReadInt64();
+        return rows;
+    }
 }
