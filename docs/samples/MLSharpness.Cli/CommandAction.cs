@@ -11,6 +11,9 @@ internal static class CommandAction
 
     public static readonly Option<int> Seed = new("--seed") { Description = "Seed of everything random.", DefaultValueFactory = _ => 1 };
 
+    // In a log a message is one line, whatever its length.
+    private const int UnbrokenWidth = 1 << 16;
+
     /// <summary>Makes <paramref name="action"/> what <paramref name="command"/> does.</summary>
     public static void Set(Command command, Action<CommandContext> action)
     {
@@ -23,6 +26,8 @@ internal static class CommandAction
     private static int Run(ParseResult parsed, CancellationToken cancellation, Action<CommandContext> action)
     {
         IAnsiConsole messages = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        if (Console.IsErrorRedirected)
+            messages.Profile.Width = UnbrokenWidth;
         var mlContext = new MLContext(parsed.GetValue(Seed));
         mlContext.Log += (_, log) =>
         {

@@ -50,7 +50,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
                 differences.AddRow([new Text(methods[i]), .. _columns.Select(column =>
                 {
                     (double mean, double half) = Difference(i, metrics => column.Unit * column.Value(metrics));
-                    string format = $"+{column.Format switch { "F1" => "0.0", _ => "0.000" }};-{column.Format switch { "F1" => "0.0", _ => "0.000" }}";
+                    string digits = column.Format == "F1" ? "0.0" : "0.000", format = $"+{digits};-{digits};{digits}";
                     return new Text($"{mean.ToString(format)} [{(mean - half).ToString(format)}, {(mean + half).ToString(format)}]");
                 })]);
             }
