@@ -1,0 +1,56 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
+
+namespace MLSharpness.Evidence.Data;
+
+/// <summary>Labelled images as bytes, channels first.</summary>
+internal sealed record ImageSet(ImageShape Shape, IReadOnlyList<byte[]> Images, IReadOnlyList<int> Labels, int NumberOfClasses)
+{
+    public int Count => Images.Count;
+
+    public ImageSet Range(int start, int count) => this with { Images = [.. Images.Skip(start).Take(count)], Labels = [.. Labels.Skip(start).Take(count)] };
+
+    public ImageSet Choose(IEnumerable<int> rows)
+    {
+        int[] chosen = [.. rows];
+        return this with { Images = [.. chosen.Select(row => Images[row])], Labels = [.. chosen.Select(row => Labels[row])] };
+    }
+
+    /// <summary>With a share of the labels, drawn by a seed, replaced by another class each.</summary>
+    public ImageSet WithLabelNoise(double share, int seed)
+    {
+        var random = new Random(seed);
+        int[] labels = [.. Labels];
+        int[] rows = [.. Enumerable.Range(0, Count)];
+        random.Shuffle(rows);
+        foreach (int row in rows.Take((int)Math.Round(share * Count)))
+            labels[row] = (labels[row] + random.Next(1, NumberOfClasses)) % NumberOfClasses;
+        return this with { Labels = labels };
+    }
+
+    /// <summary>The images for ML.NET: Label a key of all classes, Image a vector of pixels.</summary>
+    public IDataView ToDataView(MLContext mlContext)
+    {
+        var definition = SchemaDefinition.Create(typeof(Row));
+        definition[nameof(Row.Image)].ColumnType = new VectorDataViewType(NumberDataViewType.Byte, Shape.Channels, Shape.Height, Shape.Width);
+        IDataView rows = mlContext.Data.LoadFromEnumerable(
+            Images.Zip(Labels, (image, label) => new Row { Image = image, Label = label.ToString(CultureInfo.InvariantCulture) }).ToArray(), definition);
+        IDataView keys = mlContext.Data.LoadFromEnumerable(
+            Enumerable.Range(0, NumberOfClasses).Select(label => new ClassName { Label = label.ToString(CultureInfo.InvariantCulture) }).ToArray());
+        return mlContext.Transforms.Conversion.MapValueToKey("Label", keyData: keys).Fit(rows).Transform(rows);
+    }
+
+    private sealed class Row
+    {
+        public byte[] Image { get; set; } = [];
+
+        public string Label { get; set; } = "";
+    }
+
+    private sealed class ClassName
+    {
+        public string Label { get; set; } = "";
+    }
+}

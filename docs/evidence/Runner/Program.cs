@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.SharpnessAware;
+using MLSharpness.Evidence;
+using MLSharpness.Evidence.Experiments;
+
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+Console.OutputEncoding = Encoding.UTF8;
+
+Experiment[] experiments = [new Calibration()];
+
+var experiment = new Argument<string>("experiment")
+{
+    Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other.",
+};
+var seeds = new Option<int>("--seeds") { Description = "Trainings of each method.", DefaultValueFactory = _ => 5 };
+var smoke = new Option<bool>("--smoke") { Description = "A size of seconds that shows that the experiment works; results go to a folder of their own." };
+var settings = new Option<string[]>("--settings")
+{
+    Description = $"Which data and network; default: those of the experiment. Known: {string.Join(", ", Setting.All.Select(s => s.Name))}.",
+    AllowMultipleArgumentsPerToken = true,
+};
+var data = new Option<string>("--data")
+{
+    Description = "Folder with fashion-mnist, sign-language-digits and cifar10 below it.", DefaultValueFactory = _ => "data",
+};
+var results = new Option<string>("--results") { Description = "Where the CSV files are.", DefaultValueFactory = _ => Path.Combine("docs", "evidence", "results") };
+var models = new Option<string>("--models")
+{
+    Description = "Where trained networks are kept, for the experiments that use them again.",
+    DefaultValueFactory = _ => Path.Combine("artifacts", "evidence"),
+};
+var threads = new Option<int>("--threads")
+{
+    Description = "Trainings at the same time, each on one thread: the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount,
+};
+var device = new Option<string?>("--device") { Description = "For example cuda:0; default: a GPU where there is one." };
+
+var root = new RootCommand("Measures what SAM, SSAM and CSAM do to accuracy and calibration. What is in the CSV files already is not done again.")
+{
+    experiment, seeds, smoke, settings, data, results, models, threads, device,
+};
+root.SetAction((parsed, cancellation) => Task.Run(() =>
+{
+    AllocatorTuning.KeepFreedMemory();
+    TorchSharp.torch.set_num_threads(1);
+    string name = parsed.GetValue(experiment)!;
+    Experiment[] chosen = name == "all" ? experiments : [.. experiments.Where(e => e.Name == name)];
+    if (chosen.Length == 0)
+    {
+        Console.Error.WriteLine($"There is no experiment '{name}'. Known: {string.Join(", ", experiments.Select(e => e.Name))}, all.");
+        return 1;
+    }
+
+    bool isSmoke = parsed.GetValue(smoke);
+    using var laboratory = new Laboratory(
+        parsed.GetValue(data)!,
+        isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke") : parsed.GetValue(results)!,
+        isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke", "models") : parsed.GetValue(models)!,
+        isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device), cancellation);
+    string[] names = parsed.GetValue(settings) ?? [];
+    foreach (Experiment each in chosen)
+        each.Run(laboratory, names.Length > 0 ? [.. names.Select(Setting.Named)] : each.DefaultSettings);
+    return 0;
+}));
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

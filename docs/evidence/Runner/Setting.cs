@@ -1,0 +1,58 @@
+using Microsoft.ML.SharpnessAware;
+using MLSharpness.Evidence.Data;
+
+namespace MLSharpness.Evidence;
+
+/// <summary>Data, network and everything about a training that the methods have in common.</summary>
+/// <param name="Name">The name on the command line and in the CSV files.</param>
+/// <param name="Load">Gives the images.</param>
+/// <param name="Architecture">The network, a name of <see cref="NetworkArchitecture"/>.</param>
+/// <param name="Epochs">How often the training images are seen.</param>
+internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, string Architecture, int Epochs)
+{
+    public int BatchSize { get; init; } = 128;
+
+    public BaseOptimizer Base { get; init; } = new BaseOptimizer.Sgd(LearningRate: 0.1);
+
+    public Augmentation Augmentation { get; init; } = Augmentation.None;
+
+    /// <summary>The radii among which the validation images choose.</summary>
+    public IReadOnlyList<double> Radii { get; init; } = [0.05, 0.1, 0.2];
+
+    /// <summary>5,000 images without augmentation, so that a small network fits them all: then it becomes overconfident.</summary>
+    public static Setting Fashion5000 { get; } = new("fashion-5000", folder => folder.Fashion(5_000, 2_000), NetworkArchitecture.ResNet8, 30);
+
+    public static Setting Fashion60000 { get; } = new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 8);
+
+    public static Setting SignDigits { get; } = new("sign-digits", folder => folder.SignDigits(), NetworkArchitecture.ResNet8, 40)
+    {
+        BatchSize = 64,
+    };
+
+    public static Setting FashionVit { get; } = new("fashion-2000-vit-adamw", folder => folder.Fashion(2_000, 2_000), NetworkArchitecture.VitTiny, 15)
+    {
+        BatchSize = 64, Base = new BaseOptimizer.AdamW(LearningRate: 5e-4, WeightDecay: 0.05), Radii = [0.05, 0.1, 0.2],
+    };
+
+    /// <summary>The papers' settings, for a GPU: 200 epochs, SGD 0.1, weight decay 5·10⁻⁴, flips and crops.</summary>
+    public static Setting Cifar10ResNet56 { get; } = new("cifar10-resnet56", folder => folder.Cifar10(), NetworkArchitecture.ResNet56, 200)
+    {
+        Augmentation = Augmentation.Standard,
+    };
+
+    public static Setting Cifar10WideResNet { get; } =
+        Cifar10ResNet56 with { Name = "cifar10-wideresnet28x10", Architecture = NetworkArchitecture.WideResNet28x10 };
+
+    public static IReadOnlyList<Setting> All { get; } = [Fashion5000, Fashion60000, SignDigits, FashionVit, Cifar10ResNet56, Cifar10WideResNet];
+
+    /// <summary>The same, small enough for seconds.</summary>
+    public Setting Smoke => this with
+    {
+        Load = folder => folder.Shipped(training: 256, validation: 128, test: 256), Architecture = NetworkArchitecture.ConvNet, Epochs = 2, BatchSize = 64,
+        Augmentation = Augmentation.None, Radii = [0.05, 0.1],
+    };
+
+    public static Setting Named(string name) =>
+        All.FirstOrDefault(setting => setting.Name == name)
+        ?? throw new ArgumentException($"There is no setting '{name}'. Known: {string.Join(", ", All.Select(setting => setting.Name))}.");
+}
