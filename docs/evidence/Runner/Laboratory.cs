@@ -45,7 +45,7 @@ internal sealed class Laboratory : IDisposable
     }
 
     /// <summary>Does the runs that the file does not have, and adds each as soon as it is done.</summary>
-    public void Do(ResultFile file, string what, IEnumerable<Run> runs)
+    public void Do(ResultFile file, string what, IEnumerable<Run> runs, bool report = true)
     {
         Run[] missing = [.. runs.Where(run => !file.Contains(run.Key))];
         int done = 0;
@@ -54,23 +54,30 @@ internal sealed class Laboratory : IDisposable
         {
             long start = Stopwatch.GetTimestamp();
             file.Add(run.Key, run.Measure());
-            Console.WriteLine(
-                $"{DateTime.Now:HH:mm} {what} {Interlocked.Increment(ref done)}/{missing.Length}: {string.Join(", ", run.Key)} " +
-                $"({Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s)");
+            if (report)
+                Console.WriteLine(
+                    $"{DateTime.Now:HH:mm} {what} {Interlocked.Increment(ref done)}/{missing.Length}: {string.Join(", ", run.Key)} " +
+                    $"({Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s)");
         });
     }
 
     /// <summary>The network that a method trains with a seed; from its file where it has been trained before.</summary>
-    public SharpnessAwareImageClassificationTransformer Train(Setting setting, Method method, int seed, ImageSet? training = null, string variant = "")
+    /// <param name="setting">Data and network.</param>
+    /// <param name="method">How to train.</param>
+    /// <param name="seed">The seed of weights and order.</param>
+    /// <param name="images">Images in place of the setting's; then <paramref name="variant"/> must tell them apart.</param>
+    /// <param name="variant">A part of the file's name.</param>
+    public SharpnessAwareImageClassificationTransformer Train(
+        Setting setting, Method method, int seed, ImageSplit? images = null, string variant = "")
     {
-        string path = Path.Combine(_models, setting.Name, $"{method.Name} {method.Minimises.Rho}{variant} {seed}.zip");
+        string path = Path.Combine(_models, setting.Name, $"{method.Name} {method.Minimises.Rho} {variant}{seed}.zip");
         var mlContext = new MLContext(seed);
         if (File.Exists(path))
             return (SharpnessAwareImageClassificationTransformer)((TransformerChain<ITransformer>)mlContext.Model.Load(path, out _)).Single();
 
-        ImageSplit images = Images(setting);
+        images ??= Images(setting);
         Setting sized = Sized(setting);
-        IDataView rows = (training ?? images.Training).ToDataView(mlContext);
+        IDataView rows = images.Training.ToDataView(mlContext);
         SharpnessAwareImageClassificationTransformer model = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
             new SharpnessAwareImageClassificationTrainer.Options
             {
@@ -82,6 +89,7 @@ internal sealed class Laboratory : IDisposable
                 Augmentation = sized.Augmentation,
                 Method = method.Minimises,
                 Loss = method.Loss,
+                GammaSchedule = method.GammaSchedule,
                 ValidationSet = images.Validation.ToDataView(mlContext),
                 Seed = seed,
                 Device = _device,

@@ -8,7 +8,10 @@ using MLSharpness.Evidence.Experiments;
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 Console.OutputEncoding = Encoding.UTF8;
 
-Experiment[] experiments = [new Calibration()];
+Experiment[] experiments = 
+[
+    new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
+];
 
 var experiment = new Argument<string>("experiment")
 {

@@ -34,6 +34,16 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
         BatchSize = 64, Base = new BaseOptimizer.AdamW(LearningRate: 5e-4, WeightDecay: 0.05), Radii = [0.05, 0.1, 0.2],
     };
 
+    /// <summary>For label noise: fewer images and epochs than <see cref="Fashion5000"/>, to leave time for more runs.</summary>
+    public static Setting Fashion2500 { get; } = Fashion5000 with { Name = "fashion-2500", Load = folder => folder.Fashion(2_500, 2_000), Epochs = 20 };
+
+    /// <summary>For few images: small batches, so that there are enough steps.</summary>
+    public static Setting FashionFew { get; } = Fashion5000 with { Name = "fashion-few", Epochs = 40, BatchSize = 32 };
+
+    /// <summary>For stability: what happens at the beginning decides, so few images and epochs will do.</summary>
+    public static Setting Fashion1000 { get; } =
+        Fashion5000 with { Name = "fashion-1000", Load = folder => folder.Fashion(1_000, 2_000), Epochs = 10, BatchSize = 64 };
+
     /// <summary>The papers' settings, for a GPU: 200 epochs, SGD 0.1, weight decay 5·10⁻⁴, flips and crops.</summary>
     public static Setting Cifar10ResNet56 { get; } = new("cifar10-resnet56", folder => folder.Cifar10(), NetworkArchitecture.ResNet56, 200)
     {
@@ -43,7 +53,10 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static Setting Cifar10WideResNet { get; } =
         Cifar10ResNet56 with { Name = "cifar10-wideresnet28x10", Architecture = NetworkArchitecture.WideResNet28x10 };
 
-    public static IReadOnlyList<Setting> All { get; } = [Fashion5000, Fashion60000, SignDigits, FashionVit, Cifar10ResNet56, Cifar10WideResNet];
+    public static IReadOnlyList<Setting> All { get; } =
+    [
+        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, Cifar10ResNet56, Cifar10WideResNet,
+    ];
 
     /// <summary>The same, small enough for seconds.</summary>
     public Setting Smoke => this with

@@ -57,6 +57,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         _loss = loss ?? new ClassificationLoss.CrossEntropy();
         LearningRate = baseOptimizer.LearningRate;
         Rho = method.Rho;
+        Gamma = method.Gamma;
         _parameters = new FlatParameters(module);
         _buffers = new FlatBuffers(module);
         _update = baseOptimizer.CreateUpdate(_parameters);
@@ -70,6 +71,21 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <summary>Radius ρ of the next step's climb, at least 0. At first the method's.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
     public double Rho { get; set => field = Require.NonNegative(value, nameof(Rho)); }
+
+    /// <summary>CSAM's γ of the next step, in [0, 2]. At first the method's. A setting, which <see cref="Save"/> does not write.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 2].</exception>
+    public double Gamma { get; set => field = Require.Within(value, 0, 2, nameof(Gamma)); }
+
+    /// <summary>
+    /// Norm of the gradient at w in the latest step, ‖g‖ or for an adaptive method ‖|w|g‖; not a number before the first step.
+    /// </summary>
+    public double GradientNorm { get; private set; } = double.NaN;
+
+    /// <summary>
+    /// The same of the gradient g̃ at w̃ in the latest step, before SSAM rescales it; not a number where there was no second pass. While
+    /// training is stable it is near <see cref="GradientNorm"/>; where it is many times as large, SAM's steps overshoot.
+    /// </summary>
+    public double PerturbedGradientNorm { get; private set; } = double.NaN;
 
     /// <summary>
     /// Greatest Euclidean length of the gradient that the base optimiser is given, after SSAM's rescaling; a longer one is scaled down to
@@ -136,25 +152,25 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
         Tensor w = _parameters.Weights, g = _parameters.Gradient;
-        double loss;
+        double loss, norm, normThere = double.NaN;
 
         _savedWeights.copy_(w);
         Tensor[] savedBuffers = _buffers.Save();
         try
         {
-            if (Rho == 0 && !(_method.Renormalize && _method.Gamma > 0))
+            if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
             {
-                (loss, _) = Pass(logits, labels, _method.Gamma);                    // L(w), g = ∇L_γ(w)
+                (loss, norm) = Pass(logits, labels, Gamma);                         // L(w), g = ∇L_γ(w)
             }
             else
             {
                 RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
-                (loss, double norm) = Pass(logits, labels, gamma: 0);               // L(w), g = ∇L(w)
+                (loss, norm) = Pass(logits, labels, gamma: 0);                      // L(w), g = ∇L(w)
                 Tensor[] buffersAfterFirstPass = _buffers.Save();
                 Climb(norm);                                                        // w̃ = w + ρ g/(‖g‖ + ε)
-                (_, double normThere) = randomness is null                          // g̃ = ∇L_γ(w̃)
-                    ? Pass(logits, labels, _method.Gamma)
-                    : randomness.Repeat(() => Pass(logits, labels, _method.Gamma));
+                (_, normThere) = randomness is null                                 // g̃ = ∇L_γ(w̃)
+                    ? Pass(logits, labels, Gamma)
+                    : randomness.Repeat(() => Pass(logits, labels, Gamma));
                 w.copy_(_savedWeights);
                 _buffers.Restore(buffersAfterFirstPass);
                 if (_method.Renormalize)
@@ -168,6 +184,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             throw;
         }
 
+        (GradientNorm, PerturbedGradientNorm) = (norm, normThere);
         if (MaxGradientNorm is { } maximum)
             Clip(g, maximum);
         _update.Apply(LearningRate, ++_completedSteps);

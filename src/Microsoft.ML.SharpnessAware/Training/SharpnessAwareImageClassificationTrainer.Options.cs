@@ -220,6 +220,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
+        /// <summary>The γ of the next epoch, from that of the last one and what it did to the validation images; null: always the method's.</summary>
+        internal Func<double, MulticlassCalibrationMetrics, double>? GammaSchedule { get; set; }
+
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
 

@@ -22,6 +22,7 @@ internal sealed class TrainingLoop(
         options.Augmentation, seed, options.Augmentation.ChangesColors ? PixelScale.White(training) : 1, classifier.Normalization.Mean);
     private readonly BaseOptimizer _baseOptimizer = options.EffectiveBaseOptimizer;
     private readonly TrainingProgress _progress = new();
+    private double _gamma = options.Method.Gamma;
 
     private long TotalSteps => (long)options.Epoch * _order.BatchesPerEpoch;
 
@@ -63,10 +64,13 @@ internal sealed class TrainingLoop(
         long start = Stopwatch.GetTimestamp();
         int done = _progress.Batch;
         SharpnessAwareOptimizer optimizer = tuning.OptimizerFor(epoch);
+        optimizer.Gamma = _gamma;
         TrainOneEpoch(tuning, optimizer, state);
         double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - done);
         CheckRunningStatistics(epoch);
         MulticlassCalibrationMetrics? validated = Validate();
+        if (validated is not null && options.GammaSchedule is { } next)
+            _gamma = next(_gamma, validated);
 
         var metrics = new EpochMetrics
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
@@ -29,7 +28,7 @@ internal sealed class Calibration : Experiment
     }
 
     private static string[] Key(Setting setting, Method method, int seed) =>
-        [setting.Name, method.Name, method.Minimises.Rho.ToString(CultureInfo.InvariantCulture), seed.ToString(CultureInfo.InvariantCulture)];
+        [setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)];
 
     private static double[] Measure(Laboratory laboratory, Setting setting, Method method, int seed)
     {

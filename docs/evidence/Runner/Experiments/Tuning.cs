@@ -1,4 +1,3 @@
-using System.Globalization;
 using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
@@ -13,7 +12,7 @@ internal static class Tuning
     {
         Setting sized = laboratory.Sized(setting);
         ResultFile file = laboratory.Open("tuning", ["setting", "rho"], [.. Scores.Columns.Select(column => "validation_" + column)]);
-        laboratory.Do(file, "tuning", sized.Radii.Select(rho => new Run([setting.Name, Text(rho)], () =>
+        laboratory.Do(file, "tuning", sized.Radii.Select(rho => new Run([setting.Name, Text.Of(rho)], () =>
         {
             using var model = laboratory.Train(setting, Method.Sam(rho), Seed);
             return Laboratory.Score(model, laboratory.Images(setting).Validation);
@@ -21,6 +20,4 @@ internal static class Tuning
         return file.Rows.Where(row => row["setting"] == setting.Name && sized.Radii.Contains(row.Number("rho")))
             .MinBy(row => row.Number("validation_log_loss"))!.Number("rho");
     }
-
-    private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,0 +1,95 @@
+using Microsoft.ML.SharpnessAware;
+using MLSharpness.Evidence.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace MLSharpness.Evidence;
+
+/// <summary>A training without ML.NET, for what can only be seen from inside: <see cref="SharpnessAwareOptimizer"/> and a loop.</summary>
+internal sealed class BareTraining : IDisposable
+{
+    private const int ScoringBatch = 500;
+
+    private readonly nn.Module<Tensor, Tensor> _network;
+    private readonly Tensor _images;
+    private readonly Tensor _labels;
+    private readonly Setting _setting;
+    private readonly double _learningRate;
+    private readonly int _seed;
+    private readonly double _mean;
+    private readonly double _deviation;
+
+    public BareTraining(ImageSet training, Setting setting, SharpnessAwareMethod method, double learningRate, int seed)
+    {
+        (_setting, _learningRate, _seed) = (setting, learningRate, seed);
+        using (var random = new TorchRandom(seed))
+            _network = random.Draw(() => NetworkArchitecture.Create(setting.Architecture, training.NumberOfClasses, training.Shape));
+        Optimizer = new SharpnessAwareOptimizer(_network, method, setting.Base with { LearningRate = learningRate });
+        double[] pixels = [.. training.Images.SelectMany(image => image).Select(pixel => (double)pixel)];
+        _mean = pixels.Average();
+        _deviation = Math.Sqrt(pixels.Average(pixel => (pixel - _mean) * (pixel - _mean)));
+        _images = Batch(training, 0, training.Count);
+        _labels = tensor(training.Labels.Select(label => (long)label).ToArray());
+    }
+
+    public SharpnessAwareOptimizer Optimizer { get; }
+
+    /// <summary>Trains for the setting's epochs.</summary>
+    /// <param name="stepDone">Called with the loss after each step.</param>
+    /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
+    public void Run(Action<double> stepDone)
+    {
+        _network.train();
+        var order = new BatchOrder(_images.shape[0], _setting.BatchSize, _seed);
+        long step = 0, total = (long)_setting.Epochs * order.BatchesPerEpoch;
+        var schedule = new LearningRateSchedule.Cosine();
+        for (int epoch = 1; epoch <= _setting.Epochs; epoch++)
+        {
+            foreach (ReadOnlyMemory<long> rows in order.Epoch(epoch))
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Tensor index = tensor(rows.ToArray());
+                Tensor images = _images.index_select(0, index), labels = _labels.index_select(0, index);
+                Optimizer.LearningRate = _learningRate * schedule.Factor(step++, total);
+                stepDone(Optimizer.Step(() => _network.call(images), labels));
+            }
+        }
+    }
+
+    /// <summary>The mean cross entropy, with the running statistics.</summary>
+    public double Loss(ImageSet images) => Mean(images, (logits, labels) => nn.functional.cross_entropy(logits, labels, reduction: nn.Reduction.Sum));
+
+    public double Accuracy(ImageSet images) => Mean(images, (logits, labels) => (logits.argmax(1) == labels).sum());
+
+    public void Dispose()
+    {
+        Optimizer.Dispose();
+        _network.Dispose();
+        _images.Dispose();
+        _labels.Dispose();
+    }
+
+    private double Mean(ImageSet images, Func<Tensor, Tensor, Tensor> sum)
+    {
+        _network.eval();
+        double total = 0;
+        for (int start = 0; start < images.Count; start += ScoringBatch)
+        {
+            using var inference = inference_mode();
+            using DisposeScope scope = NewDisposeScope();
+            int count = Math.Min(ScoringBatch, images.Count - start);
+            Tensor labels = tensor(images.Labels.Skip(start).Take(count).Select(label => (long)label).ToArray());
+            using Tensor batch = Batch(images, start, count);
+            total += sum(_network.call(batch), labels).to(float64).item<double>();
+        }
+        return total / images.Count;
+    }
+
+    private Tensor Batch(ImageSet images, int start, int count)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ImageShape shape = images.Shape;
+        byte[] bytes = [.. images.Images.Skip(start).Take(count).SelectMany(image => image)];
+        return scope.MoveToOuter((tensor(bytes, [count, shape.Channels, shape.Height, shape.Width]).to(float32) - _mean) / _deviation).DetachFromDisposeScope();
+    }
+}
