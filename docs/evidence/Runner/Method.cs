@@ -39,5 +39,5 @@ internal sealed record Method(string Name, SharpnessAwareMethod Minimises, Class
     };
 
     /// <summary>The four that most experiments compare.</summary>
-    public static Method[] Four(double rho) => [Base, Sam(rho), Ssam(rho), Csam(rho, 1)];
+    public static Method[] Four(Radii radii) => [Base, Sam(radii.Sam), Ssam(radii.Ssam), Csam(radii.Csam, 1)];
 }

@@ -9,9 +9,9 @@ internal sealed class Calibration : Experiment
 
     public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000, Setting.SignDigits, Setting.Fashion60000];
 
-    public static IReadOnlyList<Method> Methods(double rho) =>
+    public static IReadOnlyList<Method> Methods(Radii radii) =>
     [
-        .. Method.Four(rho), Method.Csam(rho, 0.5), Method.Csam(rho, 2), Method.LabelSmoothing, Method.Focal,
+        .. Method.Four(radii), Method.Csam(radii.Csam, 0.5), Method.Csam(radii.Csam, 2), Method.LabelSmoothing, Method.Focal,
     ];
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
@@ -19,10 +19,10 @@ internal sealed class Calibration : Experiment
         ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed"], [.. Scores.Columns, "train_loss", "train_seconds"]);
         foreach (Setting setting in settings)
         {
-            double rho = Tuning.ChooseRadius(laboratory, setting);
+            Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from method in Methods(rho)
+                from method in Methods(radii)
                 select new Run(Key(setting, method, seed), () => Measure(laboratory, setting, method, seed)));
         }
     }

@@ -17,10 +17,10 @@ internal sealed class Combinations : Experiment
         ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed"], Scores.Columns);
         foreach (Setting setting in settings)
         {
-            double rho = Tuning.ChooseRadius(laboratory, setting);
+            Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from method in Methods(rho)
+                from method in Methods(radii.Csam)
                 select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)], () =>
                 {
                     using var model = laboratory.Train(setting, method, seed);

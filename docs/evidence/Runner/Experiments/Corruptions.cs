@@ -23,16 +23,16 @@ internal sealed class Corruptions : Experiment
         ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed", "corruption", "strength"], _values);
         foreach (Setting setting in settings)
         {
-            double rho = Tuning.ChooseRadius(laboratory, setting);
+            Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from method in Method.Four(rho)
+                from method in Method.Four(radii)
                 from test in Tests()
                 select NewRun(laboratory, setting, method, $"{seed}", [seed], test));
             if (laboratory.Seeds >= MembersOfEnsemble)
             {
                 laboratory.Do(file, Name,
-                    from method in Method.Four(rho)
+                    from method in Method.Four(radii)
                     from test in Tests()
                     select NewRun(laboratory, setting, method, "ensemble of 3", [.. Enumerable.Range(1, MembersOfEnsemble)], test));
             }

@@ -17,11 +17,12 @@ internal sealed class Noise : Experiment
         ResultFile file = laboratory.Open(Name, ["setting", "noise", "method", "rho", "seed"], Scores.Columns);
         foreach (Setting setting in settings)
         {
-            double rho = Tuning.ChooseRadius(laboratory, setting);
+            // Those chosen with right labels: who has wrong ones does not know how many.
+            Radii radii = Tuning.ChooseRadii(laboratory, setting.Name == Setting.Fashion2500.Name ? Setting.Fashion5000 : setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
                 from share in _shares
-                from method in Method.Four(rho)
+                from method in Method.Four(radii)
                 select new Run(
                     [setting.Name, Text.Of(share), method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],
                     () => Measure(laboratory, setting, share, method, seed)));

@@ -19,10 +19,10 @@ internal sealed class Sharpness : Experiment
             Name, ["setting", "method", "rho", "seed"], ["largest_eigenvalue", "trace", "trace_error", .. _distances.Select(d => $"loss_at_{Text.Of(d)}")]);
         foreach (Setting setting in settings)
         {
-            double rho = Tuning.ChooseRadius(laboratory, setting);
+            Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from method in Method.Four(rho)
+                from method in Method.Four(radii)
                 select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)], () => Measure(laboratory, setting, method, seed)));
         }
     }

@@ -17,12 +17,12 @@ internal sealed class SmallData : Experiment
         ResultFile file = laboratory.Open(Name, ["setting", "images", "method", "rho", "seed"], Scores.Columns);
         foreach (Setting setting in settings)
         {
-            // The radius that is chosen with all images: on 500 there would be too few to choose with.
-            double rho = Tuning.ChooseRadius(laboratory, setting.Name == Setting.FashionFew.Name ? Setting.Fashion5000 : setting);
+            // The radii that are chosen with 5,000 images: 500 are too few to choose with.
+            Radii radii = Tuning.ChooseRadii(laboratory, setting.Name == Setting.FashionFew.Name ? Setting.Fashion5000 : setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
                 from size in _sizes
-                from method in Method.Four(rho)
+                from method in Method.Four(radii)
                 select new Run(
                     [setting.Name, Text.Of(size), method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],
                     () => Measure(laboratory, setting, size, method, seed)));

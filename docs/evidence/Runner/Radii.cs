@@ -1,0 +1,4 @@
+namespace MLSharpness.Evidence;
+
+/// <summary>The radius ρ of each method.</summary>
+internal sealed record Radii(double Sam, double Ssam, double Csam);
