@@ -93,9 +93,9 @@ internal sealed class LossLandscape : IDisposable
     {
         using var gradients = enable_grad();
         if (_gradient.Length == 0)
-            _gradient = [.. autograd.grad([Loss()], [.. _weights], create_graph: true).Select(g => g.DetachFromDisposeScope())];
+            _gradient = [.. autograd.grad([Loss()], [.. _weights], retain_graph: true, create_graph: true).Select(g => g.DetachFromDisposeScope())];
         Tensor product = _gradient.Zip(v, (g, x) => (g * x).sum()).Aggregate((a, b) => a + b);
-        return [.. autograd.grad([product], [.. _weights], retain_graph: true, allow_unused: true)];
+        return [.. autograd.grad([product], [.. _weights], retain_graph: true)];
     }
 
     private Tensor Loss() => nn.functional.cross_entropy(_network.call(_images), _labels);

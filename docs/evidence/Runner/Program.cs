@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence;
 using MLSharpness.Evidence.Experiments;
+using MLSharpness.Evidence.Summary;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 Console.OutputEncoding = Encoding.UTF8;
@@ -15,7 +16,7 @@ Experiment[] experiments =
 
 var experiment = new Argument<string>("experiment")
 {
-    Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other.",
+    Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other; summary: makes docs/evidence.md and its figures of the results.",
 };
 var seeds = new Option<int>("--seeds") { Description = "Trainings of each method.", DefaultValueFactory = _ => 5 };
 var smoke = new Option<bool>("--smoke") { Description = "A size of seconds that shows that the experiment works; results go to a folder of their own." };
@@ -49,6 +50,13 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
     AllocatorTuning.KeepFreedMemory();
     TorchSharp.torch.set_num_threads(1);
     string name = parsed.GetValue(experiment)!;
+    string tables = parsed.GetValue(results)!, docs = Path.Combine("docs", "evidence");
+    if (name == "summary")
+    {
+        new EvidencePage(tables, Path.Combine(docs, "figures")).Write(Path.Combine(docs, "evidence.template.md"), Path.Combine("docs", "evidence.md"));
+        return 0;
+    }
+
     Experiment[] chosen = name == "all" ? experiments : [.. experiments.Where(e => e.Name == name)];
     if (chosen.Length == 0)
     {
@@ -59,7 +67,7 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
     bool isSmoke = parsed.GetValue(smoke);
     using var laboratory = new Laboratory(
         parsed.GetValue(data)!,
-        isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke") : parsed.GetValue(results)!,
+        isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke") : tables,
         isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke", "models") : parsed.GetValue(models)!,
         isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device), cancellation);
     string[] names = parsed.GetValue(settings) ?? [];

@@ -27,21 +27,21 @@ internal sealed class Corruptions : Experiment
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
                 from method in Method.Four(radii)
-                from test in Tests()
+                from test in Tests(laboratory.IsSmoke)
                 select NewRun(laboratory, setting, method, $"{seed}", [seed], test));
             if (laboratory.Seeds >= MembersOfEnsemble)
             {
                 laboratory.Do(file, Name,
                     from method in Method.Four(radii)
-                    from test in Tests()
+                    from test in Tests(laboratory.IsSmoke)
                     select NewRun(laboratory, setting, method, "ensemble of 3", [.. Enumerable.Range(1, MembersOfEnsemble)], test));
             }
         }
     }
 
     /// <summary>No corruption, and each corruption at each strength.</summary>
-    private static IEnumerable<(string Corruption, int Strength)> Tests() =>
-        [("none", 0), .. from corruption in Corruption.Names from strength in Enumerable.Range(1, 5) select (corruption, strength)];
+    private static IEnumerable<(string Corruption, int Strength)> Tests(bool isSmoke) =>
+        [("none", 0), .. from corruption in Corruption.Names from strength in isSmoke ? [3] : Enumerable.Range(1, 5) select (corruption, strength)];
 
     private static Run NewRun(
         Laboratory laboratory, Setting setting, Method method, string seed, int[] members, (string Corruption, int Strength) test) => new(

@@ -7,7 +7,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// <summary>How sharp are the minima? Largest eigenvalue and trace of the Hessian of the training loss, and the loss along random directions.</summary>
 internal sealed class Sharpness : Experiment
 {
-    private static readonly double[] _distances = [-1, -0.75, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1];
+    public static readonly double[] Distances = [-1, -0.75, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1];
 
     public override string Name => "sharpness";
 
@@ -16,7 +16,7 @@ internal sealed class Sharpness : Experiment
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
         ResultFile file = laboratory.Open(
-            Name, ["setting", "method", "rho", "seed"], ["largest_eigenvalue", "trace", "trace_error", .. _distances.Select(d => $"loss_at_{Text.Of(d)}")]);
+            Name, ["setting", "method", "rho", "seed"], ["largest_eigenvalue", "trace", "trace_error", .. Distances.Select(d => $"loss_at_{Text.Of(d)}")]);
         foreach (Setting setting in settings)
         {
             Radii radii = Tuning.ChooseRadii(laboratory, setting);
@@ -34,6 +34,6 @@ internal sealed class Sharpness : Experiment
         ImageSet training = laboratory.Images(setting).Training;
         using var hessian = new LossLandscape(model.Classifier, training.Range(0, Math.Min(images, training.Count)), seed);
         (double trace, double error) = hessian.Trace(samples);
-        return [hessian.LargestEigenvalue(iterations), trace, error, .. hessian.LossAlongRandomDirection(_distances)];
+        return [hessian.LargestEigenvalue(iterations), trace, error, .. hessian.LossAlongRandomDirection(Distances)];
     }
 }

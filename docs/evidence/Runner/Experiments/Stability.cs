@@ -23,11 +23,11 @@ internal sealed class Stability : Experiment
             Name, ["setting", "climb", "method", "learning_rate", "rho", "seed"],
             ["diverged", "train_loss", "accuracy", "first_norm", "second_norm", "largest_ratio"]);
         ResultFile norms = laboratory.Open(Name + "-norms", ["setting", "climb", "method", "learning_rate", "rho", "step"], ["first_norm", "second_norm", "loss"]);
-        (double[] rates, double[] radii) = laboratory.IsSmoke ? ([0.1, 0.8], [0.1, 0.8]) : (_learningRates, _radii);
+        (double[] rates, double[] radii) = laboratory.IsSmoke ? ([0.1, 0.8], [0.8]) : (_learningRates, _radii);
         foreach (Setting setting in settings)
         {
             laboratory.Do(file, Name,
-                from seed in Enumerable.Range(1, Math.Min(laboratory.Seeds, 2))
+                from seed in Enumerable.Range(1, laboratory.IsSmoke ? 1 : laboratory.Seeds)
                 from normalised in new[] { true, false }
                 from renormalise in new[] { false, true }
                 from rate in rates

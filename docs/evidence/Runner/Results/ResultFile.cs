@@ -34,6 +34,15 @@ internal sealed class ResultFile
         }
     }
 
+    /// <summary>The rows of a file whatever its columns; none where there is no file.</summary>
+    public static IReadOnlyList<ResultRow> Read(string path)
+    {
+        if (!File.Exists(path))
+            return [];
+        string[][] lines = [.. File.ReadAllLines(path).Select(line => line.Split(','))];
+        return [.. lines.Skip(1).Select(cells => new ResultRow(lines[0], cells))];
+    }
+
     /// <summary>The rows as key and values by column name.</summary>
     public IReadOnlyList<ResultRow> Rows
     {

@@ -1,0 +1,9 @@
+namespace MLSharpness.Evidence.Summary;
+
+/// <summary>A plot of curves; an error of 0 draws no bar.</summary>
+internal sealed record Panel(string Title, string X, string Y, IReadOnlyList<IReadOnlyList<(double X, double Y, double Error)>> Curves)
+{
+    public bool LogarithmicX { get; init; }
+
+    public bool LogarithmicY { get; init; }
+}

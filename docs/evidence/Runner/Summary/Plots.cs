@@ -1,0 +1,91 @@
+using Microsoft.ML.SharpnessAware;
+using OxyPlot;
+using OxyPlot.Axes;
+using OxyPlot.Series;
+
+namespace MLSharpness.Evidence.Summary;
+
+/// <summary>The plots that the figures are made of, in the style of the library's own.</summary>
+internal static class Plots
+{
+    private const double LegendTop = 58;
+
+    /// <summary>Curves with markers, in panels side by side, with one legend.</summary>
+    public static Figure Lines(
+        string title, string facts, IReadOnlyList<string> names, IReadOnlyList<Panel> panels, double panelWidth = 420, double panelHeight = 360)
+    {
+        double width = panelWidth * panels.Count;
+        FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers: true), name)), width / 2, LegendTop, width - 60, 44);
+        double top = LegendTop + legend.Height;
+        return new Figure(width, top + panelHeight + 8,
+        [
+            .. FigureStyle.Heading(title, facts, width / 2, width - 20),
+            legend,
+            .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel), new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
+        ]);
+    }
+
+    /// <summary>Grids of numbers as colours with the numbers in them.</summary>
+    public static Figure HeatMaps(string title, string facts, IReadOnlyList<HeatMap> maps, double panelWidth = 330, double panelHeight = 330) => new(
+        panelWidth * maps.Count, 60 + panelHeight,
+        [
+            .. FigureStyle.Heading(title, facts, panelWidth * maps.Count / 2, panelWidth * maps.Count - 20),
+            .. maps.Select((map, i) => new PlotPanel(HeatPlot(map), new OxyRect(i * panelWidth, 56, panelWidth, panelHeight))),
+        ]);
+
+    private static PlotModel LinePlot(Panel panel)
+    {
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(76, 30, 18, 50));
+        (plot.Title, plot.TitleFontSize) = (panel.Title, FigureStyle.TextSize);
+        plot.Axes.Add(Axis(AxisPosition.Bottom, panel.X, panel.LogarithmicX));
+        plot.Axes.Add(Axis(AxisPosition.Left, panel.Y, panel.LogarithmicY));
+        for (int i = 0; i < panel.Curves.Count; i++)
+        {
+            LineSeries line = ModelStyle.Of(i).Line(markers: panel.Curves[i].Count <= 20);
+            line.Points.AddRange(panel.Curves[i].Select(point => new DataPoint(point.X, point.Y)));
+            plot.Series.Add(line);
+            foreach ((double x, double y, double error) in panel.Curves[i].Where(point => point.Error > 0))
+                plot.Series.Add(FigureStyle.Line(LineStyle.Solid, line.Color, 1, (x, y - error), (x, y + error)));
+        }
+        return plot;
+    }
+
+    private static PlotModel HeatPlot(HeatMap map)
+    {
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(66, 30, 12, 50));
+        (plot.Title, plot.TitleFontSize) = (map.Title, FigureStyle.TextSize);
+        plot.Axes.Add(new CategoryAxis { Position = AxisPosition.Bottom, Title = map.X, ItemsSource = map.Columns, GapWidth = 0 });
+        plot.Axes.Add(new CategoryAxis { Position = AxisPosition.Left, Title = map.Y, ItemsSource = map.Rows, GapWidth = 0 });
+        plot.Axes.Add(new LinearColorAxis
+        {
+            Position = AxisPosition.None, Palette = OxyPalettes.Viridis(100), Minimum = map.Minimum, Maximum = map.Maximum,
+        });
+        plot.Series.Add(new HeatMapSeries
+        {
+            X0 = 0, X1 = map.Columns.Length - 1, Y0 = 0, Y1 = map.Rows.Length - 1, Data = map.Values, Interpolate = false,
+            RenderMethod = HeatMapRenderMethod.Rectangles, LabelFontSize = 0,
+        });
+        for (int x = 0; x < map.Columns.Length; x++)
+        {
+            for (int y = 0; y < map.Rows.Length; y++)
+            {
+                bool bright = map.Values[x, y] > map.Minimum + 0.6 * (map.Maximum - map.Minimum);
+                plot.Annotations.Add(new OxyPlot.Annotations.TextAnnotation
+                {
+                    Text = map.Values[x, y].ToString("F0"), TextPosition = new DataPoint(x, y), Stroke = OxyColors.Undefined, StrokeThickness = 0,
+                    TextHorizontalAlignment = HorizontalAlignment.Center, TextVerticalAlignment = VerticalAlignment.Middle,
+                    TextColor = bright ? OxyColors.Black : OxyColors.White,
+                });
+            }
+        }
+        return plot;
+    }
+
+    private static Axis Axis(AxisPosition position, string title, bool logarithmic)
+    {
+        Axis axis = logarithmic ? new LogarithmicAxis() : new LinearAxis { MinimumPadding = 0.05, MaximumPadding = 0.05 };
+        (axis.Position, axis.Title, axis.AxisTitleDistance) = (position, title, 8);
+        (axis.MajorGridlineStyle, axis.MajorGridlineColor) = (LineStyle.Solid, OxyColor.FromRgb(0xE4, 0xE4, 0xE4));
+        return axis;
+    }
+}

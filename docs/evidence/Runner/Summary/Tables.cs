@@ -1,0 +1,64 @@
+using MLSharpness.Evidence.Results;
+
+namespace MLSharpness.Evidence.Summary;
+
+/// <summary>Results as Markdown tables.</summary>
+internal static class Tables
+{
+    /// <summary>The order in which methods are shown; others follow in the order of their names.</summary>
+    private static readonly string[] _order =
+        ["base", "base + label smoothing 0.05", "base + focal loss 2", "SAM", "SSAM", "CSAM 0.5", "CSAM 1", "CSAM 2", "CSAM auto 5"];
+
+    /// <summary>Rows by method, in the order of the tables.</summary>
+    public static IEnumerable<IGrouping<string, ResultRow>> ByMethod(IEnumerable<ResultRow> rows) => rows
+        .GroupBy(row => row["method"])
+        .OrderBy(group => Array.IndexOf(_order, group.Key) is >= 0 and int place ? place : _order.Length).ThenBy(group => group.Key, StringComparer.Ordinal);
+
+    /// <summary>Mean ± standard error of each method.</summary>
+    public static string Means(IReadOnlyCollection<ResultRow> rows, params Measure[] measures) => Table(
+        ["Method", "ρ", "Seeds", .. measures.Select(measure => measure.Title)],
+        ByMethod(rows).Select(group => (string[])
+        [
+            group.Key, string.Join(" / ", group.Select(row => row["rho"]).Distinct()), $"{group.Count()}",
+            .. measures.Select(measure => Values(group, measure).Text(measure.Factor, measure.Decimals)),
+        ]));
+
+    /// <summary>Each method less another one with the same seed, with 95 % intervals of Student's t.</summary>
+    public static string Differences(IReadOnlyCollection<ResultRow> rows, string from, params Measure[] measures)
+    {
+        Dictionary<string, ResultRow> reference = rows.Where(row => row["method"] == from).ToDictionary(row => row["seed"]);
+        return Table(
+            [$"Difference from {from}", .. measures.Select(measure => measure.Title)],
+            ByMethod(rows).Where(group => group.Key != from).Select(group => (string[])
+            [
+                group.Key,
+                .. measures.Select(measure => Estimate.Of(
+                    [
+                        .. group.Where(row => reference.ContainsKey(row["seed"]))
+                            .Select(row => row.Number(measure.Column) - reference[row["seed"]].Number(measure.Column)),
+                    ]).Difference(measure.Factor, measure.Decimals)),
+            ]));
+    }
+
+    /// <summary>One measure: a row for each method, a column for each value of another key.</summary>
+    public static string Cross(IReadOnlyCollection<ResultRow> rows, string across, Measure measure)
+    {
+        string[] columns = [.. rows.Select(row => row[across]).Distinct()];
+        return Table(
+            [measure.Title, .. columns],
+            ByMethod(rows).Select(group => (string[])
+            [
+                group.Key,
+                .. columns.Select(column => Values(group.Where(row => row[across] == column), measure).Text(measure.Factor, measure.Decimals)),
+            ]));
+    }
+
+    public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) => Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
+
+    public static string Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => string.Join('\n',
+    [
+        $"| {string.Join(" | ", header)} |",
+        $"|{string.Concat(Enumerable.Repeat(" --- |", header.Count))}",
+        .. rows.Select(row => $"| {string.Join(" | ", row)} |"),
+    ]);
+}
