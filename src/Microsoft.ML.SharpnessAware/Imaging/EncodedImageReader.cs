@@ -19,6 +19,25 @@ internal sealed class EncodedImageReader : ImageReader
         _convertsChannels = column.Shape is not null;
     }
 
+    public override EncodedImage Take()
+    {
+        byte[]? file = null;
+        try
+        {
+            Fetched();
+            file = _file.GetValues().ToArray();
+            return new EncodedImage(Place(), file, GetShape(), Column.ResizeMode, _convertsChannels);
+        }
+        catch (Exception exception) when (IsAboutTheImage(exception))
+        {
+            return new EncodedImage(file, Place().Error(exception));
+        }
+        catch (InvalidOperationException exception) when (IsAboutOneImage(exception))
+        {
+            return new EncodedImage(file, exception);
+        }
+    }
+
     protected override void Fetch()
     {
         _getter(ref _file);
@@ -32,16 +51,6 @@ internal sealed class EncodedImageReader : ImageReader
 
     protected override int ReadChannels() => ImageDecoder.ReadChannels(_file.GetValues());
 
-    protected override void ReadCore(ImageShape shape, Span<byte> pixels)
-    {
-        int channels = _decoder.Decode(_file.GetValues(), shape, pixels, Column.ResizeMode);
-        if (channels != shape.Channels && !_convertsChannels)
-        {
-            throw new ChannelMismatchException(
-                $"the image has {Describe(channels)}, the first image has {Describe(shape.Channels)}. "
-                + "Set ImageChannels to 1 or 3 to convert all images.");
-        }
-
-        static string Describe(int channels) => channels == 1 ? "1 channel (grey)" : $"{channels} channels (colour)";
-    }
+    protected override void ReadCore(ImageShape shape, Span<byte> pixels) =>
+        EncodedImage.Decode(_decoder, _file.GetValues(), shape, pixels, Column.ResizeMode, _convertsChannels);
 }

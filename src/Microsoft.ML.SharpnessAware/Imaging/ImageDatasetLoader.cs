@@ -26,20 +26,30 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     {
         _labels.Clear();
         using PixelSink sink = Cache is null ? new MemorySink(images.PixelType, data.GetRowCount()) : Cache.Create(images);
+        var ahead = new ParallelDecoding((image, label, row) => Add(sink, image, label, row), CheckCancelled);
         long rows = ForEachRow((reader, label, row) =>
         {
-            try
-            {
-                sink.Add(reader);
-                _labels.Add(label);
-            }
-            catch (InvalidOperationException exception) when (badImages.Takes(exception))
-            {
-                sink.Skip(row);
-            }
+            if (reader.Take() is EncodedImage image)
+                ahead.Add(image, label, row);
+            else
+                Add(sink, reader, label, row);
         });
+        ahead.Flush();
         badImages.Report(rows);
         return sink.Complete();
+    }
+
+    private void Add(PixelSink sink, IImageSource image, long label, long row)
+    {
+        try
+        {
+            sink.Add(image);
+            _labels.Add(label);
+        }
+        catch (InvalidOperationException exception) when (badImages.Takes(exception))
+        {
+            sink.Skip(row);
+        }
     }
 
     private ImagePixels? ReadCached()

@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// one cursor and one thread. Whatever is wrong with an image is an <see cref="InvalidOperationException"/> that names the column, the row
 /// and, where the data has one, the path.
 /// </summary>
-internal abstract class ImageReader
+internal abstract class ImageReader : IImageSource
 {
     private readonly DataViewRow _row;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _path;
@@ -52,6 +52,12 @@ internal abstract class ImageReader
             throw new InvalidOperationException($"{where}: the image could not be read. {exception.GetBaseException().Message}", exception);
         }
     }
+
+    /// <summary>
+    /// The image of the current row, to be decoded later on any thread; null where that is not worth while, and <see cref="Read"/> is to be
+    /// used now.
+    /// </summary>
+    public virtual EncodedImage? Take() => null;
 
     /// <summary>
     /// The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.
@@ -100,16 +106,19 @@ internal abstract class ImageReader
         }
         catch (Exception exception) when (IsAboutTheImage(exception))
         {
-            AppendNumber(hash, -1);
+            AppendUnreadable(hash);
         }
     }
 
     /// <summary>Adds bytes with their number before them, so that two texts do not join to the same as two others.</summary>
-    protected static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
+    public static void Append(IncrementalHash hash, ReadOnlySpan<byte> bytes)
     {
         AppendNumber(hash, bytes.Length);
         hash.AppendData(bytes);
     }
+
+    /// <summary>Adds that there is a row, but that it cannot be read.</summary>
+    public static void AppendUnreadable(IncrementalHash hash) => AppendNumber(hash, -1);
 
     /// <summary>Gets the image of the current row from the data, once for all that follows.</summary>
     protected abstract void Fetch();
@@ -123,8 +132,8 @@ internal abstract class ImageReader
     /// <summary>Reads the image that <see cref="Fetch"/> got; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
     protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
 
-    // What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, besides our own findings.
-    private static bool IsAboutTheImage(Exception exception) =>
+    /// <summary>What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, and our own findings.</summary>
+    public static bool IsAboutTheImage(Exception exception) =>
         exception is InvalidDataException or ChannelMismatchException or IOException or UnauthorizedAccessException or ArgumentException;
 
     private static void AppendNumber(IncrementalHash hash, int number)
@@ -134,7 +143,8 @@ internal abstract class ImageReader
         hash.AppendData(bytes);
     }
 
-    private ImageReader Fetched()
+    /// <summary>This reader, with the image of the current row.</summary>
+    protected ImageReader Fetched()
     {
         if (!_fetched)
             Fetch();
@@ -142,15 +152,13 @@ internal abstract class ImageReader
         return this;
     }
 
-    private InvalidOperationException Error(Exception exception)
+    private InvalidOperationException Error(Exception exception) => Place().Error(exception);
+
+    /// <summary>Where the current row is, for messages.</summary>
+    protected ImagePlace Place()
     {
         ReadOnlyMemory<char> path = default;
         _path?.Invoke(ref path);
-        string where = string.Create(CultureInfo.InvariantCulture, $"Column '{Column.Name}', row {_row.Position} (counting from 0)");
-        if (!path.IsEmpty)
-            where += $", '{path}'";
-        return exception is InvalidDataException or ChannelMismatchException
-            ? new InvalidOperationException($"{where}: {exception.Message}", exception)
-            : new InvalidOperationException($"{where}: the image could not be read. {exception.Message}", exception);
+        return new ImagePlace(Column.Name, _row.Position, path.ToString());
     }
 }

@@ -7,13 +7,13 @@ internal sealed class MemorySink(ScalarType type, long? expectedRows) : PixelSin
 {
     private PixelStore? _store;
 
-    public override void Add(ImageReader reader)
+    public override void Add(IImageSource image)
     {
-        _store ??= new PixelStore(reader.GetShape(), type, expectedRows);
+        _store ??= new PixelStore(image.GetShape(), type, expectedRows);
         Span<byte> row = _store.NextRow();
         try
         {
-            reader.Read(row);
+            image.Read(row);
         }
         catch
         {

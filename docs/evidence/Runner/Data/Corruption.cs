@@ -73,20 +73,25 @@ internal static class Corruption
         });
     }
 
+    /// <summary>Area average to a smaller image, each of whose pixels then fills its place.</summary>
     private static byte[] Pixelate(byte[] image, ImageShape shape, double factor)
     {
         (int height, int width) = ((int)(shape.Height * factor), (int)(shape.Width * factor));
         return Sample(shape, (c, y, x) =>
         {
-            (int row, int column) = (y * height / shape.Height, x * width / shape.Width);
-            (int y0, int y1) = (row * shape.Height / height, Math.Max((row + 1) * shape.Height / height, row * shape.Height / height + 1));
-            (int x0, int x1) = (column * shape.Width / width, Math.Max((column + 1) * shape.Width / width, column * shape.Width / width + 1));
             double sum = 0;
-            for (int i = y0; i < y1; i++)
-                for (int j = x0; j < x1; j++)
-                    sum += At(image, shape, c, i, j);
-            return sum / ((y1 - y0) * (x1 - x0));
+            foreach ((int row, double down) in Cover((2 * y + 1) * height / (2 * shape.Height), shape.Height / (double)height))
+                foreach ((int column, double right) in Cover((2 * x + 1) * width / (2 * shape.Width), shape.Width / (double)width))
+                    sum += down * right * At(image, shape, c, row, column);
+            return sum;
         });
+
+        // The pixels under pixel i of the smaller image, and their shares of it.
+        static IEnumerable<(int Pixel, double Share)> Cover(int i, double size)
+        {
+            for (int pixel = (int)(i * size); pixel < (i + 1) * size; pixel++)
+                yield return (pixel, (Math.Min(pixel + 1, (i + 1) * size) - Math.Max(pixel, i * size)) / size);
+        }
     }
 
     private static byte[] Jpeg(byte[] image, ImageShape shape, int quality)

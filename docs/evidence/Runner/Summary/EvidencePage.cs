@@ -60,9 +60,12 @@ internal sealed partial class EvidencePage(string results, string figures)
 
     private static string Ensembles(IReadOnlyList<ResultRow> rows)
     {
-        string Cell(IEnumerable<ResultRow> group, bool clean, bool ensemble, Measure measure) => Estimate.Of(
-            [.. group.Where(row => row["corruption"] == "none" == clean && row["seed"] == "ensemble of 3" == ensemble).Select(row => row.Number(measure.Column))])
-            is var estimate ? (measure.Factor * estimate.Mean).ToString($"F{measure.Decimals}") : "";
+        string Cell(IEnumerable<ResultRow> group, bool clean, bool ensemble, Measure measure)
+        {
+            double[] values =
+                [.. group.Where(row => row["corruption"] == "none" == clean && row["seed"] == "ensemble of 3" == ensemble).Select(row => row.Number(measure.Column))];
+            return values.Length == 0 ? "" : (measure.Factor * values.Average()).ToString($"F{measure.Decimals}");
+        }
         Measure[] measures = [Measure.Accuracy, Measure.Ece, Measure.LogLoss];
         return Tables.Table(
             ["Method", "Test images", .. measures.Select(measure => $"{measure.Title}: one"), .. measures.Select(measure => $"{measure.Title}: three")],

@@ -18,16 +18,16 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
     private byte[] _row = [];
     private long _count;
 
-    public override void Add(ImageReader reader)
+    public override void Add(IImageSource image)
     {
-        reader.AddContentTo(_content);
+        image.AddContentTo(_content);
         if (_row.Length == 0)
         {
-            _shape = reader.GetShape();
+            _shape = image.GetShape();
             _row = new byte[_shape.ValueCount * (int)images.PixelType.ElementSize()];
         }
 
-        reader.Read(_row);
+        image.Read(_row);
         _checksum.AppendData(_row);
         cache.Write(() =>
         {
