@@ -72,7 +72,8 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
         isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device), cancellation);
     string[] names = parsed.GetValue(settings) ?? [];
     foreach (Experiment each in chosen)
-        each.Run(laboratory, names.Length > 0 ? [.. names.Select(Setting.Named)] : each.DefaultSettings);
+        each.Run(laboratory, 
+            names.Length > 0 ? [.. names.Select(Setting.Named)] : isSmoke ? [.. each.DefaultSettings.Take(1)] : each.DefaultSettings);
     return 0;
 }));
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
