@@ -10,7 +10,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// </remarks>
 internal sealed class Toy : Experiment
 {
-    private const int Steps = 60;
+    private const int Steps = 120;
 
     private static readonly (string Name, double X, double Y, double LearningRate, double Rho, double A, double B)[] _problems =
     [

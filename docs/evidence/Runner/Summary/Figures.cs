@@ -9,24 +9,30 @@ internal static class Figures
     private static readonly string[] _climbs = ["normalised", "unnormalised"];
     private static readonly string[] _methods = ["SAM", "SSAM"];
 
-    /// <summary>Accuracy over learning rate × ρ: where each method still trains.</summary>
+    /// <summary>Accuracy and final loss over learning rate × ρ: where each method still trains.</summary>
     public static Figure Stability(IReadOnlyList<ResultRow> rows)
     {
         string[] rates = [.. rows.Select(row => row["learning_rate"]).Distinct().OrderBy(double.Parse)];
         string[] radii = [.. rows.Select(row => row["rho"]).Distinct().OrderBy(double.Parse)];
-        return Plots.HeatMaps("Where SAM and SSAM still train", "test accuracy in %; 10: no better than guessing, or diverged",
+        HeatMap Map(string climb, string method, string what, Func<ResultRow, double> value, double minimum, double maximum) => new(
+            $"{what}: {method}, climb {climb}", "Learning rate", "ρ", rates, radii,
+            Grid(rates, radii, rows.Where(row => row["climb"] == climb && row["method"] == method), value), minimum, maximum);
+        var panels = from climb in _climbs from method in _methods select (climb, method);
+        return Plots.HeatMaps("Where SAM and SSAM still train", "test accuracy in %, 10 is guessing; cross entropy of the training images, 2.3 is guessing",
         [
-            .. from climb in _climbs
-               from method in _methods
-               select new HeatMap($"{method}, climb {climb}", "Learning rate", "ρ", rates, radii, Grid(rates, radii,
-                   rows.Where(row => row["climb"] == climb && row["method"] == method)), 10, 90),
-        ]);
+            .. panels.Select(panel => Map(panel.climb, panel.method, "Accuracy", row => 100 * row.Number("accuracy"), 10, 90)),
+            .. panels.Select(panel => Map(panel.climb, panel.method, "Loss", Loss, 0, 2.5) with { Format = "F2", Reversed = true }),
+        ], 4);
+
+        // A diverged training has no loss; that of guessing stands for it.
+        static double Loss(ResultRow row) => row.Number("diverged") == 0 ? row.Number("train_loss") : Math.Log(10);
     }
 
     /// <summary>The norms of both passes' gradients along training.</summary>
     public static Figure Norms(IReadOnlyList<ResultRow> rows)
     {
         string setting = $"learning rate {rows[0]["learning_rate"]}, ρ = {rows[0]["rho"]}";
+        double[] norms = [.. rows.SelectMany(row => new[] { row.Number("first_norm"), row.Number("second_norm") }).Where(norm => norm > 0)];
         return Plots.Lines("Length of the gradients of both passes", setting, ["first pass", "second pass"],
         [
             .. from climb in _climbs
@@ -34,21 +40,30 @@ internal static class Figures
                let run = rows.Where(row => row["climb"] == climb && row["method"] == method).OrderBy(row => row.Number("step")).ToArray()
                where run.Length > 0
                select new Panel($"{method}, climb {climb}", "Step", "Norm",
-                   [Curve(run, "first_norm"), Curve(run, "second_norm")]) { LogarithmicY = true },
+                   [Curve(run, "first_norm"), Curve(run, "second_norm")]) { LogarithmicY = true, RangeY = (norms.Min() / 1.2, norms.Max() * 1.2) },
         ], 330);
     }
 
-    public static Figure Toy(IReadOnlyList<ResultRow> rows) => Plots.Lines(
-        "SAM and SSAM on functions of two weights", "climb w + ρ∇f(w); valley ½(x² + 10y²), saddle ½(x² − y²)", ["gradient descent", "SAM", "SSAM"],
+    public static Figure Toy(IReadOnlyList<ResultRow> rows)
+    {
+        string[] methods = ["gradient descent", "SAM", "SSAM"];
+        return Plots.Lines(
+            "SAM and SSAM on functions of two weights", "climb w + ρ∇f(w); valley ½(x² + 10y²), saddle ½(x² − y²)", methods,
+            [
+                new Panel("Valley: path", "x", "y", [.. methods.Select(method => Path("valley", method, row => row.Number("x")))]),
+                new Panel("Saddle: path", "x", "y", [.. methods.Select(method => Path("saddle", method, row => row.Number("x")))]) { LogarithmicY = true },
+                new Panel("Saddle: way down", "Step", "y", [.. methods.Select(method => Path("saddle", method, row => row.Number("step")))])
+                {
+                    LogarithmicY = true,
+                },
+            ], 390);
+
+        IReadOnlyList<(double, double, double)> Path(string problem, string method, Func<ResultRow, double> x) =>
         [
-            .. from problem in new[] { "valley", "saddle" }
-               let curves = new[] { "gradient descent", "SAM", "SSAM" }.Select(method => (IReadOnlyList<(double, double, double)>)
-               [
-                   .. rows.Where(row => row["problem"] == problem && row["method"] == method).OrderBy(row => row.Number("step"))
-                       .Select(row => (row.Number("x"), row.Number("y"), 0.0)).TakeWhile(p => Math.Abs(p.Item2) < 4),
-               ]).ToArray()
-               select new Panel(problem, "x", "y", curves),
-        ]);
+            .. rows.Where(row => row["problem"] == problem && row["method"] == method).OrderBy(row => row.Number("step"))
+                .Select(row => (x(row), row.Number("y"), 0.0)).TakeWhile(point => Math.Abs(point.Item2) < 4),
+        ];
+    }
 
     /// <summary>Accuracy and calibration by strength of corruption, the mean over corruptions and seeds.</summary>
     public static Figure Corruptions(IReadOnlyList<ResultRow> rows)
@@ -79,11 +94,11 @@ internal static class Figures
             ], 560);
     }
 
-    private static double[,] Grid(string[] rates, string[] radii, IEnumerable<ResultRow> rows)
+    private static double[,] Grid(string[] rates, string[] radii, IEnumerable<ResultRow> rows, Func<ResultRow, double> value)
     {
         double[,] grid = new double[rates.Length, radii.Length];
         foreach (IGrouping<(string Rate, string Radius), ResultRow> cell in rows.GroupBy(row => (row["learning_rate"], row["rho"])))
-            grid[Array.IndexOf(rates, cell.Key.Rate), Array.IndexOf(radii, cell.Key.Radius)] = 100 * cell.Average(row => row.Number("accuracy"));
+            grid[Array.IndexOf(rates, cell.Key.Rate), Array.IndexOf(radii, cell.Key.Radius)] = cell.Average(value);
         return grid;
     }
 

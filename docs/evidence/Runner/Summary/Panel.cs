@@ -6,4 +6,7 @@ internal sealed record Panel(string Title, string X, string Y, IReadOnlyList<IRe
     public bool LogarithmicX { get; init; }
 
     public bool LogarithmicY { get; init; }
+
+    /// <summary>The ends of the vertical axis, so that panels can be compared; otherwise what the curves need.</summary>
+    public (double Minimum, double Maximum)? RangeY { get; init; }
 }

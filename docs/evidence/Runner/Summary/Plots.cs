@@ -15,33 +15,38 @@ internal static class Plots
         string title, string facts, IReadOnlyList<string> names, IReadOnlyList<Panel> panels, double panelWidth = 420, double panelHeight = 360)
     {
         double width = panelWidth * panels.Count;
-        FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers: true), name)), width / 2, LegendTop, width - 60, 44);
+        bool markers = panels.All(panel => panel.Curves.All(curve => curve.Count <= 20));
+        FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers), name)), width / 2, LegendTop, width - 60, 44);
         double top = LegendTop + legend.Height;
         return new Figure(width, top + panelHeight + 8,
         [
             .. FigureStyle.Heading(title, facts, width / 2, width - 20),
             legend,
-            .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel), new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
+            .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel, markers), new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
         ]);
     }
 
     /// <summary>Grids of numbers as colours with the numbers in them.</summary>
-    public static Figure HeatMaps(string title, string facts, IReadOnlyList<HeatMap> maps, double panelWidth = 330, double panelHeight = 330) => new(
-        panelWidth * maps.Count, 60 + panelHeight,
+    public static Figure HeatMaps(
+        string title, string facts, IReadOnlyList<HeatMap> maps, int columns, double panelWidth = 330, double panelHeight = 330) => new(
+        panelWidth * columns, 60 + panelHeight * ((maps.Count + columns - 1) / columns),
         [
-            .. FigureStyle.Heading(title, facts, panelWidth * maps.Count / 2, panelWidth * maps.Count - 20),
-            .. maps.Select((map, i) => new PlotPanel(HeatPlot(map), new OxyRect(i * panelWidth, 56, panelWidth, panelHeight))),
+            .. FigureStyle.Heading(title, facts, panelWidth * columns / 2, panelWidth * columns - 20),
+            .. maps.Select((map, i) => new PlotPanel(
+                HeatPlot(map), new OxyRect(i % columns * panelWidth, 56 + i / columns * panelHeight, panelWidth, panelHeight))),
         ]);
 
-    private static PlotModel LinePlot(Panel panel)
+    private static PlotModel LinePlot(Panel panel, bool markers)
     {
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(76, 30, 18, 50));
-        (plot.Title, plot.TitleFontSize) = (panel.Title, FigureStyle.TextSize);
+        PlotModel plot = NewPlot(panel.Title, 76, 18);
         plot.Axes.Add(Axis(AxisPosition.Bottom, panel.X, panel.LogarithmicX));
-        plot.Axes.Add(Axis(AxisPosition.Left, panel.Y, panel.LogarithmicY));
+        Axis vertical = Axis(AxisPosition.Left, panel.Y, panel.LogarithmicY);
+        if (panel.RangeY is (double minimum, double maximum))
+            (vertical.Minimum, vertical.Maximum) = (minimum, maximum);
+        plot.Axes.Add(vertical);
         for (int i = 0; i < panel.Curves.Count; i++)
         {
-            LineSeries line = ModelStyle.Of(i).Line(markers: panel.Curves[i].Count <= 20);
+            LineSeries line = ModelStyle.Of(i).Line(markers);
             line.Points.AddRange(panel.Curves[i].Select(point => new DataPoint(point.X, point.Y)));
             plot.Series.Add(line);
             foreach ((double x, double y, double error) in panel.Curves[i].Where(point => point.Error > 0))
@@ -52,13 +57,12 @@ internal static class Plots
 
     private static PlotModel HeatPlot(HeatMap map)
     {
-        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(66, 30, 12, 50));
-        (plot.Title, plot.TitleFontSize) = (map.Title, FigureStyle.TextSize);
+        PlotModel plot = NewPlot(map.Title, 66, 12);
         plot.Axes.Add(new CategoryAxis { Position = AxisPosition.Bottom, Title = map.X, ItemsSource = map.Columns, GapWidth = 0 });
         plot.Axes.Add(new CategoryAxis { Position = AxisPosition.Left, Title = map.Y, ItemsSource = map.Rows, GapWidth = 0 });
         plot.Axes.Add(new LinearColorAxis
         {
-            Position = AxisPosition.None, Palette = OxyPalettes.Viridis(100), Minimum = map.Minimum, Maximum = map.Maximum,
+            Position = AxisPosition.None, Palette = map.Reversed ? OxyPalettes.Viridis(100).Reverse() : OxyPalettes.Viridis(100), Minimum = map.Minimum, Maximum = map.Maximum,
         });
         plot.Series.Add(new HeatMapSeries
         {
@@ -69,15 +73,24 @@ internal static class Plots
         {
             for (int y = 0; y < map.Rows.Length; y++)
             {
-                bool bright = map.Values[x, y] > map.Minimum + 0.6 * (map.Maximum - map.Minimum);
+                bool bright = map.Reversed
+                    ? map.Values[x, y] < map.Minimum + 0.4 * (map.Maximum - map.Minimum)
+                    : map.Values[x, y] > map.Minimum + 0.6 * (map.Maximum - map.Minimum);
                 plot.Annotations.Add(new OxyPlot.Annotations.TextAnnotation
                 {
-                    Text = map.Values[x, y].ToString("F0"), TextPosition = new DataPoint(x, y), Stroke = OxyColors.Undefined, StrokeThickness = 0,
+                    Text = map.Values[x, y].ToString(map.Format), TextPosition = new DataPoint(x, y), Stroke = OxyColors.Undefined, StrokeThickness = 0,
                     TextHorizontalAlignment = HorizontalAlignment.Center, TextVerticalAlignment = VerticalAlignment.Middle,
                     TextColor = bright ? OxyColors.Black : OxyColors.White,
                 });
             }
         }
+        return plot;
+    }
+
+    private static PlotModel NewPlot(string title, double left, double right)
+    {
+        PlotModel plot = FigureStyle.NewPlot(new OxyThickness(left, 6, right, 50));
+        (plot.Title, plot.TitleFontSize, plot.TitleFontWeight) = (title, FigureStyle.TextSize, FontWeights.Normal);
         return plot;
     }
 
