@@ -58,8 +58,6 @@ internal sealed class CifarResNet : nn.Module<Tensor, Tensor>
         }
 
         public override Tensor forward(Tensor input) =>
-            input.slice(2, 0, input.shape[2], 2)
-                .Then(static x => x.slice(3, 0, x.shape[3], 2))
-                .Then(x => nn.functional.pad(x, _padding));
+            nn.functional.avg_pool2d(input, kernel_size: 1, stride: 2).Then(x => nn.functional.pad(x, _padding));
     }
 }

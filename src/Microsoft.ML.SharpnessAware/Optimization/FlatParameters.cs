@@ -173,7 +173,9 @@ internal sealed class FlatParameters : IDisposable
     private static Tensor ViewLike(Tensor tensor, Tensor vector, long offset)
     {
         long[] shape = tensor.shape, stride = tensor.stride();
-        long[] outermostFirst = [.. Enumerable.Range(0, shape.Length).OrderByDescending(d => stride[d]).Select(d => (long)d)];
+        // Of two with the same stride the one of length 1 is inside: that is how channels-last weights of a single channel are told.
+        long[] outermostFirst =
+            [.. Enumerable.Range(0, shape.Length).OrderByDescending(d => stride[d]).ThenByDescending(d => shape[d]).Select(d => (long)d)];
         long[] inverse = [.. Enumerable.Range(0, shape.Length).Select(d => (long)Array.IndexOf(outermostFirst, d))];
         return vector.narrow(0, offset, tensor.numel()).view([.. outermostFirst.Select(d => shape[d])]).permute(inverse);
     }
