@@ -27,17 +27,6 @@ public sealed class CorruptionTests
         CollectionAssert.AreEqual(new byte[] { 69, 119, 169, 194 }, Corruption.Apply(images, "contrast", 2).Images[0]);      // half way to 137.5
     }
 
-    [TestMethod]
-    public void LabelNoiseChangesExactlyItsShareToOtherClasses()
-    {
-        var images = new ImageSet(new ImageShape(1, 1, 1), [.. Enumerable.Range(0, 200).Select(_ => new byte[1])], [.. Enumerable.Range(0, 200).Select(i => i % 10)], 10);
-        ImageSet noisy = images.WithLabelNoise(0.2, seed: 3);
-        Assert.AreEqual(40, images.Labels.Zip(noisy.Labels).Count(pair => pair.First != pair.Second));
-        Assert.IsTrue(noisy.Labels.All(label => label is >= 0 and < 10));
-        CollectionAssert.AreEqual(noisy.Labels.ToArray(), images.WithLabelNoise(0.2, seed: 3).Labels.ToArray());
-        CollectionAssert.AreNotEqual(noisy.Labels.ToArray(), images.WithLabelNoise(0.2, seed: 4).Labels.ToArray());
-    }
-
     private static ImageSet Images() => new(
         new ImageShape(3, 16, 16),
         [

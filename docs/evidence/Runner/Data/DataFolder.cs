@@ -9,11 +9,11 @@ internal sealed class DataFolder(string folder)
 {
     private readonly Dictionary<string, ImageSet> _loaded = [];
 
-    /// <summary>The first images of Fashion-MNIST's training part, the ones after them for validation, and its test part.</summary>
-    public ImageSplit Fashion(int training, int validation)
+    /// <summary>The first images of Fashion-MNIST's training part, the ones after them for validation, and (the first of) its test part.</summary>
+    public ImageSplit Fashion(int training, int validation, int test = 10_000)
     {
         ImageSet all = Idx(Path.Combine(folder, "fashion-mnist"), "train");
-        return new(all.Range(0, training), all.Range(training, validation), Idx(Path.Combine(folder, "fashion-mnist"), "t10k"));
+        return new(all.Range(0, training), all.Range(training, validation), Idx(Path.Combine(folder, "fashion-mnist"), "t10k").Range(0, test));
     }
 
     /// <summary>The part of Fashion-MNIST that is shipped with the Quickstart.</summary>

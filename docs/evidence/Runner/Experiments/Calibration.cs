@@ -7,12 +7,11 @@ internal sealed class Calibration : Experiment
 {
     public override string Name => "calibration";
 
-    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000, Setting.SignDigits, Setting.Fashion60000];
+    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000, Setting.SignDigits, Setting.Fashion60000, Setting.FashionVit];
 
-    public static IReadOnlyList<Method> Methods(Radii radii) =>
-    [
-        .. Method.Four(radii), Method.Csam(radii.Csam, 0.5), Method.Csam(radii.Csam, 2), Method.LabelSmoothing, Method.Focal,
-    ];
+    private static IReadOnlyList<Method> Methods(Setting setting, Radii radii) => setting.HasRivals
+        ? [.. Method.Four(radii), Method.Csam(radii.Csam, 0.5), Method.Csam(radii.Csam, 2), Method.LabelSmoothing, Method.Focal]
+        : Method.Four(radii);
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
@@ -22,7 +21,7 @@ internal sealed class Calibration : Experiment
             Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from method in Methods(radii)
+                from method in Methods(setting, radii)
                 select new Run(Key(setting, method, seed), () => Measure(laboratory, setting, method, seed)));
         }
     }
