@@ -18,7 +18,6 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
     ["photographs"] = ("a folder of JPEG files to pixels against ML.NET's transforms", PhotographBenchmark.Run),
     ["evaluate"] = ("EvaluateCalibration against ML.NET's Evaluate", EvaluateBenchmark.Run),
-    ["scratch"] = ("", Scratch.Run),
     ["small-sample"] = ("calibration errors of a calibrated model on few rows", SmallSampleTable.Run),
 };
 if (args.FirstOrDefault() is string name && benchmarks.TryGetValue(name, out var benchmark))

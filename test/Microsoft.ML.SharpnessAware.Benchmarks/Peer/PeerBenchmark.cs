@@ -10,7 +10,7 @@ internal static class PeerBenchmark
         bool kept = tuneOurs && AllocatorTuning.KeepFreedMemory();
         Console.WriteLine($"Ours {(kept ? "with" : "without")} AllocatorTuning.KeepFreedMemory(), {get_num_threads()} threads.");
         Table? table = null;
-        foreach (StepSetting setting in StepSetting.All.Take(4))
+        foreach (StepSetting setting in StepSetting.All)
         {
             using TrainingStep ours = new(setting, SharpnessAwareMethod.Sam());
             List<string> cells = [$"{setting}"];
