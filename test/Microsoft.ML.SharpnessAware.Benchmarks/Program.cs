@@ -15,6 +15,7 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["memory"] = ("resident memory over 2,000 steps", MemoryBenchmark.Run),
     ["allocation"] = ("managed memory that a step allocates", AllocationBenchmark.Run),
     ["scoring"] = ("Transform of 10,000 rows against raw forward passes, and row by row", () => ScoringBenchmark.Run()),
+    ["batches"] = ("how the time of an image depends on how many are scored together", BatchSizeBenchmark.Run),
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
     ["photographs"] = ("a folder of JPEG files to pixels against ML.NET's transforms", PhotographBenchmark.Run),
     ["evaluate"] = ("EvaluateCalibration against ML.NET's Evaluate", EvaluateBenchmark.Run),
