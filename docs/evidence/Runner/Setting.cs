@@ -26,7 +26,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static Setting Fashion5000 { get; } = new("fashion-5000", folder => folder.Fashion(5_000, 2_000), NetworkArchitecture.ResNet8, 30);
 
     /// <summary>The whole training part, in a smaller network, to stay within two hours.</summary>
-    public static Setting Fashion60000 { get; } = new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 5)
+    public static Setting Fashion60000 { get; } = new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 2)
     {
         Radii = [0.05, 0.1], HasRivals = false,
     };
