@@ -28,7 +28,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     /// <summary>The whole training part, in a smaller network, to stay within two hours.</summary>
     public static Setting Fashion60000 { get; } = new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 2)
     {
-        Radii = [0.05, 0.1], HasRivals = false,
+        Radii = [0.05, 0.1],
     };
 
     public static Setting SignDigits { get; } = new("sign-digits", folder => folder.SignDigits(), NetworkArchitecture.ResNet8, 40)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>More rows than a block has, so that blocks are decoded one after the other.</summary>
+/// <summary>More rows than are on their way at a time, so that the first are handed on while others are still added.</summary>
 [TestClass]
 public sealed class ParallelDecodingTests
 {
@@ -57,6 +57,21 @@ public sealed class ParallelDecodingTests
                 if (++calls > 100)
                     throw new OperationCanceledException();
             }).Dispose());
+    }
+
+    [TestMethod]
+    public void OnlySoManyImagesAreOnTheirWayAtATime()
+    {
+        List<long> handedOn = [];
+        var decoding = new ParallelDecoding((_, _, row) => handedOn.Add(row), checkCancelled: null);
+        for (int row = 0; row < Rows; row++)
+        {
+            decoding.Add(new EncodedImage([], new InvalidOperationException()), label: 0, row);
+            Assert.IsLessThanOrEqualTo(64, row + 1 - handedOn.Count);
+        }
+
+        decoding.Flush();
+        CollectionAssert.AreEqual(Enumerable.Range(0, Rows).Select(row => (long)row).ToArray(), handedOn);
     }
 
     private static ImageDataset Load(IDataView data, BadImages? badImages = null, int? channels = 3) =>

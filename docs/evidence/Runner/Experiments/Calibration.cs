@@ -7,7 +7,8 @@ internal sealed class Calibration : Experiment
 {
     public override string Name => "calibration";
 
-    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000, Setting.SignDigits, Setting.Fashion60000, Setting.FashionVit];
+    // The others by name, each within two hours.
+    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000];
 
     private static IReadOnlyList<Method> Methods(Setting setting, Radii radii) => setting.HasRivals
         ? [.. Method.Four(radii), Method.Csam(radii.Csam, 0.5), Method.Csam(radii.Csam, 2), Method.LabelSmoothing, Method.Focal]
