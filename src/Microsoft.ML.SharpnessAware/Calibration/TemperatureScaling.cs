@@ -23,6 +23,15 @@ internal static class TemperatureScaling
     private static readonly double _largestLogLoss = -Math.Log(CalibrationAccumulator.SmallestProbability);
 
     /// <summary>
+    /// The temperature that is used, here and by the trainer: <see cref="Fit"/> with the model's own probabilities counted as one row more, as
+    /// Platt's target smoothing does for two classes. A few dozen rows that are all right, or all but one, would otherwise ask for
+    /// probabilities of 0 and 1 (docs/evidence.md measures it); the more rows, the less it matters.
+    /// </summary>
+    /// <inheritdoc cref="Fit"/>
+    public static double FitSmoothed(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses) =>
+        Fit(logits, labels, numberOfClasses, CalibrationRows.WeightOfOneRowMore(labels.Length));
+
+    /// <summary>
     /// Finds the temperature that minimises the log loss. The log loss is convex in β = 1/T, so a Newton iteration on its derivative, kept
     /// inside a shrinking bracket, finds the one minimum. Deterministic; no allocation beyond one row.
     /// </summary>

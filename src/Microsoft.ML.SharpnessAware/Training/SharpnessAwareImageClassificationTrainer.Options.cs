@@ -165,7 +165,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Share of the training images that is set aside for validation, drawn with the same share of each class.
-        /// Ignored with a <see cref="ValidationSet"/>. Default 0.1; null or 0 for none.
+        /// Ignored with a <see cref="ValidationSet"/>. Default 0.1; null or 0 for none. The temperature is fitted on them and wants a hundred.
         /// </summary>
         public double? ValidationSetFraction { get; set; } = 0.1;
 

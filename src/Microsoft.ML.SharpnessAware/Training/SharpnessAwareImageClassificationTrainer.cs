@@ -281,13 +281,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             throw new InvalidOperationException(
                 $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
                 "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
-        double temperature = TemperatureScaling.Fit(logits, labels, classifier.NumberOfClasses);
-        if (temperature < 1 && CalibrationMetrics.Compute(classifier.Probabilities(validation), labels, classifier.NumberOfClasses).Accuracy == 1)
-        {
-            // The log loss of images that are all right falls for ever as T does: they say nothing about how far confidence may rise.
-            channel.Info($"All {validation.Count} validation images are classified right, so the temperature stays 1.");
-            return 1;
-        }
+        double temperature = TemperatureScaling.FitSmoothed(logits, labels, classifier.NumberOfClasses);
         channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
         return temperature;
     }

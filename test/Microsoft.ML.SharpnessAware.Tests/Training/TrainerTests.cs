@@ -305,13 +305,21 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
-    public void ValidationImagesThatAreAllRightDoNotMakeTheModelMoreConfident()
+    public void ValidationImagesThatAreAllRightRaiseConfidenceAsTheTemperatureCalibratorDoes()
     {
         var mlContext = new MLContext(1);
-        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options => options.Epoch = 6);
-
+        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
+        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options =>
+        {
+            options.Epoch = 3;
+            options.ValidationSet = validation;
+        });
         Assert.AreEqual(1.0, model.History[^1].ValidationAccuracy);
-        Assert.AreEqual(1.0, model.Temperature);
+
+        using var raw = model.WithTemperature(1);
+        var calibrator = (TemperatureCalibrator)mlContext.MulticlassClassification.Calibrators.Temperature().Fit(raw.Transform(validation)).Calibrator;
+        Assert.AreEqual(calibrator.Temperature, model.Temperature, 1e-4);
+        Assert.IsTrue(model.Temperature is > TemperatureScaling.MinimumTemperature and < 1);
     }
 
     [TestMethod]

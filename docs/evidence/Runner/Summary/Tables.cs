@@ -53,6 +53,23 @@ internal static class Tables
             ]));
     }
 
+    /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and ECE.</summary>
+    public static string Temperatures(IEnumerable<ResultRow> rows) => Table(
+        [
+            "Setting", "Validation images", "Log loss at T = 1", "at T of the log loss alone (worst)", "at T as here (worst)",
+            "ECE % at T = 1", "at T of the log loss alone", "at T as here",
+        ],
+        rows.GroupBy(row => (Setting: row["setting"], Images: row.Number("images"))).OrderBy(group => group.Key).Select(group =>
+        {
+            string Mean(string column, string format, double factor = 1) => (factor * group.Average(row => row.Number(column))).ToString(format);
+            string Loss(string fit) => $"{Mean(fit + "_log_loss", "F3")} ({group.Max(row => row.Number(fit + "_worst_log_loss")):F2})";
+            return (string[])
+            [
+                group.Key.Setting, $"{group.Key.Images}", Mean("log_loss", "F3"), Loss("alone"), Loss("smoothed"),
+                Mean("ece", "F2", 100), Mean("alone_ece", "F2", 100), Mean("smoothed_ece", "F2", 100),
+            ];
+        }));
+
     public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) => Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
 
     public static string Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => string.Join('\n',
