@@ -23,13 +23,14 @@ internal static class TemperatureScaling
     private static readonly double _largestLogLoss = -Math.Log(CalibrationAccumulator.SmallestProbability);
 
     /// <summary>
-    /// The temperature that is used, here and by the trainer: <see cref="Fit"/> with the model's own probabilities counted as one row more, as
-    /// Platt's target smoothing does for two classes. A few dozen rows that are all right, or all but one, would otherwise ask for
-    /// probabilities of 0 and 1 (docs/evidence.md measures it); the more rows, the less it matters.
+    /// The temperature that is used, by the calibrator and by the trainer: <see cref="Fit"/> with one row more, half of it as the model says
+    /// and half with all classes alike (after Platt 1999, who smooths the targets of two classes so). N rows that are all right then raise
+    /// confidence to about 1 − 1/(2N), where they would otherwise ask for certainty. docs/evidence.md measures it; the more rows, the less it
+    /// matters.
     /// </summary>
     /// <inheritdoc cref="Fit"/>
     public static double FitSmoothed(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses) =>
-        Fit(logits, labels, numberOfClasses, CalibrationRows.WeightOfOneRowMore(labels.Length));
+        Fit(logits, labels, numberOfClasses, 1.0 / (labels.Length + 1));
 
     /// <summary>
     /// Finds the temperature that minimises the log loss. The log loss is convex in β = 1/T, so a Newton iteration on its derivative, kept
@@ -38,19 +39,18 @@ internal static class TemperatureScaling
     /// <param name="logits">Logits or log-probabilities, row-major [rows × classes]; −∞ stands for a probability of 0.</param>
     /// <param name="labels">The true class of each row, zero-based.</param>
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
-    /// <param name="ownWeight">
-    /// How much of each row's target are the row's own probabilities softmax(logits) in place of its label, from 0 to below 1. Above 0 the
-    /// minimum is finite also where the labels alone would ask for T = 0; since the own probabilities ask for T = 1, the log loss is still
-    /// not above that of T = 1.
+    /// <param name="smoothing">
+    /// How much of each row's target is in place of its label the mean of its own probabilities softmax(logits) and of 1/K for each class, from
+    /// 0 to below 1. Above 0 the minimum is finite also where the labels alone would ask for T = 0.
     /// </param>
     /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>]; 1 if no temperature gives a lower log loss on
     /// these rows than 1 does.</returns>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
     /// +∞.</exception>
-    public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight = 0)
+    public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double smoothing = 0)
     {
         Check(logits, labels, numberOfClasses);
-        double beta = MinimumOfLogLoss(logits, labels, numberOfClasses, ownWeight);
+        double beta = MinimumOfLogLoss(logits, labels, numberOfClasses, smoothing);
         return CappedLogLoss(logits, labels, numberOfClasses, beta) < CappedLogLoss(logits, labels, numberOfClasses, 1) ? 1 / beta : 1;
     }
 
@@ -89,19 +89,19 @@ internal static class TemperatureScaling
     private static double LogProbability(float probability) => Math.Max(Math.Log(probability), _smallestLogarithm);
 
     private static double MinimumOfLogLoss(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight)
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double smoothing)
     {
         double low = 1 / MaximumTemperature;
         double high = 1 / MinimumTemperature;
-        if (Derivatives(logits, labels, numberOfClasses, ownWeight, low).First >= 0)
+        if (Derivatives(logits, labels, numberOfClasses, smoothing, low).First >= 0)
             return low;
-        if (Derivatives(logits, labels, numberOfClasses, ownWeight, high).First <= 0)
+        if (Derivatives(logits, labels, numberOfClasses, smoothing, high).First <= 0)
             return high;
 
         double beta = 1;
         for (int iteration = 0; iteration < MaximumIterations; iteration++)
         {
-            (double first, double second) = Derivatives(logits, labels, numberOfClasses, ownWeight, beta);
+            (double first, double second) = Derivatives(logits, labels, numberOfClasses, smoothing, beta);
             if (first > 0)
                 high = beta;
             else
@@ -118,10 +118,10 @@ internal static class TemperatureScaling
         return beta;
     }
 
-    /// <summary>Of the mean log loss at β: its slope, the mean of E_p[z] − z_y, and its curvature, the mean of Var_p[z]. With an own weight
-    /// s, (1 − s) z_y + s E_q[z] with q = softmax(z) takes the place of z_y.</summary>
+    /// <summary>Of the mean log loss at β: its slope, the mean of E_p[z] − z_y, and its curvature, the mean of Var_p[z]. With a smoothing
+    /// s, (1 − s) z_y + s (E_q[z] + Σ z_k / K) / 2 with q = softmax(z) takes the place of z_y.</summary>
     private static (double First, double Second) Derivatives(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double ownWeight, double beta)
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double smoothing, double beta)
     {
         double[] z = new double[numberOfClasses];
         double[] weights = new double[numberOfClasses];
@@ -131,11 +131,12 @@ internal static class TemperatureScaling
         {
             ReadRow(logits.Slice(row * numberOfClasses, numberOfClasses), z);
             double target = z[labels[row]];
-            if (ownWeight > 0)
+            if (smoothing > 0)
             {
                 TensorPrimitives.Exp(z, weights);
                 double own = TensorPrimitives.Dot<double>(weights, z) / TensorPrimitives.Sum<double>(weights);
-                target += ownWeight * (own - target);
+                double alike = TensorPrimitives.Sum<double>(z) / numberOfClasses;
+                target += smoothing * ((own + alike) / 2 - target);
             }
 
             TensorPrimitives.Multiply(z, beta, weights);

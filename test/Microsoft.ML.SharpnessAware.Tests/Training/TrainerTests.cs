@@ -312,6 +312,7 @@ public sealed class TrainerTests
         using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options =>
         {
             options.Epoch = 3;
+            options.Loss = new ClassificationLoss.CrossEntropy(LabelSmoothing: 0.3);
             options.ValidationSet = validation;
         });
         Assert.AreEqual(1.0, model.History[^1].ValidationAccuracy);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
@@ -8,7 +9,7 @@ namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
 /// How many validation images does a temperature need? The networks of the calibration experiment, with temperatures fitted on a few of the
-/// validation images: by the log loss alone (Guo et al. 2017) and, as this library does, with the network's own probabilities as one image more.
+/// validation images: by the log loss alone (Guo et al. 2017) and, as this library does, with one image more, half of it as the network says and half with all classes alike.
 /// </summary>
 internal sealed class Temperature : Experiment
 {
@@ -18,6 +19,9 @@ internal sealed class Temperature : Experiment
 
     private static readonly string[] _values =
         ["log_loss", "ece", "alone_log_loss", "alone_worst_log_loss", "alone_ece", "smoothed_log_loss", "smoothed_worst_log_loss", "smoothed_ece"];
+
+    // Scoring takes longer than all the fits, and is the same for each number of images.
+    private readonly ConcurrentDictionary<(Setting, Method, int), Lazy<(float[][] Validation, float[][] Test)>> _scored = [];
 
     public override string Name => "temperature";
 
@@ -42,9 +46,12 @@ internal sealed class Temperature : Experiment
     private static double[] Measure(Laboratory laboratory, Setting setting, int size, Method method, int seed)
     {
         ImageSplit images = laboratory.Images(setting);
-        using SharpnessAwareImageClassificationTransformer trained = laboratory.Train(setting, method, seed);
-        using SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
-        float[][] validation = Probabilities(model, images.Validation), test = Probabilities(model, images.Test);
+        (float[][] validation, float[][] test) = _scored.GetOrAdd((setting, method, seed), _ => new(() =>
+        {
+            using SharpnessAwareImageClassificationTransformer trained = laboratory.Train(setting, method, seed);
+            using SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
+            return (Probabilities(model, images.Validation), Probabilities(model, images.Test));
+        })).Value;
         int[] labels = [.. images.Test.Labels];
         var random = new Random(seed);
         var alone = new List<MulticlassCalibrationMetrics>();

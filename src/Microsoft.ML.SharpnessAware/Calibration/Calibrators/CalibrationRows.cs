@@ -14,14 +14,11 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     public int Count => Labels.Length;
 
-    /// <inheritdoc cref="WeightOfOneRowMore"/>
-    public double WeightOfOneRow => WeightOfOneRowMore(Count);
-
     /// <summary>
     /// 1 / (rows + 1): the weight of the probabilities as they came where they count as one row more. It keeps every fit finite and away
     /// from 0 and 1, as Platt's target smoothing does for two classes, and fades as rows are added.
     /// </summary>
-    public static double WeightOfOneRowMore(int rows) => 1.0 / (rows + 1);
+    public double WeightOfOneRow => 1.0 / (Count + 1);
 
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 

@@ -19,7 +19,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// than it should be.
 /// <list type="table">
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
-/// <item><term>Temperature</term><description>First; from some dozens of rows on.</description></item>
+/// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
 /// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows per class on.</description></item>
 /// <item><term>Isotonic</term><description>The others do not suit; from some thousand rows on.</description></item>

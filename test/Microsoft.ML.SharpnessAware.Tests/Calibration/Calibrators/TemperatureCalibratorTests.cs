@@ -6,25 +6,30 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class TemperatureCalibratorTests
 {
-    /// <summary>Of nine rows (.8, .2) six are right; with the model's own .8 as a tenth, 6.8 of 10: 4^(1/T) = 6.8/3.2.</summary>
+    /// <summary>Of nine rows (.8, .2) six are right; with half a row (.8, .2) and half a row (.5, .5), 6.65 of 10: 4^(1/T) = 6.65/3.35.</summary>
     [TestMethod]
     public void NineRowsByHand()
     {
         ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 9).Select(i => (i < 6 ? 0 : 1, new[] { .8f, .2f }))]);
         TemperatureCalibrator calibrator = Fit(rows);
-        Assert.AreEqual(Math.Log(4) / Math.Log(6.8 / 3.2), calibrator.Temperature, 1e-6);
-        Assert.AreEqual(.68f, rows.After(calibrator)[0][0], 1e-6f);
+        Assert.AreEqual(Math.Log(4) / Math.Log(6.65 / 3.35), calibrator.Temperature, 1e-6);
+        Assert.AreEqual(.665, rows.After(calibrator)[0][0], 1e-6f);
     }
 
-    /// <summary>Nine right rows (.8, .2) and the model's own .8: 9.8 of 10, so 4^(1/T) = 49.</summary>
+    /// <summary>Nine right rows (.8, .2) and half a row each of (.8, .2) and (.5, .5): 9.65 of 10, so 4^(1/T) = 9.65/.35.</summary>
     [TestMethod]
     public void RowsThatAreAllRightByHand()
     {
         ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Repeat((0, new[] { .8f, .2f }), 9)]);
         TemperatureCalibrator calibrator = Fit(rows);
-        Assert.AreEqual(Math.Log(4) / Math.Log(49), calibrator.Temperature, 1e-6);
-        Assert.AreEqual(.98f, rows.After(calibrator)[0][0], 1e-6f);
+        Assert.AreEqual(Math.Log(4) / Math.Log(9.65 / .35), calibrator.Temperature, 1e-6);
+        Assert.AreEqual(.965, rows.After(calibrator)[0][0], 1e-6f);
     }
+
+    /// <summary>Nine right rows (.99, .01) support .9745: less than the model claims, and no reason to take it away from it.</summary>
+    [TestMethod]
+    public void RowsThatAreAllRightDoNotLowerConfidence() =>
+        Assert.AreEqual(1.0, Fit(ScoredRows.Of(2, [.. Enumerable.Repeat((0, new[] { .99f, .01f }), 9)])).Temperature);
 
     [TestMethod]
     [DataRow("overconfident")]
@@ -51,14 +56,14 @@ public sealed class TemperatureCalibratorTests
             Assert.IsLessThanOrEqualTo(Smoothed(test.rows, Math.Clamp(temperature, 0.01, 100)) + Tolerance, Smoothed(test.rows, fitted));
     }, iter: 100);
 
-    /// <summary>34 right rows (.9, .1) and one that is wrong by a hair: of a doubt of .1 a 36th stays, where the log loss alone leaves next to nothing.</summary>
+    /// <summary>34 right rows (.9, .1) and one that is wrong by a hair: of 36 rows .3 are a doubt, where the log loss alone leaves next to none.</summary>
     [TestMethod]
     public void OneRowThatIsAlmostRightDoesNotMakeTheOthersCertain()
     {
         ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Repeat((0, new[] { .9f, .1f }), 34), (1, [.5001f, .4999f])]);
         double alone = TemperatureScaling.Fit(rows.ForFit().Logarithms(), rows.Labels, 2);
         Assert.IsLessThan(1e-4, Math.Pow(9, -1 / alone));
-        Assert.AreEqual(1 - .1 / 36, rows.After(Fit(rows))[0][0], 5e-4);
+        Assert.AreEqual(1 - .3 / 36, rows.After(Fit(rows))[0][0], 1e-3);
     }
 
     [TestMethod]
@@ -89,12 +94,13 @@ public sealed class TemperatureCalibratorTests
     private static double Uncapped(ScoredRows rows, double temperature) =>
         -rows.Labels.Select((label, row) => Logarithms(rows.Row(row), temperature)[label]).Average();
 
-    /// <summary>The same with the rows' own probabilities as one row more.</summary>
+    /// <summary>The same with one row more, half of it the rows' own probabilities, half with all classes alike.</summary>
     private static double Smoothed(ScoredRows rows, double temperature)
     {
-        double own = -Enumerable.Range(0, rows.Count).Select(rows.Row)
-            .Select(row => Logarithms(row, 1).Zip(Logarithms(row, temperature), (q, p) => Math.Exp(q) * p).Sum()).Average();
-        return (rows.Count * Uncapped(rows, temperature) + own) / (rows.Count + 1);
+        float[][] scores = [.. Enumerable.Range(0, rows.Count).Select(rows.Row)];
+        double own = -scores.Average(row => Logarithms(row, 1).Zip(Logarithms(row, temperature), (q, p) => Math.Exp(q) * p).Sum());
+        double alike = -scores.Average(row => Logarithms(row, temperature).Average());
+        return (rows.Count * Uncapped(rows, temperature) + own / 2 + alike / 2) / (rows.Count + 1);
     }
 
     private static double[] Logarithms(float[] row, double temperature)
