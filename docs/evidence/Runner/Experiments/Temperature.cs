@@ -43,7 +43,7 @@ internal sealed class Temperature : Experiment
         }
     }
 
-    private static double[] Measure(Laboratory laboratory, Setting setting, int size, Method method, int seed)
+    private double[] Measure(Laboratory laboratory, Setting setting, int size, Method method, int seed)
     {
         ImageSplit images = laboratory.Images(setting);
         (float[][] validation, float[][] test) = _scored.GetOrAdd((setting, method, seed), _ => new(() =>
