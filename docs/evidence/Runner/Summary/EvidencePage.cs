@@ -35,6 +35,7 @@ internal sealed partial class EvidencePage(string results, string figures)
             "sharpness" => Rows("sharpness", Of(1)) is { Count: > 0 } rows
                 ? Tables.Means(rows, new("largest_eigenvalue", "Largest eigenvalue", 1, 1), new("trace", "Trace", 1, 0)) : Missing(words),
             "ensembles" => Rows("corruptions", Of(1)) is { Count: > 0 } rows ? Ensembles(rows) : Missing(words),
+            "regimes" => Rows("stability") is { Count: > 0 } rows ? Tables.Regimes(rows) : Missing(words),
             "temperatures" => Rows("temperature") is { Count: > 0 } rows ? Tables.Temperatures(rows) : Missing(words),
             "figure" => Draw(Of(1), words) is string file ? $"![{Caption(Of(1))}]({folder}/{file})" : Missing(words),
             _ => throw new InvalidDataException($"The template asks for '{words[0]}', which is not known."),

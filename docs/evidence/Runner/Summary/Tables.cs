@@ -53,6 +53,43 @@ internal static class Tables
             ]));
     }
 
+    /// <summary>
+    /// Accuracy of SAM and SSAM over parts of the grid of learning rate × ρ, and the difference of pairs over the seeds that have the whole grid.
+    /// </summary>
+    public static string Regimes(IReadOnlyCollection<ResultRow> rows)
+    {
+        (string Name, Func<double, bool> Rates, Func<double, bool> Radii)[] regimes =
+        [
+            ("learning rate ≤ 0.4, ρ ≤ 0.2", rate => rate <= 0.4, rho => rho <= 0.2),
+            ("learning rate ≤ 0.4, ρ = 0.4", rate => rate <= 0.4, rho => rho == 0.4),
+            ("learning rate ≤ 0.4, ρ = 0.8", rate => rate <= 0.4, rho => rho == 0.8),
+            ("learning rate 0.8, ρ ≤ 0.2", rate => rate == 0.8, rho => rho <= 0.2),
+            ("learning rate 0.8, ρ = 0.4", rate => rate == 0.8, rho => rho == 0.4),
+            ("learning rate 0.8, ρ = 0.8", rate => rate == 0.8, rho => rho == 0.8),
+        ];
+        Measure accuracy = Measure.Accuracy;
+        return Table(
+            ["Climb", "Regime", "SAM: accuracy %", "SSAM: accuracy %", "SSAM − SAM"],
+            from climb in WholeSeeds(rows).GroupBy(row => row["climb"])
+            from regime in regimes
+            let cells = climb.Where(row => regime.Rates(row.Number("learning_rate")) && regime.Radii(row.Number("rho"))).ToArray()
+            where cells.Length > 0
+            let bySeed = cells.GroupBy(row => row["seed"]).Select(seed =>
+                (Sam: Values(seed.Where(row => row["method"] == "SAM"), accuracy).Mean, Ssam: Values(seed.Where(row => row["method"] == "SSAM"), accuracy).Mean)).ToArray()
+            select (string[])
+            [
+                climb.Key, regime.Name,
+                (accuracy.Factor * bySeed.Average(seed => seed.Sam)).ToString("F1"), (accuracy.Factor * bySeed.Average(seed => seed.Ssam)).ToString("F1"),
+                Estimate.Of([.. bySeed.Select(seed => seed.Ssam - seed.Sam)]).Difference(accuracy.Factor, accuracy.Decimals),
+            ]);
+    }
+
+    private static IEnumerable<ResultRow> WholeSeeds(IEnumerable<ResultRow> rows)
+    {
+        IGrouping<string, ResultRow>[] seeds = [.. rows.GroupBy(row => row["seed"])];
+        return seeds.Where(seed => seed.Count() == seeds.Max(other => other.Count())).SelectMany(seed => seed);
+    }
+
     /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and ECE.</summary>
     public static string Temperatures(IEnumerable<ResultRow> rows) => Table(
         [
