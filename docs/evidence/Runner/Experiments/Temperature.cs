@@ -9,7 +9,8 @@ namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
 /// How many validation images does a temperature need? The networks of the calibration experiment, with temperatures fitted on a few of the
-/// validation images: by the log loss alone (Guo et al. 2017) and, as this library does, with one image more, half of it as the network says and half with all classes alike.
+/// validation images: by the log loss alone (Guo et al. 2017) and, as this library does, with one image more, half of it as the network says and
+/// half with all classes alike.
 /// </summary>
 internal sealed class Temperature : Experiment
 {

@@ -8,11 +8,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// <inheritdoc cref="MulticlassCalibratorEstimator" path="/remarks/node()"/>
-/// <para>The log loss is convex in 1/T, so there is one minimum, searched for in [0.01, 100]. One row more is counted, half of it as
-/// the model says and half with all classes alike: where all rows are right, or all but one, the log loss alone would make probabilities of 0 and 1 of
-/// them; so N right rows raise confidence to about 1 − 1/(2N). With 2,000 rows of a deep network T
-/// rises by about 0.004 for it. The log loss of the rows is
-/// never above that without calibration: where it would be, T is 1.</para>
+/// <para>The log loss is convex in 1/T, so there is one minimum, searched for in [0.01, 100]. One row more is counted, half of
+/// it as the model says and half with all classes alike: where all rows are right, or all but one, the log loss alone would make
+/// probabilities of 0 and 1 of them; so N right rows raise confidence to about 1 − 1/(2N). With 2,000 rows of a deep network T rises by
+/// about 0.004 for it. The log loss of the rows is never above that without calibration: where it would be, T is 1.</para>
 /// </remarks>
 public sealed class TemperatureCalibratorEstimator : MulticlassCalibratorEstimator
 {
