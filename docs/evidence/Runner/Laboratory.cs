@@ -100,6 +100,10 @@ internal sealed class Laboratory : IDisposable
         return model;
     }
 
+    /// <summary>A network's probabilities of some images, [images × classes].</summary>
+    public static float[] Probabilities(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
+        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)];
+
     /// <summary>The columns of <see cref="Scores"/> of a network on some images.</summary>
     public static double[] Score(SharpnessAwareImageClassificationTransformer model, ImageSet images)
     {

@@ -1,5 +1,3 @@
-using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -54,8 +52,8 @@ internal sealed class Corruptions : Experiment
             {
                 using SharpnessAwareImageClassificationTransformer model = laboratory.Train(setting, method, member);
                 using SharpnessAwareImageClassificationTransformer atOne = model.WithTemperature(1);
-                raw = Add(raw, Probabilities(atOne, images), members.Length);
-                scaled = Add(scaled, Probabilities(model, images), members.Length);
+                raw = Add(raw, Laboratory.Probabilities(atOne, images), members.Length);
+                scaled = Add(scaled, Laboratory.Probabilities(model, images), members.Length);
             }
 
             MulticlassCalibrationMetrics before = Metrics(raw!, images), after = Metrics(scaled!, images);
@@ -68,9 +66,6 @@ internal sealed class Corruptions : Experiment
 
     private static MulticlassCalibrationMetrics Metrics(float[] probabilities, ImageSet images) =>
         CalibrationMetrics.Compute(probabilities, [.. images.Labels], images.NumberOfClasses);
-
-    private static float[] Probabilities(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
-        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)];
 
     private static float[] Add(float[]? sum, float[] values, int members) =>
         [.. values.Select((value, i) => (sum is null ? 0 : sum[i]) + value / members)];

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -22,7 +20,7 @@ internal sealed class Temperature : Experiment
         ["log_loss", "ece", "alone_log_loss", "alone_worst_log_loss", "alone_ece", "smoothed_log_loss", "smoothed_worst_log_loss", "smoothed_ece"];
 
     // Scoring takes longer than all the fits, and is the same for each number of images.
-    private readonly ConcurrentDictionary<(Setting, Method, int), Lazy<(float[][] Validation, float[][] Test)>> _scored = [];
+    private readonly ConcurrentDictionary<(Setting, Method, int), Lazy<(float[] Validation, float[] Test)>> _scored = [];
 
     public override string Name => "temperature";
 
@@ -47,12 +45,13 @@ internal sealed class Temperature : Experiment
     private double[] Measure(Laboratory laboratory, Setting setting, int size, Method method, int seed)
     {
         ImageSplit images = laboratory.Images(setting);
-        (float[][] validation, float[][] test) = _scored.GetOrAdd((setting, method, seed), _ => new(() =>
+        (float[] validation, float[] test) = _scored.GetOrAdd((setting, method, seed), _ => new(() =>
         {
             using SharpnessAwareImageClassificationTransformer trained = laboratory.Train(setting, method, seed);
             using SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
-            return (Probabilities(model, images.Validation), Probabilities(model, images.Test));
+            return (Laboratory.Probabilities(model, images.Validation), Laboratory.Probabilities(model, images.Test));
         })).Value;
+        int classes = images.Test.NumberOfClasses;
         int[] labels = [.. images.Test.Labels];
         var random = new Random(seed);
         var alone = new List<MulticlassCalibrationMetrics>();
@@ -62,10 +61,10 @@ internal sealed class Temperature : Experiment
             int[] rows = [.. Enumerable.Range(0, images.Validation.Count)];
             random.Shuffle(rows);
             rows = rows[..size];
-            float[] logarithms = [.. rows.SelectMany(row => validation[row]).Select(p => MathF.Log(p))];
+            float[] logarithms = [.. rows.SelectMany(row => validation.AsSpan(row * classes, classes).ToArray()).Select(p => MathF.Log(p))];
             int[] rights = [.. rows.Select(row => images.Validation.Labels[row])];
-            alone.Add(At(test, labels, TemperatureScaling.Fit(logarithms, rights, images.Validation.NumberOfClasses)));
-            smoothed.Add(At(test, labels, TemperatureScaling.FitSmoothed(logarithms, rights, images.Validation.NumberOfClasses)));
+            alone.Add(At(test, labels, TemperatureScaling.Fit(logarithms, rights, classes)));
+            smoothed.Add(At(test, labels, TemperatureScaling.FitSmoothed(logarithms, rights, classes)));
         }
 
         MulticlassCalibrationMetrics raw = At(test, labels, 1);
@@ -75,15 +74,12 @@ internal sealed class Temperature : Experiment
     private static double[] Summary(List<MulticlassCalibrationMetrics> draws) =>
         [draws.Average(draw => draw.LogLoss), draws.Max(draw => draw.LogLoss), draws.Average(draw => draw.ExpectedCalibrationError)];
 
-    private static MulticlassCalibrationMetrics At(float[][] probabilities, int[] labels, double temperature)
+    private static MulticlassCalibrationMetrics At(float[] probabilities, int[] labels, double temperature)
     {
-        int classes = probabilities[0].Length;
-        float[] scaled = new float[probabilities.Length * classes];
-        for (int row = 0; row < probabilities.Length; row++)
-            TemperatureScaling.Apply(probabilities[row], temperature, scaled.AsSpan(row * classes, classes));
+        int classes = probabilities.Length / labels.Length;
+        float[] scaled = new float[probabilities.Length];
+        for (int row = 0; row < labels.Length; row++)
+            TemperatureScaling.Apply(probabilities.AsSpan(row * classes, classes), temperature, scaled.AsSpan(row * classes, classes));
         return CalibrationMetrics.Compute(scaled, labels, classes);
     }
-
-    private static float[][] Probabilities(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
-        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score")];
 }
