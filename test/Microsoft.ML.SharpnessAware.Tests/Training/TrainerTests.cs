@@ -101,78 +101,6 @@ public sealed class TrainerTests
     }
 
     [TestMethod]
-    public void MixedLabelsTrainReproduciblyAndLearn()
-    {
-        float[][] Train(out double accuracy)
-        {
-            var mlContext = new MLContext(3);
-            IDataView data = Fitted.View(mlContext, Shapes.Pixels(96));
-            using var model = Fitted.Model(mlContext, data, options =>
-            {
-                options.Augmentation = new() { Mixup = 0.5, CutMix = 1, Rotation = 5, ColorJitter = new(0.2, 0.2, 0.2, 0.1) };
-                options.Epoch = 6;
-            });
-            IDataView scored = model.Transform(data);
-            accuracy = mlContext.MulticlassClassification.Evaluate(scored).MacroAccuracy;
-            return Fitted.Scores(mlContext, scored);
-        }
-
-        float[][] first = Train(out double accuracy), again = Train(out _);
-        CollectionAssert.AreEqual(first.SelectMany(row => row).ToArray(), again.SelectMany(row => row).ToArray());
-        Assert.IsGreaterThan(0.8, accuracy);
-    }
-
-    [TestMethod]
-    public void MixedLabelsGiveAHigherTrainingLossThanTheImagesThemselves()
-    {
-        double LastLoss(Augmentation augmentation)
-        {
-            var mlContext = new MLContext(3);
-            using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(96)), options =>
-            {
-                options.Augmentation = augmentation;
-                options.Epoch = 6;
-            });
-            return model.History[^1].TrainLoss;
-        }
-
-        Assert.IsGreaterThan(LastLoss(Augmentation.None) + 0.2, LastLoss(new() { Mixup = 8 }));
-    }
-
-    [TestMethod]
-    public void TheSecondLabelOfAMixedImageIsThatOfTheImageBeforeIt()
-    {
-        var mlContext = new MLContext(3);
-        var loss = new RecordingLoss();
-        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(30)), options =>
-        {
-            (options.Augmentation, options.Loss, options.Method) = (new() { CutMix = 1 }, loss, SharpnessAwareMethod.Standard);
-            options.Epoch = 1;
-        });
-        Assert.IsGreaterThanOrEqualTo(4, loss.Labels.Count);
-        for (int step = 0; step < loss.Labels.Count; step += 2)
-        {
-            long[] first = loss.Labels[step];
-            CollectionAssert.AreEqual(new[] { first[^1] }.Concat(first[..^1]).ToArray(), loss.Labels[step + 1]);
-            CollectionAssert.AreNotEqual(first, loss.Labels[step + 1]);
-        }
-    }
-
-    [TestMethod]
-    public void ValidationImagesAreResizedAsInTraining()
-    {
-        var mlContext = new MLContext(1);
-        IDataView data = Fitted.View(mlContext, Shapes.Encoded(24));
-        using var model = Fitted.Model(mlContext, data, options =>
-        {
-            (options.ResizeMode, options.ImageWidth, options.ImageHeight, options.Epoch) = (ResizeMode.Crop, 16, 8, 1);
-            (options.ValidationSet, options.Calibration) = (data, ProbabilityCalibration.None);
-        });
-        double logLoss = mlContext.MulticlassClassification.Evaluate(model.Transform(data)).LogLoss;
-        Assert.AreEqual(logLoss, model.History[^1].ValidationLogLoss, 1e-5);
-    }
-
-    [TestMethod]
     public void ImageNetsStatisticsAreSavedInTheModel()
     {
         var mlContext = new MLContext(1);
@@ -263,82 +191,6 @@ public sealed class TrainerTests
 
         CollectionAssert.AreEqual(
             model.History.Select(epoch => (double?)epoch.TrainLoss).ToArray(), checkpoints.Select(e => e.ProgressEntry.Metrics[0]).ToArray());
-    }
-
-    [TestMethod]
-    public void AValidationSetOfOnesOwnIsUsed()
-    {
-        var mlContext = new MLContext(1);
-        IDataView data = Fitted.View(mlContext, Shapes.Pixels(30));
-        IDataView other = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
-        using var model = Fitted.Model(mlContext, data, options => options.ValidationSet = other);
-        using var without = Fitted.Model(mlContext, data, options => options.ValidationSetFraction = 0);
-
-        Assert.IsTrue(double.IsFinite(model.History[0].ValidationAccuracy));
-        Assert.IsTrue(double.IsNaN(without.History[0].ValidationAccuracy));
-        Assert.AreEqual(1.0, without.Temperature);
-    }
-
-    [TestMethod]
-    public void TemperatureIsFittedOnTheValidationImagesAndFoldedIntoScore()
-    {
-        var mlContext = new MLContext(1);
-        IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
-        // Some labels of the validation images are wrong, so that no temperature separates them.
-        List<PixelRow> rows = Shapes.Pixels(60, seed: 4);
-        for (int i = 0; i < rows.Count; i += 5)
-            rows[i].Label = Shapes.Names[(i + 1) % 3];
-        IDataView validation = Fitted.View(mlContext, rows);
-        using var model = Fitted.Model(mlContext, data, options => options.ValidationSet = validation);
-        using var raw = model.WithTemperature(1);
-
-        Assert.AreNotEqual(1.0, model.Temperature);
-        float[] p = Fitted.Scores(mlContext, model.Transform(data))[0];
-        float[] q = Fitted.Scores(mlContext, raw.Transform(data))[0];
-        double[] powers = [.. q.Select(value => Math.Pow(value, 1 / model.Temperature))];
-        for (int i = 0; i < p.Length; i++)
-            Assert.AreEqual(powers[i] / powers.Sum(), p[i], 1e-5);
-
-        double before = mlContext.MulticlassClassification.Evaluate(raw.Transform(validation)).LogLoss;
-        double after = mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).LogLoss;
-        Assert.IsLessThanOrEqualTo(before, after);
-    }
-
-    [TestMethod]
-    public void ValidationImagesThatAreAllRightRaiseConfidenceAsTheTemperatureCalibratorDoes()
-    {
-        var mlContext = new MLContext(1);
-        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
-        using var model = Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(150)), options =>
-        {
-            options.Epoch = 3;
-            options.Loss = new ClassificationLoss.CrossEntropy(LabelSmoothing: 0.3);
-            options.ValidationSet = validation;
-        });
-        Assert.AreEqual(1.0, model.History[^1].ValidationAccuracy);
-
-        using var raw = model.WithTemperature(1);
-        var calibrator = (TemperatureCalibrator)mlContext.MulticlassClassification.Calibrators.Temperature().Fit(raw.Transform(validation)).Calibrator;
-        Assert.AreEqual(calibrator.Temperature, model.Temperature, 1e-4);
-        Assert.IsTrue(model.Temperature is > TemperatureScaling.MinimumTemperature and < 1);
-    }
-
-    [TestMethod]
-    public void EarlyStoppingRestoresTheBestEpoch()
-    {
-        var mlContext = new MLContext(1);
-        IDataView data = Fitted.View(mlContext, Shapes.Pixels(90));
-        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(30, seed: 4));
-        using var model = Fitted.Model(mlContext, data, options =>
-        {
-            options.Epoch = 40;
-            options.ValidationSet = validation;
-            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 2, MinDelta: 0);
-        });
-
-        Assert.IsLessThan(40, model.History.Count);
-        double best = model.History.Max(epoch => epoch.ValidationAccuracy);
-        Assert.AreEqual(best, mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).MicroAccuracy, 1e-9);
     }
 
     [TestMethod]
@@ -436,17 +288,5 @@ public sealed class TrainerTests
 
         // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it exactly).
         Assert.IsLessThanOrEqualTo(Growth(MakeNetwork), Growth(TrainAndScore));
-    }
-
-    /// <summary>Cross entropy that notes the labels of each call.</summary>
-    private sealed record RecordingLoss : ClassificationLoss
-    {
-        public List<long[]> Labels { get; } = [];
-
-        public override TorchSharp.torch.Tensor PerSample(TorchSharp.torch.Tensor logits, TorchSharp.torch.Tensor labels)
-        {
-            Labels.Add(labels.data<long>().ToArray());
-            return new CrossEntropy().PerSample(logits, labels);
-        }
     }
 }
