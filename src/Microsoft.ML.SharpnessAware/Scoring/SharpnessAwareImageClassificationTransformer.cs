@@ -1,5 +1,10 @@
+using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.SharpnessAware;
+
+[assembly: LoadableClass(typeof(SharpnessAwareImageClassificationTransformer), null, typeof(SignatureLoadModel),
+    "Sharpness-aware image classifier", ClassifierFile.LoaderSignature)]
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -30,6 +35,11 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         _description = description;
         ClassNames = description.LabelValues?.Names
             ?? [.. Enumerable.Range(0, classifier.NumberOfClasses).Select(i => $"{i}")];
+    }
+
+    internal SharpnessAwareImageClassificationTransformer(IHostEnvironment env, SavedClassifier saved)
+        : this(env, saved.Classifier, saved.Description)
+    {
     }
 
     /// <summary>The temperature T that Score is computed with, softmax(logits / T); 1 without temperature scaling.</summary>
@@ -128,6 +138,10 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         using ImageClassifier held = Classifier.Share();
         ClassifierFile.Save(_host, ctx, held, _description);
     }
+
+    // Found by ML.NET by this name and signature.
+    private static SharpnessAwareImageClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx) =>
+        new(env, ClassifierFile.Load(env, ctx));
 
     internal DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input) => ScoreColumns.Create(
         input, _description.ScoreColumnName, _description.PredictedLabelColumnName, Classifier.NumberOfClasses, _description.LabelValues);

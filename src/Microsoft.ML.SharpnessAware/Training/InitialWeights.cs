@@ -92,14 +92,13 @@ internal sealed class InitialWeights : IDisposable
 
     private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string architecture)
     {
-        using SharpnessAwareImageClassificationTransformer model = EarlierModel.Read(env, file);
-        if (!model.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
+        using ImageClassifier classifier = EarlierModel.Read(env, file).Classifier;
+        if (!classifier.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidDataException(
-                $"The model's network is '{model.Architecture}', and Arch is '{architecture}'. They must be the same.");
+                $"The model's network is '{classifier.Architecture}', and Arch is '{architecture}'. They must be the same.");
         }
         using DisposeScope scope = NewDisposeScope();
-        ImageClassifier classifier = model.Classifier;
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
         return new InitialWeights(path, tensors,
             new PixelStatistics(classifier.PixelType, classifier.Normalization.Mean, classifier.Normalization.StandardDeviation));

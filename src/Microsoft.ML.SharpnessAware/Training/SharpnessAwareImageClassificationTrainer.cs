@@ -82,7 +82,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     {
         ArgumentNullException.ThrowIfNull(input);
         using IChannel channel = _host.Start("Training");
-        Device device = ComputeDevice.Choose(_host, _options.Device);
+        Device device = HostDevice.Choose(_host, _options.Device);
         int seed = ChooseSeed(channel);
         using InitialWeights? initialWeights = InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
@@ -126,7 +126,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using IChannel channel = _host.Start("Reading checkpoint");
         byte[] model = TrainingCheckpoint.ReadBestModel(path, channel);
         return model.Length > 0
-            ? ClassifierFile.FromBytes(_host, model)
+            ? new SharpnessAwareImageClassificationTransformer(_host, ClassifierFile.FromBytes(_host, model))
             : throw new InvalidOperationException($"The checkpoint '{path}' has no model yet, since its first epoch has not ended.");
     }
 

@@ -87,7 +87,8 @@ public sealed class ModelFileFuzzTests
         var fuzzing = new ReaderFuzzer(TestContext, "classifier, beneath the checksums") { Documented = e => e.GetType() == typeof(InvalidDataException) };
         fuzzing.Run([valid], CreatePiece, bytes =>
         {
-            using SharpnessAwareImageClassificationTransformer model = ClassifierFile.FromBytes((IHostEnvironment)MLContext, bytes);
+            var environment = (IHostEnvironment)MLContext;
+            using var model = new SharpnessAwareImageClassificationTransformer(environment, ClassifierFile.FromBytes(environment, bytes));
             try
             {
                 if (model.Classifier.Shape == new ImageShape(1, Shapes.Size, Shapes.Size))

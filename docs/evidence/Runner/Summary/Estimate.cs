@@ -1,4 +1,4 @@
-using MLSharpness.Cli;
+using MathNet.Numerics.Distributions;
 
 namespace MLSharpness.Evidence.Summary;
 
@@ -13,7 +13,7 @@ internal sealed record Estimate(double Mean, double StandardError, int Count)
     }
 
     /// <summary>Half the width of the 95 % interval by Student's t; not a number for a single seed.</summary>
-    public double HalfWidth => Count < 2 ? double.NaN : StudentT.Quantile975(Count - 1) * StandardError;
+    public double HalfWidth => Count < 2 ? double.NaN : StudentT.InvCDF(location: 0, scale: 1, freedom: Count - 1, 0.975) * StandardError;
 
     /// <summary>Whether the 95 % interval excludes 0.</summary>
     public bool IsClear => Math.Abs(Mean) > HalfWidth;

@@ -1,0 +1,111 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
+
+namespace Microsoft.ML;
+
+/// <summary>The extension methods by which users of any ML.NET classifier reach calibration.</summary>
+public static class CalibrationCatalog
+{
+    /// <summary>
+    /// As <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
+    /// </summary>
+    /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves none.
+    /// </remarks>
+    /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
+    /// <param name="model">The model, of this library or not.</param>
+    /// <param name="inputSchema">The schema of the data that it takes; may be null, as for ML.NET.</param>
+    /// <param name="path">The file, usually with the extension .zip. Folders are created.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void SaveAtomically(this ModelOperationsCatalog catalog, ITransformer model, DataViewSchema? inputSchema, string path)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        AtomicFile.Write(path, file => catalog.Save(model, inputSchema, file));
+    }
+
+    /// <summary>
+    /// Measures how well the probabilities of a multiclass model match what happened, whatever trainer made them. One pass over the two
+    /// columns.
+    /// </summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    /// <param name="data">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
+    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="scoreColumnName">The class probabilities: a vector of known size of <see cref="float"/>. Each row must sum to 1 within
+    /// 0.01.</param>
+    /// <param name="numberOfBins">The number of confidence bins. 15 is the usual choice (Guo et al. 2017), so numbers can be compared with
+    /// the literature.</param>
+    /// <param name="topKPredictionCount">For how many of the most probable classes to measure calibration (<see
+    /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
+    /// <returns>The metrics, with the reliability diagrams.</returns>
+    /// <remarks>
+    /// Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
+    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log. Classes are named
+    /// by the slot names of the score if they are text, else by the key values of the label, else "0", "1", ….
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label's key count is not the number of
+    /// scores, or <paramref name="numberOfBins"/> or <paramref name="topKPredictionCount"/> is out of range.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, or scores are not probabilities (negative, above 1, or a
+    /// sum far from 1); the message names the row.</exception>
+    /// <example>
+    /// <code>
+    /// MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(testData));
+    /// Console.WriteLine(metrics);
+    /// metrics.ReliabilityDiagram.SavePng("reliability.png");
+    /// </code>
+    /// </example>
+    public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
+        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0)
+        => CalibrationEvaluator.Evaluate(
+            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount);
+
+    /// <summary>
+    /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as
+    /// <c>CrossValidate</c> does for ML.NET's own metrics; with the same seed on the same folds.
+    /// </summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    /// <param name="data">The data to train on and to measure with.</param>
+    /// <param name="estimator">The estimator to fit: a trainer, or a pipeline that ends in scores.</param>
+    /// <param name="numberOfFolds">The number of folds, at least 2.</param>
+    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column stay in the same fold, so that, say, pictures of one patient
+    /// are not both trained on and measured with; by default there is no such column.</param>
+    /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
+    /// <param name="numberOfBins">The number of confidence bins.</param>
+    /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range, or
+    /// a column is missing or has another type.</exception>
+    /// <exception cref="InvalidOperationException">A fold has no row to evaluate, or scores are not probabilities.</exception>
+    /// <example>
+    /// <code>
+    /// var folds = mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline);
+    /// Console.WriteLine(folds.Average(fold => fold.Metrics.ExpectedCalibrationError));
+    /// </code>
+    /// </example>
+    public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>> CrossValidateCalibration(
+        this MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,
+        string labelColumnName = "Label", string scoreColumnName = "Score", string? samplingKeyColumnName = null, int? seed = null,
+        int numberOfBins = 15)
+        => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, scoreColumnName,
+            samplingKeyColumnName, seed, numberOfBins);
+
+    /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    extension(MulticlassClassificationCatalog catalog)
+    {
+        /// <summary>
+        /// Calibrators of multiclass models: fitted on scored rows that the model was not trained on, they turn its probabilities into ones
+        /// that match what happens, whatever trainer made the model.
+        /// </summary>
+        /// <example>
+        /// <code>
+        /// ITransformer model = pipeline.Fit(trainingData);
+        /// var calibrator = mlContext.MulticlassClassification.Calibrators.Temperature().Fit(model.Transform(validationData));
+        /// ITransformer calibrated = model.Append(calibrator);
+        /// mlContext.Model.Save(calibrated, trainingData.Schema, "model.zip");
+        /// </code>
+        /// </example>
+        public MulticlassCalibratorsCatalog Calibrators => new(catalog.GetEnvironment());
+    }
+}

@@ -1,0 +1,100 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// A picture of how well probabilities match what happened, to be saved as PNG or SVG. Colours, hatches, dashes and markers are chosen so
+/// that it survives grey printing and can be read by the colour-blind.
+/// </summary>
+/// <example>
+/// <code>
+/// CalibrationFigure.ReliabilityComparison([("before", before), ("after", after)]).SavePng("reliability.png");
+/// </code>
+/// </example>
+public sealed class CalibrationFigure
+{
+    private readonly Figure _figure;
+
+    private CalibrationFigure(Figure figure) => _figure = figure;
+
+    /// <summary>How many models one figure shows at most: more lines could not be told apart.</summary>
+    public static int MaximumNumberOfModels => ModelStyle.Count;
+
+    /// <summary>A reliability diagram: the accuracy of each bin of confidence against the diagonal, the gap to the mean confidence
+    /// hatched, and below the share of rows in each bin. The same picture as <see cref="ReliabilityDiagramExtensions.SavePng"/> gives.</summary>
+    /// <param name="diagram">The diagram, of a model or of one class.</param>
+    /// <param name="title">The heading; "Reliability diagram" by default.</param>
+    public static CalibrationFigure Reliability(ReliabilityDiagram diagram, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(diagram);
+        return new(ReliabilityFigure.Create(diagram, title));
+    }
+
+    /// <summary>The reliability diagrams of several models as lines in one plot, with their ECE, and below the distributions of their
+    /// confidence. Bins of fewer than 20 rows have hollow markers: there the line may be chance.</summary>
+    /// <param name="models">1 to 8 models with the names to show.</param>
+    /// <param name="title">The heading; "Reliability of several models" by default.</param>
+    /// <exception cref="ArgumentException">There are no models, or more than <see cref="MaximumNumberOfModels"/>.</exception>
+    public static CalibrationFigure ReliabilityComparison(
+        IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
+        => new(ComparisonFigure.Create(Checked(models), title));
+
+    /// <summary>
+    /// A small reliability diagram for each class k: all rows binned by p_k, and the share of each bin's rows that are of class k against
+    /// their mean p_k. Of more than 25 classes the 25 with the largest calibration error are shown, worst first; the figure says so. Bins
+    /// of fewer than 20 rows are pale.
+    /// </summary>
+    /// <param name="metrics">The metrics of one model.</param>
+    /// <param name="title">The heading; "Reliability of each class" by default.</param>
+    public static CalibrationFigure PerClass(MulticlassCalibrationMetrics metrics, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        return new(PerClassFigure.Create(metrics, title));
+    }
+
+    /// <summary>How confident right predictions are (upwards) and wrong ones (downwards), each as shares of its own kind. A model that
+    /// knows what it does not know has its wrong predictions on the left.</summary>
+    /// <param name="metrics">The metrics of one model.</param>
+    /// <param name="title">The heading; "Confidence of right and wrong predictions" by default.</param>
+    public static CalibrationFigure ConfidenceHistogram(MulticlassCalibrationMetrics metrics, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        return new(ConfidenceHistogramFigure.Create(metrics, title));
+    }
+
+    /// <summary>
+    /// Accuracy-rejection curves: the accuracy on the most confident rows against the share of rows that these are, with the area under
+    /// the risk-coverage curve (AURC, lower is better). It answers how many rows must be left to a human for a wished accuracy.
+    /// </summary>
+    /// <param name="models">1 to 8 models with the names to show.</param>
+    /// <param name="title">The heading; "Accuracy when unsure predictions are rejected" by default.</param>
+    /// <exception cref="ArgumentException">There are no models, or more than <see cref="MaximumNumberOfModels"/>.</exception>
+    public static CalibrationFigure AccuracyRejection(
+        IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
+        => new(AccuracyRejectionFigure.Create(Checked(models), title));
+
+    /// <summary>Saves the figure as PNG, 192 pixels an inch.</summary>
+    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
+    /// complete.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SavePng(string path) => _figure.SavePng(path);
+
+    /// <summary>Saves the figure as SVG, with its texts as text.</summary>
+    /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
+    /// complete.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveSvg(string path) => _figure.SaveSvg(path);
+
+    internal void WriteSvg(Stream stream) => _figure.WriteSvg(stream);
+
+    private static (string Name, MulticlassCalibrationMetrics Metrics)[] Checked(
+        IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        (string Name, MulticlassCalibrationMetrics Metrics)[] all = [.. models];
+        if (all.Length == 0 || all.Length > MaximumNumberOfModels)
+            throw new ArgumentException(
+                $"A figure shows 1 to {MaximumNumberOfModels} models, and {all.Length} are given. Draw several figures.", nameof(models));
+        if (all.Any(model => model.Metrics is null))
+            throw new ArgumentException("A model has no metrics (null).", nameof(models));
+        return all;
+    }
+}

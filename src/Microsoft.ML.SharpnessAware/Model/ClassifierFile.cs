@@ -1,0 +1,171 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The classifier inside an ML.NET model file: a checked description, and the weights as safetensors.</summary>
+internal static class ClassifierFile
+{
+    public const string LoaderSignature = "SharpnessAwareImage";
+    internal const string WeightsName = "weights.safetensors";
+    private const uint VersionResizeMode = 0x00010002;
+
+    private static VersionInfo GetVersionInfo() => new(
+        modelSignature: "SHARPIMG",
+        // verWrittenCur: 0x00010001, // Initial
+        verWrittenCur: VersionResizeMode,
+        verReadableCur: VersionResizeMode, // an older library would score with another ResizeMode than was trained with
+        verWeCanReadBack: 0x00010001,
+        loaderSignature: LoaderSignature,
+        loaderAssemblyName: typeof(ClassifierFile).Assembly.FullName);
+
+    public static void Save(IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description)
+    {
+        ctx.CheckAtModel();
+        ctx.SetVersionInfo(GetVersionInfo());
+
+        // *** Binary format ***
+        // checked block: description (see WriteDescription)
+        // Stream weights.safetensors: parameters and buffers by name
+
+        using var weights = new MemoryStream();
+        ModuleWeights.Save(classifier.Network, weights);
+        byte[] descriptionBytes = WriteDescription(env, classifier, description, weights);
+        CheckedBlock.Write(ctx.Writer, descriptionBytes);
+        ctx.SaveBinaryStream(WeightsName, writer => writer.Write(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
+    }
+
+    /// <summary>The same content in one piece, without ML.NET's zip around it: for checkpoints.</summary>
+    public static byte[] ToBytes(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description)
+    {
+        using var weights = new MemoryStream();
+        ModuleWeights.Save(classifier.Network, weights);
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.WriteBytes(WriteDescription(env, classifier, description, weights));
+        writer.WriteBytes(weights.GetBuffer().AsSpan(0, (int)weights.Length));
+        writer.Flush();
+        return stream.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">It is damaged, or of another network than the one that is registered.</exception>
+    public static SavedClassifier FromBytes(IHostEnvironment env, byte[] bytes)
+    {
+        NativeBackend.EnsureLoaded();
+        try
+        {
+            using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+            byte[] description = parts.ReadBytesWithLength(), weights = parts.ReadBytesWithLength();
+            return ReadClassifier(env, VersionResizeMode, _ => weights, description);
+        }
+        catch (Exception e) when (e is FormatException or EndOfStreamException)
+        {
+            throw new InvalidDataException($"The model in the checkpoint is damaged: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="FormatException">The file is damaged.</exception>
+    /// <exception cref="InvalidDataException">It is of another network than the one that is registered.</exception>
+    public static SavedClassifier Load(IHostEnvironment env, ModelLoadContext ctx)
+    {
+        ctx.CheckAtModel(GetVersionInfo());
+        NativeBackend.EnsureLoaded();
+        try
+        {
+            byte[] description = CheckedBlock.Read(ctx.Reader, "description");
+            return ReadClassifier(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), description);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new FormatException("The model file ends in the middle of the classifier: it is cut short. Copy or save it again.", e);
+        }
+    }
+
+    private static byte[] WriteDescription(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.Write(description.FeatureColumnName);
+        writer.Write(description.ScoreColumnName);
+        writer.Write(description.PredictedLabelColumnName);
+        writer.Write(classifier.Architecture);
+        writer.Write(classifier.NumberOfClasses);
+        writer.Write(classifier.Shape.Channels);
+        writer.Write(classifier.Shape.Height);
+        writer.Write(classifier.Shape.Width);
+        writer.Write((byte)classifier.PixelType);
+        writer.Write((byte)classifier.ResizeMode);
+        writer.WriteDoubles(classifier.Normalization.Mean);
+        writer.WriteDoubles(classifier.Normalization.StandardDeviation);
+        writer.Write(description.Temperature);
+        writer.WriteMethod(description.Method);
+        writer.WriteHistory(description.History);
+        writer.Write(weights.Length);
+        writer.Write(SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
+        writer.Write(description.LabelValues is not null);
+        writer.Flush();
+        description.LabelValues?.Save(env, stream);
+        return stream.ToArray();
+    }
+
+    /// <exception cref="FormatException">The description is damaged.</exception>
+    /// <exception cref="InvalidDataException">The network that it names does not exist here, or the weights are not of it.</exception>
+    private static SavedClassifier ReadClassifier(
+        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, byte[] descriptionBytes)
+    {
+        ClassifierFileContent content = ClassifierFileContent.Read(env, descriptionBytes, hasResizeMode: version >= VersionResizeMode);
+        byte[] weights = readWeights(content.WeightsLength);
+        CheckedBlock.CheckSum(weights, content.WeightsChecksum, "weights");
+
+        using DisposeScope scope = NewDisposeScope();
+        Device device = HostDevice.Choose(env, requested: null);
+        nn.Module<Tensor, Tensor> network = CreateNetwork(content, weights.Length);
+        using (var stream = new MemoryStream(weights, writable: false))
+            ModuleWeights.Load(network, stream);
+        network.to(device);
+        network.eval();
+        scope.Detach(network.parameters().Concat(network.buffers()));
+        var normalization = new Normalization(content.Mean, content.StandardDeviation, device);
+        var classifier = new ImageClassifier(
+            content.Architecture, network, device, content.Shape, content.PixelType, normalization, content.NumberOfClasses)
+        {
+            ResizeMode = content.ResizeMode,
+        };
+        return new SavedClassifier(classifier, content.Description);
+    }
+
+    /// <summary>The network, where the file has as many weights as it needs: numbers in the description alone reserve no memory.</summary>
+    private static nn.Module<Tensor, Tensor> CreateNetwork(ClassifierFileContent content, long weightsBytes)
+    {
+        (string architecture, int classes, ImageShape shape) = (content.Architecture, content.NumberOfClasses, content.Shape);
+        long parameters = NetworkArchitecture.LeastParameters(architecture, classes, shape);
+        if (parameters > weightsBytes / sizeof(float))
+        {
+            throw new InvalidDataException(
+                $"Network '{architecture}' for {classes} classes and images of {shape} has {parameters} parameters, and the model file " +
+                $"holds {weightsBytes} bytes of weights: it is damaged. Copy or save it again.");
+        }
+
+        try
+        {
+            return TorchRandom.Isolated(() => NetworkArchitecture.Create(architecture, classes, shape));
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"The network of the model file cannot be made. {e.Message}", e);
+        }
+    }
+
+    private static byte[] ReadWeights(ModelLoadContext ctx, long length)
+    {
+        byte[] weights = [];
+        return ctx.TryLoadBinaryStream(WeightsName, reader => weights = CheckedBlock.ReadExactly(reader, length, "weights"))
+            ? weights
+            : throw new FormatException($"The model file has no {WeightsName}: it is damaged. Copy or save it again.");
+    }
+}

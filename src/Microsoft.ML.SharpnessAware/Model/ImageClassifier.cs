@@ -1,0 +1,125 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A network with what it takes to feed it: image shape, normalisation and device. From pixels to logits and probabilities.</summary>
+/// <remarks>Scoring may run on several threads at once. Copies share the network by counting references.</remarks>
+internal sealed class ImageClassifier : IDisposable
+{
+    private int _references = 1;
+
+    public ImageClassifier(
+        string architecture, nn.Module<Tensor, Tensor> network, Device device, ImageShape shape, ScalarType pixelType,
+        Normalization normalization, int numberOfClasses)
+    {
+        Layers.UseChannelsLast(network);
+        Architecture = architecture;
+        Network = network;
+        Device = device;
+        Shape = shape;
+        PixelType = pixelType;
+        Normalization = normalization;
+        NumberOfClasses = numberOfClasses;
+        // On a CPU small enough that activations stay in the caches and the C library does not return their memory after each batch: 128 images of
+        // 64×64 take 1.6 times as long an image as 8. A GPU wants more to do; photographs stay within a few hundred megabytes there.
+        int pixels = shape.Height * shape.Width;
+        BatchSize = device.type == DeviceType.CPU ? Math.Clamp((1 << 15) / pixels, 8, 32) : Math.Clamp((1 << 22) / pixels, 1, 128);
+    }
+
+    public string Architecture { get; }
+
+    public nn.Module<Tensor, Tensor> Network { get; }
+
+    public Device Device { get; }
+
+    public ImageShape Shape { get; }
+
+    /// <summary>Whether the network goes with this classifier. Not where its layers are another network's.</summary>
+    public bool OwnsNetwork { get; init; } = true;
+
+    /// <summary>How images are brought to the shape.</summary>
+    public ResizeMode ResizeMode { get; init; }
+
+    /// <summary>Type of the pixels that the network was trained on: Byte or Float32.</summary>
+    public ScalarType PixelType { get; }
+
+    public Normalization Normalization { get; }
+
+    public int NumberOfClasses { get; }
+
+    /// <summary>Rows that are scored in one forward pass.</summary>
+    public int BatchSize { get; }
+
+    /// <summary>Raw pixels [n, C, H, W] to the network's normalised float input on its device.</summary>
+    public Tensor Prepare(Tensor pixels) => Normalization.Apply(pixels.to(Device));
+
+    /// <summary>Logits [rows × classes], row-major, of all rows of a data set.</summary>
+    public float[] Logits(ImageDataset data) => Forward(data, static logits => logits);
+
+    /// <summary>The network's own probabilities [rows × classes], row-major, of all rows of a data set.</summary>
+    public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
+
+    /// <summary>Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch.</summary>
+    public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
+    {
+        using Scalar divisor = temperature.ToScalar();     // held until libtorch is done with it; see Constant
+        Forward(pixels, logits => nn.functional.softmax(logits / divisor, dim: 1), probabilities);
+    }
+
+    private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output)
+    {
+        float[] values = new float[checked(data.Count * NumberOfClasses)];
+        for (long start = 0; start < data.Count; start += BatchSize)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            long count = Math.Min(BatchSize, data.Count - start);
+            Forward(data.Batch(start, count), output, values.AsSpan((int)(start * NumberOfClasses)));
+        }
+        return values;
+    }
+
+    private void Forward(Tensor pixels, Func<Tensor, Tensor> output, Span<float> destination)
+    {
+        using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
+        using var inference = inference_mode();
+        using DisposeScope scope = NewDisposeScope();
+        Tensor logits = CheckShape(Network.call(Prepare(pixels)), pixels.shape[0]);
+        using var values = output(logits).to(CPU).to(float32).contiguous().data<float>();
+        values.CopyTo(destination);
+    }
+
+    /// <summary>Returns the network's output where it has the shape [batch, classes].</summary>
+    public Tensor CheckShape(Tensor logits, long batch) =>
+        logits.dim() == 2 && logits.shape[0] == batch && logits.shape[1] == NumberOfClasses
+            ? logits
+            : throw new InvalidOperationException(
+                $"Network '{Architecture}' gave an output of shape [{string.Join(", ", logits.shape)}] for {batch} images; " +
+                $"it must be [{batch}, {NumberOfClasses}].");
+
+    /// <summary>One more owner of this classifier, if only for one pass; each disposes it once.</summary>
+    /// <exception cref="ObjectDisposedException">The last owner has disposed it.</exception>
+    public ImageClassifier Share()
+    {
+        int references = Volatile.Read(ref _references);
+        while (references > 0)
+        {
+            int found = Interlocked.CompareExchange(ref _references, references + 1, references);
+            if (found == references)
+                return this;
+            references = found;
+        }
+        throw new ObjectDisposedException("SharpnessAwareImageClassificationTransformer");
+    }
+
+    /// <summary>Gives up one reference; the last one frees the network.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+        {
+            if (OwnsNetwork)
+                NativeModule.DisposeAll(Network);
+            Normalization.Dispose();
+        }
+    }
+}
