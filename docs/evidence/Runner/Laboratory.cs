@@ -89,7 +89,6 @@ internal sealed class Laboratory : IDisposable
                 Augmentation = sized.Augmentation,
                 Method = method.Minimises,
                 Loss = method.Loss,
-                GammaSchedule = method.GammaSchedule,
                 ValidationSet = images.Validation.ToDataView(mlContext),
                 Seed = seed,
                 Device = _device,

@@ -11,9 +11,6 @@ internal sealed record Method(string Name, SharpnessAwareMethod Minimises, Class
 {
     private static readonly ClassificationLoss CrossEntropy = new ClassificationLoss.CrossEntropy();
 
-    /// <summary>Chooses γ anew after each epoch, from the latest γ and the validation images; null leaves it.</summary>
-    public Func<double, MulticlassCalibrationMetrics, double>? GammaSchedule { get; init; }
-
     public static Method Base { get; } = new("base", SharpnessAwareMethod.Standard, CrossEntropy);
 
     public static Method LabelSmoothing { get; } =
@@ -27,16 +24,6 @@ internal sealed record Method(string Name, SharpnessAwareMethod Minimises, Class
 
     public static Method Csam(double rho, double gamma) =>
         new(string.Create(CultureInfo.InvariantCulture, $"CSAM {gamma}"), SharpnessAwareMethod.Csam(rho, gamma), CrossEntropy);
-
-    /// <summary>
-    /// CSAM that follows the validation images: γ grows by <paramref name="gain"/> times their mean confidence less their accuracy after each
-    /// epoch, and shrinks where the network is underconfident.
-    /// </summary>
-    public static Method CsamAuto(double rho, double gain) => Csam(rho, 1) with
-    {
-        Name = string.Create(CultureInfo.InvariantCulture, $"CSAM auto {gain}"),
-        GammaSchedule = (gamma, validated) => Math.Clamp(gamma + gain * (validated.MeanConfidence - validated.Accuracy), 0, 2),
-    };
 
     /// <summary>The four that most experiments compare.</summary>
     public static Method[] Four(Radii radii) => [Base, Sam(radii.Sam), Ssam(radii.Ssam), Csam(radii.Csam, 1)];

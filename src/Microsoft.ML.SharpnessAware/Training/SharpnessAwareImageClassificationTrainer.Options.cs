@@ -170,7 +170,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public double? ValidationSetFraction { get; set; } = 0.1;
 
         /// <summary>
-        /// Stops before the last epoch and restores the best epoch's weights. Default null: with a learning rate that anneals to zero the last
+        /// Stops before the last epoch and restores the best epoch's weights, whatever <see cref="EarlyStopping.MinDelta"/> is. Default null: with a learning rate that anneals to zero the last
         /// epochs are the best ones, and stopping early would cut the annealing off.
         /// </summary>
         public EarlyStopping? EarlyStoppingCriteria { get; set; }
@@ -219,9 +219,6 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// and the one who set it should know.
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
-
-        /// <summary>The γ of the next epoch, from that of the last one and what it did to the validation images; null: always the method's.</summary>
-        internal Func<double, MulticlassCalibrationMetrics, double>? GammaSchedule { get; set; }
 
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;

@@ -86,24 +86,21 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         int seed = ChooseSeed(channel);
         using InitialWeights? initialWeights = InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
-
-        (ImageDataset training, ImageDataset? validation) = LoadImages(input, labelValues, seed, channel);
-        using ImageDataset trainingImages = training;
-        using ImageDataset? validationImages = validation;
-
-        using Normalization statistics = ChooseNormalization(training, initialWeights, channel);
         using var random = new TorchRandom(seed, device);
-        nn.Module<Tensor, Tensor> network = random.Draw(() => CreateNetwork(training, initialWeights, channel)).to(device);
-        var classifier = new ImageClassifier(
-            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
-        {
-            ResizeMode = _options.ResizeMode,
-        };
+        var context = new TrainingContext(_host, channel, seed, random, _options.CancellationToken);
+
+        using TrainingImages images = TrainingImages.Load(input, _options, labelValues, context);
+        ImageClassifier classifier = CreateClassifier(images.Training, initialWeights, device, context);
         try
         {
-            TrainingCheckpoint? checkpoint = OpenCheckpoint(training, validation, seed, channel);
-            (IReadOnlyList<EpochMetrics> history, double temperature) = Train(classifier, training, validation, seed, random, labelValues, checkpoint, channel);
-            return new SharpnessAwareImageClassificationTransformer(_host, classifier, Describe(labelValues, temperature, history));
+            ClassifierDescription description = Describe(labelValues);
+            TrainingCheckpoint? checkpoint = OpenCheckpoint(images, classifier, description, context);
+            using TrainingPlan plan = TrainingPlan.Of(_options, classifier, images.Training, images.Validation, context);
+            IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
+            double temperature = plan.FitTemperature();
+            LogTemperature(temperature, images.Validation, channel);
+            description = description with { Temperature = temperature, History = history };
+            return new SharpnessAwareImageClassificationTransformer(_host, classifier, description);
         }
         catch
         {
@@ -130,51 +127,39 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             : throw new InvalidOperationException($"The checkpoint '{path}' has no model yet, since its first epoch has not ended.");
     }
 
-    /// <summary>Trains the network and fits the temperature; on features where those of an image never change.</summary>
-    private (IReadOnlyList<EpochMetrics> History, double Temperature) Train(ImageClassifier classifier, ImageDataset training,
-        ImageDataset? validation, int seed, TorchRandom random, LabelValues? labelValues, TrainingCheckpoint? checkpoint, IChannel channel)
-    {
-        if (!_options.FeaturesNeverChange)
-            return Run(_options, classifier, training, validation);
-
-        using BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, CheckCancelled);
-        channel.Info(
-            $"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; the head is trained on their features.");
-        Options headOptions = _options.Clone();
-        headOptions.FreezeBackbone = false; // the features' network has nothing to freeze
-        return Run(headOptions, features.Classifier, features.Training, features.Validation);
-
-        (IReadOnlyList<EpochMetrics>, double) Run(Options options, ImageClassifier trained, ImageDataset rows, ImageDataset? held)
-        {
-            if (checkpoint is not null)
-                checkpoint.ToModel = history =>
-                    ClassifierFile.ToBytes(_host, classifier, Describe(labelValues, FitTemperature(trained, held, channel), history));
-            IReadOnlyList<EpochMetrics> history = new TrainingLoop(_host, channel, options, trained, rows, held, seed, random, checkpoint).Run();
-            return (history, FitTemperature(trained, held, channel));
-        }
-    }
-
-    private ClassifierDescription Describe(LabelValues? labelValues, double temperature, IReadOnlyList<EpochMetrics> history) => new()
+    private ClassifierDescription Describe(LabelValues? labelValues) => new()
     {
         FeatureColumnName = _options.FeatureColumnName,
         ScoreColumnName = _options.ScoreColumnName,
         PredictedLabelColumnName = _options.PredictedLabelColumnName,
         LabelValues = labelValues,
         Method = _options.Method,
-        Temperature = temperature,
-        History = history,
+        Temperature = 1,
+        History = [],
     };
 
-    private TrainingCheckpoint? OpenCheckpoint(ImageDataset training, ImageDataset? validation, int seed, IChannel channel)
+    private TrainingCheckpoint? OpenCheckpoint(
+        TrainingImages images, ImageClassifier classifier, ClassifierDescription description, TrainingContext context)
     {
         if (_options.CheckpointPath is not string path)
             return null;
+        (ImageDataset training, ImageDataset? validation) = (images.Training, images.Validation);
         RunFingerprint fingerprint = _options.Fingerprint()
-            .Add(nameof(Options.Seed), seed)
+            .Add(nameof(Options.Seed), context.Seed)
             .Add("training images", $"{training.Count} of {training.Shape}, SHA-256 {training.ContentHash()}")
             .Add("validation images", validation is null ? null : $"{validation.Count}, SHA-256 {validation.ContentHash()}");
-        EarlyStoppingMetric metric = _options.EarlyStoppingCriteria?.Metric ?? EarlyStoppingMetric.Loss;
-        return new TrainingCheckpoint(path, fingerprint, metric, channel);
+        return new TrainingCheckpoint(path, fingerprint, context, classifier, description);
+    }
+
+    private ImageClassifier CreateClassifier(ImageDataset training, InitialWeights? initialWeights, Device device, TrainingContext context)
+    {
+        using Normalization statistics = ChooseNormalization(training, initialWeights, context.Channel);
+        nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(training, initialWeights, context.Channel)).to(device);
+        return new ImageClassifier(
+            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
+        {
+            ResizeMode = _options.ResizeMode,
+        };
     }
 
     /// <summary>What the options ask for; by default what the initial weights were trained with, or else the images' own.</summary>
@@ -206,94 +191,19 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         return seed;
     }
 
-    private (ImageDataset Training, ImageDataset? Validation) LoadImages(IDataView input, LabelValues? labelValues, int seed, IChannel channel)
-    {
-        ImageDataset all = ImageDataset.Load(
-            input, _options.FeatureColumnName, _options.LabelColumnName, _options.ImageRequest, CheckCancelled, BadImages(channel),
-            Cache(channel));
-        try
-        {
-            CheckClasses(all, labelValues, channel);
-            if (_options.ValidationSet is IDataView set)
-                return (all, LoadValidationSet(set, all, labelValues, channel));
-
-            (long[] trainingRows, long[] validationRows) = StratifiedSplit.Split(all.Labels.data<long>().ToArray(), _options.ValidationSetFraction ?? 0, seed);
-            if (validationRows.Length == 0)
-                return (all, null);
-            using (all)
-                return (all.Subset(trainingRows), all.Subset(validationRows));
-        }
-        catch
-        {
-            all.Dispose();
-            throw;
-        }
-    }
-
-    private ImageDataset LoadValidationSet(IDataView set, ImageDataset training, LabelValues? labelValues, IChannel channel)
-    {
-        LabelColumn label = LabelColumn.Bind(set.Schema, _options.LabelColumnName);
-        string? difference = label.NumberOfClasses == training.NumberOfClasses
-            ? LabelValues.Difference(labelValues, LabelValues.Of(label.Column))
-            : $"it has {label.NumberOfClasses} keys, the training data {training.NumberOfClasses}";
-        if (difference is not null)
-            throw new InvalidOperationException(
-                $"Label column '{_options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
-                "Make both with the same fitted MapValueToKey transformer.");
-        var request = new ImageRequest(training.Shape, _options.ResizeMode);
-        return ImageDataset.Load(
-            set, _options.FeatureColumnName, _options.LabelColumnName, request, CheckCancelled, BadImages(channel), Cache(channel));
-    }
-
-    private PixelCache? Cache(IChannel channel) =>
-        _options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
-
-    private BadImages BadImages(IChannel channel) => new(_options.OnBadImage, warning => channel.Warning(warning));
-
-    private void CheckClasses(ImageDataset data, LabelValues? labelValues, IChannel channel)
-    {
-        long[] counts = new long[data.NumberOfClasses];
-        foreach (int label in data.LabelArray())
-            counts[label]++;
-        if (counts.Count(count => count > 0) < 2)
-            throw new InvalidOperationException(
-                $"Label column '{_options.LabelColumnName}' has images of one class only. A classifier needs at least two.");
-
-        IEnumerable<string> absent = Enumerable.Range(0, counts.Length).Where(i => counts[i] == 0)
-            .Select(i => labelValues?.Names[i] ?? $"key {i + 1}");
-        if (absent.Any())
-            channel.Warning($"The training data has no image of: {string.Join(", ", absent)}.");
-    }
-
-    private double FitTemperature(ImageClassifier classifier, ImageDataset? validation, IChannel channel)
+    private void LogTemperature(double temperature, ImageDataset? validation, IChannel channel)
     {
         if (_options.Calibration == ProbabilityCalibration.None)
-            return 1;
+            return;
         if (validation is null)
-        {
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
-            return 1;
-        }
-        int[] labels = validation.LabelArray();
-        float[] logits = classifier.Logits(validation);
-        if (!logits.All(float.IsFinite))
-            throw new InvalidOperationException(
-                $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
-                "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
-        double temperature = TemperatureScaling.FitSmoothed(logits, labels, classifier.NumberOfClasses);
-        channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
-        return temperature;
+        else
+            channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
     }
 
     private static SchemaShape.Column Find(SchemaShape schema, string name, string role) =>
         schema.TryFindColumn(name, out SchemaShape.Column column)
             ? column
             : throw new ArgumentOutOfRangeException("inputSchema", $"Could not find {role} column '{name}'. The data has: {string.Join(", ", schema.Select(c => c.Name))}.");
-
-    private void CheckCancelled()
-    {
-        _options.CancellationToken.ThrowIfCancellationRequested();
-        _host.CheckAlive();
-    }
 }

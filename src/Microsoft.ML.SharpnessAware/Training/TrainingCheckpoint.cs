@@ -2,24 +2,18 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>
-/// Keeps a training's state in a file, with a model that can be used as it is: the best one so far, by the metric of early stopping, or
-/// else by validation log loss, or, without validation images, the latest.
-/// </summary>
-internal sealed class TrainingCheckpoint(string path, RunFingerprint fingerprint, EarlyStoppingMetric metric, IChannel channel)
+/// <summary>Keeps a training's state in a file, with a model that can be used as it is: that of the best epoch so far.</summary>
+internal sealed class TrainingCheckpoint(
+    string path, RunFingerprint fingerprint, TrainingContext context, ImageClassifier classifier, ClassifierDescription description)
 {
     // *** Binary format *** of the state in a CheckpointFile
     // fingerprint
-    // double: value of the best model
+    // double: not used; in files of earlier versions the metric of the best model, which is in its history
     // byte[]: best model, with its length (see ClassifierFile)
     // state: see TrainingState
 
     private readonly CheckpointFile _file = new(path);
-    private double _bestValue = double.NegativeInfinity;
     private byte[] _bestModel = [];
-
-    /// <summary>Makes a model of the network as it is, with the history so far.</summary>
-    public Func<IReadOnlyList<EpochMetrics>, byte[]> ToModel { get; set; } = _ => [];
 
     /// <summary>Puts the state of the file into a training that has not begun. Returns whether there was a file.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or of another training.</exception>
@@ -27,27 +21,22 @@ internal sealed class TrainingCheckpoint(string path, RunFingerprint fingerprint
         reader =>
         {
             fingerprint.CheckSame(reader);
-            _bestValue = reader.ReadDouble();
+            reader.ReadDouble();
             _bestModel = reader.ReadBytesWithLength();
             state.Read(reader);
         },
-        channel);
+        context.Channel);
 
-    /// <summary>Takes note of the history's last epoch, whose weights the network has now.</summary>
-    public void Observe(IReadOnlyList<EpochMetrics> history)
-    {
-        EpochMetrics metrics = history[^1];
-        double value = metric == EarlyStoppingMetric.Accuracy ? metrics.ValidationAccuracy : -metrics.ValidationLogLoss;
-        if (value > _bestValue || double.IsNaN(value))
-            (_bestValue, _bestModel) = (value, ToModel(history));
-    }
+    /// <summary>Keeps the network as it is now for the model to be had.</summary>
+    public void KeepModel(double temperature, IReadOnlyList<EpochMetrics> history) => _bestModel = ClassifierFile.ToBytes(
+        context.Host, classifier, description with { Temperature = temperature, History = history });
 
     /// <summary>Writes the file.</summary>
     /// <exception cref="IOException">It cannot be written; the checkpoints before it are still there.</exception>
     public void Save(TrainingState state) => _file.Write(writer =>
     {
         fingerprint.Write(writer);
-        writer.Write(_bestValue);
+        writer.Write(0.0);
         writer.WriteBytes(_bestModel);
         state.Write(writer);
     });

@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// early stopping has seen, and the state of torch's random numbers (dropout). The order of the images and their augmentation are drawn
 /// from the seed and the epoch, and need no state.
 /// </summary>
-internal sealed class TrainingState(TrainingProgress progress, nn.Module network, FineTuning tuning, BestWeights best, TorchRandom random)
+internal sealed class TrainingState(TrainingProgress progress, nn.Module network, TrainedPart part, BestWeights best, TorchRandom random)
 {
     // *** Binary format ***
     // progress: counters and history
@@ -20,7 +20,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     public void Write(BinaryWriter writer)
     {
         progress.Write(writer);
-        tuning.Write(writer);
+        part.Write(writer);
         using (var weights = new MemoryStream())
         {
             ModuleWeights.Save(network, weights);
@@ -37,7 +37,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     public void Read(BinaryReader reader)
     {
         progress.Read(reader);
-        tuning.Read(reader);
+        part.Read(reader);
         using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
             ModuleWeights.Load(network, weights);
         best.Read(reader);

@@ -267,7 +267,9 @@ public sealed class FineTuningTests
         using var random = new TorchRandom(Seed);
         IHost host = ((IHostEnvironment)_mlContext).Register("test");
         using IChannel channel = host.Start("test");
-        new TrainingLoop(host, channel, options, setting.Classifier, setting.Images, validation: null, Seed, random).Run();
+        var context = new TrainingContext(host, channel, Seed, random);
+        using TrainingPlan plan = TrainingPlan.WholeNetwork(options, setting.Classifier, setting.Images, validation: null, context);
+        new TrainingLoop(context, plan).Run();
     }
 
     private Dictionary<string, float[]> Initial()

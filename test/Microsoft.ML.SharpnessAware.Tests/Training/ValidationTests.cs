@@ -93,4 +93,48 @@ public sealed class ValidationTests
         double best = model.History.Max(epoch => epoch.ValidationAccuracy);
         Assert.AreEqual(best, mlContext.MulticlassClassification.Evaluate(model.Transform(validation)).MicroAccuracy, 1e-9);
     }
+
+    [TestMethod]
+    [DataRow(false, false, DisplayName = "plain")]
+    [DataRow(true, false, DisplayName = "with a checkpoint, whose best model has a temperature")]
+    [DataRow(true, true, DisplayName = "with a checkpoint and early stopping")]
+    public void EachEpochsValidationImagesGoThroughTheNetworkOnce(bool checkpoint, bool earlyStopping)
+    {
+        const int TrainingImages = 30, ValidationImages = 21, Epochs = 4;
+        using var folder = new TemporaryFolder();
+        CountingNetwork.Register();
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(TrainingImages));
+        IDataView validation = Fitted.View(mlContext, Shapes.Pixels(ValidationImages, seed: 4));
+        CountingNetwork.Images = 0;
+
+        using var model = Fitted.Model(mlContext, data, options =>
+        {
+            (options.Arch, options.Epoch, options.Method) = (CountingNetwork.Name, Epochs, SharpnessAwareMethod.Standard);
+            options.ValidationSet = validation;
+            options.CheckpointPath = checkpoint ? folder.File("run.ckpt") : null;
+            options.EarlyStoppingCriteria = earlyStopping ? new EarlyStopping(Patience: Epochs, Metric: EarlyStoppingMetric.Loss) : null;
+        });
+
+        int again = earlyStopping && BestEpoch.Of(model.History, EarlyStoppingMetric.Loss).Epoch < Epochs ? 1 : 0;    // with the restored weights
+        Assert.AreEqual(Epochs * TrainingImages + (Epochs + again) * ValidationImages, CountingNetwork.Images);
+    }
+
+    [TestMethod]
+    public void TheTemperatureIsThatOfTheRestoredWeights()
+    {
+        ScriptedNetwork.Register([0.5, 0.75, 0.5]);
+        var mlContext = new MLContext(1);
+        IDataView validation = ScriptedNetwork.Rows(mlContext);
+
+        using var stopped = Fitted.Model(mlContext, validation, options =>
+        {
+            ScriptedNetwork.Configure(options, validation, epochs: 3);
+            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100);
+        });
+        using var short2 = Fitted.Model(mlContext, validation, options => ScriptedNetwork.Configure(options, validation, epochs: 2));
+
+        Assert.AreEqual(short2.Temperature, stopped.Temperature);
+        Assert.AreNotEqual(1.0, stopped.Temperature);
+    }
 }

@@ -2,7 +2,7 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>What no paper has: CSAM's loss with SSAM's rescaling or ASAM's climb, and γ that is chosen while training.</summary>
+/// <summary>What no paper has: CSAM's loss with SSAM's rescaling or ASAM's climb. (A γ chosen while training was tried, and is gone.)</summary>
 internal sealed class Combinations : Experiment
 {
     // ASAM measures its radius in scaled weights, in which ten times SAM's is usual (Kwon et al. 2021).
@@ -34,7 +34,6 @@ internal sealed class Combinations : Experiment
         Method csam = Method.Csam(rho, 1), adaptive = Method.Csam(AdaptiveFactor * rho, 1);
         return
         [
-            Method.CsamAuto(rho, gain: 5),
             csam with { Name = "SSAM + CSAM 1", Minimises = csam.Minimises with { Renormalize = true } },
             adaptive with { Name = "ASAM + CSAM 1", Minimises = adaptive.Minimises with { Adaptive = true } },
         ];

@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// Which part of the network a training changes, and the optimiser that does it: in epochs with a frozen backbone the head alone, on
 /// features of the backbone in evaluation mode, then all. Without such epochs it is one optimiser for the network.
 /// </summary>
-internal sealed class FineTuning : IDisposable
+internal sealed class TrainedPart : IDisposable
 {
     private readonly SharpnessAwareImageClassificationTrainer.Options _options;
     private readonly nn.Module<Tensor, Tensor> _network;
@@ -18,7 +18,7 @@ internal sealed class FineTuning : IDisposable
 
     /// <exception cref="InvalidOperationException">Head and backbone are to be treated differently, and the network has no head that can be
     /// told.</exception>
-    public FineTuning(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier)
+    public TrainedPart(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier)
     {
         _options = options;
         _network = classifier.Network;

@@ -1,0 +1,86 @@
+using Microsoft.ML.Runtime;
+using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The images of a training, read: those to train on and those to validate on.</summary>
+internal sealed class TrainingImages : IDisposable
+{
+    private TrainingImages(ImageDataset training, ImageDataset? validation) => (Training, Validation) = (training, validation);
+
+    public ImageDataset Training { get; }
+
+    /// <summary>Null where there are none.</summary>
+    public ImageDataset? Validation { get; }
+
+    /// <summary>Reads the training data and, where the options give one, the validation set, or else sets a part aside.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    /// <exception cref="InvalidOperationException">An image or a label cannot be used, there is only one class, or the validation set has
+    /// other classes.</exception>
+    public static TrainingImages Load(IDataView input, Options options, LabelValues? labelValues, TrainingContext context)
+    {
+        ImageDataset all = Load(input, options, options.ImageRequest, context);
+        try
+        {
+            CheckClasses(all, options, labelValues, context.Channel);
+            if (options.ValidationSet is IDataView set)
+                return new(all, LoadValidationSet(set, all, options, labelValues, context));
+
+            (long[] trainingRows, long[] validationRows) =
+                StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
+            if (validationRows.Length == 0)
+                return new(all, null);
+            using (all)
+                return new(all.Subset(trainingRows), all.Subset(validationRows));
+        }
+        catch
+        {
+            all.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        Training.Dispose();
+        Validation?.Dispose();
+    }
+
+    private static ImageDataset Load(IDataView data, Options options, ImageRequest request, TrainingContext context)
+    {
+        IChannel channel = context.Channel;
+        PixelCache? cache = options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
+        var badImages = new BadImages(options.OnBadImage, warning => channel.Warning(warning));
+        return ImageDataset.Load(
+            data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache);
+    }
+
+    private static ImageDataset LoadValidationSet(
+        IDataView set, ImageDataset training, Options options, LabelValues? labelValues, TrainingContext context)
+    {
+        LabelColumn label = LabelColumn.Bind(set.Schema, options.LabelColumnName);
+        string? difference = label.NumberOfClasses == training.NumberOfClasses
+            ? LabelValues.Difference(labelValues, LabelValues.Of(label.Column))
+            : $"it has {label.NumberOfClasses} keys, the training data {training.NumberOfClasses}";
+        if (difference is not null)
+            throw new InvalidOperationException(
+                $"Label column '{options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
+                "Make both with the same fitted MapValueToKey transformer.");
+        return Load(set, options, new ImageRequest(training.Shape, options.ResizeMode), context);
+    }
+
+    private static void CheckClasses(ImageDataset data, Options options, LabelValues? labelValues, IChannel channel)
+    {
+        long[] counts = new long[data.NumberOfClasses];
+        foreach (int label in data.LabelArray())
+            counts[label]++;
+        if (counts.Count(count => count > 0) < 2)
+            throw new InvalidOperationException(
+                $"Label column '{options.LabelColumnName}' has images of one class only. A classifier needs at least two.");
+
+        IEnumerable<string> absent = Enumerable.Range(0, counts.Length).Where(i => counts[i] == 0)
+            .Select(i => labelValues?.Names[i] ?? $"key {i + 1}");
+        if (absent.Any())
+            channel.Warning($"The training data has no image of: {string.Join(", ", absent)}.");
+    }
+}

@@ -1,0 +1,77 @@
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What a <see cref="TrainingLoop"/> trains: a network, by which settings, on which images, and judged on which.</summary>
+internal sealed class TrainingPlan : IDisposable
+{
+    private readonly BackboneFeatures? _features;
+    private readonly TorchRandom? _random;
+
+    private TrainingPlan(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier, ImageDataset training,
+        ImageDataset? validation, TrainingContext context, BackboneFeatures? features = null)
+    {
+        if (options.EarlyStoppingCriteria is not null && validation is null)
+            throw new InvalidOperationException(
+                "EarlyStoppingCriteria needs validation images. Give a ValidationSet or a larger ValidationSetFraction, or leave " +
+                "EarlyStoppingCriteria null.");
+        (Options, Classifier, Training, _features) = (options, classifier, training, features);
+        _random = options.DrawsRandomNumbers ? context.Random : null;
+        Validation = validation is null ? null : new Validation(classifier, validation, _random);
+    }
+
+    public SharpnessAwareImageClassificationTrainer.Options Options { get; }
+
+    /// <summary>The network that the loop runs. Its weights are the model's, or some of them.</summary>
+    public ImageClassifier Classifier { get; }
+
+    public ImageDataset Training { get; }
+
+    public Validation? Validation { get; }
+
+    /// <summary>The cheapest plan that does what the options ask for.</summary>
+    /// <exception cref="InvalidOperationException">They ask for early stopping without validation images, or for a head on a frozen backbone
+    /// that the network does not have.</exception>
+    public static TrainingPlan Of(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
+        ImageDataset training, ImageDataset? validation, TrainingContext context) => options.FeaturesNeverChange
+        ? HeadOnKeptFeatures(options, classifier, training, validation, context)
+        : WholeNetwork(options, classifier, training, validation, context);
+
+    /// <summary>All images go through the network in each epoch, whichever part of it learns.</summary>
+    public static TrainingPlan WholeNetwork(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
+        ImageDataset training, ImageDataset? validation, TrainingContext context) =>
+        new(options, classifier, training, validation, context);
+
+    /// <summary>All images go through the backbone once, now; the head is then trained on their features.</summary>
+    public static TrainingPlan HeadOnKeptFeatures(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
+        ImageDataset training, ImageDataset? validation, TrainingContext context)
+    {
+        BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, context.CheckCancelled);
+        try
+        {
+            context.Channel.Info($"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; " +
+                                 "the head is trained on their features.");
+            SharpnessAwareImageClassificationTrainer.Options headOptions = options.Clone();
+            headOptions.FreezeBackbone = false;     // the features' network has nothing to freeze
+            return new(headOptions, features.Classifier, features.Training, features.Validation, context, features);
+        }
+        catch
+        {
+            features.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Runs what may draw random numbers. Where it cannot, trainings on several threads do not wait for each other, and the application's
+    /// random state is not touched.
+    /// </summary>
+    public T Draw<T>(Func<T> compute) => _random is null ? compute() : _random.Draw(compute);
+
+    /// <summary>The temperature of the network as it is; 1 where none is asked for, or there is nothing to fit it on.</summary>
+    public double FitTemperature() =>
+        Options.Calibration == ProbabilityCalibration.None || Validation is null ? 1 : Validation.FitTemperature();
+
+    /// <summary>Frees what was made for the plan: kept features, not the network or the images.</summary>
+    public void Dispose() => _features?.Dispose();
+}

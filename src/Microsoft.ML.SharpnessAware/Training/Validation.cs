@@ -1,0 +1,47 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The validation images and what the network says of them. They go through the network once for each state of its weights; metrics,
+/// early stopping, the checkpoint's temperature and the final one all read the same logits.
+/// </summary>
+internal sealed class Validation(ImageClassifier classifier, ImageDataset images, TorchRandom? random)
+{
+    private readonly int[] _labels = images.LabelArray();
+    private float[]? _logits;
+
+    public long Count => _labels.Length;
+
+    /// <summary>Logits [rows × classes], row-major, of the network as it was when they were first asked for since <see cref="Forget"/>.</summary>
+    public float[] Logits => _logits ??= Run();
+
+    /// <summary>Accuracy, log loss and calibration errors before temperature scaling.</summary>
+    public MulticlassCalibrationMetrics Metrics()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor probabilities = nn.functional.softmax(tensor(Logits, [Count, classifier.NumberOfClasses], device: CPU), dim: 1);
+        return CalibrationMetrics.Compute(probabilities.data<float>().ToArray(), _labels, classifier.NumberOfClasses);
+    }
+
+    /// <summary>The temperature that calibrates the network.</summary>
+    /// <exception cref="InvalidOperationException">A logit is not finite.</exception>
+    public double FitTemperature()
+    {
+        if (!Logits.All(float.IsFinite))
+            throw new InvalidOperationException(
+                $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
+                "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
+        return TemperatureScaling.FitSmoothed(Logits, _labels, classifier.NumberOfClasses);
+    }
+
+    /// <summary>To be called when the weights have changed.</summary>
+    public void Forget() => _logits = null;
+
+    private float[] Run()
+    {
+        classifier.Network.eval();
+        return random is null ? classifier.Logits(images) : random.Draw(() => classifier.Logits(images));
+    }
+}
