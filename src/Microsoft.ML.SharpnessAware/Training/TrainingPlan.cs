@@ -17,7 +17,7 @@ internal sealed class TrainingPlan : IDisposable
                 "EarlyStoppingCriteria null.");
         (Options, Classifier, Training, _features) = (options, classifier, training, features);
         _random = options.DrawsRandomNumbers ? context.Random : null;
-        Validation = validation is null ? null : new Validation(classifier, validation, _random);
+        Validation = validation is null ? null : new EpochValidation(classifier, validation, _random);
     }
 
     public SharpnessAwareImageClassificationTrainer.Options Options { get; }
@@ -27,7 +27,7 @@ internal sealed class TrainingPlan : IDisposable
 
     public ImageDataset Training { get; }
 
-    public Validation? Validation { get; }
+    public EpochValidation? Validation { get; }
 
     /// <summary>The cheapest plan that does what the options ask for.</summary>
     /// <exception cref="InvalidOperationException">They ask for early stopping without validation images, or for a head on a frozen backbone

@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// The validation images and what the network says of them. They go through the network once for each state of its weights; metrics,
 /// early stopping, the checkpoint's temperature and the final one all read the same logits.
 /// </summary>
-internal sealed class Validation(ImageClassifier classifier, ImageDataset images, TorchRandom? random)
+internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset images, TorchRandom? random)
 {
     private readonly int[] _labels = images.LabelArray();
     private float[]? _logits;
