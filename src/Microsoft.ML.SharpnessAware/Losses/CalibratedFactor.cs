@@ -22,6 +22,7 @@ internal static class CalibratedFactor
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor p = ClassificationLoss.TrueClassLogProbability(logits, labels).exp();
-        return scope.MoveToOuter(where(p > Constant.Of(0.5), (p + Constant.Of(1)).pow(Constant.Of(-gamma)), ones_like(p)));
+        using Scalar exponent = (-gamma).ToScalar();
+        return scope.MoveToOuter(where(p > FixedScalars.Half, p.Plus(FixedScalars.One).pow(exponent), ones_like(p)));
     }
 }

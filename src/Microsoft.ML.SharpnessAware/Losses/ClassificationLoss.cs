@@ -50,8 +50,9 @@ public abstract record ClassificationLoss
             using DisposeScope scope = NewDisposeScope();
             Tensor logP = TrueClassLogProbability(logits, labels);
             // The floor keeps the derivative of (1 − p)^γ finite for γ < 1 where p rounds to 1; there the gradient is 0 anyway.
-            Tensor oneMinusP = logP.expm1().neg().clamp_min(Constant.Of(1e-30));
-            return scope.MoveToOuter(oneMinusP.pow(Constant.Of(Gamma)) * -logP);
+            using Scalar floor = 1e-30.ToScalar(), gamma = Gamma.ToScalar();
+            Tensor oneMinusP = logP.expm1().neg().clamp_min(floor);
+            return scope.MoveToOuter(oneMinusP.pow(gamma) * -logP);
         }
     }
 }

@@ -63,7 +63,7 @@ internal sealed class ImageClassifier : IDisposable
     /// <summary>Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch.</summary>
     public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
     {
-        using Scalar divisor = temperature.ToScalar();     // held until libtorch is done with it; see Constant
+        using Scalar divisor = temperature.ToScalar();     // held until libtorch is done with it; see FixedScalars
         Forward(pixels, logits => nn.functional.softmax(logits / divisor, dim: 1), probabilities);
     }
 

@@ -32,6 +32,6 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
     {
         Tensor output = _conv1.call(input).Then(_bn1).relu_().Then(_conv2).Then(_bn2);
         using Tensor? shortcut = _downsample?.call(input);
-        return output.add_(shortcut ?? input, Constant.Of(1)).relu_();
+        return output.add_(shortcut ?? input, FixedScalars.One).relu_();
     }
 }

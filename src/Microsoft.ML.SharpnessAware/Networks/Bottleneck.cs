@@ -44,6 +44,6 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>
             .Then(_conv2).Then(_bn2).relu_()
             .Then(_conv3).Then(_bn3);
         using Tensor? shortcut = _downsample?.call(input);
-        return output.add_(shortcut ?? input, Constant.Of(1)).relu_();
+        return output.add_(shortcut ?? input, FixedScalars.One).relu_();
     }
 }

@@ -28,9 +28,9 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using Tensor attention = _norm1.call(input).Then(_attention);
-        using Tensor attended = input.add(attention, Constant.Of(1));
+        using Tensor attended = input.Plus(attention);
         using Tensor change = _norm2.call(attended).Then(_mlp);
-        return attended.add(change, Constant.Of(1));
+        return attended.Plus(change);
     }
 
     private sealed class Attention : nn.Module<Tensor, Tensor>

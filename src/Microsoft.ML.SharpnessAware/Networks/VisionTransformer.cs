@@ -67,7 +67,7 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
             .Then(static x => x.flatten(2))
             .Then(static x => x.transpose(1, 2));
         using Tensor classTokens = _classToken.expand(images.shape[0], -1, -1);
-        return cat([classTokens, patches], 1).add_(_positions, Constant.Of(1));
+        return cat([classTokens, patches], 1).add_(_positions, FixedScalars.One);
     }
 
     // As timm does. Its truncated normal cuts at ±2, a hundred standard deviations, so it is a normal distribution.

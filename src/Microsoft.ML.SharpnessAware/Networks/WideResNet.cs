@@ -72,7 +72,7 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>
             Tensor activated = _bn1.call(input).relu_();
             using Tensor? shortcut = _convShortcut?.call(activated);
             Tensor output = activated.Then(_conv1).Then(_bn2).relu_().Then(_conv2);
-            return output.add_(shortcut ?? input, Constant.Of(1));
+            return output.add_(shortcut ?? input, FixedScalars.One);
         }
     }
 }

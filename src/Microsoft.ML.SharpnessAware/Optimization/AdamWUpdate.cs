@@ -30,7 +30,7 @@ internal sealed class AdamWUpdate(BaseOptimizer.AdamW settings, FlatParameters p
         _mean.mul_(beta1).add_(g, newPart1);
         _meanSquare.mul_(beta2).addcmul_(g, g, newPart2);
         // From here on the gradient is not needed, so that its memory holds the denominator √v̂ + ε.
-        Tensor denominator = g.copy_(_meanSquare).sqrt_().div_(rootOfCorrection2).add_(epsilon);
+        Tensor denominator = g.copy_(_meanSquare).sqrt_().div_(rootOfCorrection2).add_(epsilon, FixedScalars.One);
         w.addcdiv_(_mean, denominator, minusStepSize);
     }
 }

@@ -27,6 +27,6 @@ internal readonly record struct BatchLabels(Tensor First, Tensor? Second = null,
         if (Share is null)
             return values[0];
         using DisposeScope scope = NewDisposeScope();
-        return scope.MoveToOuter((Share * values[0]) + ((Share.negative() + Constant.Of(1)) * values[1]));
+        return scope.MoveToOuter((Share * values[0]).Plus(FixedScalars.One.Minus(Share) * values[1]));
     }
 }

@@ -47,7 +47,7 @@ internal static class ClassificationBatch
                 $"The share of the first label is on {share.device} but the logits on {logits.device}; move them to one device.",
                 nameof(share));
         }
-        if (share.device_type == DeviceType.CPU && !((share >= Constant.Of(0)) & (share <= Constant.Of(1))).all().item<bool>())
+        if (share.device_type == DeviceType.CPU && !((share >= FixedScalars.Zero) & (share <= FixedScalars.One)).all().item<bool>())
             throw new ArgumentException("The share of the first label must be in [0, 1] for each sample.", nameof(share));
     }
 

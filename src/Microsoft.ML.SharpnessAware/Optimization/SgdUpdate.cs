@@ -27,7 +27,7 @@ internal sealed class SgdUpdate(BaseOptimizer.Sgd settings, FlatParameters param
             return;
         }
 
-        _momentum.mul_(momentum).add_(g, Constant.Of(1));
+        _momentum.mul_(momentum).add_(g, FixedScalars.One);
         Tensor direction = settings.Nesterov ? g.add_(_momentum, momentum) : _momentum;
         w.add_(direction, minusLearningRate);
     }

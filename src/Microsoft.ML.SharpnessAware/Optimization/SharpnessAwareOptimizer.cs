@@ -254,7 +254,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         Tensor w = _parameters.Weights, g = _parameters.Gradient;
         using Scalar scale = (_method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho).ToScalar();
         if (_method.Adaptive)
-            w.addcmul_(w.square(), g, scale);
+            w.addcmul_(w.mul(w), g, scale);
         else
             w.add_(g, scale);
     }
@@ -272,10 +272,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private static void ScaleChange(Tensor w, Tensor before, double factor)
     {
         using Scalar scalar = factor.ToScalar();
-        w.sub_(before).mul_(scalar).add_(before, Constant.Of(1));
+        w.sub_(before).mul_(scalar).add_(before, FixedScalars.One);
     }
 
     /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
-    private static void Clip(Tensor g, double maximum) =>
-        g.mul_((g.norm() + Constant.Of(1e-6)).reciprocal().mul(Constant.Of(maximum)).clamp_max(Constant.Of(1)));
+    private static void Clip(Tensor g, double maximum)
+    {
+        using Scalar epsilon = 1e-6.ToScalar(), length = maximum.ToScalar();
+        g.mul_(g.norm().Plus(epsilon).reciprocal().mul(length).clamp_max(FixedScalars.One));
+    }
 }

@@ -283,7 +283,7 @@ internal static class SafetensorsFile
 
         if (!isBool)
             return elements;
-        if (elements.gt(Constant.Of(1)).any().item<bool>())
+        if (elements.gt(FixedScalars.One).any().item<bool>())
             throw new InvalidDataException($"Tensor '{entry.Name}' of type BOOL holds bytes other than 0 and 1.");
         return elements.to(ScalarType.Bool);
     }

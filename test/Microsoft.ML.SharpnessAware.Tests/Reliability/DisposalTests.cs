@@ -96,7 +96,7 @@ public sealed class DisposalTests
 
     /// <summary>
     /// The collector runs all the time while the only reference to a model is that of the engine or view in use. The model is loaded, since
-    /// TorchSharp's own batch norm, when it trains, adds a number that nobody holds (see Constant).
+    /// TorchSharp's own batch norm, when it trains, adds a number that nobody holds (see FixedScalars).
     /// </summary>
     [TestMethod]
     public void AModelIsNotCollectedWhileItsEngineOrItsViewIsInUse()

@@ -5,5 +5,5 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Every value is multiplied by the strength.</summary>
 internal sealed class AdjustBrightness : ColorOperation
 {
-    public override Tensor Apply(Tensor images, Tensor strength) => images.mul(strength).clamp_(Constant.Of(0), Constant.Of(1));
+    public override Tensor Apply(Tensor images, Tensor strength) => images.mul(strength).clamp_(FixedScalars.Zero, FixedScalars.One);
 }

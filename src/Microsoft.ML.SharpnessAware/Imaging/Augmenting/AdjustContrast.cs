@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -13,7 +14,8 @@ internal sealed class AdjustContrast : ColorOperation
         Tensor grey = Grey(images);
         long pixels = grey.shape[2] * grey.shape[3];
         // A sum of whole numbers is the same in whatever order it is added up.
-        Tensor mean = ((grey * Constant.Of(One)).round().to(int64).sum([1, 2, 3], keepdim: true).to(float64) / Constant.Of((double)One * pixels)).to(float32);
+        using Scalar one = One.ToScalar(), all = ((double)One * pixels).ToScalar();
+        Tensor mean = ((grey * one).round().to(int64).sum([1, 2, 3], keepdim: true).to(float64) / all).to(float32);
         return scope.MoveToOuter(Blend(images, mean, strength));
     }
 }

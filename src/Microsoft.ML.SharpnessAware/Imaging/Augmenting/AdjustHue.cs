@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -18,18 +19,19 @@ internal sealed class AdjustHue : ColorOperation
         Tensor chroma = value - images.amin([1], keepdim: true);
 
         // In sixths of a turn: red at 0, green at 2, blue at 4.
-        Tensor divisor = where(chroma > Constant.Of(0), chroma, ones_like(chroma));
+        Tensor divisor = where(chroma > FixedScalars.Zero, chroma, ones_like(chroma));
         Tensor sector = where(value == red, (green - blue) / divisor,
-            where(value == green, ((blue - red) / divisor) + Constant.Of(2), ((red - green) / divisor) + Constant.Of(4)));
-        Tensor turned = sector + (strength * Constant.Of(6));
+            where(value == green, ((blue - red) / divisor).Plus(FixedScalars.Two), ((red - green) / divisor).Plus(FixedScalars.Four)));
+        Tensor turned = sector.Plus(strength * FixedScalars.Six);
         return scope.MoveToOuter(cat([Channel(5), Channel(3), Channel(1)], 1));
 
         // Alvy Ray Smith's conversion back, written for one channel at a time.
         Tensor Channel(int n)
         {
-            Tensor k = turned + Constant.Of(n);
-            k = k - ((k / Constant.Of(6)).floor() * Constant.Of(6));
-            return value - (chroma * minimum(k, Constant.Of(4) - k).clamp_(Constant.Of(0), Constant.Of(1)));
+            using Scalar offset = n.ToScalar();
+            Tensor k = turned.Plus(offset);
+            k = k - ((k / FixedScalars.Six).floor() * FixedScalars.Six);
+            return value - (chroma * minimum(k, FixedScalars.Four.Minus(k)).clamp_(FixedScalars.Zero, FixedScalars.One));
         }
     }
 }

@@ -20,7 +20,7 @@ internal static class AffineWarp
         double aspect = (double)height / width;
         Tensor sourceX = Linear(x, y, map => (map.XX, map.XY * aspect, 2 * map.X0 / width));
         Tensor sourceY = Linear(x, y, map => (map.YX / aspect, map.YY, 2 * map.Y0 / height));
-        Tensor inside = (sourceX.abs() <= Constant.Of(1)) & (sourceY.abs() <= Constant.Of(1));
+        Tensor inside = (sourceX.abs() <= FixedScalars.One) & (sourceY.abs() <= FixedScalars.One);
 
         // With the padding "zeros" an enlarged crop would fade to black over the outermost half pixel.
         Tensor sampled = grid_sample(
@@ -30,7 +30,7 @@ internal static class AffineWarp
         Tensor Linear(Tensor x, Tensor y, Func<AffineMap, (double X, double Y, double One)> row)
         {
             (double X, double Y, double One)[] rows = [.. maps.Select(row)];
-            return (Column(rows.Select(r => r.X)) * x) + (Column(rows.Select(r => r.Y)) * y) + Column(rows.Select(r => r.One));
+            return (Column(rows.Select(r => r.X)) * x).Plus(Column(rows.Select(r => r.Y)) * y).Plus(Column(rows.Select(r => r.One)));
         }
 
         Tensor Column(IEnumerable<double> values)

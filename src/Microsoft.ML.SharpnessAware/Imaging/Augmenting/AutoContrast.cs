@@ -10,6 +10,6 @@ internal sealed class AutoContrast : ColorOperation
         using var scope = NewDisposeScope();
         Tensor low = images.amin([2, 3], keepdim: true);
         Tensor range = images.amax([2, 3], keepdim: true) - low;
-        return scope.MoveToOuter(where(range > Constant.Of(0), (images - low) / range, images));
+        return scope.MoveToOuter(where(range > FixedScalars.Zero, (images - low) / range, images));
     }
 }

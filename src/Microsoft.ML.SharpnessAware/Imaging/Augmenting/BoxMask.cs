@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -9,8 +10,9 @@ internal static class BoxMask
     public static Tensor Of(IReadOnlyList<PixelBox> boxes, Tensor images)
     {
         using var scope = NewDisposeScope();
-        Tensor x = arange(Constant.Of(images.shape[3]), dtype: int64, device: images.device).view(1, 1, 1, -1);
-        Tensor y = arange(Constant.Of(images.shape[2]), dtype: int64, device: images.device).view(1, 1, -1, 1);
+        using Scalar width = images.shape[3].ToScalar(), height = images.shape[2].ToScalar();
+        Tensor x = arange(FixedScalars.Zero, width, FixedScalars.One, dtype: int64, device: images.device).view(1, 1, 1, -1);
+        Tensor y = arange(FixedScalars.Zero, height, FixedScalars.One, dtype: int64, device: images.device).view(1, 1, -1, 1);
         return scope.MoveToOuter(
             (x >= Edge(box => box.Left)) & (x < Edge(box => box.Right)) & (y >= Edge(box => box.Top)) & (y < Edge(box => box.Bottom)));
 

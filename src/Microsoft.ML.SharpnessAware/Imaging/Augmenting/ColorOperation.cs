@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -39,16 +40,23 @@ internal abstract class ColorOperation
         using var scope = NewDisposeScope();
         int channels = (int)images.shape[1];
         float[] weights = channels == 3 ? [0.299f, 0.587f, 0.114f] : [.. Enumerable.Repeat(1f / channels, channels)];
-        Tensor sum = images.narrow(1, 0, 1) * Constant.Of(weights[0]);
+        Tensor sum = Weighted(0);
         for (int channel = 1; channel < channels; channel++)
-            sum = sum + (images.narrow(1, channel, 1) * Constant.Of(weights[channel]));
+            sum = sum.Plus(Weighted(channel));
         return scope.MoveToOuter(sum);
+
+        Tensor Weighted(int channel)
+        {
+            using Scalar weight = weights[channel].ToScalar();
+            return images.narrow(1, channel, 1) * weight;
+        }
     }
 
     /// <summary>Strength parts of the images and 1 - strength parts of <paramref name="other"/>, within [0, 1].</summary>
     protected static Tensor Blend(Tensor images, Tensor other, Tensor strength)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(((images * strength) + (other * (Constant.Of(1) - strength))).clamp_(Constant.Of(0), Constant.Of(1)));
+        Tensor sum = (images * strength).Plus(other * FixedScalars.One.Minus(strength));
+        return scope.MoveToOuter(sum.clamp_(FixedScalars.Zero, FixedScalars.One));
     }
 }

@@ -1,4 +1,5 @@
 using SkiaSharp;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -44,7 +45,7 @@ internal static class ContactSheet
 
     /// <summary>Images of bytes for pixels whose value of white is given.</summary>
     public static Tensor ToBytes(Tensor pixels, double white) =>
-        pixels.dtype == ScalarType.Byte ? pixels : (pixels * Constant.Of(255 / white)).round_().clamp_(Constant.Of(0), Constant.Of(255)).to_type(ScalarType.Byte);
+        pixels.dtype == ScalarType.Byte ? pixels : FromFloats(pixels, white);
 
     /// <summary>
     /// Saves a PNG file of columns, each a tensor of bytes [n, C, H, W]. Small images are enlarged by a whole number, pixel by pixel. Wider
@@ -73,6 +74,12 @@ internal static class ContactSheet
         canvas.Flush();
         using SKData png = sheet.Encode(SKEncodedImageFormat.Png, 100);
         AtomicFile.Write(path, png.SaveTo);
+    }
+
+    private static Tensor FromFloats(Tensor pixels, double white)
+    {
+        using Scalar scale = (255 / white).ToScalar();
+        return (pixels * scale).round_().clamp_(FixedScalars.Zero, FixedScalars.LargestByte).to_type(ScalarType.Byte);
     }
 
     private static SKBitmap Draw(Tensor image)

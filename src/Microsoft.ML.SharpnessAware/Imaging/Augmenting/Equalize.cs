@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -14,16 +15,18 @@ internal sealed class Equalize : ColorOperation
     {
         using var scope = NewDisposeScope();
         long planes = images.shape[0] * images.shape[1], pixels = images.shape[2] * images.shape[3];
-        Tensor bytes = (images.reshape(planes, pixels) * Constant.Of(255)).round_().to(int64);
-        Tensor offsets = arange(Constant.Of(planes), dtype: int64, device: images.device).unsqueeze(1) * Constant.Of(Values);
-        Tensor histogram = (bytes + offsets).flatten().bincount(null, minlength: planes * Values).view(planes, Values);
+        using Scalar ofPlanes = planes.ToScalar(), ofPixels = pixels.ToScalar(), values = Values.ToScalar();
+        Tensor bytes = (images.reshape(planes, pixels) * FixedScalars.LargestByte).round_().to(int64);
+        Tensor offsets = arange(FixedScalars.Zero, ofPlanes, FixedScalars.One, dtype: int64, device: images.device).unsqueeze(1) * values;
+        Tensor histogram = bytes.Plus(offsets).flatten().bincount(null, minlength: planes * Values).view(planes, Values);
 
         Tensor ofLargest = histogram.gather(1, bytes.amax([1], keepdim: true));
-        Tensor step = (Constant.Of(pixels) - ofLargest).div(Constant.Of(255), RoundingMode.floor);
-        Tensor divisor = step.clamp_min(Constant.Of(1));
+        Tensor step = ofPixels.Minus(ofLargest).div(FixedScalars.LargestByte, RoundingMode.floor);
+        Tensor divisor = step.clamp_min(FixedScalars.One);
         Tensor below = histogram.cumsum(1) - histogram;
-        Tensor table = (below + divisor.div(Constant.Of(2), RoundingMode.floor)).div(divisor, RoundingMode.floor).clamp_(Constant.Of(0), Constant.Of(Values - 1));
-        Tensor equalized = table.gather(1, bytes).to(float32) / Constant.Of(255);
-        return scope.MoveToOuter(where(step > Constant.Of(0), equalized, images.reshape(planes, pixels)).view(images.shape));
+        Tensor half = divisor.div(FixedScalars.Two, RoundingMode.floor);
+        Tensor table = below.Plus(half).div(divisor, RoundingMode.floor).clamp_(FixedScalars.Zero, FixedScalars.LargestByte);
+        Tensor equalized = table.gather(1, bytes).to(float32) / FixedScalars.LargestByte;
+        return scope.MoveToOuter(where(step > FixedScalars.Zero, equalized, images.reshape(planes, pixels)).view(images.shape));
     }
 }

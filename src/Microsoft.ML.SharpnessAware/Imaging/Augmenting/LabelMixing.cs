@@ -23,7 +23,7 @@ internal static class LabelMixing
         Tensor images = pixels.to(float32);
         Tensor inBox = BoxMask.Of([.. mixes.Select(mix => mix.Box)], images);
         Tensor weight = where(inBox, 0f, Column(mixes.Select(mix => mix.Outside)).view(-1, 1, 1, 1));
-        Tensor mixed = (images * weight) + (Partners(images) * (Constant.Of(1) - weight));
+        Tensor mixed = (images * weight).Plus(Partners(images) * FixedScalars.One.Minus(weight));
         return (scope.MoveToOuter(mixed), scope.MoveToOuter(Column(shares)));
 
         Tensor Column(IEnumerable<double> values) => tensor([.. values.Select(value => (float)value)], device: pixels.device);

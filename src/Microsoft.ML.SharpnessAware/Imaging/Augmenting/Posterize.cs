@@ -10,6 +10,6 @@ internal sealed class Posterize : ColorOperation
     public override Tensor Apply(Tensor images, Tensor strength)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(((images * Constant.Of(255)).round_() / strength).floor_() * strength / Constant.Of(255));
+        return scope.MoveToOuter(((images * FixedScalars.LargestByte).round_() / strength).floor_() * strength / FixedScalars.LargestByte);
     }
 }

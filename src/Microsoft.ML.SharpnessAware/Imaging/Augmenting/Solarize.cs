@@ -8,6 +8,6 @@ internal sealed class Solarize : ColorOperation
     public override Tensor Apply(Tensor images, Tensor strength)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(where(images >= strength, Constant.Of(1) - images, images));
+        return scope.MoveToOuter(where(images >= strength, FixedScalars.One.Minus(images), images));
     }
 }

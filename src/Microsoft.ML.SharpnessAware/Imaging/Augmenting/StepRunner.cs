@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -18,9 +19,10 @@ internal static class StepRunner
         if (turns == 0 && steps.All(one => one.Last == AffineMap.Identity))
             return pixels;
 
+        using Scalar ofWhite = white.ToScalar();
         Tensor images = pixels.to_type(float32, copy: true);
         if (turns > 0)
-            images.div_(Constant.Of(white));
+            images.div_(ofWhite);
         for (int turn = 0; turn < turns; turn++)
         {
             int[] active = [.. Rows(steps, one => one.Colors.Count > turn)];
@@ -34,7 +36,7 @@ internal static class StepRunner
         }
 
         if (turns > 0)
-            images.mul_(Constant.Of(white));
+            images.mul_(ofWhite);
         return scope.MoveToOuter(Warp(images, [.. steps.Select((one, row) => (row, one.Last))]));
     }
 
