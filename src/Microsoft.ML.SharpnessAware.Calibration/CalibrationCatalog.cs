@@ -30,7 +30,7 @@ public static class CalibrationCatalog
     /// </summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     /// <param name="data">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the model's classes.</param>
     /// <param name="scoreColumnName">The class probabilities: a vector of known size of <see cref="float"/>. Each row must sum to 1 within
     /// 0.01.</param>
     /// <param name="numberOfBins">The number of confidence bins. 15 is the usual choice (Guo et al. 2017), so numbers can be compared with
@@ -39,12 +39,17 @@ public static class CalibrationCatalog
     /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
-    /// Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
-    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log. Classes are named
-    /// by the slot names of the score if they are text, else by the key values of the label, else "0", "1", ….
+    /// <para>The expected calibration error itself is summed in <see cref="ReliabilityDiagram.ExpectedCalibrationError"/>.</para>
+    /// <para>Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
+    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.</para>
+    /// <para>Labels and scores are matched by the names of the classes where both columns have them: key values of the label, training label
+    /// values or slot names of the score, text or numbers. They may then stand in another order, and the label may lack classes; a label with
+    /// a class that the model does not have is refused. Where there are no names, key k is score k. Classes are named by the score, else by
+    /// the label, else "0", "1", ….</para>
     /// </remarks>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label's key count is not the number of
-    /// scores, or <paramref name="numberOfBins"/> or <paramref name="topKPredictionCount"/> is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label has a class that the scores do not
+    /// have, there are no names and the label's key count is not the number of scores, or <paramref name="numberOfBins"/> or <paramref
+    /// name="topKPredictionCount"/> is out of range.</exception>
     /// <exception cref="InvalidOperationException">There is no row to evaluate, or scores are not probabilities (negative, above 1, or a
     /// sum far from 1); the message names the row.</exception>
     /// <example>
@@ -67,7 +72,7 @@ public static class CalibrationCatalog
     /// <param name="data">The data to train on and to measure with.</param>
     /// <param name="estimator">The estimator to fit: a trainer, or a pipeline that ends in scores.</param>
     /// <param name="numberOfFolds">The number of folds, at least 2.</param>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the model's classes.</param>
     /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
     /// <param name="samplingKeyColumnName">Rows of equal value in this column stay in the same fold, so that, say, pictures of one patient
     /// are not both trained on and measured with; by default there is no such column.</param>

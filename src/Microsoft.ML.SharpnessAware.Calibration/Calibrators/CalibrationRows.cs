@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -19,6 +20,44 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     /// from 0 and 1, as Platt's target smoothing does for two classes, and fades as rows are added.
     /// </summary>
     public double WeightOfOneRow => 1.0 / (Count + 1);
+
+    /// <summary>Reads all rows, in one pass. Those without a label are left out, with a warning.</summary>
+    /// <exception cref="InvalidOperationException">No row has a label, or scores are not probabilities.</exception>
+    public static CalibrationRows Read(IDataView data, LabelledScores columns, IHost host, IChannel channel)
+    {
+        List<float> scores = [];
+        List<int> labels = [];
+        SkippedRowCounter withoutLabel = new();
+        float[] row = new float[columns.NumberOfClasses];
+        using LabelledScoreCursor cursor = columns.Open(data);
+        while (cursor.MoveNext())
+        {
+            host.CheckAlive();
+            int label = cursor.ReadClass();
+            if (label < 0)
+            {
+                withoutLabel.Add(cursor.Position);
+                continue;
+            }
+
+            cursor.ReadScores(row);
+            if (ProbabilityRow.Problem(row) is string problem)
+                throw ScoreColumns.NotProbabilities(columns.Score.Name, $"row {cursor.Position} (counted from 0)", problem);
+            if (scores.Count > Array.MaxLength - row.Length)
+                throw new InvalidOperationException(
+                    $"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
+                    + "can be fitted on. Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
+            scores.AddRange(row);
+            labels.Add(label);
+        }
+
+        withoutLabel.Report(channel, $"the label column '{columns.Label.Name}' is missing or unknown");
+        if (labels.Count == 0)
+            throw new InvalidOperationException(withoutLabel.Count == 0
+                ? "The data has no rows to fit a calibrator on."
+                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{columns.Label.Name}', so no calibrator can be fitted.");
+        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses);
+    }
 
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 

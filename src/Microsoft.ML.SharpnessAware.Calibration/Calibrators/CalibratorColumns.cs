@@ -20,7 +20,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
             throw new ArgumentOutOfRangeException(nameof(input),
                 $"Score column '{ScoreColumnName}' has {numberOfClasses} scores, "
                 + $"but the calibrator was fitted on {calibrator.NumberOfClasses}.");
-        CheckPredictedLabel(input, calibrator.KeepsPrediction);
+        FindKeys(input, calibrator.KeepsPrediction);
 
         var calibrated = new DataViewSchema.DetachedColumn(score);
         return input.GetColumnOrNull(PredictedLabelColumnName) switch
@@ -32,25 +32,52 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
         };
     }
 
+    /// <summary>Matches the classes of the scores with those that the calibrator was fitted on, by name where both have names.</summary>
+    /// <param name="input">The schema of the scored data.</param>
+    /// <param name="classes">The classes that the calibrator was fitted on.</param>
+    /// <returns>For each score its class in the calibrator; null where score k is class k.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">They are other classes.</exception>
+    public int[]? FindClasses(DataViewSchema input, LabelValues? classes)
+    {
+        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
+        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
+            return null;
+        return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
+            ? places
+            : throw new ArgumentOutOfRangeException(nameof(input),
+                $"Score column '{ScoreColumnName}' is not of the classes that the calibrator was fitted on: it {problem}. "
+                + "Fit a calibrator on the scores of this model.");
+    }
+
+    /// <summary>Matches the scores with the keys of the PredictedLabel that is to be replaced, by name where both have names.</summary>
+    /// <returns>For each score the key, counted from 0; null where key k is score k, or there is nothing to replace.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is a PredictedLabel to replace, and it is not a key of the classes.</exception>
-    public void CheckPredictedLabel(DataViewSchema input, bool keepsPrediction)
+    public int[]? FindKeys(DataViewSchema input, bool keepsPrediction)
     {
         if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not DataViewSchema.Column column)
-            return;
+            return null;
         if (column.Type is not KeyDataViewType key)
             throw NotAKey(column.Type.ToString()!);
-        int numberOfClasses = ScoreColumns.NumberOfClasses(ScoreColumns.FindScore(input, ScoreColumnName));
+        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
+        int numberOfClasses = ScoreColumns.NumberOfClasses(score);
         if (key.Count != (ulong)numberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(input),
                 $"Column '{PredictedLabelColumnName}' is a key of {key.Count} values, "
                 + $"but column '{ScoreColumnName}' has {numberOfClasses} scores.");
+        if (LabelValues.OfScores(score) is not LabelValues scores || LabelValues.Of(column) is not LabelValues keys)
+            return null;
+        return ClassOrder.Match(scores.Names, keys.Names, out int[]? places) is not string problem
+            ? places
+            : throw new ArgumentOutOfRangeException(nameof(input),
+                $"Column '{PredictedLabelColumnName}' is a key of other classes than the scores: column '{ScoreColumnName}' {problem}.");
     }
 
     /// <summary>The shapes after the calibrator.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated.</exception>
     public SchemaShape GetOutputShape(SchemaShape input, string labelColumnName, bool keepsPrediction)
     {
-        SchemaShape.Column label = Find(input, labelColumnName, "label"), score = Find(input, ScoreColumnName, "score");
+        SchemaShape.Column label = NamedColumn.Find(input, labelColumnName, "label");
+        SchemaShape.Column score = NamedColumn.Find(input, ScoreColumnName, "score");
         LabelColumn.Check(label);
         ScoreColumns.CheckScore(score);
 
@@ -71,12 +98,6 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
             ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, isKey: false)]
             : [];
     }
-
-    private static SchemaShape.Column Find(SchemaShape schema, string name, string role) =>
-        schema.TryFindColumn(name, out SchemaShape.Column column)
-            ? column
-            : throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Could not find {role} column '{name}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
 
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",
         $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; "

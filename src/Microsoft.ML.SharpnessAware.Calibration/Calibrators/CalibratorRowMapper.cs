@@ -4,8 +4,14 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Calibrates row by row.</summary>
+/// <param name="transformer">Whose calibrator it is.</param>
+/// <param name="score">The column of probabilities.</param>
+/// <param name="outputs">The columns that are made.</param>
+/// <param name="classes">For each score its class in the calibrator; null where score k is class k.</param>
+/// <param name="keys">For each score its key in PredictedLabel, counted from 0; null where score k is key k.</param>
 internal sealed class CalibratorRowMapper(
-    MulticlassCalibratorTransformer transformer, DataViewSchema.Column score, DataViewSchema.DetachedColumn[] outputs) : IRowMapper
+    MulticlassCalibratorTransformer transformer, DataViewSchema.Column score, DataViewSchema.DetachedColumn[] outputs,
+    int[]? classes, int[]? keys) : IRowMapper
 {
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => outputs;
 
@@ -22,7 +28,7 @@ internal sealed class CalibratorRowMapper(
         if (!Enumerable.Range(0, outputs.Length).Any(activeOutput))
             return getters;
 
-        var row = new CalibratedRow(transformer.Calibrator, score, input);
+        var row = new CalibratedRow(transformer.Calibrator, score, input, classes, keys);
         if (activeOutput(ScoreColumns.Score))
             getters[ScoreColumns.Score] = (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
                 ProbabilityBuffer.Copy(row.Current(), ref value));
@@ -42,10 +48,12 @@ internal sealed class CalibratorRowMapper(
         : (ValueGetter<ulong>)((ref ulong key) => key = row.Key());
 
     /// <summary>The calibrated probabilities of the current row, computed once however many columns ask.</summary>
-    private sealed class CalibratedRow(MulticlassCalibrator calibrator, DataViewSchema.Column score, DataViewRow input)
+    private sealed class CalibratedRow(
+        MulticlassCalibrator calibrator, DataViewSchema.Column score, DataViewRow input, int[]? classes, int[]? keys)
     {
         private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
         private readonly float[] _probabilities = new float[calibrator.NumberOfClasses];
+        private readonly float[] _inOrder = classes is null ? [] : new float[calibrator.NumberOfClasses];
         private readonly ValueGetter<DataViewRowId> _getId = input.GetIdGetter();
         private VBuffer<float> _buffer;
         private long _position = -1;
@@ -62,12 +70,27 @@ internal sealed class CalibratorRowMapper(
             if (!_isMissing)
             {
                 if (ProbabilityRow.Problem(_probabilities) is string problem)
-                    throw ScoredColumns.NotProbabilities(score.Name, $"row {RowNumber()} (counted from 0)", problem);
-                calibrator.Apply(_probabilities, _probabilities);
+                    throw ScoreColumns.NotProbabilities(score.Name, $"row {RowNumber()} (counted from 0)", problem);
+                Calibrate();
             }
 
             _position = input.Position;
             return _probabilities;
+        }
+
+        private void Calibrate()
+        {
+            if (classes is null)
+            {
+                calibrator.Apply(_probabilities, _probabilities);
+                return;
+            }
+
+            for (int k = 0; k < classes.Length; k++)
+                _inOrder[classes[k]] = _probabilities[k];
+            calibrator.Apply(_inOrder, _inOrder);
+            for (int k = 0; k < classes.Length; k++)
+                _probabilities[k] = _inOrder[classes[k]];
         }
 
         // ML.NET shares rows out among threads, each of which counts its own; the id is that of the source, for most the number of the row.
@@ -82,7 +105,10 @@ internal sealed class CalibratorRowMapper(
         public uint Key()
         {
             ReadOnlySpan<float> probabilities = Current();
-            return _isMissing ? 0 : ProbabilityBuffer.Key(probabilities);
+            if (_isMissing)
+                return 0;
+            uint key = ProbabilityBuffer.Key(probabilities);
+            return keys is null ? key : (uint)keys[key - 1] + 1;
         }
     }
 }

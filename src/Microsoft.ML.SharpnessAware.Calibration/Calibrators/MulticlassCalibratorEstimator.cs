@@ -49,27 +49,26 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     /// other. Rows with a missing or unknown label are left out, with a warning in the context's log.
     /// </param>
     /// <returns>A transformer to append to the model.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated, or the numbers of label
-    /// keys and scores differ.</exception>
-    /// <exception cref="InvalidOperationException">There is no row with a label, the label's keys have another order than the scores, or
-    /// scores are not probabilities (negative, NaN, or a sum far from 1); the message names the row.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated, the label has a class that
+    /// the scores do not have, or, without names, the numbers of label keys and scores differ.</exception>
+    /// <exception cref="InvalidOperationException">There is no row with a label, or scores are not probabilities (negative, NaN, or a sum
+    /// far from 1); the message names the row.</exception>
     public MulticlassCalibratorTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         using IChannel channel = _host.Start("Calibrating");
-        ScoredColumns scored = ScoredColumns.Bind(input.Schema, _labelColumnName, _columns.ScoreColumnName);
-        LabelValues? labelValues = LabelValues.Of(input.Schema[_labelColumnName]);
-        _columns.CheckPredictedLabel(input.Schema, KeepsPrediction);
-        CheckNumberOfClasses(ScoreColumns.NumberOfClasses(input.Schema[_columns.ScoreColumnName]));
+        LabelledScores scored = LabelledScores.Bind(input.Schema, _labelColumnName, _columns.ScoreColumnName);
+        _columns.FindKeys(input.Schema, KeepsPrediction);
+        CheckNumberOfClasses(scored.NumberOfClasses);
 
-        CalibrationRows rows = scored.Read(input, _host, channel);
+        CalibrationRows rows = CalibrationRows.Read(input, scored, _host, channel);
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
         (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));
         if (!(after <= before))
             (calibrator, after) = (calibrator.Unchanged(), before);
         channel.Info(string.Create(CultureInfo.InvariantCulture,
             $"{calibrator.GetType().Name} fitted on {rows.Count} row(s): log loss {before:G6} before, {after:G6} after."));
-        return new MulticlassCalibratorTransformer(_host, calibrator, _columns, labelValues);
+        return new MulticlassCalibratorTransformer(_host, calibrator, _columns, scored.Classes);
     }
 
     private protected virtual bool KeepsPrediction => false;

@@ -13,6 +13,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Temperature scaling never changes the most probable class and leaves a PredictedLabel as it is, whatever its type. The other
 /// calibrators need it to be a key still (calibrate before MapKeyToValue), whose type and values they keep. Where there is none, it is
 /// added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
+/// <para>The calibrator knows the names of the classes that it was fitted on, where the scores or the label had names. Scores of a model that
+/// has the same classes in another order are calibrated class by class; those of a model of other classes are refused.</para>
 /// <para>A model file whose calibrator is damaged is refused with <see cref="FormatException"/>, which ML.NET wraps in <see
 /// cref="System.Reflection.TargetInvocationException"/>.</para>
 /// </remarks>
@@ -20,15 +22,15 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
 {
     private readonly IHost _host;
     private readonly CalibratorColumns _columns;
-    private readonly LabelValues? _labelValues;
+    private readonly LabelValues? _classes;
 
     internal MulticlassCalibratorTransformer(
-        IHostEnvironment environment, MulticlassCalibrator calibrator, CalibratorColumns columns, LabelValues? labelValues)
+        IHostEnvironment environment, MulticlassCalibrator calibrator, CalibratorColumns columns, LabelValues? classes)
     {
         _host = environment.Register(nameof(MulticlassCalibratorTransformer));
         Calibrator = calibrator;
         _columns = columns;
-        _labelValues = labelValues;
+        _classes = classes;
     }
 
     /// <summary>
@@ -63,10 +65,16 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
         return Map(new EmptyDataView(_host, inputSchema));
     }
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => CalibratorFile.Save(_host, ctx, Calibrator, _columns, _labelValues);
+    void ICanSaveModel.Save(ModelSaveContext ctx) => CalibratorFile.Save(_host, ctx, Calibrator, _columns, _classes);
 
     private RowToRowMapperTransform Map(IDataView input) => new(_host, input, CreateMapper(input.Schema), CreateMapper);
 
-    private CalibratorRowMapper CreateMapper(DataViewSchema input) =>
-        new(this, ScoreColumns.FindScore(input, _columns.ScoreColumnName), _columns.Create(input, Calibrator, _labelValues));
+    private CalibratorRowMapper CreateMapper(DataViewSchema input)
+    {
+        DataViewSchema.DetachedColumn[] outputs = _columns.Create(input, Calibrator, _classes);
+        int[]? places = _columns.FindClasses(input, _classes);
+        return new CalibratorRowMapper(this, ScoreColumns.FindScore(input, _columns.ScoreColumnName), outputs,
+            Calibrator.KeepsPrediction ? null : places,     // one rule for all classes: no order to mind, nor ties that another would decide
+            _columns.FindKeys(input, Calibrator.KeepsPrediction));
+    }
 }

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Random numbers for resampling that depend on the seed alone (SplitMix64, Steele et al. 2014).</summary>
+/// <summary>Random numbers for resampling that depend on the seed alone (<see cref="SplitMix64"/>).</summary>
 internal sealed class BootstrapRandom(int seed, int stream)
 {
     // From this variance on a binomial number is drawn as a normal one with its skewness; below, exactly.
@@ -9,14 +9,7 @@ internal sealed class BootstrapRandom(int seed, int stream)
     private ulong _state = ((ulong)(uint)seed << 32) | (uint)stream;
 
     /// <summary>Uniform on [0, 1), 53 bits.</summary>
-    public double NextDouble()
-    {
-        _state += 0x9E3779B97F4A7C15;
-        ulong value = _state;
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-        return ((value ^ (value >> 31)) >> 11) * (1.0 / (1L << 53));
-    }
+    public double NextDouble() => (SplitMix64.Next(ref _state) >> 11) * (1.0 / (1L << 53));
 
     /// <summary>Normal with mean 0 and variance 1 (Marsaglia's polar method).</summary>
     public double NextNormal()

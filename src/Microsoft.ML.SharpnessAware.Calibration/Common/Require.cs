@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Range checks of settings. Each returns the value, or throws with the setting's name, value and allowed range.</summary>
@@ -14,7 +12,7 @@ internal static class Require
     public static double Within(double value, double minimum, double maximum, string name) =>
         value >= minimum && value <= maximum
             ? value
-            : throw OutOfRange(value, name, string.Create(CultureInfo.InvariantCulture, $"in [{minimum}, {maximum}]"));
+            : throw OutOfRange(value, name, Invariant($"in [{minimum}, {maximum}]"));
 
     /// <summary>In [0, 1).</summary>
     public static double BelowOne(double value, string name) =>

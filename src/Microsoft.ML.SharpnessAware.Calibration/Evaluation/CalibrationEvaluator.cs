@@ -1,4 +1,3 @@
-using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -11,58 +10,56 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class CalibrationEvaluator
 {
     private readonly IHost _host;
-    private readonly string _labelColumnName;
-    private readonly string _scoreColumnName;
-    private readonly DataViewSchema.Column _label;
-    private readonly DataViewSchema.Column _score;
-    private readonly int _numberOfClasses;
+    private readonly LabelledScores _columns;
+    private readonly MeasuredRow? _onRow;
     private readonly CalibrationAccumulator _accumulator;
     private readonly SkippedRowCounter _withoutLabel = new();
     private readonly SkippedRowCounter _withoutScore = new();
 
-    private CalibrationEvaluator(IHost host, DataViewSchema schema, string labelColumnName, string scoreColumnName, int numberOfBins,
-        int topKPredictionCount)
+    private CalibrationEvaluator(IHost host, LabelledScores columns, int numberOfBins, int topKPredictionCount, MeasuredRow? onRow)
     {
         _host = host;
-        _labelColumnName = labelColumnName;
-        _scoreColumnName = scoreColumnName;
-        (_label, _score, _numberOfClasses) = GetColumns(host, schema, labelColumnName, scoreColumnName);
-        _accumulator = new CalibrationAccumulator(_numberOfClasses, numberOfBins, topKPredictionCount);
+        _columns = columns;
+        _onRow = onRow;
+        _accumulator = new CalibrationAccumulator(columns.NumberOfClasses, numberOfBins, topKPredictionCount);
     }
 
+    /// <param name="environment">Whose log gets the warnings.</param>
+    /// <param name="data">The scored rows.</param>
+    /// <param name="labelColumnName">The true class.</param>
+    /// <param name="scoreColumnName">The probabilities.</param>
+    /// <param name="numberOfBins">The number of confidence bins.</param>
+    /// <param name="topKPredictionCount">For how many of the most probable classes to measure.</param>
+    /// <param name="onRow">Called for each row that is measured, by one thread at a time.</param>
     public static MulticlassCalibrationMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName,
-        string scoreColumnName, int numberOfBins, int topKPredictionCount)
+        string scoreColumnName, int numberOfBins, int topKPredictionCount, MeasuredRow? onRow = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
         IHost host = environment.Register(nameof(CalibrationEvaluator));
-        CalibrationEvaluator evaluator = new(host, data.Schema, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount);
+        LabelledScores columns = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
+        CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, onRow);
         evaluator.Read(data);
         return evaluator.GetMetrics();
     }
 
     private void Read(IDataView data)
     {
-        using DataViewRowCursor cursor = data.GetRowCursor([_label, _score]);
-        ValueGetter<ulong> getLabel = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, _label.Index);
-        ValueGetter<VBuffer<float>> getScore = cursor.GetGetter<VBuffer<float>>(_score);
-        VBuffer<float> scores = default;
-        ScoreBlock filling = new(_numberOfClasses);
-        ScoreBlock adding = new(_numberOfClasses);
+        using LabelledScoreCursor cursor = _columns.Open(data);
+        ScoreBlock filling = new(_columns.NumberOfClasses);
+        ScoreBlock adding = new(_columns.NumberOfClasses);
         Task previous = Task.CompletedTask;
         while (cursor.MoveNext())
         {
-            ulong key = 0;
-            getLabel(ref key);
-            if (key == 0 || key > (ulong)_numberOfClasses)
+            int label = cursor.ReadClass();
+            if (label < 0)
             {
                 _withoutLabel.Add(cursor.Position);
                 continue;
             }
 
-            getScore(ref scores);
-            filling.Add(cursor.Position, (int)(key - 1), scores);
+            cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
             if (!filling.IsFull)
                 continue;
 
@@ -88,6 +85,10 @@ internal sealed class CalibrationEvaluator
 
         block.Truncate(kept);
         _accumulator.Add(block.Scores, block.Labels);
+        if (_onRow is null)
+            return;
+        for (int row = 0; row < kept; row++)
+            _onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row));
     }
 
     /// <summary>Counts a row that is not finite, and throws if it is not a distribution.</summary>
@@ -103,8 +104,7 @@ internal sealed class CalibrationEvaluator
         }
 
         if (ProbabilityRow.Problem(scores) is string problem)
-            throw _host.Except($"Column '{_scoreColumnName}' must hold class probabilities, but row {position} (counted from 0) {problem}. "
-                + "Turn the scores into probabilities first, for example with a softmax.");
+            throw ScoreColumns.NotProbabilities(_columns.Score.Name, $"row {position} (counted from 0)", problem);
         return false;
     }
 
@@ -112,48 +112,16 @@ internal sealed class CalibrationEvaluator
     {
         using (IChannel channel = _host.Start(nameof(Evaluate)))
         {
-            _withoutLabel.Report(channel, $"the label column '{_labelColumnName}' is missing or unknown");
-            _withoutScore.Report(channel, $"the score column '{_scoreColumnName}' holds NaN or infinity");
+            _withoutLabel.Report(channel, $"the label column '{_columns.Label.Name}' is missing or unknown");
+            _withoutScore.Report(channel, $"the score column '{_columns.Score.Name}' holds NaN or infinity");
         }
 
         long skipped = _withoutLabel.Count + _withoutScore.Count;
         if (_accumulator.Count == 0)
             throw _host.Except(skipped == 0
                 ? "The data has no rows to evaluate."
-                : $"None of the {skipped} row(s) can be evaluated: column '{_labelColumnName}' is missing in {_withoutLabel.Count} and "
-                    + $"column '{_scoreColumnName}' is NaN or infinite in {_withoutScore.Count} of them.");
-        return _accumulator.GetMetrics(ClassNames(), skipped);
-    }
-
-    /// <summary>The slot names of the score, as in ML.NET's evaluator, else the key values of the label, else none.</summary>
-    private IReadOnlyList<string>? ClassNames()
-    {
-        if (_score.HasSlotNames(_numberOfClasses))
-        {
-            VBuffer<ReadOnlyMemory<char>> names = default;
-            _score.GetSlotNames(ref names);
-            return [.. names.DenseValues().Select(name => name.ToString())];
-        }
-
-        return LabelValues.Of(_label)?.Names is { } values && values.Count == _numberOfClasses ? values : null;
-    }
-
-    private static (DataViewSchema.Column Label, DataViewSchema.Column Score, int NumberOfClasses) GetColumns(
-        IHost host, DataViewSchema schema, string labelColumnName, string scoreColumnName)
-    {
-        DataViewSchema.Column label = schema.GetColumnOrNull(labelColumnName)
-            ?? throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName);
-        DataViewSchema.Column score = schema.GetColumnOrNull(scoreColumnName)
-            ?? throw host.ExceptSchemaMismatch(nameof(schema), "score", scoreColumnName);
-        if (score.Type is not VectorDataViewType { IsKnownSize: true, Size: >= 2 } vector || vector.ItemType != NumberDataViewType.Single)
-            throw host.ExceptSchemaMismatch(nameof(schema), "score", scoreColumnName,
-                "a vector of known size (at least 2) of Single", score.Type.ToString());
-        if (label.Type is not KeyDataViewType key)
-            throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName,
-                "a key (map it with MapValueToKey)", label.Type.ToString());
-        if (key.Count != (ulong)vector.Size)
-            throw host.ExceptSchemaMismatch(nameof(schema), "label", labelColumnName,
-                $"a key of {vector.Size} values, one for each score in '{scoreColumnName}'", $"a key of {key.Count} values");
-        return (label, score, vector.Size);
+                : $"None of the {skipped} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in {_withoutLabel.Count} and "
+                    + $"column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
+        return _accumulator.GetMetrics(_columns.Classes?.Names, skipped);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class ScoreBlock
     private readonly int _numberOfClasses;
     private readonly float[] _scores;
     private readonly int[] _labels;
-    private readonly long[] _positions;
+    private readonly (long Position, DataViewRowId Id)[] _rows;
 
     public ScoreBlock(int numberOfClasses)
     {
@@ -19,7 +19,7 @@ internal sealed class ScoreBlock
         _numberOfClasses = numberOfClasses;
         _scores = new float[rows * numberOfClasses];
         _labels = new int[rows];
-        _positions = new long[rows];
+        _rows = new (long, DataViewRowId)[rows];
     }
 
     public int Count { get; private set; }
@@ -30,23 +30,20 @@ internal sealed class ScoreBlock
 
     public ReadOnlySpan<int> Labels => _labels.AsSpan(0, Count);
 
-    /// <summary>Adds a row.</summary>
+    /// <summary>Adds a row, whose scores are to be written into what is returned.</summary>
     /// <param name="position">Where the row lies in the data, for messages.</param>
+    /// <param name="id">What identifies the row, for whoever wants to find it again.</param>
     /// <param name="label">The class, from 0.</param>
-    /// <param name="scores">The scores, sparse or dense.</param>
-    public void Add(long position, int label, in VBuffer<float> scores)
+    public Span<float> Add(long position, DataViewRowId id, int label)
     {
-        _positions[Count] = position;
+        _rows[Count] = (position, id);
         _labels[Count] = label;
-        Span<float> row = Row(Count);
-        if (scores.IsDense)
-            scores.GetValues().CopyTo(row);
-        else
-            scores.CopyTo(row);
-        Count++;
+        return Row(Count++);
     }
 
-    public long Position(int row) => _positions[row];
+    public long Position(int row) => _rows[row].Position;
+
+    public DataViewRowId Id(int row) => _rows[row].Id;
 
     public Span<float> Row(int row) => _scores.AsSpan(row * _numberOfClasses, _numberOfClasses);
 
@@ -60,6 +57,6 @@ internal sealed class ScoreBlock
             return;
         Row(row).CopyTo(Row(to));
         _labels[to] = _labels[row];
-        _positions[to] = _positions[row];
+        _rows[to] = _rows[row];
     }
 }

@@ -21,7 +21,7 @@ internal static class AccuracyRejectionFigure
         FigureLegend legend = new(models.Select((model, i) => (
                 (Series)ModelStyle.Of(i).Line(markers: true),
                 FigureText.Fit(model.Name, FigureStyle.TextSize, ModelStyle.NameWidth)
-                + FigureStyle.Text($" · AURC {model.Metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve:F4}"))),
+                + Invariant($" · AURC {model.Metrics.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve:F4}"))),
             Center, LegendTop, Width - MarginLeft - MarginRight, symbolWidth: 44);
         double top = LegendTop + legend.Height + 6;
         return new Figure(Width, top + 440,

@@ -21,7 +21,7 @@ internal static class ComparisonFigure
         FigureLegend legend = new(models.Select((model, i) => (
                 (Series)ModelStyle.Of(i).Line(markers: true),
                 FigureText.Fit(model.Name, FigureStyle.TextSize, ModelStyle.NameWidth)
-                + FigureStyle.Text($" · ECE {model.Metrics.ExpectedCalibrationError:P2}"))),
+                + Invariant($" · ECE {model.Metrics.ExpectedCalibrationError:P2}"))),
             Center, LegendTop, Width - MarginLeft - MarginRight, symbolWidth: 44);
         double top = LegendTop + legend.Height + 6;
         bool hollow = models.SelectMany(model => model.Metrics.ReliabilityDiagram.Bins).Any(HasFewRows);

@@ -57,8 +57,8 @@ internal static class ConfidenceHistogramFigure
             new PlotPanel(plot, new OxyRect(0, Top, Width, PlotHeight + 62)),
             new FigureLegend(
                 [
-                    (right, FigureStyle.Text($"right predictions ({rightRows:N0})")),
-                    (wrong, FigureStyle.Text($"wrong predictions ({wrongRows:N0})")),
+                    (right, Invariant($"right predictions ({rightRows:N0})")),
+                    (wrong, Invariant($"wrong predictions ({wrongRows:N0})")),
                 ],
                 Center, 56, Width),
             AxisTitle("Share of the right", PlotTop, zero),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using OxyPlot;
 using OxyPlot.Axes;
 using OxyPlot.Series;
@@ -30,11 +29,8 @@ internal static class FigureStyle
 
     private static readonly OxyColor _grid = OxyColor.FromRgb(0xE4, 0xE4, 0xE4);
 
-    /// <summary>A number as in every text of the figures.</summary>
-    public static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-
     public static string Averages(ReliabilityDiagram diagram)
-        => Text($"accuracy {diagram.Accuracy:P1} · mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
+        => Invariant($"accuracy {diagram.Accuracy:P1} · mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
 
     /// <summary>The colour as it looks at a third of its strength on white.</summary>
     public static OxyColor Faint(OxyColor color) => OxyColor.FromAColor((byte)(color.A / 3), color);

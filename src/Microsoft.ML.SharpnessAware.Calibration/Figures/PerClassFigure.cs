@@ -29,11 +29,11 @@ internal static class PerClassFigure
         double center = (MarginLeft + width - MarginRight) / 2;
 
         string which = selected
-            ? FigureStyle.Text($"the {MaximumPanels} of {metrics.PerClass.Count:N0} classes with the largest ECE, worst first")
-            : FigureStyle.Text($"classwise ECE {metrics.ClasswiseCalibrationError:P2}");
-        string facts = FigureStyle.Text($"{which} · N = {metrics.Count:N0}");
+            ? Invariant($"the {MaximumPanels} of {metrics.PerClass.Count:N0} classes with the largest ECE, worst first")
+            : Invariant($"classwise ECE {metrics.ClasswiseCalibrationError:P2}");
+        string facts = Invariant($"{which} · N = {metrics.Count:N0}");
         if (classes.Any(one => one.ReliabilityDiagram.Bins.Any(bin => bin.Count is > 0 and < FigureStyle.FewRows)))
-            facts += FigureStyle.Text($" · pale: fewer than {FigureStyle.FewRows} rows");
+            facts += Invariant($" · pale: fewer than {FigureStyle.FewRows} rows");
         FigureLegend legend = new(
             new ReliabilityBars([]).Legend("share of the class"), center, LegendTop, width - MarginLeft - MarginRight);
         double top = LegendTop + legend.Height + 4;
@@ -77,7 +77,7 @@ internal static class PerClassFigure
         few.AddBarsTo(plot);
         new ReliabilityBars(one.ReliabilityDiagram.Bins.Where(bin => bin.Count >= FigureStyle.FewRows)).AddTo(plot);
 
-        string facts = FigureStyle.Text($"ECE {one.ExpectedCalibrationError:P2} · {one.Count:N0} row{(one.Count == 1 ? "" : "s")}");
+        string facts = Invariant($"ECE {one.ExpectedCalibrationError:P2} · {one.Count:N0} row{(one.Count == 1 ? "" : "s")}");
         double middle = left + side / 2;
         return
         [

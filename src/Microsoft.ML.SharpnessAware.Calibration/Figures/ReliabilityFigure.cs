@@ -15,7 +15,7 @@ internal static class ReliabilityFigure
 
     public static Figure Create(ReliabilityDiagram diagram, string? title)
     {
-        string facts = FigureStyle.Text($"ECE {diagram.ExpectedCalibrationError:P2} · {FigureStyle.Averages(diagram)}");
+        string facts = Invariant($"ECE {diagram.ExpectedCalibrationError:P2} · {FigureStyle.Averages(diagram)}");
         ReliabilityBars bars = new(diagram.Bins);
         return new Figure(Width, 760,
         [

@@ -16,9 +16,7 @@ internal sealed class LabelColumn
 
     public static LabelColumn Bind(DataViewSchema schema, string columnName)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
-            ?? throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Could not find label column '{columnName}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, "label");
         if (column.Type is not KeyDataViewType key)
             throw WrongType(column.Name, column.Type.ToString()!);
         if (key.Count > MaxClasses)

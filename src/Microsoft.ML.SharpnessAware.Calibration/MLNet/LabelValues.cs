@@ -25,8 +25,15 @@ internal abstract class LabelValues
     public static LabelValues? Of(DataViewSchema.Column keyColumn) => Of(keyColumn, AnnotationUtils.Kinds.KeyValues);
 
     /// <summary>The values that a column of scores is for, one a score; <see langword="null"/> where it does not tell.</summary>
-    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn) =>
-        Of(scoreColumn, AnnotationUtils.Kinds.TrainingLabelValues) ?? Of(scoreColumn, AnnotationUtils.Kinds.SlotNames);
+    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn)
+    {
+        return Named(AnnotationUtils.Kinds.TrainingLabelValues) ?? Named(AnnotationUtils.Kinds.SlotNames);
+
+        // A list of another length is about something else, and slots without a text have no name.
+        LabelValues? Named(string kind) =>
+            Of(scoreColumn, kind) is LabelValues values && values.Names.Count == ScoreColumns.NumberOfClasses(scoreColumn)
+                && values.Names.Any(name => name.Length > 0) ? values : null;
+    }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="env">For ML.NET's reader.</param>

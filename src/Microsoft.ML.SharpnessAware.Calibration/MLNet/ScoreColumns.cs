@@ -50,9 +50,7 @@ internal static class ScoreColumns
     /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it is of another type.</exception>
     public static DataViewSchema.Column FindScore(DataViewSchema schema, string columnName)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
-            ?? throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Could not find score column '{columnName}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, "score");
         return column.Type is VectorDataViewType { IsKnownSize: true, Size: >= 2 } vector && vector.ItemType == NumberDataViewType.Single
             ? column
             : throw WrongScoreType(columnName, column.Type.ToString()!);
@@ -67,6 +65,11 @@ internal static class ScoreColumns
         if (column.Kind != SchemaShape.Column.VectorKind.Vector || column.ItemType != NumberDataViewType.Single || column.IsKey)
             throw WrongScoreType(column.Name, column.GetTypeString());
     }
+
+    /// <summary>What to throw where a row does not hold probabilities.</summary>
+    public static InvalidOperationException NotProbabilities(string columnName, string row, string problem) => new(
+        $"Column '{columnName}' must hold class probabilities, but {row} {problem}. "
+        + "Turn the scores into probabilities first, for example with a softmax, and leave out rows without scores.");
 
     private static ArgumentOutOfRangeException WrongScoreType(string columnName, string found) => new("schema",
         $"Score column '{columnName}': expected the class probabilities of a multiclass model, a vector of known size (at least 2) "

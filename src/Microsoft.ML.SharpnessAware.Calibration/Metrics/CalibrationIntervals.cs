@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -68,7 +66,7 @@ public sealed class CalibrationIntervals
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        string.Create(CultureInfo.InvariantCulture, $"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples"),
+        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples"),
         $"Accuracy                        {Accuracy}",
         $"Mean confidence                 {MeanConfidence}",
         $"Expected calibration error      {ExpectedCalibrationError}",

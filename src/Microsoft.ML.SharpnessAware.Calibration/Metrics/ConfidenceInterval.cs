@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>A number that was estimated from a sample of rows, and the range in which its value for all rows of this kind is to be
@@ -10,5 +8,5 @@ namespace Microsoft.ML.SharpnessAware;
 public sealed record ConfidenceInterval(double Estimate, double Lower, double Upper)
 {
     /// <summary>The numbers as "0.0421 [0.0310, 0.0498]", in invariant culture.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Estimate:F4} [{Lower:F4}, {Upper:F4}]");
+    public override string ToString() => Invariant($"{Estimate:F4} [{Lower:F4}, {Upper:F4}]");
 }

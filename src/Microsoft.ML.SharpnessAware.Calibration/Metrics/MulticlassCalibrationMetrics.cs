@@ -189,6 +189,4 @@ public sealed class MulticlassCalibrationMetrics
                 $"Top {top.K,-4} accuracy               {top.Accuracy:P2}, calibration error {top.ExpectedCalibrationError:P2}")),
         ]);
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -10,18 +10,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 public sealed class ReliabilityDiagram
 {
+    private readonly ReliabilityBin[] _occupied;
+
     internal ReliabilityDiagram(IReadOnlyList<ReliabilityBin> bins)
     {
         Bins = bins;
+        _occupied = [.. bins.Where(bin => bin.Count > 0)];
         Count = bins.Sum(bin => bin.Count);
-        Accuracy = Average(bin => bin.Accuracy);
-        MeanConfidence = Average(bin => bin.MeanConfidence);
-        ExpectedOverconfidence = Average(bin => Math.Max(0, bin.Gap));
-        ExpectedUnderconfidence = Average(bin => Math.Max(0, -bin.Gap));
-        ExpectedCalibrationError = ExpectedOverconfidence + ExpectedUnderconfidence;
-        RootMeanSquareCalibrationError = Math.Sqrt(Average(bin => bin.Gap * bin.Gap));
-        DebiasedRootMeanSquareCalibrationError = Math.Sqrt(Math.Max(0, Average(DebiasedSquaredGap)));
-        MaximumCalibrationError = bins.Where(bin => bin.Count > 0).Max(bin => Math.Abs(bin.Gap));
     }
 
     /// <summary>The bins in ascending order of confidence, empty ones included. An empty bin has a count of 0 and NaN for its
@@ -32,30 +27,31 @@ public sealed class ReliabilityDiagram
     public long Count { get; }
 
     /// <summary>The share of rows that were predicted correctly.</summary>
-    public double Accuracy { get; }
+    public double Accuracy => _occupied.Sum(bin => bin.Count * bin.Accuracy) / Count;
 
     /// <summary>The mean confidence of all rows.</summary>
-    public double MeanConfidence { get; }
+    public double MeanConfidence => _occupied.Sum(bin => bin.Count * bin.MeanConfidence) / Count;
 
-    /// <summary>The expected calibration error of these bins; see <see
-    /// cref="MulticlassCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
-    public double ExpectedCalibrationError { get; }
+    /// <summary>Expected calibration error (ECE) of these bins: Σ_b n_b/N · |accuracy_b − confidence_b|. Naeini et al. 2015; Guo et al.
+    /// 2017, equation 3.</summary>
+    public double ExpectedCalibrationError => _occupied.Sum(bin => bin.Count * Math.Abs(bin.Accuracy - bin.MeanConfidence)) / Count;
 
-    internal double ExpectedOverconfidence { get; }
+    internal double ExpectedOverconfidence => _occupied.Sum(bin => bin.Count * Math.Max(0, bin.Gap)) / Count;
 
-    internal double ExpectedUnderconfidence { get; }
+    internal double ExpectedUnderconfidence => _occupied.Sum(bin => bin.Count * Math.Max(0, -bin.Gap)) / Count;
 
-    internal double MaximumCalibrationError { get; }
+    internal double MaximumCalibrationError => _occupied.Max(bin => Math.Abs(bin.Gap));
 
-    internal double RootMeanSquareCalibrationError { get; }
+    internal double RootMeanSquareCalibrationError => Math.Sqrt(_occupied.Sum(bin => bin.Count * bin.Gap * bin.Gap) / Count);
 
-    internal double DebiasedRootMeanSquareCalibrationError { get; }
+    internal double DebiasedRootMeanSquareCalibrationError =>
+        Math.Sqrt(Math.Max(0, _occupied.Sum(bin => bin.Count * DebiasedSquaredGap(bin)) / Count));
 
     /// <summary>The bins as a table of text with one line for each bin that has rows, in invariant culture.</summary>
     public override string ToString()
     {
         StringBuilder text = new("Confidence            Rows  Mean conf.   Accuracy        Gap");
-        foreach (ReliabilityBin bin in Bins.Where(bin => bin.Count > 0))
+        foreach (ReliabilityBin bin in _occupied)
             text.AppendLine().Append(CultureInfo.InvariantCulture,
                 $"({bin.LowerBound:F3}, {bin.UpperBound:F3}] {bin.Count,10:N0}  "
                 + $"{bin.MeanConfidence,10:P2} {bin.Accuracy,10:P2} {bin.Gap,10:+0.00 %;-0.00 %}");
@@ -68,7 +64,4 @@ public sealed class ReliabilityDiagram
     /// </summary>
     private static double DebiasedSquaredGap(ReliabilityBin bin)
         => bin.Count == 1 ? 0 : bin.Gap * bin.Gap - bin.Accuracy * (1 - bin.Accuracy) / (bin.Count - 1);
-
-    private double Average(Func<ReliabilityBin, double> value)
-        => Bins.Where(bin => bin.Count > 0).Sum(bin => bin.Count * value(bin)) / Count;
 }

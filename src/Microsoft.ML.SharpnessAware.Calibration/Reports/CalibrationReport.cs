@@ -75,12 +75,12 @@ public sealed class CalibrationReport
         using IChannel channel = ((IChannelProvider)_mlContext).Start(nameof(CalibrationReport));
         ExampleImages images = new(scored.Schema, imageColumnName, imagePathColumnName, imageWidth, imageHeight, channel);
 
-        WatchedDataView watched = new(scored, labelColumnName, scoreColumnName, () => new ExampleCollector(numberOfExamples));
+        ExampleCollector examples = new(numberOfExamples);
         MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
-            _mlContext, watched, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName));
+            _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName), examples.Add);
 
-        IReadOnlyList<ReportRow> wrong = watched.Collected!.ConfidentlyWrong;
-        IReadOnlyList<ReportRow> right = watched.Collected.HesitantlyRight;
+        IReadOnlyList<ReportRow> wrong = examples.ConfidentlyWrong;
+        IReadOnlyList<ReportRow> right = examples.HesitantlyRight;
         Dictionary<long, (Thumbnail? Image, string? Path)> pictures = images.Read(scored, [.. wrong, .. right], channel);
         _models.Add(new(name, metrics, [.. wrong.Select(Example)], [.. right.Select(Example)]));
         return this;

@@ -101,16 +101,14 @@ internal sealed class ExampleImages
         foreach ((long row, (Thumbnail? image, string? path)) in found.OrderBy(pair => pair.Key))
         {
             if (image?.Problem is string problem)
-                channel.Warning(FigureStyle.Text($"The report cannot show the image of row {row} (counted from 0)")
+                channel.Warning(Invariant($"The report cannot show the image of row {row} (counted from 0)")
                     + $" of column '{_images!.Source.Name}'{(path is null ? "" : $", '{path}'")}: {problem}");
         }
     }
 
     private static DataViewSchema.Column PathColumn(DataViewSchema schema, string name)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(name)
-            ?? throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Could not find image path column '{name}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        DataViewSchema.Column column = NamedColumn.Find(schema, name, "image path");
         return column.Type is TextDataViewType ? column
             : throw new ArgumentOutOfRangeException(nameof(schema), $"Image path column '{name}': expected text, found {column.Type}.");
     }

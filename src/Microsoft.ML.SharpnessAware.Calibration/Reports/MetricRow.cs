@@ -62,8 +62,8 @@ internal sealed record MetricRow(
     }
 
     private static MetricRow KeptAt(double accuracy) => new(
-        FigureStyle.Text($"Kept at {accuracy:P0}"),
-        FigureStyle.Text($"The largest share of the surest rows that is right in {accuracy:P0}."),
+        Invariant($"Kept at {accuracy:P0}"),
+        Invariant($"The largest share of the surest rows that is right in {accuracy:P0}."),
         metrics => metrics.AccuracyRejectionCurve.CoverageAt(accuracy), Share, 1);
 
     private static IEnumerable<MetricRow> TopK(int k)

@@ -10,12 +10,12 @@ internal static class PlainWords
         double said = Math.Round(100 * metrics.MeanConfidence, 1);
         double right = Math.Round(100 * metrics.Accuracy, 1);
         double points = Math.Round(said - right, 1);
-        string start = FigureStyle.Text($"Says {said:F1} % on average and is right in {right:F1} %: ");
+        string start = Invariant($"Says {said:F1} % on average and is right in {right:F1} %: ");
         double chance = 196 * StandardError(metrics.ReliabilityDiagram);
         return start + (points == 0 || Math.Abs(points) <= chance
-            ? FigureStyle.Text($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell ")
-                + FigureStyle.Text($"(± {chance:F1} points).")
-            : FigureStyle.Text($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
+            ? Invariant($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell ")
+                + Invariant($"(± {chance:F1} points).")
+            : Invariant($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
     /// <summary>The calibration error, and what acting on the surest predictions only would give.</summary>
@@ -24,11 +24,11 @@ internal static class PlainWords
         const double Wished = 0.95;
         double coverage = metrics.AccuracyRejectionCurve.CoverageAt(Wished);
         double points = 100 * metrics.ExpectedCalibrationError;
-        string error = FigureStyle.Text($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
-        return error + (coverage >= 1 ? FigureStyle.Text($"All predictions together are right in at least {Wished:P0}.")
-            : coverage <= 0 ? FigureStyle.Text($"No part of the predictions, however sure, is right in {Wished:P0}.")
-            : FigureStyle.Text($"The surest {coverage:P1} of the predictions, those with a confidence of at least ")
-                + FigureStyle.Text($"{metrics.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are right in {Wished:P0}."));
+        string error = Invariant($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
+        return error + (coverage >= 1 ? Invariant($"All predictions together are right in at least {Wished:P0}.")
+            : coverage <= 0 ? Invariant($"No part of the predictions, however sure, is right in {Wished:P0}.")
+            : Invariant($"The surest {coverage:P1} of the predictions, those with a confidence of at least ")
+                + Invariant($"{metrics.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are right in {Wished:P0}."));
     }
 
     /// <summary>Of mean confidence minus accuracy: how much chance there is in whether rows of each confidence turn out right.</summary>

@@ -36,7 +36,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
                 Html.Of("tbody", rows.Select(Row)))),
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
-                + FigureStyle.Text($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.#%} interval. ")
+                + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.#%} interval. ")
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];
@@ -102,7 +102,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     }
 
     private XElement Figure(CalibrationFigure figure, string description)
-        => Html.Of(figure, FormattableString.Invariant($"f{_figures++}-"), description);
+        => Html.Of(figure, Invariant($"f{_figures++}-"), description);
 
     private static IEnumerable<XElement> Classes(IReadOnlyList<ClassCalibration> classes)
     {
@@ -115,7 +115,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         [
             Html.Of("h3", "Classes"),
             Html.Of("p", Html.Class("quiet"), "Every row counts for every class, by the probability given to it." + (!selected ? ""
-                : FigureStyle.Text($" Shown are the {MaximumClasses} of {classes.Count:N0} classes with the largest ECE, worst first."))),
+                : Invariant($" Shown are the {MaximumClasses} of {classes.Count:N0} classes with the largest ECE, worst first."))),
             Scroll(Html.Of("table",
                 Html.Of("thead", Html.Of("tr", Html.Of("th", "Class"), NumberHead("Rows"), NumberHead("Share of rows"),
                     NumberHead("Mean probability"), NumberHead("Difference in points"), NumberHead("ECE"))),
@@ -141,7 +141,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             right ? null : (object[])[Html.Of("br"), "is ", Html.Of("strong", example.TrueClass),
                 $", given {Share(example.Scored.LabelProbability)}"],
             Html.Of("br"),
-            Html.Of("span", Html.Class("quiet"), FigureStyle.Text($"row {example.Scored.Row}")),
+            Html.Of("span", Html.Class("quiet"), Invariant($"row {example.Scored.Row}")),
             example.Path is null ? null : (object[])[Html.Of("br"), Html.Of("span", Html.Class("quiet"), example.Path)]));
     }
 
@@ -167,12 +167,12 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         return Html.Of("img", scale > 1 ? Html.Class("small") : null,
             new XAttribute("src", $"data:{image.MediaType};base64,{Convert.ToBase64String(image.File)}"),
             new XAttribute("width", (int)(scale * image.Width)), new XAttribute("height", (int)(scale * image.Height)),
-            Html.Attribute("alt", FigureStyle.Text($"Row {example.Scored.Row}: ") + example.TrueClass));
+            Html.Attribute("alt", Invariant($"Row {example.Scored.Row}: ") + example.TrueClass));
     }
 
     private static XElement Scroll(XElement table) => Html.Of("div", Html.Class("scroll"), table);
 
     private static XElement NumberHead(string text) => Html.Of("th", Html.Class("n"), text);
 
-    private static XElement Number(FormattableString text) => Html.Of("td", Html.Class("n"), FigureStyle.Text(text));
+    private static XElement Number(FormattableString text) => Html.Of("td", Html.Class("n"), Invariant(text));
 }

@@ -82,9 +82,7 @@ internal sealed class ImageColumn
     /// </summary>
     public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageRequest request)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(columnName)
-            ?? throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Could not find feature column '{columnName}'. The data has: {string.Join(", ", schema.Select(other => other.Name))}.");
+        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, "feature");
         if (!IsSupported(column.Type))
             throw WrongType(column.Name, column.Type.ToString()!, column.Type is TextDataViewType);
         return new ImageColumn(schema, column, request);

@@ -57,9 +57,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        SchemaShape.Column label = Find(inputSchema, _options.LabelColumnName, "label");
+        SchemaShape.Column label = NamedColumn.Find(inputSchema, _options.LabelColumnName, "label");
         LabelColumn.Check(label);
-        ImageColumn.Check(Find(inputSchema, _options.FeatureColumnName, "feature"));
+        ImageColumn.Check(NamedColumn.Find(inputSchema, _options.FeatureColumnName, "feature"));
 
         var columns = inputSchema.ToDictionary(column => column.Name);
         foreach (SchemaShape.Column added in ScoreColumns.Shapes(_options.ScoreColumnName, _options.PredictedLabelColumnName, label))
@@ -201,9 +201,4 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         else
             channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
     }
-
-    private static SchemaShape.Column Find(SchemaShape schema, string name, string role) =>
-        schema.TryFindColumn(name, out SchemaShape.Column column)
-            ? column
-            : throw new ArgumentOutOfRangeException("inputSchema", $"Could not find {role} column '{name}'. The data has: {string.Join(", ", schema.Select(c => c.Name))}.");
 }

@@ -91,17 +91,6 @@ public sealed class CalibratorBadInputTests
             () => transformer.Transform(ScoredRows.Of(2, (0, [.5f, .5f])).View(Context))).Message, "has 2 scores, but the calibrator was fitted on 3");
     }
 
-    /// <summary>A MapValueToKey fitted on the validation data alone may count the classes in another order.</summary>
-    [TestMethod]
-    public void LabelsOfAnotherOrderThanTheScoresAreRefused()
-    {
-        IDataView training = Examples.Data(Context, 200), validation = Examples.Data(Context, 100, seed: 9);
-        ITransformer model = Context.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(training);
-        IDataView scored = Context.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(validation).Transform(model.Transform(validation));
-        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Estimator("Vector").Fit(scored)).Message;
-        StringAssert.Contains(message, "Key 1 of label column 'Label' stands for 'left', but score 1 of column 'Score' for 'high'");
-    }
-
     [TestMethod]
     public void WrongArgumentsAreNamed()
     {

@@ -214,7 +214,7 @@ public sealed class EvaluateCalibrationTests
         Rejects("Missing", "Score", "Missing");
         Rejects("Label", "Missing", "Missing");
         Rejects("NotAKey", "Score", "NotAKey", "key");
-        Rejects("ThreeValues", "Score", "ThreeValues", "2 values", "3 values");
+        Rejects("ThreeValues", "Score", "ThreeValues", "3 keys", "2 scores");
         Rejects("Label", "Scalar", "Scalar", "Single");
         Rejects("Label", "Doubles", "Doubles", "Double");
         Rejects("Label", "UnknownSize", "UnknownSize", "known size");

@@ -215,7 +215,7 @@ public sealed partial class CalibrationReportTests
         AssertRow("AURC", "F4", model => model.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve, lowestIsBest: true);
         Assert.AreEqual(8 * 2, table.Descendants("div").Count(div => div.Attribute("class")!.Value == "range"));
         ConfidenceInterval brier = metrics[1].Bootstrap().BrierScore;
-        Assert.AreEqual(FigureStyle.Text($"{brier.Lower:F4} – {brier.Upper:F4}"),
+        Assert.AreEqual(FormattableString.Invariant($"{brier.Lower:F4} – {brier.Upper:F4}"),
             Row("Brier score").Elements("td").Last().Element("div")!.Value);
 
         XElement Row(string name) => table.Descendants("tr").Single(tr => (tr.Element("th")!.FirstNode as XText)?.Value == name);
