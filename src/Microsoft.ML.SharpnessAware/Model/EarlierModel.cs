@@ -15,15 +15,6 @@ internal static class EarlierModel
     private const long AlwaysUnpacked = 64 << 20;
     private const long MaxCompression = 200;
 
-    /// <summary>Whether the stream, which is left at its start, begins as a zip archive.</summary>
-    public static bool IsZip(Stream stream)
-    {
-        Span<byte> start = stackalloc byte[4];
-        int length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        stream.Position = 0;
-        return length == start.Length && start.SequenceEqual("PK\x03\x04"u8);
-    }
-
     /// <summary>Reads the classifier.</summary>
     /// <exception cref="InvalidDataException">The file has none, or several, or is damaged.</exception>
     /// <exception cref="FormatException">The classifier is damaged.</exception>

@@ -12,14 +12,17 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
     [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
     [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
     [ComponentName(Name = "downsample")] private readonly nn.Module<Tensor, Tensor>? _downsample;
+    private readonly bool _roundsDown;
 
     /// <param name="inputChannels">Channels of the block's input.</param>
     /// <param name="channels">Channels of both convolutions and of the output.</param>
     /// <param name="stride">Stride of the first convolution.</param>
     /// <param name="downsample">Brings the input to the output's shape; null where the shapes agree.</param>
-    internal BasicBlock(int inputChannels, int channels, int stride, nn.Module<Tensor, Tensor>? downsample)
+    /// <param name="roundsDown">Whether half of an odd size is rounded down (see <see cref="Layers.Halved"/>) and not up.</param>
+    internal BasicBlock(int inputChannels, int channels, int stride, nn.Module<Tensor, Tensor>? downsample, bool roundsDown = false)
         : base(nameof(BasicBlock))
     {
+        _roundsDown = roundsDown && stride == 2;
         _conv1 = Layers.Convolution(inputChannels, channels, 3, stride);
         _bn1 = nn.BatchNorm2d(channels);
         _conv2 = Layers.Convolution(channels, channels, 3);
@@ -30,8 +33,10 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
 
     public override Tensor forward(Tensor input)
     {
-        Tensor output = _conv1.call(input).Then(_bn1).relu_().Then(_conv2).Then(_bn2);
-        using Tensor? shortcut = _downsample?.call(input);
+        Tensor output = Run(_conv1, input).Then(_bn1).relu_().Then(_conv2).Then(_bn2);
+        using Tensor? shortcut = _downsample is null ? null : Run(_downsample, input);
         return output.add_(shortcut ?? input, FixedScalars.One).relu_();
     }
+
+    private Tensor Run(nn.Module<Tensor, Tensor> layer, Tensor input) => _roundsDown ? Layers.Halved(layer, input) : layer.call(input);
 }

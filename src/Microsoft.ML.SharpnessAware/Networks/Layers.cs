@@ -33,6 +33,21 @@ internal static class Layers
     internal static Conv2d Convolution(int inputChannels, int outputChannels, int kernelSize, int stride = 1) =>
         nn.Conv2d(inputChannels, outputChannels, kernelSize, stride, padding: kernelSize / 2, bias: false);
 
+    /// <summary>
+    /// Runs a layer of stride 2, and of an odd number of rows or columns lets go of the last position, so that the half is rounded down: what
+    /// padding at the top and at the left only comes to.
+    /// </summary>
+    internal static Tensor Halved(nn.Module<Tensor, Tensor> layer, Tensor input) => WithHalfTheSize(layer.call(input), input);
+
+    /// <summary>The same of what such a layer gave, which is disposed where it is not returned.</summary>
+    internal static Tensor WithHalfTheSize(Tensor output, Tensor input)
+    {
+        (long height, long width) = (input.shape[2] / 2, input.shape[3] / 2);
+        return output.shape[2] == height && output.shape[3] == width
+            ? output
+            : output.Then(x => x.narrow(2, 0, height)).Then(x => x.narrow(3, 0, width));
+    }
+
     /// <summary>[batch, channels, height, width] to [batch, channels].</summary>
     internal static Tensor GlobalAveragePool(Tensor input) => input.mean(ImageDimensions);
 

@@ -31,6 +31,13 @@ public static class NetworkArchitecture
     /// <summary>ResNet-50, as torchvision's: 25,557,032 parameters at 1,000 classes.</summary>
     public const string ResNet50 = "resnet50";
 
+    /// <summary>
+    /// The network of ML.NET's package Microsoft.ML.DnnImageFeaturizer.ResNet18, which brings weights learnt on ImageNet: ResNet-18 with one
+    /// block more in its last stage, 16,410,152 parameters at 1,000 classes. Images of at least 32×32, best 128×128 and more; see
+    /// <see cref="PretrainedWeights"/>.
+    /// </summary>
+    public const string MLNetResNet18 = "mlnet_resnet18";
+
     /// <summary>WideResNet-28-10 (Zagoruyko and Komodakis 2016) for small images: 36,479,194 parameters. Wants a GPU.</summary>
     public const string WideResNet28x10 = "wideresnet28x10";
 
@@ -54,6 +61,7 @@ public static class NetworkArchitecture
         new(ResNet18, ResNet.Depth18, new(11_689_512, 1000, Features: 512, PerChannel: 64 * 49)),
         new(ResNet34, ResNet.Depth34, new(21_797_672, 1000, Features: 512, PerChannel: 64 * 49)),
         new(ResNet50, ResNet.Depth50, new(25_557_032, 1000, Features: 2048, PerChannel: 64 * 49)),
+        new(MLNetResNet18, ResNet.MLNetDepth18, new(16_410_152, 1000, Features: 512, PerChannel: 64 * 49)),
         new(WideResNet28x10, WideResNet.Depth28Width10, new(36_479_194, 10, Features: 640, PerChannel: 16 * 9)),
         new(VitTiny, VisionTransformer.Tiny, new(5_717_416, 1000, Features: 192, PerChannel: null)),
         new(VitSmall, VisionTransformer.Small, new(22_050_664, 1000, Features: 384, PerChannel: null)),

@@ -8,8 +8,16 @@ namespace Microsoft.ML.SharpnessAware;
 /// ResNet-18, 34 and 50 (He et al. 2016, "Deep residual learning for image recognition", table 1), parameter for parameter torchvision's.
 /// Built for 224×224, works at any size; the stem and three stages shrink the image 32 times, at 32×32 to a single position.
 /// </summary>
+/// <remarks>
+/// The network of the package Microsoft.ML.DnnImageFeaturizer.ResNet18 is a relative: depth 18 with one block more in the last stage, and
+/// padding only at the top and at the left where it halves. For even sizes these are the same windows as torchvision's; of odd sizes it
+/// rounds the half down where torchvision rounds up. From 32×32 on there is something left.
+/// </remarks>
 internal sealed class ResNet : nn.Module<Tensor, Tensor>
 {
+    private const int Halvings = 5;
+    private const int Reduction = 1 << Halvings;
+
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
     [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
     [ComponentName(Name = "layer1")] private readonly Sequential _layer1;
@@ -17,10 +25,12 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>
     [ComponentName(Name = "layer3")] private readonly Sequential _layer3;
     [ComponentName(Name = "layer4")] private readonly Sequential _layer4;
     [ComponentName(Name = "fc")] private readonly Linear _fc;
+    private readonly bool _roundsDown;
 
-    private ResNet((int, int, int, int) blocks, bool bottleneck, int numberOfClasses, ImageShape input)
+    private ResNet((int, int, int, int) blocks, bool bottleneck, int numberOfClasses, ImageShape input, bool roundsDown = false)
         : base(nameof(ResNet))
     {
+        _roundsDown = roundsDown;
         int expansion = bottleneck ? Bottleneck.Expansion : 1;
         _conv1 = Layers.Convolution(input.Channels, 64, 7, stride: 2);
         _bn1 = nn.BatchNorm2d(64);
@@ -44,7 +54,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>
                 nn.BatchNorm2d(outputChannels));
             return bottleneck
                 ? new Bottleneck(inputChannels, channels, stride, downsample)
-                : new BasicBlock(inputChannels, channels, stride, downsample);
+                : new BasicBlock(inputChannels, channels, stride, downsample, roundsDown);
         }
     }
 
@@ -54,10 +64,28 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>
 
     internal static ResNet Depth50(int numberOfClasses, ImageShape input) => new((3, 4, 6, 3), true, numberOfClasses, input);
 
+    internal static ResNet MLNetDepth18(int numberOfClasses, ImageShape input)
+    {
+        if (Math.Min(input.Height, input.Width) < Reduction)
+        {
+            throw new ArgumentException(
+                $"Network '{NetworkArchitecture.MLNetResNet18}' halves images {Halvings} times and needs at least {Reduction}×{Reduction} pixels; " +
+                $"these have {input.Width}×{input.Height}. Set ImageWidth and ImageHeight (128 is a good size) where images can be resized.",
+                nameof(input));
+        }
+
+        return new((2, 2, 2, 3), false, numberOfClasses, input, roundsDown: true);
+    }
+
     // Maximum and ReLU commute: after the pool ReLU has a quarter of the values to look at, and the result is the same.
     public override Tensor forward(Tensor input) =>
-        _conv1.call(input).Then(_bn1)
-            .Then(static x => nn.functional.max_pool2d(x, kernel_size: 3, stride: 2, padding: 1)).relu_()
+        (_roundsDown ? Layers.Halved(_conv1, input) : _conv1.call(input)).Then(_bn1).Then(MaxPool).relu_()
             .Then(_layer1).Then(_layer2).Then(_layer3).Then(_layer4)
             .Then(Layers.GlobalAveragePool).Then(_fc);
+
+    private Tensor MaxPool(Tensor input)
+    {
+        Tensor output = nn.functional.max_pool2d(input, kernel_size: 3, stride: 2, padding: 1);
+        return _roundsDown ? Layers.WithHalfTheSize(output, input) : output;
+    }
 }

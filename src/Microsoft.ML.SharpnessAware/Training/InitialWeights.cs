@@ -22,12 +22,12 @@ internal sealed class InitialWeights : IDisposable
             tensor.DetachFromDisposeScope();
     }
 
-    /// <summary>Reads a safetensors file, or the weights in an ML.NET model file, whichever it is by content.</summary>
+    /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by content.</summary>
     /// <param name="env">For loading the model.</param>
     /// <param name="path">The file; null gives null.</param>
-    /// <param name="architecture">The network that the model in an ML.NET file must have.</param>
+    /// <param name="architecture">The network that the model in an ML.NET or ONNX file must have.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is neither, damaged, or of another network.</exception>
+    /// <exception cref="InvalidDataException">The file is none of these, damaged, or of another network.</exception>
     public static InitialWeights? Read(IHostEnvironment env, string? path, string architecture)
     {
         if (path is null)
@@ -37,7 +37,12 @@ internal sealed class InitialWeights : IDisposable
         using FileStream file = File.OpenRead(path);
         try
         {
-            return EarlierModel.IsZip(file) ? ReadModel(env, path, file, architecture) : ReadSafetensors(path, file);
+            return WeightsFormats.Recognise(file, path) switch
+            {
+                WeightsFormat.Zip => ReadModel(env, path, file, architecture),
+                WeightsFormat.Onnx => ReadOnnx(path, file, architecture),
+                _ => ReadSafetensors(path, file),
+            };
         }
         catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
         {
@@ -88,6 +93,21 @@ internal sealed class InitialWeights : IDisposable
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> tensors = SafetensorsFile.Read(file, length: null, out IReadOnlyDictionary<string, string> metadata);
         return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata));
+    }
+
+    private static InitialWeights ReadOnnx(string path, FileStream file, string architecture)
+    {
+        byte[] content = new byte[file.Length <= Array.MaxLength ? file.Length : throw new InvalidDataException("An ONNX file has less than 2 GB.")];
+        file.ReadExactly(content);
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> tensors = OnnxResNet.Read(OnnxGraph.Read(content));
+        if (!architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new InvalidDataException(
+                $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to NetworkArchitecture.MLNetResNet18.");
+        }
+
+        return new InitialWeights(path, tensors, new PixelStatistics(ScalarType.Byte, OnnxResNet.Mean, [1, 1, 1]));
     }
 
     private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string architecture)
