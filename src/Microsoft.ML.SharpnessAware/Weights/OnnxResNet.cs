@@ -78,7 +78,8 @@ internal sealed class OnnxResNet
     private string Block(string input, string name, int outputs, bool halves)
     {
         int inputs = halves ? outputs / 2 : outputs;
-        OnnxNode[] convolutions = [.. _graph.ConsumersOf(input).Where(node => node.Type == "Conv")];
+        OnnxNode[] consumers = [.. _graph.ConsumersOf(input)];
+        OnnxNode[] convolutions = Array.FindAll(consumers, node => node.Type == "Conv");
         string value = Normalised($"{name}.conv1", $"{name}.bn1", OfSize(3), inputs, outputs, size: 3, stride: halves ? 2 : 1);
         value = Normalised($"{name}.conv2", $"{name}.bn2", Only(Output(Only(value, "Relu")), "Conv"), outputs, outputs, size: 3, stride: 1);
         string shortcut = halves
@@ -93,7 +94,7 @@ internal sealed class OnnxResNet
         OnnxNode OfSize(int size) => convolutions.Where(node => node.Has("kernel_shape", [size, size], isDefault: false)).ToArray() switch
         {
             [OnnxNode only] when convolutions.Length == (halves ? 2 : 1) => only,
-            _ => throw new InvalidDataException($"{name} begins with {Listed(convolutions)}, and {(halves ? "a 3×3 and a 1×1" : "one 3×3")} is expected."),
+            _ => throw new InvalidDataException($"{name} begins with {Listed(consumers)}, and a 3×3 Conv {(halves ? "beside a 1×1 Conv" : "beside an Add")} is expected."),
         };
     }
 

@@ -39,9 +39,9 @@ internal static class WeightsFormats
 
         if (start is [0x80, >= 2 and <= 5, ..])
             return $"It is a Python pickle, as PyTorch wrote its files (.pth, .pt, .bin) until 1.5, which is not read, because that can run code. {Safetensors}";
-        if (start.StartsWith("\x89HDF\r\n"u8))
+        if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..])
             return "It is an HDF5 file, as Keras and MATLAB write them. Save the weights as safetensors.";
-        if (start.StartsWith("\x93NUMPY"u8))
+        if (start is [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y', ..])
             return "It is an array of NumPy. Save the weights as safetensors (Python's safetensors.numpy.save_file).";
         if (start.StartsWith("GGUF"u8))
             return "It is a GGUF file, of language models. Weights of image networks come as safetensors.";

@@ -12,6 +12,7 @@ public sealed class NetworkSizeTests
     [DataRow(NetworkArchitecture.ResNet20, 2, 32, 32)]
     [DataRow(NetworkArchitecture.ResNet56, 4, 32, 32)]
     [DataRow(NetworkArchitecture.ResNet18, 1, 64, 64)]
+    [DataRow(NetworkArchitecture.MLNetResNet18, 1, 64, 64)]
     [DataRow(NetworkArchitecture.ResNet34, 4, 64, 64)]
     [DataRow(NetworkArchitecture.ResNet50, 1, 64, 64)]
     [DataRow(NetworkArchitecture.WideResNet28x10, 1, 32, 32)]

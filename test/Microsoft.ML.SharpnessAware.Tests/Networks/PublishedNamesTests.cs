@@ -9,6 +9,7 @@ public sealed class PublishedNamesTests
 {
     [TestMethod]
     [DataRow(NetworkArchitecture.ResNet18, new[] { 2, 2, 2, 2 }, false, 122)]
+    [DataRow(NetworkArchitecture.MLNetResNet18, new[] { 2, 2, 2, 3 }, false, 134)]
     [DataRow(NetworkArchitecture.ResNet34, new[] { 3, 4, 6, 3 }, false, 218)]
     [DataRow(NetworkArchitecture.ResNet50, new[] { 3, 4, 6, 3 }, true, 320)]
     public void ResNetsHaveTorchvisionsTensors(string name, int[] blocks, bool bottleneck, int count)

@@ -116,6 +116,30 @@ public sealed class InitialWeightsTests
     }
 
     [TestMethod]
+    public void ThePackagesOnnxFileGivesWeightsAndNormalisation()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Encoded(20, seed: 3));
+        using var model = Fitted.Model(MLContext, data, options =>
+        {
+            (options.Arch, options.InitialWeights, options.FreezeBackbone, options.Epoch) =
+                (NetworkArchitecture.MLNetResNet18, PretrainedWeights.Find(NetworkArchitecture.MLNetResNet18), true, 1);
+            (options.ImageWidth, options.ImageHeight, options.ImageChannels) = (32, 32, 3);
+        });
+        CollectionAssert.AreEqual(OnnxResNet.Mean.ToArray(), model.Classifier.Normalization.Mean.ToArray());
+        CollectionAssert.AreEqual(new double[] { 1, 1, 1 }, model.Classifier.Normalization.StandardDeviation.ToArray());
+        OnnxGraph graph = OnnxGraph.Read(File.ReadAllBytes(OnnxFile.ResNet18));
+        using Tensor last = graph.Constants["Parameter10"].ToTensor(512, 512, 3, 3);
+        CollectionAssert.AreEqual(last.data<float>().ToArray(), Weights(model)["layer4.2.conv2.weight"]);
+    }
+
+    [TestMethod]
+    public void AnOnnxFileForAnotherNetworkSaysWhichOneItFits()
+    {
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Model(s_data, OnnxFile.ResNet18));
+        StringAssert.Contains(exception.Message, "set Arch to NetworkArchitecture.MLNetResNet18");
+    }
+
+    [TestMethod]
     public void AModelOfAnotherNetworkIsRefused()
     {
         InvalidDataException exception = Refused(s_zip, options => options.Arch = NetworkArchitecture.ResNet8);
@@ -134,7 +158,7 @@ public sealed class InitialWeightsTests
         Assert.Contains("has 2 image classifiers",
             Refused(Zip("two.zip", ("a/weights.safetensors", [1]), ("b/weights.safetensors", [1]))).Message);
         Assert.Contains("no Model.key", Refused(Zip("bare.zip", ("a/weights.safetensors", [1]))).Message);
-        Assert.Contains("claims", Refused(Written("text.safetensors", "a text of some length"u8.ToArray())).Message);
+        Assert.Contains("It is text", Refused(Written("text.safetensors", "a text of some length"u8.ToArray())).Message);
         Assert.Contains("cannot be used", Refused(Written("empty.safetensors", [])).Message);
         Assert.Contains("cannot be used", Refused(Written("short.zip", File.ReadAllBytes(s_zip)[..2000])).Message);
 
