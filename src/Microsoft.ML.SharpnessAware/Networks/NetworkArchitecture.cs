@@ -69,8 +69,9 @@ public static class NetworkArchitecture
             new(94_762, 10, Features: 128, PerChannel: 32 * 9)),
     ];
 
-    private static readonly ConcurrentDictionary<string, Func<int, nn.Module<Tensor, Tensor>>> Registered =
-        new(StringComparer.OrdinalIgnoreCase);
+    private const char ArgumentsFollow = ':';
+
+    private static readonly ConcurrentDictionary<string, RegisteredNetwork> Registered = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The names that can be used now: the built-in networks, then the registered ones in alphabetical order.</summary>
     public static IReadOnlyCollection<string> Names =>
@@ -88,11 +89,41 @@ public static class NetworkArchitecture
     /// <exception cref="ArgumentException">The name is empty or the name of a built-in network.</exception>
     public static void Register(string name, Func<int, nn.Module<Tensor, Tensor>> create)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(create);
-        if (FindBuiltIn(name) is not null)
-            throw new ArgumentException($"'{name}' is a built-in network and cannot be replaced; choose another name.", nameof(name));
-        Registered[name] = create;
+        Register(name, (classes, _, _) => create(classes), takesArguments: false);
+    }
+
+    /// <summary>Makes a network of your own available by name, one that is made for a shape of images.</summary>
+    /// <param name="name">The name, as for a network that takes any images.</param>
+    /// <param name="create">Makes a new network for a number of classes and images of so many channels, so high and so wide in pixels; see
+    /// there for what the network must do. A model stores the shape, so that loading makes the network for the same one.</param>
+    /// <example>
+    /// <code>
+    /// NetworkArchitecture.Register("mlp", (classes, channels, height, width) =>
+    ///     nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, 128), nn.ReLU(), nn.Linear(128, classes)));
+    /// </code>
+    /// </example>
+    /// <exception cref="ArgumentException">The name is empty or the name of a built-in network.</exception>
+    public static void Register(string name, Func<int, int, int, int, nn.Module<Tensor, Tensor>> create)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        Register(name, (classes, input, _) => create(classes, input.Channels, input.Height, input.Width), takesArguments: false);
+    }
+
+    /// <summary>Makes a family of networks available by name, one of which is chosen by a text of arguments.</summary>
+    /// <param name="name">The name, as for a single network. The text follows it behind a colon: with the name <c>mlp</c>,
+    /// <c>Options.Arch = "mlp:128"</c> gives the arguments <c>128</c>. A model stores name and arguments, so it is enough to register the
+    /// family before you load it.</param>
+    /// <param name="create">Makes a new network for a number of classes, the channels, height and width of the images, and the arguments,
+    /// which are empty where none follow the name. Refuse what you do not know by an <see cref="ArgumentException"/>.</param>
+    /// <exception cref="ArgumentException">The name is empty or the name of a built-in network.</exception>
+    public static void Register(string name, Func<int, int, int, int, string, nn.Module<Tensor, Tensor>> create)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        Register(
+            name,
+            (classes, input, arguments) => create(classes, input.Channels, input.Height, input.Width, arguments),
+            takesArguments: true);
     }
 
     /// <summary>Whether the name is one of the built-in networks, which start from random weights.</summary>
@@ -120,9 +151,9 @@ public static class NetworkArchitecture
 
         if (FindBuiltIn(name) is { } builtIn)
             return builtIn.Create(numberOfClasses, input);
-        if (Registered.TryGetValue(name, out Func<int, nn.Module<Tensor, Tensor>>? create))
+        if (FindRegistered(name) is var (registered, arguments))
         {
-            return create(numberOfClasses)
+            return registered.Create(numberOfClasses, input, arguments)
                 ?? throw new InvalidOperationException($"The function registered for network '{name}' returned null.");
         }
 
@@ -133,6 +164,27 @@ public static class NetworkArchitecture
 
     private static BuiltInNetwork? FindBuiltIn(string name) =>
         Array.Find(BuiltIn, network => network.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    private static void Register(string name, Func<int, ImageShape, string, nn.Module<Tensor, Tensor>> create, bool takesArguments)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (FindBuiltIn(name) is not null)
+            throw new ArgumentException($"'{name}' is a built-in network and cannot be replaced; choose another name.", nameof(name));
+        Registered[name] = new RegisteredNetwork(create, takesArguments);
+    }
+
+    /// <summary>The network of a name, or of the part before the colon and what follows it.</summary>
+    private static (RegisteredNetwork Network, string Arguments)? FindRegistered(string name)
+    {
+        if (Registered.TryGetValue(name, out RegisteredNetwork? network))
+            return (network, "");
+        int colon = name.IndexOf(ArgumentsFollow);
+        return colon >= 0 && Registered.TryGetValue(name[..colon], out network) && network.TakesArguments
+            ? (network, name[(colon + 1)..])
+            : null;
+    }
+
+    private sealed record RegisteredNetwork(Func<int, ImageShape, string, nn.Module<Tensor, Tensor>> Create, bool TakesArguments);
 
     private sealed record BuiltInNetwork(string Name, Func<int, ImageShape, nn.Module<Tensor, Tensor>> Create, NetworkSize Size);
 }

@@ -16,6 +16,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// Running statistics (batch normalisation) are those of the first, unperturbed pass, and both passes see the same dropout mask.
 /// A step that throws leaves weights and running statistics as they were.
 /// </para>
+/// <para>
+/// On a CUDA device the mask is repeated by seeding: TorchSharp can neither save nor restore the state of a CUDA generator, so each step of
+/// two passes draws a number from torch's generator on the CPU and seeds all CUDA generators of the process with it. What the application
+/// draws on a GPU afterwards depends on that. Where it must not, and no layer draws, set <see cref="RepeatsRandomness"/> to false.
+/// </para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -98,8 +103,11 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         set => field = value is { } norm ? Require.Positive(norm, nameof(MaxGradientNorm)) : null;
     }
 
-    /// <summary>Whether the second pass gets the random numbers of the first. Not needed where passes draw none.</summary>
-    internal bool RepeatsRandomness { get; init; } = true;
+    /// <summary>
+    /// Whether the second pass gets the random numbers of the first, so that both see the same dropout mask. Default true. False leaves
+    /// torch's generators alone, which is as good where no layer draws random numbers.
+    /// </summary>
+    public bool RepeatsRandomness { get; init; } = true;
 
     /// <summary>Trains on one mini-batch: both passes and the update.</summary>
     /// <param name="logits">

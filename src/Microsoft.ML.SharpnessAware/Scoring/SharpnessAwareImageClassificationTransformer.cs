@@ -17,7 +17,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Several threads may use one transformer at once. It holds native memory: dispose it when it is no longer needed. Saved by
 /// <c>mlContext.Model.Save</c> and read by <c>mlContext.Model.Load</c>; the weights are stored as plain tensors (safetensors), never as code.</para>
 /// <para>A file whose classifier is damaged is refused with <see cref="FormatException"/>, or with <see cref="InvalidDataException"/> where the
-/// network is not known (see <see cref="NetworkArchitecture.Register"/>) or the weights are not of it. ML.NET wraps what its loaders throw
+/// network is not known (see <see cref="NetworkArchitecture"/>.Register) or the weights are not of it. ML.NET wraps what its loaders throw
 /// in <see cref="System.Reflection.TargetInvocationException"/>, so look at <see cref="Exception.GetBaseException"/>; for the rest of a damaged
 /// file it throws exceptions of its own. <c>Model.Load</c> makes the classes that the file names: load files that you trust, as SECURITY.md
 /// says.</para>

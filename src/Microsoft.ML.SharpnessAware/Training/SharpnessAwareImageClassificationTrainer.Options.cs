@@ -35,7 +35,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// The network: a constant of <see cref="NetworkArchitecture"/>, or a name registered with
-        /// <see cref="NetworkArchitecture.Register"/>. Default <see cref="NetworkArchitecture.ResNet20"/>, which trains from scratch on a
+        /// <see cref="NetworkArchitecture"/>.Register. Default <see cref="NetworkArchitecture.ResNet20"/>, which trains from scratch on a
         /// CPU in minutes for images of 28 to 64 pixels a side.
         /// </summary>
         public string Arch { get; set; } = NetworkArchitecture.ResNet20;

@@ -61,7 +61,42 @@ public sealed class NetworkArchitectureTests
         StringAssert.Contains(exception.Message, "built-in");
         Assert.ThrowsExactly<ArgumentException>(() => NetworkArchitecture.Register(" ", classes => nn.Linear(1, classes)));
         Assert.ThrowsExactly<ArgumentNullException>(() => NetworkArchitecture.Register(null!, classes => nn.Linear(1, classes)));
-        Assert.ThrowsExactly<ArgumentNullException>(() => NetworkArchitecture.Register("architecture-tests-null", null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => NetworkArchitecture.Register("architecture-tests-null", (Func<int, nn.Module<Tensor, Tensor>>)null!));
+    }
+
+    [TestMethod]
+    public void ARegisteredNetworkMayBeMadeForTheShapeOfTheImages()
+    {
+        const string Name = "architecture-tests-shape";
+        NetworkArchitecture.Register(Name, (classes, channels, height, width) =>
+            nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes)));
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(Name, 5, new(2, 7, 3));
+        CollectionAssert.AreEqual(new long[] { 5, 42 }, network.parameters().First().shape);
+    }
+
+    [TestMethod]
+    public void WhatFollowsTheColonIsForTheNetworkThatTakesArguments()
+    {
+        const string Name = "architecture-tests-family";
+        NetworkArchitecture.Register(Name, (classes, channels, height, width, arguments) =>
+            arguments is "" or "64"
+                ? nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, arguments == "" ? 32 : 64), nn.Linear(64, classes))
+                : throw new ArgumentException($"no width '{arguments}'"));
+        foreach ((string name, long width) in new[] { (Name, 32L), ($"{Name}:", 32), ($"{Name.ToUpperInvariant()}:64", 64) })
+        {
+            using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 5, Image);
+            Assert.AreEqual(width, network.parameters().First().shape[0], name);
+        }
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => NetworkArchitecture.Create($"{Name}:a:b", 5, Image)).Message, "'a:b'");
+
+        // A colon in the name of a network without arguments is part of the name.
+        NetworkArchitecture.Register("architecture-tests:single", classes => nn.Linear(1, classes));
+        using (NetworkArchitecture.Create("architecture-tests:single", 2, Image))
+        {
+        }
+        NetworkArchitecture.Register("architecture-tests-single", classes => nn.Linear(1, classes));
+        Assert.ThrowsExactly<ArgumentException>(() => NetworkArchitecture.Create("architecture-tests-single:3", 2, Image));
     }
 
     [TestMethod]

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,6 +28,27 @@ public sealed class NetworkSizeTests
         var input = new ImageShape(channels, height, width);
         using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 37, input);
         Assert.AreEqual(network.parameters().Sum(parameter => parameter.numel()), NetworkArchitecture.LeastParameters(name, 37, input));
+    }
+
+    [TestMethod]
+    public void TheNumbersInTheDocumentationAreRight()
+    {
+        string source = File.ReadAllText(Path.Combine(
+            Repository.Root, "src", "Microsoft.ML.SharpnessAware", "Networks", $"{nameof(NetworkArchitecture)}.cs"));
+        (string Text, string Name)[] networks = [.. Regex.Matches(source, """((?:    ///.*\n)+)    public const string \w+ = "(\w+)";""")
+            .Select(match => (match.Groups[1].Value, match.Groups[2].Value))];
+        foreach ((string text, string name) in networks)
+        {
+            Match number = Regex.Match(text, @"([\d,]+)\s+parameters");
+            if (!number.Success)
+                continue;
+            int classes = text.Contains("1,000 classes", StringComparison.Ordinal) ? 1000 : 10;
+            int side = text.Contains("224", StringComparison.Ordinal) ? 224 : 32;
+            Assert.AreEqual(
+                long.Parse(number.Groups[1].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture),
+                NetworkArchitecture.LeastParameters(name, classes, new ImageShape(3, side, side)), name);
+        }
+        Assert.IsGreaterThanOrEqualTo(10, networks.Length);
     }
 
     [TestMethod]
