@@ -63,21 +63,6 @@ public sealed class TransformerTests
     }
 
     [TestMethod]
-    public void DataThatGivesOtherRowsWhenReadAgainIsRefused()
-    {
-        int readings = 0;
-        IEnumerable<PixelRow> Fewer()
-        {
-            foreach (PixelRow row in Shapes.Pixels(++readings % 2 == 1 ? 5 : 0))
-                yield return row;
-        }
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Fewer()));
-
-        var e = Assert.Throws<InvalidOperationException>(() => Fitted.Scores(MLContext, scored));
-        Assert.Contains("second time", e.Message);
-    }
-
-    [TestMethod]
     public void SlotNamesAndKeyValuesAreTheClassNames()
     {
         DataViewSchema schema = s_model.GetOutputSchema(Fitted.View(MLContext, Shapes.Pixels(3)).Schema);

@@ -33,7 +33,7 @@ public sealed class FloatRow
 }
 
 /// <summary>What a model says of an image.</summary>
-public sealed class ScoredRow
+public class ScoredRow
 {
     public uint PredictedLabel { get; set; }
 
