@@ -1,9 +1,12 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>A view with Score and PredictedLabel added, scored a batch at a time while it is read; see <see cref="BatchScoringCursor"/>.</summary>
-internal sealed class BatchScoringDataView : IDataView
+/// <remarks>ConvertToOnnx walks a pipeline back through its IDataTransforms. At a view that is none it stops without a word, and makes an
+/// input of every column that the view adds; so this is one, to be asked.</remarks>
+internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOnnx
 {
     private readonly IDataView _source;
 
@@ -18,6 +21,8 @@ internal sealed class BatchScoringDataView : IDataView
     public DataViewSchema Schema => Bindings.Schema;
 
     public bool CanShuffle => _source.CanShuffle;
+
+    IDataView IDataTransform.Source => _source;
 
     internal SharpnessAwareImageClassificationTransformer Transformer { get; }
 
@@ -43,6 +48,16 @@ internal sealed class BatchScoringDataView : IDataView
     /// <summary>One cursor: the processors are kept busy within a batch.</summary>
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
+
+    void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)Transformer).Save(ctx);
+
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => throw NoOnnx();
+
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => throw NoOnnx();
+
+    private static NotSupportedException NoOnnx() => new(
+        "The pipeline has an image classifier of the sharpness-aware trainer, which this version cannot convert to ONNX. Nothing is written: " +
+        "a file without its network would take the scores as inputs.");
 
     internal static InvalidOperationException NotActive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' was not asked for when the cursor was made.");
