@@ -32,7 +32,7 @@ public sealed class FixTorchSharpOnOlderLinux : Task
         foreach (ITaskItem library in Libraries)
         {
             string path = library.GetMetadata("FullPath");
-            byte[] image = File.ReadAllBytes(path);
+            byte[] image = Read(path);
             if (LibTorchSharpImage.RemoveNewLibraryRequirement(image))
             {
                 Replace(path, image);
@@ -45,6 +45,22 @@ public sealed class FixTorchSharpOnOlderLinux : Task
     private static bool SystemHasTheSymbol() =>
         !NativeLibrary.TryLoad("libstdc++.so.6", out nint library)
         || NativeLibrary.TryGetExport(library, LibTorchSharpImage.MissingSymbol, out _);
+
+    // Where projects share an output folder (-o), another one may be copying the same file at this moment.
+    private static byte[] Read(string path)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return File.ReadAllBytes(path);
+            }
+            catch (IOException) when (attempt < 20)
+            {
+                Thread.Sleep(500);
+            }
+        }
+    }
 
     // A new file renamed over the old one: the copy may be a hard link to the package's file, which must keep its bytes.
     // The time stamp stays, so that the next build sees an up-to-date copy.

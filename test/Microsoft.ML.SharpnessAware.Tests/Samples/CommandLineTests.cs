@@ -178,7 +178,7 @@ public sealed class CommandLineTests
         File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is string line &&
         (Convert.ToUInt64(line[7..].Trim(), 16) & 2) != 0;
 
-    private static string Tool => Path.Combine(ChildProcess.OutputOf("src/MLSharpness.Cli"), "MLSharpness.Cli.dll");
+    private static string Tool => ChildProcess.File("MLSharpness.Cli");
 
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
         ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));

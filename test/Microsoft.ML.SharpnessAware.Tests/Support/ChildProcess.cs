@@ -5,13 +5,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// <summary>A program of this repository in a process of its own.</summary>
 internal static class ChildProcess
 {
-    /// <summary>Where the program in that folder of the repository was built: in the configuration of these tests.</summary>
-    public static string OutputOf(string project)
-    {
-        var output = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
-        DirectoryInfo repository = output.Parent!.Parent!.Parent!.Parent!.Parent!;
-        return Path.Combine(repository.FullName, project, "bin", output.Parent.Name, output.Name);
-    }
+    /// <summary>The file of a program that the project of these tests refers to, wherever it was built.</summary>
+    public static string File(string name) => AssemblyMetadata.Value(name);
 
     /// <summary>Starts it and waits for its end.</summary>
     public static (int ExitCode, string Output, string Error) Run(

@@ -8,7 +8,7 @@ internal static class FreshProcess
     private const string Name = "Microsoft.ML.SharpnessAware.FreshProcess";
 
     /// <summary>Where the program was built.</summary>
-    public static string Folder => ChildProcess.OutputOf($"test/{Name}");
+    public static string Folder => Path.GetDirectoryName(ChildProcess.File(Name))!;
 
     /// <summary>Starts it and waits for its end.</summary>
     public static (int ExitCode, string Output, string Error) Run(
