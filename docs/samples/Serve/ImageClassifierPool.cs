@@ -1,6 +1,7 @@
 using Microsoft.Extensions.ObjectPool;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
 
 namespace Serve;
 
@@ -18,12 +19,10 @@ internal sealed class ImageClassifierPool : IDisposable
     {
         var mlContext = new MLContext();
         _model = mlContext.Model.Load(modelPath, out _);
-        _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, _model));
+        _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, WithoutLabels(_model)));
 
         PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        engine.OutputSchema["Score"].GetSlotNames(ref names);
-        _classNames = [.. names.DenseValues().Select(name => name.ToString())];
+        _classNames = ClassNames(engine.OutputSchema["Score"]);
         _engines.Return(engine);
     }
 
@@ -35,6 +34,21 @@ internal sealed class ImageClassifierPool : IDisposable
         float[] scores = engine.Predict(new ImageRow { Image = image }).Score;
         _engines.Return(engine);        // not after an exception: that engine is dropped
         return [.. _classNames.Zip(scores, (name, score) => new ClassProbability(name, score)).OrderByDescending(entry => entry.Probability)];
+    }
+
+    // Requests have no label, so nothing maps it, whatever its type was in training.
+    private static ITransformer WithoutLabels(ITransformer model) => model is IEnumerable<ITransformer> chain
+        ? new TransformerChain<ITransformer>([.. chain.Where(step => step is not ValueToKeyMappingTransformer)])
+        : model;
+
+    // Keys without values have no names; the classes are then counted.
+    private static string[] ClassNames(DataViewSchema.Column score)
+    {
+        if (!score.HasSlotNames())
+            return [.. Enumerable.Range(0, ((VectorDataViewType)score.Type).Size).Select(i => $"{i}")];
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        score.GetSlotNames(ref names);
+        return [.. names.DenseValues().Select(name => name.ToString())];
     }
 
     public void Dispose() => (_model as IDisposable)?.Dispose();
@@ -50,8 +64,6 @@ internal sealed class ImageClassifierPool : IDisposable
 
     private sealed class ImageRow
     {
-        public string Label { get; set; } = "";
-
         public string ImagePath { get; set; } = "";
 
         public byte[] Image { get; set; } = [];

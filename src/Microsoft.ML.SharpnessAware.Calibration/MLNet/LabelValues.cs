@@ -18,6 +18,14 @@ internal abstract class LabelValues
     /// <summary>Adds the values as the annotation <paramref name="kind"/>.</summary>
     public abstract void AddTo(DataViewSchema.Annotations.Builder annotations, string kind);
 
+    /// <summary>Adds the values as text, as SlotNames, from which ML.NET's evaluators and other tools take the names of classes.</summary>
+    public void AddSlotNamesTo(DataViewSchema.Annotations.Builder annotations)
+    {
+        ReadOnlyMemory<char>[] names = [.. Names.Select(name => name.AsMemory())];
+        annotations.AddSlotNames(names.Length, (ref VBuffer<ReadOnlyMemory<char>> destination) =>
+            new VBuffer<ReadOnlyMemory<char>>(names.Length, names).CopyTo(ref destination));
+    }
+
     /// <summary>Writes type and values in ML.NET's own binary encoding.</summary>
     public abstract void Save(IHostEnvironment env, Stream stream);
 
@@ -96,7 +104,7 @@ internal abstract class LabelValues
         {
             Type = type;
             values.CopyTo(ref _values);
-            Names = [.. _values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
+            Names = [.. _values.DenseValues().Select(Text)];
         }
 
         public override VectorDataViewType Type { get; }
@@ -112,5 +120,13 @@ internal abstract class LabelValues
             if (!new BinarySaver(env, new BinarySaver.Arguments()).TryWriteTypeAndValue(stream, Type, ref values, out _))
                 throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or numbers.");
         }
+
+        // Two values never have one text: the usual one of a date would leave fractions of a second out.
+        private static string Text(T value) => value switch
+        {
+            DateTime date => date.ToString(date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
+            DateTimeOffset date => date.ToString("O", CultureInfo.InvariantCulture),
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+        };
     }
 }

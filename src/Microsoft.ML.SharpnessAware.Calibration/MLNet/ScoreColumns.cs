@@ -37,9 +37,19 @@ internal static class ScoreColumns
     public static SchemaShape.Column[] Shapes(string scoreColumnName, string predictedLabelColumnName, SchemaShape.Column label) =>
     [
         new(scoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false,
-            new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label))),
+            new SchemaShape(ScoreAnnotationShapes(label))),
         PredictedLabelShape(predictedLabelColumnName, label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)),
     ];
+
+    private static IEnumerable<SchemaShape.Column> ScoreAnnotationShapes(SchemaShape.Column label)
+    {
+        SchemaShape.Column[] shapes = [.. AnnotationUtils.AnnotationsForMulticlassScoreColumn(label)];
+        bool hasValues = shapes.Any(shape => shape.Name == AnnotationUtils.Kinds.TrainingLabelValues);
+        bool hasNames = shapes.Any(shape => shape.Name == AnnotationUtils.Kinds.SlotNames);
+        return hasNames || !hasValues
+            ? shapes
+            : [.. shapes, new(AnnotationUtils.Kinds.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, isKey: false)];
+    }
 
     /// <summary>The shape of a PredictedLabel whose key values, if it has any, are given by <paramref name="keyValues"/>.</summary>
     public static SchemaShape.Column PredictedLabelShape(string columnName, IEnumerable<SchemaShape.Column> keyValues) =>
@@ -83,8 +93,7 @@ internal static class ScoreColumns
     {
         var annotations = new DataViewSchema.Annotations.Builder();
         // Evaluators take class names from SlotNames, which must be text; the values in their own type are TrainingLabelValues.
-        if (labelValues?.Type.ItemType is TextDataViewType)
-            labelValues.AddTo(annotations, AnnotationUtils.Kinds.SlotNames);
+        labelValues?.AddSlotNamesTo(annotations);
         labelValues?.AddTo(annotations, AnnotationUtils.Kinds.TrainingLabelValues);
         AddKinds(annotations, setId, AnnotationUtils.Const.ScoreValueKind.Score);
         return annotations.ToAnnotations();

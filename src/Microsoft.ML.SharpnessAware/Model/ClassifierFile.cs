@@ -28,7 +28,7 @@ internal static class ClassifierFile
         ctx.SetVersionInfo(GetVersionInfo());
 
         // *** Binary format ***
-        // checked block: description (see WriteDescription)
+        // checked block: description (see ClassifierFileContent)
         // Stream weights.safetensors: parameters and buffers by name
 
         using var weights = new MemoryStream();
@@ -86,32 +86,20 @@ internal static class ClassifierFile
         }
     }
 
-    private static byte[] WriteDescription(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights)
-    {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream, Encoding.UTF8);
-        writer.Write(description.FeatureColumnName);
-        writer.Write(description.ScoreColumnName);
-        writer.Write(description.PredictedLabelColumnName);
-        writer.Write(classifier.Architecture);
-        writer.Write(classifier.NumberOfClasses);
-        writer.Write(classifier.Shape.Channels);
-        writer.Write(classifier.Shape.Height);
-        writer.Write(classifier.Shape.Width);
-        writer.Write((byte)classifier.PixelType);
-        writer.Write((byte)classifier.ResizeMode);
-        writer.WriteDoubles(classifier.Normalization.Mean);
-        writer.WriteDoubles(classifier.Normalization.StandardDeviation);
-        writer.Write(description.Temperature);
-        writer.WriteMethod(description.Method);
-        writer.WriteHistory(description.History);
-        writer.Write(weights.Length);
-        writer.Write(SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)));
-        writer.Write(description.LabelValues is not null);
-        writer.Flush();
-        description.LabelValues?.Save(env, stream);
-        return stream.ToArray();
-    }
+    private static byte[] WriteDescription(
+        IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights) => new ClassifierFileContent
+        {
+            Architecture = classifier.Architecture,
+            NumberOfClasses = classifier.NumberOfClasses,
+            Shape = classifier.Shape,
+            PixelType = classifier.PixelType,
+            ResizeMode = classifier.ResizeMode,
+            Mean = [.. classifier.Normalization.Mean],
+            StandardDeviation = [.. classifier.Normalization.StandardDeviation],
+            WeightsLength = weights.Length,
+            WeightsChecksum = SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)),
+            Description = description,
+        }.ToBytes(env);
 
     /// <exception cref="FormatException">The description is damaged.</exception>
     /// <exception cref="InvalidDataException">The network that it names does not exist here, or the weights are not of it.</exception>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The description in a model file, read and checked; see <see cref="ClassifierFile"/> for how it is written.</summary>
+/// <summary>The description in a model file: written, and read again in the same order and checked.</summary>
 internal sealed record ClassifierFileContent
 {
     public required string Architecture { get; init; }
@@ -28,6 +28,34 @@ internal sealed record ClassifierFileContent
     public required byte[] WeightsChecksum { get; init; }
 
     public required ClassifierDescription Description { get; init; }
+
+    /// <param name="env">For writing label values.</param>
+    public byte[] ToBytes(IHostEnvironment env)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.Write(Description.FeatureColumnName);
+        writer.Write(Description.ScoreColumnName);
+        writer.Write(Description.PredictedLabelColumnName);
+        writer.Write(Architecture);
+        writer.Write(NumberOfClasses);
+        writer.Write(Shape.Channels);
+        writer.Write(Shape.Height);
+        writer.Write(Shape.Width);
+        writer.Write((byte)PixelType);
+        writer.Write((byte)ResizeMode);
+        writer.WriteDoubles(Mean);
+        writer.WriteDoubles(StandardDeviation);
+        writer.Write(Description.Temperature);
+        writer.WriteMethod(Description.Method);
+        writer.WriteHistory(Description.History);
+        writer.Write(WeightsLength);
+        writer.Write(WeightsChecksum);
+        writer.Write(Description.LabelValues is not null);
+        writer.Flush();
+        Description.LabelValues?.Save(env, stream);
+        return stream.ToArray();
+    }
 
     /// <param name="env">For reading label values.</param>
     /// <param name="bytes">The description.</param>

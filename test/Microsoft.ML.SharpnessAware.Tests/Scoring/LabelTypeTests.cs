@@ -1,0 +1,100 @@
+using Microsoft.ML.SharpnessAware.Tests.Calibration;
+using System.Reflection;
+using Microsoft.ML.Data;
+using Serve;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>Labels that are not text: their values keep their type, and their names are text.</summary>
+[TestClass]
+public sealed class LabelTypeTests
+{
+    private static readonly MLContext MLContext = new(1);
+
+    public static IEnumerable<(object[] Values, string[] Names)> Labels =>
+    [
+        ([7, -1, 300], ["7", "-1", "300"]),
+        ([0.5f, 1.25f, -2f], ["0.5", "1.25", "-2"]),
+        ([1e-3, 2.0, 1e20], ["0.001", "2", "1E+20"]),
+        ([5L, 6L, 7L], ["5", "6", "7"]),
+        ([(byte)1, (byte)2, (byte)3], ["1", "2", "3"]),
+        ([true, false, true], ["True", "False"]),
+        ([new DateTime(2026, 1, 2), new DateTime(2026, 1, 2, 3, 4, 5), new DateTime(2026, 1, 2, 3, 4, 5, 6)],
+            ["2026-01-02", "2026-01-02T03:04:05.0000000", "2026-01-02T03:04:05.0060000"]),
+        (["cat", "dog", "fox"], ["cat", "dog", "fox"]),
+    ];
+
+    [TestMethod]
+    [DynamicData(nameof(Labels))]
+    public void ScoreHasTheTextOfEachValueAndTheValuesThemselves(object[] values, string[] names)
+    {
+        using var culture = new CultureScope("de-DE");
+        Call(nameof(Check), values, names);
+    }
+
+    [TestMethod]
+    public void TheServiceNamesNumericClasses()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.zip");
+        List<EncodedRow> files = Shapes.Encoded(30);
+        IDataView data = MLContext.Data.LoadFromEnumerable(files.Select(file => new Row<int> { Label = file.Label.Length, Image = file.Image }));
+        var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Quick()));
+        using (var model = pipeline.Fit(data))
+            MLContext.Model.Save(model, data.Schema, path);
+
+        using var pool = new ImageClassifierPool(path);
+
+        CollectionAssert.AreEquivalent(new[] { "4", "6", "7" }, pool.Predict(files[0].Image).Select(entry => entry.Name).ToArray());
+    }
+
+    private static void Call(string method, object[] values, string[] names) => typeof(LabelTypeTests)
+        .GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!
+        .MakeGenericMethod(values[0].GetType()).Invoke(null, [values, names]);
+
+    private static void Check<T>(object[] values, string[] names)
+    {
+        IDataView rows = MLContext.Data.LoadFromEnumerable(Shapes.Encoded(30)
+            .Select((file, i) => new Row<T> { Label = (T)values[i % values.Length], Image = file.Image }));
+        var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Quick()))
+            .Append(MLContext.MulticlassClassification.Calibrators.Temperature());
+        SchemaShape shape = pipeline.GetOutputSchema(SchemaShape.Create(rows.Schema));
+        using var model = pipeline.Fit(rows);
+        using var file = new MemoryStream();
+        MLContext.Model.Save(model, rows.Schema, file);
+        using var loaded = (IDisposable)MLContext.Model.Load(file, out _);
+
+        foreach (ITransformer transformer in new ITransformer[] { model, (ITransformer)loaded })
+        {
+            DataViewSchema schema = transformer.GetOutputSchema(rows.Schema);
+            VBuffer<ReadOnlyMemory<char>> slots = default;
+            schema["Score"].GetSlotNames(ref slots);
+            CollectionAssert.AreEqual(names, slots.DenseValues().Select(name => name.ToString()).ToArray());
+
+            var training = (VectorDataViewType)schema["Score"].Annotations.Schema["TrainingLabelValues"].Type;
+            Assert.AreEqual(typeof(T) == typeof(string) ? typeof(ReadOnlyMemory<char>) : typeof(T), training.ItemType.RawType);
+            MulticlassClassificationMetrics metrics = MLContext.MulticlassClassification.Evaluate(transformer.Transform(rows));
+            Assert.HasCount(names.Length, metrics.ConfusionMatrix.Counts);
+        }
+        Assert.IsTrue(shape.Single(column => column.Name == "Score").Annotations.Any(annotation => annotation.Name == "SlotNames"));
+        CollectionAssert.AreEqual(names, ((TransformerChain<ITransformer>)loaded)
+            .OfType<SharpnessAwareImageClassificationTransformer>().Single().ClassNames.ToArray());
+    }
+
+    private static SharpnessAwareImageClassificationTrainer.Options Quick()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        options.Epoch = 1;
+        options.ImageWidth = options.ImageHeight = Shapes.Size;
+        return options;
+    }
+
+    private sealed class Row<T>
+    {
+        public T Label { get; set; } = default!;
+
+        public byte[] Image { get; set; } = [];
+    }
+}
