@@ -22,8 +22,8 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public double WeightOfOneRow => 1.0 / (Count + 1);
 
     /// <summary>Reads all rows, in one pass. Those without a label are left out, with a warning.</summary>
-    /// <exception cref="InvalidOperationException">No row has a label, or scores are not probabilities.</exception>
-    public static CalibrationRows Read(IDataView data, LabelledScores columns, IHost host, IChannel channel)
+    /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be.</exception>
+    public static CalibrationRows Read(IDataView data, LabelledScores columns, ScoreKind scoreKind, IHost host, IChannel channel)
     {
         List<float> scores = [];
         List<int> labels = [];
@@ -41,8 +41,8 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             }
 
             cursor.ReadScores(row);
-            if (ProbabilityRow.Problem(row) is string problem)
-                throw ScoreColumns.NotProbabilities(columns.Score.Name, $"row {cursor.Position} (counted from 0)", problem);
+            if (ScoreRow.ToProbabilities(row, scoreKind) is string problem)
+                throw ScoreRow.Unusable(columns.Score.Name, scoreKind, cursor.Position, problem);
             if (scores.Count > Array.MaxLength - row.Length)
                 throw new InvalidOperationException(
                     $"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
@@ -65,10 +65,13 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public float[] Logarithms()
     {
         float[] logarithms = new float[Scores.Length];
-        TensorPrimitives.Log<float>(Scores, logarithms);
-        TensorPrimitives.Max(logarithms, LogProbabilities.Smallest, logarithms);
+        TensorPrimitives.Max(Scores, (float)LogProbabilities.Floor(NumberOfClasses), logarithms);
+        TensorPrimitives.Log<float>(logarithms, logarithms);
         return logarithms;
     }
+
+    /// <summary>The temperature that these rows ask for; 1 where they show no need of one.</summary>
+    public double FitTemperature() => TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses);
 
     /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
     public float[] OfLabels(MulticlassCalibrator? calibrator = null)

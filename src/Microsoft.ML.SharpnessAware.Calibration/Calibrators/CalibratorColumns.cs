@@ -2,8 +2,9 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The columns that a calibrator replaces in its input: Score, and PredictedLabel where it may change or there is none.</summary>
-internal sealed record CalibratorColumns(string ScoreColumnName, string PredictedLabelColumnName)
+/// <summary>The columns that a calibrator replaces in its input, Score, and PredictedLabel where it may change or there is none; and what
+/// the values of Score are before it.</summary>
+internal sealed record CalibratorColumns(string ScoreColumnName, string PredictedLabelColumnName, ScoreKind ScoreKind)
 {
     /// <summary>The columns to add to data of schema <paramref name="input"/>, in the order of <see cref="ScoreColumns"/>; they hide
     /// those of the same names.</summary>

@@ -15,33 +15,38 @@ internal static class CalibratorFile
 {
     public const string LoaderSignature = "CalibratorOfMulticlass";
 
-    private enum Sort : byte
-    {
-        Temperature,
-        Vector,
-        Isotonic,
-        Dirichlet,
-    }
+    private const uint Initial = 0x00010001;
+    private const uint WithScoreKindAndFloor = 0x00010002;
+
+    /// <summary>All that can be saved and loaded.</summary>
+    public static IReadOnlyList<CalibratorKind> Kinds { get; } =
+    [
+        TemperatureCalibrator.FileKind, VectorCalibrator.FileKind, OneVersusRestIsotonicCalibrator.FileKind, DirichletCalibrator.FileKind,
+    ];
 
     private static VersionInfo GetVersionInfo() => new(
         modelSignature: "MULTICAL",
-        verWrittenCur: 0x00010001, // Initial
-        verReadableCur: 0x00010001,
-        verWeCanReadBack: 0x00010001,
+        verWrittenCur: WithScoreKindAndFloor,
+        verReadableCur: WithScoreKindAndFloor,
+        verWeCanReadBack: Initial,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(CalibratorFile).Assembly.FullName);
 
     public static void Save(
         IHostEnvironment env, ModelSaveContext ctx, MulticlassCalibrator calibrator, CalibratorColumns columns, LabelValues? labelValues)
     {
+        if (!Kinds.Contains(calibrator.Kind))
+            throw new NotSupportedException($"A {calibrator.GetType().Name} cannot be saved: no loader knows it.");
         ctx.CheckAtModel();
         ctx.SetVersionInfo(GetVersionInfo());
 
         // *** Binary format ***
         // checked block:
         //   string: score column, string: predicted label column
-        //   byte: sort of calibrator
+        //   byte: kind of score (from version 1.2 on; before, probabilities)
+        //   byte: kind of calibrator
         //   int: number of classes
+        //   double: the least that a probability counts (from version 1.2 on; before, the smallest float32)
         //   parameters (see the calibrator's Write)
         //   bool: has label values; if so, label values
 
@@ -49,8 +54,10 @@ internal static class CalibratorFile
         using var writer = new BinaryWriter(stream, Encoding.UTF8);
         writer.Write(columns.ScoreColumnName);
         writer.Write(columns.PredictedLabelColumnName);
-        writer.Write((byte)SortOf(calibrator));
+        writer.Write((byte)columns.ScoreKind);
+        writer.Write(calibrator.Kind.Tag);
         writer.Write(calibrator.NumberOfClasses);
+        writer.Write(calibrator.Floor);
         calibrator.Write(writer);
         writer.Write(labelValues is not null);
         writer.Flush();
@@ -66,7 +73,7 @@ internal static class CalibratorFile
         {
             byte[] content = CheckedBlock.Read(ctx.Reader, "calibrator");
             using var reader = new BinaryReader(new MemoryStream(content, writable: false), Encoding.UTF8);
-            return Read(env, reader);
+            return Read(env, reader, ctx.Header.ModelVerWritten);
         }
         catch (EndOfStreamException e)
         {
@@ -76,11 +83,11 @@ internal static class CalibratorFile
 
     /// <summary>Reads the content of the checked block.</summary>
     /// <exception cref="FormatException">It is damaged.</exception>
-    internal static MulticlassCalibratorTransformer Read(IHostEnvironment env, BinaryReader reader)
+    internal static MulticlassCalibratorTransformer Read(IHostEnvironment env, BinaryReader reader, uint version)
     {
         try
         {
-            return ReadTransformer(env, reader);
+            return ReadTransformer(env, reader, isInitial: version < WithScoreKindAndFloor);
         }
         catch (IOException e)
         {
@@ -91,31 +98,23 @@ internal static class CalibratorFile
     private static FormatException CutShort(IOException e) =>
         new("The model file ends in the middle of the calibrator: it is cut short. Copy or save it again.", e);
 
-    private static MulticlassCalibratorTransformer ReadTransformer(IHostEnvironment env, BinaryReader reader)
+    private static MulticlassCalibratorTransformer ReadTransformer(IHostEnvironment env, BinaryReader reader, bool isInitial)
     {
-        var columns = new CalibratorColumns(reader.ReadString(), reader.ReadString());
-        var sort = (Sort)reader.ReadByte();
+        string scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
+        var scoreKind = (ScoreKind)(isInitial ? 0 : reader.ReadByte());
+        if (!Enum.IsDefined(scoreKind))
+            throw CalibratorReader.Damaged($"its kind of score is {(int)scoreKind}");
+        byte tag = reader.ReadByte();
+        CalibratorKind kind = Kinds.FirstOrDefault(kind => kind.Tag == tag) ?? throw CalibratorReader.Damaged($"its kind is {tag}");
         int numberOfClasses = reader.ReadInt32();
         if (numberOfClasses < 2)
             throw CalibratorReader.Damaged($"it has {numberOfClasses} classes");
-        var parameters = new CalibratorReader(reader, numberOfClasses);
-        MulticlassCalibrator calibrator = sort switch
-        {
-            Sort.Temperature => TemperatureCalibrator.Read(parameters),
-            Sort.Vector => VectorCalibrator.Read(parameters),
-            Sort.Isotonic => OneVersusRestIsotonicCalibrator.Read(parameters, env),
-            Sort.Dirichlet => DirichletCalibrator.Read(parameters),
-            _ => throw CalibratorReader.Damaged($"its sort is {(byte)sort}"),
-        };
+        double floor = isInitial ? LogProbabilities.EarlierFloor : reader.ReadDouble();
+        if (!(floor is > 0 and < 1))
+            throw CalibratorReader.Damaged($"the least that a probability counts is {floor}");
+        MulticlassCalibrator calibrator = kind.Read(new CalibratorReader(env, reader, numberOfClasses, floor));
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null;
+        var columns = new CalibratorColumns(scoreColumnName, predictedLabelColumnName, scoreKind);
         return new MulticlassCalibratorTransformer(env, calibrator, columns, labelValues);
     }
-
-    private static Sort SortOf(MulticlassCalibrator calibrator) => calibrator switch
-    {
-        TemperatureCalibrator => Sort.Temperature,
-        VectorCalibrator => Sort.Vector,
-        OneVersusRestIsotonicCalibrator => Sort.Isotonic,
-        _ => Sort.Dirichlet,
-    };
 }

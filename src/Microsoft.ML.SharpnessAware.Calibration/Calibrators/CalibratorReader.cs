@@ -1,11 +1,17 @@
 using System.Globalization;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Reads a calibrator's parameters and believes none of them.</summary>
-internal sealed class CalibratorReader(BinaryReader reader, int numberOfClasses)
+internal sealed class CalibratorReader(IHostEnvironment environment, BinaryReader reader, int numberOfClasses, double floor)
 {
+    public IHostEnvironment Environment { get; } = environment;
+
     public int NumberOfClasses { get; } = numberOfClasses;
+
+    /// <summary>The least that a probability counts; see <see cref="LogProbabilities"/>.</summary>
+    public double Floor { get; } = floor;
 
     public static FormatException Damaged(FormattableString problem) => new(
         $"The calibrator in the model file cannot be used: {problem.ToString(CultureInfo.InvariantCulture)}. "

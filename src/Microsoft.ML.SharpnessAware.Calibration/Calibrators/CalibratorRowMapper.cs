@@ -5,13 +5,14 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Calibrates row by row.</summary>
 /// <param name="transformer">Whose calibrator it is.</param>
-/// <param name="score">The column of probabilities.</param>
+/// <param name="scoreKind">What the scores are.</param>
+/// <param name="score">The column of scores.</param>
 /// <param name="outputs">The columns that are made.</param>
 /// <param name="classes">For each score its class in the calibrator; null where score k is class k.</param>
 /// <param name="keys">For each score its key in PredictedLabel, counted from 0; null where score k is key k.</param>
 internal sealed class CalibratorRowMapper(
-    MulticlassCalibratorTransformer transformer, DataViewSchema.Column score, DataViewSchema.DetachedColumn[] outputs,
-    int[]? classes, int[]? keys) : IRowMapper
+    MulticlassCalibratorTransformer transformer, ScoreKind scoreKind, DataViewSchema.Column score,
+    DataViewSchema.DetachedColumn[] outputs, int[]? classes, int[]? keys) : IRowMapper
 {
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => outputs;
 
@@ -28,7 +29,7 @@ internal sealed class CalibratorRowMapper(
         if (!Enumerable.Range(0, outputs.Length).Any(activeOutput))
             return getters;
 
-        var row = new CalibratedRow(transformer.Calibrator, score, input, classes, keys);
+        var row = new CalibratedRow(transformer.Calibrator, scoreKind, score, input, classes, keys);
         if (activeOutput(ScoreColumns.Score))
             getters[ScoreColumns.Score] = (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
                 ProbabilityBuffer.Copy(row.Current(), ref value));
@@ -49,7 +50,7 @@ internal sealed class CalibratorRowMapper(
 
     /// <summary>The calibrated probabilities of the current row, computed once however many columns ask.</summary>
     private sealed class CalibratedRow(
-        MulticlassCalibrator calibrator, DataViewSchema.Column score, DataViewRow input, int[]? classes, int[]? keys)
+        MulticlassCalibrator calibrator, ScoreKind scoreKind, DataViewSchema.Column score, DataViewRow input, int[]? classes, int[]? keys)
     {
         private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
         private readonly float[] _probabilities = new float[calibrator.NumberOfClasses];
@@ -69,8 +70,8 @@ internal sealed class CalibratorRowMapper(
             _isMissing = float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
             if (!_isMissing)
             {
-                if (ProbabilityRow.Problem(_probabilities) is string problem)
-                    throw ScoreColumns.NotProbabilities(score.Name, $"row {RowNumber()} (counted from 0)", problem);
+                if (ScoreRow.ToProbabilities(_probabilities, scoreKind) is string problem)
+                    throw ScoreRow.Unusable(score.Name, scoreKind, NumberOfRow(), problem);
                 Calibrate();
             }
 
@@ -94,7 +95,7 @@ internal sealed class CalibratorRowMapper(
         }
 
         // ML.NET shares rows out among threads, each of which counts its own; the id is that of the source, for most the number of the row.
-        private long RowNumber()
+        private long NumberOfRow()
         {
             DataViewRowId id = default;
             _getId(ref id);

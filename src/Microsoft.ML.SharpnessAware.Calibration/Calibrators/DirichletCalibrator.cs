@@ -54,11 +54,15 @@ public sealed class DirichletCalibrator : MulticlassCalibrator
 
         double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
         Span<double> logarithms = rented.AsSpan(0, NumberOfClasses), logits = rented.AsSpan(NumberOfClasses, NumberOfClasses);
-        LogProbabilities.Read(probabilities, logarithms);
+        LogProbabilities.Read(probabilities, Floor, logarithms);
         Transform(_weights, _bias, logarithms, logits);
         LogProbabilities.Write(logits, destination);
         ArrayPool<double>.Shared.Return(rented);
     }
+
+    internal static CalibratorKind FileKind { get; } = new(Tag: 3, Read);
+
+    internal override CalibratorKind Kind => FileKind;
 
     internal override MulticlassCalibrator Unchanged() =>
         new DirichletCalibrator(Identity(NumberOfClasses), new double[NumberOfClasses]);
@@ -69,7 +73,7 @@ public sealed class DirichletCalibrator : MulticlassCalibrator
         WriteAll(writer, _bias);
     }
 
-    internal static DirichletCalibrator Read(CalibratorReader reader) => new(
+    private static DirichletCalibrator Read(CalibratorReader reader) => new(
         reader.FiniteArray((long)reader.NumberOfClasses * reader.NumberOfClasses, "matrix"),
-        reader.FiniteArray(reader.NumberOfClasses, "bias"));
+        reader.FiniteArray(reader.NumberOfClasses, "bias")) { Floor = reader.Floor };
 }

@@ -3,28 +3,11 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>
-/// Fits a non-decreasing function for each class against the rest
-/// (<see href="https://doi.org/10.1145/775047.775151">Zadrozny and Elkan 2002</see>) by ML.NET's pair-adjacent-violators trainer, and
-/// renormalises. Takes no form for granted, so it can mend what a temperature cannot, and needs thousands of rows not to overfit.
-/// </summary>
-/// <remarks>
-/// <inheritdoc cref="MulticlassCalibratorEstimator" path="/remarks/node()"/>
-/// <para>What it gives is mixed with the temperature-scaled model, p' = (1 − w) q + w softmax(ln p / T), where T is the temperature that
-/// fits the rows but at least 1: the more cautious of the two. The weight w is the one of the lowest log loss, but at least 1 / (N + 1), as
-/// if that model counted as one row more: no class becomes impossible because the N rows happened not to have it. Since the log loss is
-/// convex in w, it is not above that of w = 1.</para>
-/// <para>Takes at most 8,388,608 rows.</para>
-/// </remarks>
-public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
+/// <summary>Fits a non-decreasing function for each class against the rest; see <see cref="MulticlassCalibratorsCatalog.Isotonic"/>.</summary>
+internal sealed class IsotonicCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns)
+    : MulticlassCalibratorEstimator(environment, labelColumnName, columns)
 {
     private const int Bisections = 50;
-
-    internal IsotonicCalibratorEstimator(
-        IHostEnvironment environment, string labelColumnName, string scoreColumnName, string predictedLabelColumnName)
-        : base(environment, labelColumnName, scoreColumnName, predictedLabelColumnName)
-    {
-    }
 
     private protected override MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel)
     {
@@ -32,7 +15,7 @@ public sealed class IsotonicCalibratorEstimator : MulticlassCalibratorEstimator
             throw new InvalidOperationException($"Isotonic calibration takes at most {PairAdjacentViolators.MaximumNumberOfRows} rows, not "
                 + $"{rows.Count}. Take fewer, for example with mlContext.Data.TakeRows.");
         IsotonicCalibrator[] perClass = [.. Enumerable.Range(0, rows.NumberOfClasses).Select(k => FitClass(rows, k, host, channel))];
-        double temperature = Math.Max(1, TemperatureCalibratorEstimator.Fit(rows).Temperature);
+        double temperature = Math.Max(1, rows.FitTemperature());
         return new OneVersusRestIsotonicCalibrator(perClass, temperature, FitModelWeight(rows, perClass, temperature));
     }
 

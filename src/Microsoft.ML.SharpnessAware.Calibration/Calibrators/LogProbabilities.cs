@@ -3,16 +3,28 @@ using System.Numerics.Tensors;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>From one row of probabilities to logarithms in double, and back.</summary>
+/// <remarks>
+/// No probability counts as less than <see cref="Floor"/>. A model that says 0 has rounded: the sum of a row is known to 2⁻²³, so what is
+/// smaller cannot be told from that, and the logarithm of 0 would let a single wrong row decide everything (scikit-learn adds the same
+/// resolution before it takes logarithms). The rule is the same for fitting a calibrator, for judging the fit, and for applying it.
+/// </remarks>
 internal static class LogProbabilities
 {
-    /// <summary>The logarithm of the smallest float32. A float32 probability of 0 is one that is smaller than that.</summary>
-    public static readonly float Smallest = MathF.Log(float.Epsilon);
+    /// <summary>The floor of version 0.1.0, the smallest float32: calibrators that were saved by it are applied with it.</summary>
+    public const double EarlierFloor = float.Epsilon;
 
-    /// <summary>ln p.</summary>
-    public static void Read(ReadOnlySpan<float> probabilities, Span<double> logarithms)
+    /// <summary>
+    /// 2⁻²² / K: the resolution of float32 where there are two classes, and with more of them divided so that the floors of a row
+    /// together weigh no more than these two do. With the same floor for each of 1,000 classes a temperature of 2 would take a third from a
+    /// row that is certain.
+    /// </summary>
+    public static double Floor(int numberOfClasses) => Math.ScaleB(1, -22) / numberOfClasses;
+
+    /// <summary>ln max(p, floor).</summary>
+    public static void Read(ReadOnlySpan<float> probabilities, double floor, Span<double> logarithms)
     {
         TensorPrimitives.ConvertTruncating(probabilities, logarithms);
-        TensorPrimitives.Max(logarithms, float.Epsilon, logarithms);
+        TensorPrimitives.Max(logarithms, floor, logarithms);
         TensorPrimitives.Log<double>(logarithms, logarithms);
     }
 

@@ -7,7 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 public abstract class MulticlassCalibrator
 {
-    private protected MulticlassCalibrator(int numberOfClasses) => NumberOfClasses = numberOfClasses;
+    private protected MulticlassCalibrator(int numberOfClasses) =>
+        (NumberOfClasses, Floor) = (numberOfClasses, LogProbabilities.Floor(numberOfClasses));
 
     /// <summary>The number of classes.</summary>
     public int NumberOfClasses { get; }
@@ -28,16 +29,22 @@ public abstract class MulticlassCalibrator
         Apply(probabilities, destination);
     }
 
+    /// <summary>What stands for this kind of calibrator in a model file.</summary>
+    internal abstract CalibratorKind Kind { get; }
+
+    /// <summary>The least that a probability counts.</summary>
+    internal double Floor { get; init; }
+
     /// <summary>Whether the most probable class stays the same for every row.</summary>
     internal virtual bool KeepsPrediction => false;
 
     /// <summary><see cref="Calibrate"/> without its checks.</summary>
     internal abstract void Apply(ReadOnlySpan<float> probabilities, Span<float> destination);
 
-    /// <summary>A calibrator of this sort that changes nothing.</summary>
+    /// <summary>A calibrator of this kind that changes nothing.</summary>
     internal abstract MulticlassCalibrator Unchanged();
 
-    /// <summary>Writes the parameters; each sort of calibrator has a <c>Read</c> beside it.</summary>
+    /// <summary>Writes the parameters, which <see cref="Kind"/> reads.</summary>
     internal abstract void Write(BinaryWriter writer);
 
     private protected static void WriteAll(BinaryWriter writer, double[] values)

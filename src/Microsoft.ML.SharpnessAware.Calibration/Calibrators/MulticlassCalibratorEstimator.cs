@@ -20,19 +20,19 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalibratorTransformer>
 {
+    /// <summary>What a temperature wants (docs/evidence.md); the other calibrators want more.</summary>
+    private const int FewRows = 100;
+
     private readonly IHost _host;
     private readonly CalibratorColumns _columns;
     private readonly string _labelColumnName;
 
-    private protected MulticlassCalibratorEstimator(
-        IHostEnvironment environment, string labelColumnName, string scoreColumnName, string predictedLabelColumnName)
+    private protected MulticlassCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns)
     {
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
-        ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
-        ArgumentException.ThrowIfNullOrEmpty(predictedLabelColumnName);
         _host = environment.Register(GetType().Name);
         _labelColumnName = labelColumnName;
-        _columns = new CalibratorColumns(scoreColumnName, predictedLabelColumnName);
+        _columns = columns;
     }
 
     /// <summary>The columns of <paramref name="inputSchema"/> with Score and, if need be, PredictedLabel replaced.</summary>
@@ -61,7 +61,10 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         _columns.FindKeys(input.Schema, KeepsPrediction);
         CheckNumberOfClasses(scored.NumberOfClasses);
 
-        CalibrationRows rows = CalibrationRows.Read(input, scored, _host, channel);
+        CalibrationRows rows = CalibrationRows.Read(input, scored, _columns.ScoreKind, _host, channel);
+        if (rows.Count < FewRows)
+            channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it stays near "
+                + "the model as it is, and may still be wrong by chance. Give it more rows if you can.");
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
         (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));
         if (!(after <= before))

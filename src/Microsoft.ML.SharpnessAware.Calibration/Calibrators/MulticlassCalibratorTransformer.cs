@@ -73,7 +73,7 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
     {
         DataViewSchema.DetachedColumn[] outputs = _columns.Create(input, Calibrator, _classes);
         int[]? places = _columns.FindClasses(input, _classes);
-        return new CalibratorRowMapper(this, ScoreColumns.FindScore(input, _columns.ScoreColumnName), outputs,
+        return new CalibratorRowMapper(this, _columns.ScoreKind, ScoreColumns.FindScore(input, _columns.ScoreColumnName), outputs,
             Calibrator.KeepsPrediction ? null : places,     // one rule for all classes: no order to mind, nor ties that another would decide
             _columns.FindKeys(input, Calibrator.KeepsPrediction));
     }

@@ -38,7 +38,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
         Span<double> q = rented.AsSpan(0, NumberOfClasses), scaled = rented.AsSpan(NumberOfClasses, NumberOfClasses);
         bool any = ModelWeight < 1 && TryApplyPerClass(probabilities, q);
-        TemperatureScaling.Apply(probabilities, Temperature, destination);
+        TemperatureScaling.Apply(probabilities, Temperature, destination, Floor);
         if (any)
         {
             TensorPrimitives.ConvertTruncating<float, double>(destination, scaled);
@@ -64,6 +64,10 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         return sum > 0;
     }
 
+    internal static CalibratorKind FileKind { get; } = new(Tag: 2, Read);
+
+    internal override CalibratorKind Kind => FileKind;
+
     internal override MulticlassCalibrator Unchanged() => new OneVersusRestIsotonicCalibrator(_perClass, temperature: 1, modelWeight: 1);
 
     internal override void Write(BinaryWriter writer)
@@ -78,7 +82,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         }
     }
 
-    internal static OneVersusRestIsotonicCalibrator Read(CalibratorReader reader, IHostEnvironment environment)
+    private static OneVersusRestIsotonicCalibrator Read(CalibratorReader reader)
     {
         double temperature = reader.Temperature();
         double modelWeight = reader.Finite("weight");
@@ -92,10 +96,10 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
             float[] values = reader.SingleArray(pieces, "pieces");
             if (!AreSteps(mins, maxes, values))
                 throw CalibratorReader.Damaged($"the pieces of class {k} are not in order");
-            perClass.Add(new IsotonicCalibrator(environment, [.. mins], [.. maxes], [.. values]));
+            perClass.Add(new IsotonicCalibrator(reader.Environment, [.. mins], [.. maxes], [.. values]));
         }
 
-        return new([.. perClass], temperature, modelWeight);
+        return new([.. perClass], temperature, modelWeight) { Floor = reader.Floor };
     }
 
     private static bool AreSteps(float[] mins, float[] maxes, float[] values)

@@ -21,7 +21,7 @@ internal sealed class SmoothedLogLoss
     {
         _rows = rows;
         _own = new double[rows.NumberOfClasses];
-        Temperature = TemperatureCalibratorEstimator.Fit(rows).Temperature;
+        Temperature = rows.FitTemperature();
         _logarithms = rows.Logarithms();
         TensorPrimitives.Divide(_logarithms, (float)Temperature, _logarithms);
     }

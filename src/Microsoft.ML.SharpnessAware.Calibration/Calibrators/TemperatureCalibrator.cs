@@ -14,11 +14,15 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
     internal override bool KeepsPrediction => true;
 
     internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) =>
-        TemperatureScaling.Apply(probabilities, Temperature, destination);
+        TemperatureScaling.Apply(probabilities, Temperature, destination, Floor);
+
+    internal static CalibratorKind FileKind { get; } = new(Tag: 0, Read);
+
+    internal override CalibratorKind Kind => FileKind;
 
     internal override MulticlassCalibrator Unchanged() => new TemperatureCalibrator(NumberOfClasses, 1);
 
     internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
 
-    internal static TemperatureCalibrator Read(CalibratorReader reader) => new(reader.NumberOfClasses, reader.Temperature());
+    private static TemperatureCalibrator Read(CalibratorReader reader) => new(reader.NumberOfClasses, reader.Temperature()) { Floor = reader.Floor };
 }

@@ -37,11 +37,15 @@ public sealed class VectorCalibrator : MulticlassCalibrator
 
         double[] rented = ArrayPool<double>.Shared.Rent(NumberOfClasses);
         Span<double> logits = rented.AsSpan(0, NumberOfClasses);
-        LogProbabilities.Read(probabilities, logits);
+        LogProbabilities.Read(probabilities, Floor, logits);
         TensorPrimitives.MultiplyAdd(logits, _scale, _bias, logits);
         LogProbabilities.Write(logits, destination);
         ArrayPool<double>.Shared.Return(rented);
     }
+
+    internal static CalibratorKind FileKind { get; } = new(Tag: 1, Read);
+
+    internal override CalibratorKind Kind => FileKind;
 
     internal override MulticlassCalibrator Unchanged()
     {
@@ -56,6 +60,6 @@ public sealed class VectorCalibrator : MulticlassCalibrator
         WriteAll(writer, _bias);
     }
 
-    internal static VectorCalibrator Read(CalibratorReader reader) =>
-        new(reader.FiniteArray(reader.NumberOfClasses, "scale"), reader.FiniteArray(reader.NumberOfClasses, "bias"));
+    private static VectorCalibrator Read(CalibratorReader reader) =>
+        new(reader.FiniteArray(reader.NumberOfClasses, "scale"), reader.FiniteArray(reader.NumberOfClasses, "bias")) { Floor = reader.Floor };
 }

@@ -60,11 +60,19 @@ internal sealed class ImageClassifier : IDisposable
     /// <summary>The network's own probabilities [rows × classes], row-major, of all rows of a data set.</summary>
     public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
 
-    /// <summary>Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch.</summary>
+    /// <summary>
+    /// Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch. The class of the
+    /// largest logit is the most probable, whatever T is.
+    /// </summary>
     public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
     {
-        using Scalar divisor = temperature.ToScalar();     // held until libtorch is done with it; see FixedScalars
-        Forward(pixels, logits => nn.functional.softmax(logits / divisor, dim: 1), probabilities);
+        Forward(pixels, static logits => logits, probabilities);
+        int end = (int)pixels.shape[0] * NumberOfClasses;
+        for (int start = 0; start < end; start += NumberOfClasses)
+        {
+            Span<float> row = probabilities.Slice(start, NumberOfClasses);
+            Softmax.Apply(row, temperature, row);
+        }
     }
 
     private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output)

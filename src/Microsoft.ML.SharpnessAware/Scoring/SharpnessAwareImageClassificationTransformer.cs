@@ -64,13 +64,13 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     internal IHost Host => _host;
 
     /// <summary>The same classifier with another temperature; 1 gives the network's own, uncalibrated probabilities.</summary>
-    /// <param name="temperature">T &gt; 0. Above 1 makes the classifier less confident, below 1 more.</param>
+    /// <param name="temperature">T, from 0.01 to 100. Above 1 makes the classifier less confident, below 1 more; the predicted class never
+    /// changes.</param>
     /// <returns>A transformer that shares this one's network. Each is disposed on its own.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="temperature"/> is not positive and finite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="temperature"/> is not in that range.</exception>
     public SharpnessAwareImageClassificationTransformer WithTemperature(double temperature)
     {
-        if (!(temperature > 0 && double.IsFinite(temperature)))
-            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "A temperature is positive and finite.");
+        TemperatureScaling.CheckTemperature(temperature, nameof(temperature));
         ThrowIfDisposed();
         return new(_host, Classifier.Share(), _description with { Temperature = temperature });
     }

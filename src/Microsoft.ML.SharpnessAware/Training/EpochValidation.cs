@@ -33,7 +33,7 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
             throw new InvalidOperationException(
                 $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
                 "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
-        return TemperatureScaling.FitSmoothed(Logits, _labels, classifier.NumberOfClasses);
+        return TemperatureScaling.FitWithPrior(Logits, _labels, classifier.NumberOfClasses);
     }
 
     /// <summary>To be called when the weights have changed.</summary>

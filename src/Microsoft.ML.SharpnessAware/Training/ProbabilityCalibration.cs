@@ -7,9 +7,10 @@ public enum ProbabilityCalibration
     None,
 
     /// <summary>
-    /// Temperature scaling (Guo et al. 2017): Score is softmax(logits / T), with T the minimiser of the validation images' log loss, one
-    /// image more counted, half of it as the network says and half with all classes alike. Never changes the predicted class. It wants
-    /// about 100 validation images (docs/evidence.md).
+    /// Temperature scaling (Guo et al. 2017): Score is softmax(logits / T), with T the minimiser of the validation images' log loss and
+    /// a prior that holds T near 1 where there are few of them, unless a cross-fit of the images shows that T to do harm; as
+    /// <see cref="MulticlassCalibratorsCatalog.Temperature"/> does. Never changes the predicted class. It wants about 100 validation images
+    /// (docs/evidence.md); with fewer a warning says so.
     /// </summary>
     Temperature,
 }

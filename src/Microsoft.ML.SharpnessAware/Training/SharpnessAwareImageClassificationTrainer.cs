@@ -198,6 +198,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         if (validation is null)
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
+        else if (validation.Count < 100)
+            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). Fewer than 100 say little about " +
+                            "probabilities: it stays near 1, and may still be wrong by chance. Give more validation images if you can " +
+                            "(ValidationSet, ValidationSetFraction).");
         else
             channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
     }

@@ -21,7 +21,7 @@ public sealed class CalibratorFuzzTests
         fuzzing.Run(valid, file =>
         {
             using var reader = new BinaryReader(new MemoryStream(file));
-            MulticlassCalibrator calibrator = CalibratorFile.Read((IHostEnvironment)CalibratorFits.Context, reader).Calibrator;
+            MulticlassCalibrator calibrator = CalibratorFile.Read((IHostEnvironment)CalibratorFits.Context, reader, 0x00010002).Calibrator;
             if (calibrator.NumberOfClasses <= 10)
             {
                 float[] row = new float[calibrator.NumberOfClasses];
@@ -31,11 +31,11 @@ public sealed class CalibratorFuzzTests
         });
     }
 
-    private static byte[] Block(string sort)
+    private static byte[] Block(string kind)
     {
         IDataView data = ScoredRows.Confused(40).View(CalibratorFits.Context, names: true);
         using var stream = new MemoryStream();
-        CalibratorFits.Context.Model.Save(CalibratorFits.Estimator(sort).Fit(data), data.Schema, stream);
+        CalibratorFits.Context.Model.Save(CalibratorFits.Estimator(kind).Fit(data), data.Schema, stream);
         foreach ((_, byte[] content) in Archive.Read(stream.ToArray()))
         {
             if (Archive.FindBlock(content) is var (_, start, length))

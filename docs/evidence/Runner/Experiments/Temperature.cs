@@ -64,7 +64,7 @@ internal sealed class Temperature : Experiment
             float[] logarithms = [.. rows.SelectMany(row => validation.AsSpan(row * classes, classes).ToArray()).Select(p => MathF.Log(p))];
             int[] rights = [.. rows.Select(row => images.Validation.Labels[row])];
             alone.Add(At(test, labels, TemperatureScaling.Fit(logarithms, rights, classes)));
-            smoothed.Add(At(test, labels, TemperatureScaling.FitSmoothed(logarithms, rights, classes)));
+            smoothed.Add(At(test, labels, TemperatureScaling.FitWithPrior(logarithms, rights, classes)));
         }
 
         MulticlassCalibrationMetrics raw = At(test, labels, 1);

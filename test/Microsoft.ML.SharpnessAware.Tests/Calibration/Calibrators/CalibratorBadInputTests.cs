@@ -39,7 +39,8 @@ public sealed class CalibratorBadInputTests
         ScoredRows both = new([.. rows.Row(0), .. unlabelled.Scores, .. rows.Scores[3..]], [rows.Labels[0], -1, -1, .. rows.Labels[1..]], 3);
         CollectionAssert.AreEqual(Parameters(Fit("Vector", rows)),
             Parameters(Estimator("Vector", mlContext).Fit(both.View(mlContext)).Calibrator));
-        Assert.HasCount(1, warnings);
+        Assert.HasCount(2, warnings);
+        StringAssert.Contains(warnings[1], "A calibrator is fitted on 40 row(s). Fewer than 100 say little");
         StringAssert.Contains(warnings[0], "2 row(s) were left out because the label column 'Label' is missing or unknown; the first is row 1");
     }
 

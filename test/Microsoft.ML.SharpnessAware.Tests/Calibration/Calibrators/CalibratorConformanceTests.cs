@@ -12,7 +12,7 @@ public sealed class CalibratorConformanceTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void TheEstimatorKeepsItsPromises(string sort)
+    public void TheEstimatorKeepsItsPromises(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(60);
         foreach (IDataView data in new[]
@@ -21,7 +21,7 @@ public sealed class CalibratorConformanceTests
             rows.View(Context, names: true, predictedLabel: true), Examples.Scored(Context, 60), Examples.Scored(Context, 60, numbers: true),
         })
         {
-            EstimatorConformance.Check(Context, Estimator(sort), data, Unusable());
+            EstimatorConformance.Check(Context, Estimator(kind), data, Unusable());
         }
     }
 

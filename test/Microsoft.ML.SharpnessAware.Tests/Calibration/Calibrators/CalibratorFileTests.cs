@@ -14,10 +14,10 @@ public sealed class CalibratorFileTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void AFlippedBitIsRefusedOrGivesTheSame(string sort)
+    public void AFlippedBitIsRefusedOrGivesTheSame(string kind)
     {
         IDataView data = ScoredRows.Confused(40).View(Context, names: true);
-        MulticlassCalibratorTransformer transformer = Estimator(sort).Fit(data);
+        MulticlassCalibratorTransformer transformer = Estimator(kind).Fit(data);
         byte[] file = Save(transformer, data.Schema);
         var random = new Random(3);
         for (int i = 0; i < 60; i++)
@@ -50,7 +50,7 @@ public sealed class CalibratorFileTests
     [TestMethod]
     public void ParametersThatCannotBeAreRefused()
     {
-        AssertRefused("its sort is 9", 9, 2);
+        AssertRefused("its kind is 9", 9, 2);
         AssertRefused("it has 1 classes", 0, 1, 1.0);
         AssertRefused("its temperature is NaN", 0, 2, double.NaN);
         AssertRefused("its temperature is 0", 0, 2, 0.0);
@@ -65,13 +65,13 @@ public sealed class CalibratorFileTests
         AssertRefused("the pieces of class 0 are not in order", 2, 2, 1.0, 0.5, 2, 0f, 0.5f, 0.4f, 1f, 0.5f, 0.4f);
         AssertRefused("the pieces of class 0 are not in order", 2, 2, 1.0, 0.5, 1, 0f, 1f, float.NaN);
 
-        static void AssertRefused(string problem, byte sort, int classes, params object[] parameters)
+        static void AssertRefused(string problem, byte kind, int classes, params object[] parameters)
         {
             using var stream = new MemoryStream();
             using var writer = new BinaryWriter(stream);
             writer.Write("Score");
             writer.Write("PredictedLabel");
-            writer.Write(sort);
+            writer.Write(kind);
             writer.Write(classes);
             foreach (object value in parameters)
             {
@@ -85,7 +85,42 @@ public sealed class CalibratorFileTests
 
             stream.Position = 0;
             using var reader = new BinaryReader(stream);
-            StringAssert.Contains(Assert.ThrowsExactly<FormatException>(() => CalibratorFile.Read((IHostEnvironment)Context, reader)).Message, problem);
+            StringAssert.Contains(Assert.ThrowsExactly<FormatException>(() => CalibratorFile.Read((IHostEnvironment)Context, reader, version: 0x00010001)).Message, problem);
+        }
+    }
+
+    [TestMethod]
+    public void EveryCalibratorHasAKindOfItsOwnThatCanBeLoaded()
+    {
+        Type[] calibrators = [.. typeof(MulticlassCalibrator).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(MulticlassCalibrator)))];
+        string[] kinds = ["Temperature", "Vector", "Isotonic", "Dirichlet"];
+        MulticlassCalibrator[] fitted = [.. kinds.Select(kind => Fit(kind, ScoredRows.Confused(40)))];
+        CollectionAssert.AreEquivalent(calibrators, fitted.Select(calibrator => calibrator.GetType()).ToArray());
+        CollectionAssert.AreEquivalent(CalibratorFile.Kinds.ToArray(), fitted.Select(calibrator => calibrator.Kind).ToArray());
+        CollectionAssert.AllItemsAreUnique(CalibratorFile.Kinds.Select(kind => kind.Tag).ToArray());
+    }
+
+    [TestMethod]
+    public void ACalibratorThatNoLoaderKnowsIsNotSavedAsAnother()
+    {
+        IDataView data = ScoredRows.Confused(40).View(Context);
+        var transformer = new MulticlassCalibratorTransformer(
+            (IHostEnvironment)Context, new FifthCalibrator(), new CalibratorColumns("Score", "PredictedLabel", ScoreKind.Probabilities), null);
+        Exception e = Assert.Throws<Exception>(() => Save(transformer, data.Schema)).GetBaseException();
+        Assert.IsInstanceOfType<NotSupportedException>(e);
+        StringAssert.Contains(e.Message, "FifthCalibrator");
+    }
+
+    private sealed class FifthCalibrator() : MulticlassCalibrator(numberOfClasses: 3)
+    {
+        internal override CalibratorKind Kind { get; } = new(Tag: 99, _ => new FifthCalibrator());
+
+        internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) => probabilities.CopyTo(destination);
+
+        internal override MulticlassCalibrator Unchanged() => this;
+
+        internal override void Write(BinaryWriter writer)
+        {
         }
     }
 

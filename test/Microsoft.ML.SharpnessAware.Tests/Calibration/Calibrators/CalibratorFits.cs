@@ -1,14 +1,14 @@
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
-/// <summary>Shorthand for fitting each sort of calibrator.</summary>
+/// <summary>Shorthand for fitting each kind of calibrator.</summary>
 internal static class CalibratorFits
 {
     public static readonly MLContext Context = new(1);
 
-    public static MulticlassCalibratorEstimator Estimator(string sort, MLContext? mlContext = null)
+    public static MulticlassCalibratorEstimator Estimator(string kind, MLContext? mlContext = null)
     {
         MulticlassCalibratorsCatalog catalog = (mlContext ?? Context).MulticlassClassification.Calibrators;
-        return sort switch
+        return kind switch
         {
             "Temperature" => catalog.Temperature(),
             "Vector" => catalog.Vector(),
@@ -17,7 +17,7 @@ internal static class CalibratorFits
         };
     }
 
-    public static MulticlassCalibrator Fit(string sort, ScoredRows rows) => Estimator(sort).Fit(rows.View(Context)).Calibrator;
+    public static MulticlassCalibrator Fit(string kind, ScoredRows rows) => Estimator(kind).Fit(rows.View(Context)).Calibrator;
 
     public static T Fit<T>(MulticlassCalibratorEstimator estimator, ScoredRows rows)
         where T : MulticlassCalibrator => (T)estimator.Fit(rows.View(Context)).Calibrator;

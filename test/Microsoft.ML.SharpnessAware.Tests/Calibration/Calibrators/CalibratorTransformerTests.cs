@@ -13,11 +13,11 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void ScoreIsWhatTheCalibratorGivesAndPredictedLabelItsLargest(string sort)
+    public void ScoreIsWhatTheCalibratorGivesAndPredictedLabelItsLargest(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(80);
         IDataView data = rows.View(Context, predictedLabel: true);
-        MulticlassCalibratorTransformer transformer = Estimator(sort).Fit(data);
+        MulticlassCalibratorTransformer transformer = Estimator(kind).Fit(data);
         IDataView calibrated = transformer.Transform(data);
 
         float[][] expected = rows.After(transformer.Calibrator), scores = Scores(calibrated);
@@ -28,16 +28,16 @@ public sealed class CalibratorTransformerTests
             Assert.AreEqual((uint)Array.IndexOf(scores[row], scores[row].Max()) + 1, keys[row]);
         }
 
-        Assert.AreEqual(sort != "Temperature", keys.Zip(data.GetColumn<uint>("PredictedLabel")).Any(pair => pair.First != pair.Second));
+        Assert.AreEqual(kind != "Temperature", keys.Zip(data.GetColumn<uint>("PredictedLabel")).Any(pair => pair.First != pair.Second));
     }
 
     [TestMethod]
     [DataRow("Temperature")]
     [DataRow("Vector")]
-    public void AnnotationsOfTheColumnsAreKept(string sort)
+    public void AnnotationsOfTheColumnsAreKept(string kind)
     {
         IDataView scored = Examples.Scored(Context, 60);
-        DataViewSchema before = scored.Schema, after = Estimator(sort).Fit(scored).GetOutputSchema(before);
+        DataViewSchema before = scored.Schema, after = Estimator(kind).Fit(scored).GetOutputSchema(before);
         foreach (string column in new[] { "Score", "PredictedLabel" })
         {
             Assert.AreEqual(before[column].Type, after[column].Type);
@@ -51,18 +51,18 @@ public sealed class CalibratorTransformerTests
         string[] names = [.. Examples.Names.Order()];
         CollectionAssert.AreEqual(names, slots.DenseValues().Select(name => name.ToString()).ToArray());
         CollectionAssert.AreEqual(names, keys.DenseValues().Select(name => name.ToString()).ToArray());
-        Assert.IsNotNull(Context.MulticlassClassification.Evaluate(Estimator(sort).Fit(scored).Transform(scored)));
+        Assert.IsNotNull(Context.MulticlassClassification.Evaluate(Estimator(kind).Fit(scored).Transform(scored)));
     }
 
     [TestMethod]
     [DataRow("Temperature")]
     [DataRow("Vector")]
-    public void AMissingPredictedLabelIsAddedWithTheNamesOfTheClasses(string sort)
+    public void AMissingPredictedLabelIsAddedWithTheNamesOfTheClasses(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(30);
         foreach (bool names in new[] { true, false })
         {
-            IDataView calibrated = Estimator(sort).Fit(rows.View(Context, names)).Transform(rows.View(Context, names));
+            IDataView calibrated = Estimator(kind).Fit(rows.View(Context, names)).Transform(rows.View(Context, names));
             DataViewSchema.Column column = calibrated.Schema["PredictedLabel"];
             Assert.AreEqual(new KeyDataViewType(typeof(uint), 3), column.Type);
             Assert.AreEqual(names, column.HasKeyValues());
@@ -191,13 +191,13 @@ public sealed class CalibratorTransformerTests
         ITransformer model = estimator.Fit(Examples.Data(Context, 300));
         IDataView validation = Examples.Data(Context, 600, seed: 5), test = Examples.Data(Context, 600, seed: 6);
         double before = catalog.EvaluateCalibration(model.Transform(test)).LogLoss;
-        foreach (string sort in new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" })
+        foreach (string kind in new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" })
         {
-            ITransformer calibrated = model.Append(Estimator(sort).Fit(model.Transform(validation)));
+            ITransformer calibrated = model.Append(Estimator(kind).Fit(model.Transform(validation)));
             double after = catalog.EvaluateCalibration(calibrated.Transform(test)).LogLoss;
-            Assert.IsLessThan(before + 0.05, after, sort);
+            Assert.IsLessThan(before + 0.05, after, kind);
             if (trainer == "lightgbm")
-                Assert.IsLessThan(before - 0.3, after, sort);   // 60 trees of single rows are far too sure
+                Assert.IsLessThan(before - 0.3, after, kind);   // 60 trees of single rows are far too sure
         }
     }
 
@@ -226,11 +226,11 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void ASavedModelGivesTheSameBitsAndShowsTheSameParameters(string sort)
+    public void ASavedModelGivesTheSameBitsAndShowsTheSameParameters(string kind)
     {
         IDataView data = Examples.Data(Context, 200);
         ITransformer model = Context.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(data);
-        MulticlassCalibratorTransformer calibrator = Estimator(sort).Fit(model.Transform(data));
+        MulticlassCalibratorTransformer calibrator = Estimator(kind).Fit(model.Transform(data));
         ITransformer calibrated = model.Append(calibrator);
         var loaded = (TransformerChain<ITransformer>)SaveAndLoad(calibrated, data.Schema);
 
@@ -247,11 +247,11 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void APredictionEngineGivesWhatTransformGives(string sort)
+    public void APredictionEngineGivesWhatTransformGives(string kind)
     {
         IDataView data = Examples.Data(Context, 50);
         ITransformer model = Context.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(data);
-        ITransformer calibrated = model.Append(Estimator(sort).Fit(model.Transform(data)));
+        ITransformer calibrated = model.Append(Estimator(kind).Fit(model.Transform(data)));
         Scored[] expected = [.. Context.Data.CreateEnumerable<Scored>(calibrated.Transform(data), reuseRowObject: false)];
 
         var engine = Context.Model.CreatePredictionEngine<Point, Scored>(calibrated);

@@ -13,9 +13,9 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void LogLossOnTheFittingRowsIsNeverWorse(string sort) => ScoredRows.Random.Sample(rows =>
+    public void LogLossOnTheFittingRowsIsNeverWorse(string kind) => ScoredRows.Random.Sample(rows =>
     {
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         Assert.IsLessThanOrEqualTo(rows.LogLoss() + 1e-12, rows.LogLoss(calibrator));
         AssertFiniteProbabilities(rows, calibrator);
     }, iter: 60);
@@ -23,20 +23,20 @@ public sealed class EveryCalibratorTests
     [TestMethod]
     [DataRow("Vector")]
     [DataRow("Dirichlet")]
-    public void LogLossOnTheFittingRowsIsNotWorseThanThatOfTheTemperature(string sort) => ScoredRows.Random.Sample(rows =>
-        Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(sort, rows))), iter: 60);
+    public void LogLossOnTheFittingRowsIsNotWorseThanThatOfTheTemperature(string kind) => ScoredRows.Random.Sample(rows =>
+        Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(kind, rows))), iter: 60);
 
     [TestMethod]
     [DataRow("Temperature")]
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void OrderOfRowsDoesNotMatter(string sort)
+    public void OrderOfRowsDoesNotMatter(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
         int[] order = [.. Enumerable.Range(0, rows.Count)];
         new Random(4).Shuffle(order);
-        AssertClose(Parameters(Fit(sort, rows)), Parameters(Fit(sort, rows.Reordered(order))), 1e-4);
+        AssertClose(Parameters(Fit(kind, rows)), Parameters(Fit(kind, rows.Reordered(order))), 1e-4);
     }
 
     [TestMethod]
@@ -44,11 +44,11 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void OrderOfClassesPermutesTheParameters(string sort)
+    public void OrderOfClassesPermutesTheParameters(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
         int[] order = [2, 0, 1];
-        MulticlassCalibrator calibrator = Fit(sort, rows), reordered = Fit(sort, rows.WithClassesReordered(order));
+        MulticlassCalibrator calibrator = Fit(kind, rows), reordered = Fit(kind, rows.WithClassesReordered(order));
         switch (calibrator, reordered)
         {
             case (TemperatureCalibrator a, TemperatureCalibrator b):
@@ -81,10 +81,10 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void ASecondFitGivesTheSameBits(string sort)
+    public void ASecondFitGivesTheSameBits(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
-        CollectionAssert.AreEqual(Parameters(Fit(sort, rows)), Parameters(Fit(sort, rows)));
+        CollectionAssert.AreEqual(Parameters(Fit(kind, rows)), Parameters(Fit(kind, rows)));
     }
 
     [TestMethod]
@@ -92,9 +92,9 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void CalibrationHelpsOnRowsThatItHasNotSeen(string sort)
+    public void CalibrationHelpsOnRowsThatItHasNotSeen(string kind)
     {
-        MulticlassCalibrator calibrator = Fit(sort, ScoredRows.Confused(2000));
+        MulticlassCalibrator calibrator = Fit(kind, ScoredRows.Confused(2000));
         ScoredRows others = ScoredRows.Drawn(2000, new[,] { { .5, .1, 0 }, { 0, .7, -.2 }, { .1, 0, .9 } }, [.3, 0, -.3], seed: 2);
         Assert.IsLessThan(others.LogLoss() - 0.02, others.LogLoss(calibrator));
     }
@@ -105,10 +105,10 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void WhereEveryRowIsRightConfidenceRisesButNotToOne(string sort)
+    public void WhereEveryRowIsRightConfidenceRisesButNotToOne(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 30).Select(i => (i % 3, Favouring(i % 3, .5f + .005f * i)))]);
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         float[][] after = rows.After(calibrator);
         Assert.IsLessThan(rows.LogLoss() - 0.1, rows.LogLoss(calibrator));
         for (int row = 0; row < rows.Count; row++)
@@ -120,10 +120,10 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void AClassThatNeverOccursStaysPossible(string sort)
+    public void AClassThatNeverOccursStaysPossible(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 40).Select(i => (i % 2, Favouring(i % 3, .6f)))]);
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         AssertFiniteProbabilities(rows, calibrator);
         Assert.IsLessThan(rows.LogLoss(), rows.LogLoss(calibrator));
         foreach (float[] row in rows.After(calibrator))
@@ -135,10 +135,10 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void LabelsOfOneClassOnly(string sort)
+    public void LabelsOfOneClassOnly(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 20).Select(i => (1, Favouring(i % 3, .4f + .02f * i)))]);
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         AssertFiniteProbabilities(rows, calibrator);
         Assert.IsLessThanOrEqualTo(rows.LogLoss(), rows.LogLoss(calibrator));
         foreach (float[] row in rows.After(calibrator))
@@ -150,18 +150,18 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void ProbabilitiesOfExactlyZeroAndOne(string sort)
+    public void ProbabilitiesOfExactlyZeroAndOne(string kind)
     {
-        // Of ten certain rows of each class one is wrong.
-        ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 20).Select(i =>
-            (i < 2 ? 1 - i % 2 : i % 2, (float[])(i % 2 == 0 ? [1, 0] : [0, 1])))]);
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        // Of a hundred certain rows of each class ten are wrong.
+        ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 200).Select(i =>
+            (i < 20 ? 1 - i % 2 : i % 2, (float[])(i % 2 == 0 ? [1, 0] : [0, 1])))]);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         Assert.IsLessThan(0.4, rows.LogLoss(calibrator));
         Assert.AreEqual(0.9f, rows.After(calibrator)[0].Max(), 0.03f);
 
         // All right: there is nothing to gain, and nothing may be lost.
         ScoredRows perfect = ScoredRows.Of(2, (0, [1, 0]), (1, [0, 1]), (1, [0, 1]));
-        Assert.AreEqual(0.0, perfect.LogLoss(Fit(sort, perfect)));
+        Assert.AreEqual(0.0, perfect.LogLoss(Fit(kind, perfect)));
     }
 
     [TestMethod]
@@ -169,11 +169,11 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
-    public void OneRowAndEqualProbabilities(string sort)
+    public void OneRowAndEqualProbabilities(string kind)
     {
         foreach (ScoredRows rows in new[] { ScoredRows.Of(2, (1, [.7f, .3f])), ScoredRows.Of(4, (2, [.25f, .25f, .25f, .25f])) })
         {
-            MulticlassCalibrator calibrator = Fit(sort, rows);
+            MulticlassCalibrator calibrator = Fit(kind, rows);
             AssertFiniteProbabilities(rows, calibrator);
             Assert.IsLessThanOrEqualTo(rows.LogLoss(), rows.LogLoss(calibrator));
         }
@@ -183,7 +183,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Temperature")]
     [DataRow("Vector")]
     [DataRow("Isotonic")]
-    public void OneThousandClasses(string sort)
+    public void OneThousandClasses(string kind)
     {
         const int Classes = 1000, Rows = 60;
         var random = new Random(6);
@@ -192,7 +192,7 @@ public sealed class EveryCalibratorTests
             double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, Classes).Select(_ => 12 * random.NextDouble())]);
             return (random.Next(Classes), Array.ConvertAll(p, value => (float)value));
         })]);
-        MulticlassCalibrator calibrator = Fit(sort, rows);
+        MulticlassCalibrator calibrator = Fit(kind, rows);
         Assert.IsLessThan(rows.LogLoss(), rows.LogLoss(calibrator));
         AssertFiniteProbabilities(rows, calibrator);
     }
@@ -227,11 +227,11 @@ public sealed class EveryCalibratorTests
             CollectionAssert.AreEqual(rows.Scores, rows.After(used).SelectMany(row => row).ToArray());
         }
 
-        static Calibrators.IsotonicCalibrator Flat() => new((IHostEnvironment)Context, [0], [1], [.5f]);
+        static Microsoft.ML.Calibrators.IsotonicCalibrator Flat() => new((IHostEnvironment)Context, [0], [1], [.5f]);
     }
 
     private sealed class FixedEstimator(MulticlassCalibrator calibrator)
-        : MulticlassCalibratorEstimator((IHostEnvironment)Context, "Label", "Score", "PredictedLabel")
+        : MulticlassCalibratorEstimator((IHostEnvironment)Context, "Label", new("Score", "PredictedLabel", ScoreKind.Probabilities))
     {
         private protected override MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel) => calibrator;
     }

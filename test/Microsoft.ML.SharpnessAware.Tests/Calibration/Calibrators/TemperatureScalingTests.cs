@@ -94,8 +94,24 @@ public sealed class TemperatureScalingTests
         Assert.AreEqual(0.9f, scaled[0], 1e-5f);
         Assert.IsLessThan(CalibrationMetrics.Compute(probabilities, labels, 2).LogLoss,
             CalibrationMetrics.Compute(scaled, labels, 2).LogLoss);
+    }
 
-        Assert.AreEqual(1.0, TemperatureScaling.Fit(Logarithms([1, 0, 0, 1]), [0, 1], 2));
+    /// <summary>A row of certainty that is wrong weighs ln 2²³ and no more, whether the model says 0, 10⁻³⁰ or gives a logit of −10⁴.</summary>
+    [TestMethod]
+    public void AHardZeroWeighsWhatFloat32CanResolve()
+    {
+        double[] temperatures = [.. new[] { 0, 1e-30f, 1e-10f }.Select(zero => Fitted(.9f, 45, 5, [1, zero]))];
+        foreach (double temperature in temperatures)
+            Assert.AreEqual(1.953, temperature, 0.001);      // as scikit-learn has it
+        float[] logits = [.. Enumerable.Repeat(new[] { MathF.Log(9), 0 }, 50).SelectMany(row => row), 1e4f, -1e4f];
+        Assert.AreEqual(temperatures[0], TemperatureScaling.Fit(logits, [.. Enumerable.Repeat(0, 45), .. Enumerable.Repeat(1, 6)], 2), 1e-5);
+
+        Assert.AreEqual(.712, Fitted(.8f, 99, 1, [1, 0]), 0.001);
+        Assert.AreEqual(1.034, Fitted(.6f, 99, 1, [1, 0]), 0.001);
+
+        static double Fitted(float right, int ofThemRight, int wrong, float[] last) => TemperatureScaling.Fit(
+            Logarithms([.. Enumerable.Repeat(new[] { right, 1 - right }, ofThemRight + wrong).SelectMany(row => row), .. last]),
+            [.. Enumerable.Repeat(0, ofThemRight), .. Enumerable.Repeat(1, wrong + 1)], 2);
     }
 
     [TestMethod]
@@ -136,6 +152,34 @@ public sealed class TemperatureScalingTests
     }
 
     [TestMethod]
+    public void LogitsThatFloat32CannotResolveKeepTheirPrediction()
+    {
+        foreach (double temperature in new[] { 0.01, 1, 100 })
+        {
+            float[] row = [0, 1e-6f];
+            Softmax.Apply(row, temperature, row);
+            Assert.IsGreaterThan(row[0], row[1]);
+            row = [3, 3, 3];
+            Softmax.Apply(row, temperature, row);
+            CollectionAssert.AreEqual(new[] { 1 / 3f, 1 / 3f, 1 / 3f }, row);
+        }
+    }
+
+    [TestMethod]
+    public void LogitsOfAnySizeAndAnyTemperatureKeepThePrediction() => (
+        from classes in Gen.Int[2, 8]
+        from logits in Gen.OneOf(Gen.Float[-1, 1], Gen.Float[-1e4f, 1e4f], Gen.Float[1, 1.00001f], Gen.Const(float.NegativeInfinity)).Array[classes]
+        from finite in Gen.Int[0, classes - 1]
+        from temperature in Gen.Double[-300, 300]
+        select (logits: logits.Select((logit, k) => k == finite ? 0.5f : logit).ToArray(), temperature: Math.Pow(10, temperature))).Sample(test =>
+    {
+        float[] scaled = new float[test.logits.Length];
+        Softmax.Apply(test.logits, test.temperature, scaled);
+        Assert.AreEqual(Array.IndexOf(test.logits, test.logits.Max()), Array.IndexOf(scaled, scaled.Max()));
+        Assert.IsNull(ProbabilityRow.Problem(scaled));
+    });
+
+    [TestMethod]
     public void ApplyByHand()
     {
         float[] row = [.8f, .2f];
@@ -156,7 +200,7 @@ public sealed class TemperatureScalingTests
         foreach (float[] row in rows)
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
                 () => TemperatureScaling.Fit([0, 0, .. row], [0, 0], 2)).Message, "Row 1");
-        foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity })
+        foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity, 1e-40, 0.0099, 100.1 })
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => TemperatureScaling.Apply([.5f, .5f], temperature, new float[2]));
     }
 
