@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using Microsoft.ML.Calibrators;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
