@@ -67,7 +67,9 @@ public static class SharpnessAwareCatalog
     /// Columns: <c>Label</c> (text), <c>ImagePath</c> (text, the full path) and <c>Image</c> (variable-size vector of Byte, the content of
     /// the file, read only when a row's Image is asked for). Rows come in the ordinal order of their labels, then of their paths. Files
     /// with the extensions png, jpg, jpeg, gif, bmp and webp are images, however deep they lie; hidden files and folders are ignored; other
-    /// files are left out, with one warning in <see cref="MLContext.Log"/> that names them.
+    /// files are left out, with one warning in <see cref="MLContext.Log"/> that names them. Links are followed, and each file and folder
+    /// counts once, where it lies if it lies in the folder: a warning names the links that lead to it again. Labels that differ only in
+    /// case, in spaces around them or in the code of an accent (NFC, NFD) are classes of their own, and a warning names them.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
     /// <param name="folder">The folder.</param>
@@ -76,7 +78,9 @@ public static class SharpnessAwareCatalog
     /// <see cref="ImageLabel.FolderName"/>; <see cref="ImageLabel.FileName"/> is for a folder of files like <c>cat_017.jpg</c>.
     /// </param>
     /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
-    /// <exception cref="InvalidDataException">The folder has no image with a label.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The folder has no image with a label, or a folder or an image with a name that is not UTF-8, which .NET cannot open.
+    /// </exception>
     /// <example>
     /// <code>
     /// IDataView flat = mlContext.Data.LoadImagesFromFolder("photographs", ImageLabel.FileName);
@@ -93,20 +97,25 @@ public static class SharpnessAwareCatalog
     /// <remarks>
     /// Columns: <c>Label</c> (text, the number of the class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions 1 × height ×
     /// width, grey values 0 to 255), in the order of the files. A side has at most 8192 pixels. A compressed file may unpack to 64 MiB, or to
-    /// 200 times its length.
+    /// 200 times its length. EMNIST's own files hold each image column by column, so that letters lie on their side and mirrored: set
+    /// <paramref name="transposed"/> for them.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
     /// <param name="imagesPath">The images, for example <c>train-images-idx3-ubyte.gz</c>; compressed with gzip or not, whatever the
     /// name.</param>
     /// <param name="labelsPath">The labels, for example <c>train-labels-idx1-ubyte.gz</c>.</param>
+    /// <param name="transposed">
+    /// Whether the file holds each image column by column, as EMNIST's do and the others do not: then rows and columns change places.
+    /// </param>
     /// <exception cref="FileNotFoundException">A file does not exist.</exception>
     /// <exception cref="InvalidDataException">A file is not in this format, truncated or too long, or the numbers of images and labels
     /// differ.</exception>
-    public static IDataView LoadImagesFromIdx(this DataOperationsCatalog catalog, string imagesPath, string labelsPath)
+    public static IDataView LoadImagesFromIdx(
+        this DataOperationsCatalog catalog, string imagesPath, string labelsPath, bool transposed = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(imagesPath);
         ArgumentException.ThrowIfNullOrEmpty(labelsPath);
-        return IdxFile.Load(catalog.GetEnvironment(), imagesPath, labelsPath);
+        return IdxFile.Load(catalog.GetEnvironment(), imagesPath, labelsPath, transposed);
     }
 
     /// <summary>Loads files of the binary version of CIFAR-10 or CIFAR-100 into memory, one after the other.</summary>

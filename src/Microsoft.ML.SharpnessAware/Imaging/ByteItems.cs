@@ -45,6 +45,13 @@ internal sealed class ByteItems : IReadOnlyList<ReadOnlyMemory<byte>>
         return items;
     }
 
+    /// <summary>Changes each item in its place.</summary>
+    public void Change(Action<Span<byte>> change)
+    {
+        for (int i = 0; i < Count; i++)
+            change(_blocks[i / _perBlock].AsSpan(i % _perBlock * _itemBytes, _itemBytes));
+    }
+
     /// <summary>All items, one after the other.</summary>
     public byte[] Concatenated()
     {

@@ -33,7 +33,7 @@ internal static class CifarFile
             }
         }
 
-        return new PixelDataView(environment, new ImageShape(3, 32, 32), images, labels);
+        return PixelDataView.Create(environment, new ImageShape(3, 32, 32), images, labels);
     }
 
     private static int LabelBytes(string path, byte[] file)

@@ -14,13 +14,37 @@ internal static class IdxFile
     private const long AlwaysUnpacked = 64 << 20;
     private const long MaxCompression = 200;
 
-    public static IDataView Load(IHostEnvironment environment, string imagesPath, string labelsPath)
+    /// <param name="environment">Where a warning goes.</param>
+    /// <param name="imagesPath">The images.</param>
+    /// <param name="labelsPath">The labels.</param>
+    /// <param name="transposed">Whether the file has each image column by column, as EMNIST's have.</param>
+    public static IDataView Load(IHostEnvironment environment, string imagesPath, string labelsPath, bool transposed)
     {
+        if (!transposed && Path.GetFileName(imagesPath).Contains("emnist", StringComparison.OrdinalIgnoreCase))
+        {
+            using IChannel channel = environment.Register(nameof(IdxFile)).Start("Read IDX");
+            channel.Warning($"'{imagesPath}' is taken as it is stored. EMNIST's files hold each image column by column; transposed: true turns it upright.");
+        }
+
         (ByteItems images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");
         (ByteItems labels, _) = Read(labelsPath, itemDimensions: 0, "labels");
         if (images.Count != labels.Count)
             throw Error(labelsPath, $"it has {labels.Count} labels, '{imagesPath}' has {images.Count} images");
-        return new PixelDataView(environment, new ImageShape(1, size[0], size[1]), images, labels.Concatenated());
+        (int height, int width) = (size[0], size[1]);
+        if (transposed)
+        {
+            images.Change(image => Transpose(image, height, width));
+            (height, width) = (width, height);
+        }
+
+        return PixelDataView.Create(environment, new ImageShape(1, height, width), images, labels.Concatenated());
+    }
+
+    private static void Transpose(Span<byte> image, int height, int width)
+    {
+        byte[] stored = image.ToArray();
+        for (int i = 0; i < stored.Length; i++)
+            image[(i % width * height) + (i / width)] = stored[i];
     }
 
     private static (ByteItems Items, int[] Size) Read(string path, int itemDimensions, string what)

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -30,6 +31,38 @@ public sealed class IdxFileTests
         CollectionAssert.AreEqual(Pixels, data.GetColumn<byte[]>("Image").SelectMany(image => image).ToArray());
         CollectionAssert.AreEqual(new[] { 1, 2, 4 }, ((VectorDataViewType)data.Schema["Image"].Type).Dimensions.ToArray());
         Assert.AreEqual(3, data.GetRowCount());
+    }
+
+    /// <summary>EMNIST's files hold each image column by column.</summary>
+    [TestMethod]
+    public void TransposedImagesAreTurnedUpright()
+    {
+        string images = WriteFile("images", GoodImages), labels = WriteFile("labels", GoodLabels);
+        IDataView data = _context.Data.LoadImagesFromIdx(images, labels, transposed: true);
+        CollectionAssert.AreEqual(new[] { 1, 4, 2 }, ((VectorDataViewType)data.Schema["Image"].Type).Dimensions.ToArray());
+        byte[][] upright = [.. data.GetColumn<byte[]>("Image")];
+        CollectionAssert.AreEqual(new byte[] { 0, 40, 10, 50, 20, 60, 30, 70 }, upright[0]);
+        CollectionAssert.AreEqual(new byte[] { 160, 200, 170, 210, 180, 220, 190, 230 }, upright[2]);
+        CollectionAssert.AreEqual(new[] { "7", "0", "200" }, data.GetColumn<string>("Label").ToArray());
+    }
+
+    [TestMethod]
+    [DataRow("emnist-letters-train-images-idx3-ubyte.gz", false, true)]
+    [DataRow("EMNIST-digits", false, true)]
+    [DataRow("emnist-letters-train-images-idx3-ubyte.gz", true, false)]
+    [DataRow("train-images-idx3-ubyte", false, false)]
+    public void AFileNamedAfterEmnistThatIsTakenAsStoredIsWarnedOf(string name, bool transposed, bool warned)
+    {
+        var warnings = new List<string>();
+        _context.Log += (_, message) =>
+        {
+            if (message.Kind == ChannelMessageKind.Warning)
+                warnings.Add(message.RawMessage);
+        };
+        _context.Data.LoadImagesFromIdx(WriteFile(name, GoodImages), WriteFile("labels", GoodLabels), transposed);
+        Assert.HasCount(warned ? 1 : 0, warnings);
+        if (warned)
+            StringAssert.Contains(warnings[0], "transposed: true");
     }
 
     [TestMethod]
@@ -166,12 +199,14 @@ public sealed class IdxFileTests
         return packed.ToArray();
     }
 
-    private IDataView Load(byte[] images, byte[] labels)
+    private IDataView Load(byte[] images, byte[] labels) =>
+        _context.Data.LoadImagesFromIdx(WriteFile("images", images), WriteFile("labels", labels));
+
+    private string WriteFile(string name, byte[] content)
     {
-        (string imagesPath, string labelsPath) = (Path.Combine(_folder, "images"), Path.Combine(_folder, "labels"));
-        File.WriteAllBytes(imagesPath, images);
-        File.WriteAllBytes(labelsPath, labels);
-        return _context.Data.LoadImagesFromIdx(imagesPath, labelsPath);
+        string path = Path.Combine(_folder, name);
+        File.WriteAllBytes(path, content);
+        return path;
     }
 
     private void AssertBad(byte[] images, string file, string reason) => AssertBad(images, GoodLabels, file, reason);

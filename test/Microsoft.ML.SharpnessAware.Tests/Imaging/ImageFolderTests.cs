@@ -52,7 +52,8 @@ public sealed class ImageFolderTests
         IDataView data = Load(_folder);
         File.Delete(Path.Combine(_folder, "a/1.png"));
         CollectionAssert.AreEqual(new[] { "a" }, data.GetColumn<string>("Label").ToArray());
-        Assert.ThrowsExactly<InvalidOperationException>(() => data.GetColumn<byte[]>("Image").ToArray());
+        StringAssert.Contains(
+            Assert.ThrowsExactly<FileNotFoundException>(() => data.GetColumn<byte[]>("Image").ToArray()).Message, Path.Combine(_folder, "a/1.png"));
     }
 
     [TestMethod]
