@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net.Sockets;
-using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using SkiaSharp;
 
