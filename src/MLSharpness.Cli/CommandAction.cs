@@ -32,7 +32,7 @@ internal static class CommandAction
         mlContext.Log += (_, log) =>
         {
             if (log.Kind >= Microsoft.ML.Runtime.ChannelMessageKind.Warning)
-                messages.WriteLine($"warning: {log.RawMessage}");
+                messages.WriteLine(Printable.Lines($"warning: {log.RawMessage}"));
         };
         try
         {
@@ -43,7 +43,7 @@ internal static class CommandAction
         {
             // ML.NET wraps what a model's loader throws.
             Exception cause = exception is System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
-            messages.WriteLine(cause is OperationCanceledException ? cause.Message : $"error: {cause.Message}");
+            messages.WriteLine(Printable.Lines(cause is OperationCanceledException ? cause.Message : $"error: {cause.Message}"));
             return cause is OperationCanceledException ? ExitCode.Cancelled : ExitCode.Failure;
         }
     }

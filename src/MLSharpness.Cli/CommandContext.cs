@@ -15,6 +15,9 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
 
     public T Value<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
 
+    /// <summary>A line on standard error.</summary>
+    public void Say(string message) => Messages.WriteLine(Printable.Lines(message));
+
     /// <summary>Prints <paramref name="json"/> where --json was given, else <paramref name="text"/>.</summary>
     public void Write(object json, IRenderable text)
     {

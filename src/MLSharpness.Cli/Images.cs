@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Transforms;
 
 namespace MLSharpness.Cli;
@@ -7,6 +8,23 @@ namespace MLSharpness.Cli;
 internal static class Images
 {
     public static IDataView Load(MLContext mlContext, string folder) => mlContext.Data.LoadImagesFromFolder(folder);
+
+    /// <summary>Images to train on and images to test on, neither without any.</summary>
+    public static DataOperationsCatalog.TrainTestData Split(MLContext mlContext, IDataView images, double testShare)
+    {
+        DataOperationsCatalog.TrainTestData split = mlContext.Data.TrainTestSplit(images, testShare);
+        int training = Count(split.TrainSet), test = Count(split.TestSet);
+        if (training == 0 || test == 0)
+        {
+            throw new InvalidDataException(
+                $"--test {testShare} of {training + test} images leaves none to {(test == 0 ? "test" : "train")} on. Give {(test == 0 ? "a larger" : "a smaller")} share.");
+        }
+
+        return split;
+
+        // Reads the labels, not the images.
+        static int Count(IDataView view) => view.GetColumn<ReadOnlyMemory<char>>(view.Schema["ImagePath"]).Count();
+    }
 
     /// <summary>Label to key, in the order of the names.</summary>
     public static IEstimator<ITransformer> LabelsToKeys(MLContext mlContext) =>

@@ -1,4 +1,6 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Cli;
 
@@ -8,17 +10,43 @@ internal static class ModelFile
     public static void Save(MLContext mlContext, ITransformer model, DataViewSchema inputSchema, string path) =>
         mlContext.Model.SaveAtomically(model, inputSchema, path);
 
-    public static ITransformer Load(MLContext mlContext, string path)
+    public static ITransformer Load(MLContext mlContext, string path) => Load(mlContext, path, out _);
+
+    /// <summary>The model, and the columns that it was trained on.</summary>
+    public static ITransformer Load(MLContext mlContext, string path, out DataViewSchema inputSchema)
     {
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no model file '{path}'.");
         try
         {
-            return mlContext.Model.Load(path, out _);
+            return mlContext.Model.Load(path, out inputSchema);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             throw new InvalidDataException($"'{path}' cannot be read as a model: {exception.GetBaseException().Message}", exception);
         }
     }
+
+    /// <summary>The names of the classes in the order of Score: the classifier's, or what Score itself says, or numbers from 0.</summary>
+    public static string[] ClassNames(ITransformer model, DataViewSchema inputSchema)
+    {
+        if (Classifier(model) is { } classifier)
+            return [.. classifier.ClassNames];
+        DataViewSchema.Column score = model.GetOutputSchema(inputSchema)["Score"];
+        if (score.HasSlotNames())
+        {
+            VBuffer<ReadOnlyMemory<char>> names = default;
+            score.GetSlotNames(ref names);
+            return [.. names.DenseValues().Select(name => $"{name}")];
+        }
+
+        return [.. Enumerable.Range(0, (score.Type as VectorDataViewType)?.Size ?? 0).Select(number => $"{number}")];
+    }
+
+    private static SharpnessAwareImageClassificationTransformer? Classifier(ITransformer model) => model switch
+    {
+        SharpnessAwareImageClassificationTransformer classifier => classifier,
+        IEnumerable<ITransformer> chain => chain.Select(Classifier).FirstOrDefault(classifier => classifier is not null),
+        _ => null,
+    };
 }

@@ -21,5 +21,11 @@ var root = new RootCommand("""
     ReportCommand.Create(),
 };
 // Errors are shown by CommandAction. After Ctrl+C a training finishes its step and saves its best model, for which this is ample time.
-return await root.Parse(args).InvokeAsync(
-    new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+// An argument that begins with @ is a name like any other, not a file of arguments.
+return await root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null }).InvokeAsync(
+    new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+        Error = new PrintableWriter(Console.Error),
+    });

@@ -12,11 +12,11 @@ internal sealed class TrainingOptions
         DefaultValueFactory = _ => NetworkArchitecture.ResNet20,
     };
 
-    private readonly Option<int> _epochs = new("--epochs") { Description = "Passes over the training images.", DefaultValueFactory = _ => 30 };
+    private readonly Option<int> _epochs = NumberOption.AtLeast(1, "--epochs", "Passes over the training images.", 30);
 
-    private readonly Option<int> _batchSize = new("--batch") { Description = "Images in a mini-batch.", DefaultValueFactory = _ => 64 };
+    private readonly Option<int> _batchSize = NumberOption.AtLeast(1, "--batch", "Images in a mini-batch.", 64);
 
-    private readonly Option<int> _size = new("--size") { Description = "Side that images are scaled to, in pixels.", DefaultValueFactory = _ => 64 };
+    private readonly Option<int> _size = NumberOption.AtLeast(1, "--size", "Side that images are scaled to, in pixels.", 64);
 
     private readonly Option<double> _learningRate = new("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => 0.05 };
 

@@ -16,8 +16,8 @@ internal static class CompareCommand
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => ["sgd", "sam", "ssam", "csam"],
         };
-        var seeds = new Option<int>("--seeds") { Description = "Trainings of each method, with seeds that follow --seed.", DefaultValueFactory = _ => 3 };
-        var test = new Option<double>("--test") { Description = "Share of the images that is kept for the test.", DefaultValueFactory = _ => 0.2 };
+        var seeds = NumberOption.AtLeast(1, "--seeds", "Trainings of each method, with seeds that follow --seed.", 3);
+        var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var report = new Option<string?>("--report") { Description = "Also write a report of the first seed to this HTML file." };
         var training = new TrainingOptions();
         var command = new Command("compare", """
@@ -35,32 +35,42 @@ internal static class CompareCommand
             SharpnessAwareMethod[] chosen = [.. names.Select(name => training.Method(context, name))];      // errors before hours of work
             if (names.Distinct(StringComparer.OrdinalIgnoreCase).Count() < names.Length)
                 throw new ArgumentException("Name each method once.");
-            if (context.Value(seeds) < 1)
-                throw new ArgumentException("There must be at least one seed.");
+            string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report") : null;
             IDataView images = Images.Load(mlContext, context.Value(folder));
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
-            var split = mlContext.Data.TrainTestSplit(labelled, context.Value(test));
+            var split = Images.Split(mlContext, labelled, context.Value(test));
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
-            for (int seed = 0; seed < context.Value(seeds); seed++)
+            try
             {
-                for (int i = 0; i < names.Length; i++)
+                for (int seed = 0; seed < context.Value(seeds); seed++)
                 {
-                    SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, names[i]);
-                    options.Seed = context.Value(CommandAction.Seed) + seed;
-                    options.MetricsCallback = new Progress(context.Messages, $"{names[i]}, seed {options.Seed}: ").Report;
-                    using SharpnessAwareImageClassificationTransformer classifier =
-                        mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
-                    IDataView scored = classifier.Transform(split.TestSet);
-                    comparison.Add(i, mlContext.MulticlassClassification.EvaluateCalibration(scored));
-                    if (seed == 0 && context.Value(report) is not null)
-                        page.Add($"{chosen[i]}", scored, imageColumnName: "Image");
+                    for (int i = 0; i < names.Length; i++)
+                        TrainAndMeasure(i, seed);
                 }
             }
+            finally
+            {
+                // What was measured is shown even where a later training fails or is stopped.
+                if (!comparison.IsEmpty)
+                    context.Write(comparison.Json(), comparison.Tables());
+            }
 
-            if (context.Value(report) is string path)
+            if (path is not null)
                 page.SaveHtml(path);
-            context.Write(comparison.Json(), comparison.Tables());
+
+            void TrainAndMeasure(int i, int seed)
+            {
+                SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, names[i]);
+                options.Seed = context.Value(CommandAction.Seed) + seed;
+                options.MetricsCallback = new Progress(context.Messages, $"{names[i]}, seed {options.Seed}: ").Report;
+                using SharpnessAwareImageClassificationTransformer classifier =
+                    mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
+                IDataView scored = classifier.Transform(split.TestSet);
+                comparison.Add(i, mlContext.MulticlassClassification.EvaluateCalibration(scored));
+                if (seed == 0 && path is not null)
+                    page.Add($"{chosen[i]}", scored, imageColumnName: "Image");
+            }
         });
         return command;
     }

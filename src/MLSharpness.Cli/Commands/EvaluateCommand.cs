@@ -11,7 +11,7 @@ internal static class EvaluateCommand
     {
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
-        var bins = new Option<int>("--bins") { Description = "Confidence bins.", DefaultValueFactory = _ => 15 };
+        var bins = NumberOption.AtLeast(1, "--bins", "Confidence bins.", 15);
         var command = new Command("evaluate", "Measures a model on a folder of images that it has not seen.") { model, folder, bins };
         CommandAction.Set(command, context =>
         {

@@ -12,52 +12,61 @@ internal static class PredictCommand
     {
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
         var files = new Argument<string[]>("files") { Description = "Image files.", Arity = ArgumentArity.OneOrMore };
-        var top = new Option<int>("--top") { Description = "How many classes to show.", DefaultValueFactory = _ => 3 };
+        Option<int> top = NumberOption.AtLeast(1, "--top", "How many classes to show.", 3);
         var command = new Command("predict", "Says what pictures show, and how sure it is.") { model, files, top };
         CommandAction.Set(command, context =>
         {
-            MLContext mlContext = context.MLContext;
-            string? missing = context.Value(files).FirstOrDefault(file => !File.Exists(file));
-            if (missing is not null)
-                throw new FileNotFoundException($"There is no image file '{missing}'.");
-            ITransformer transformer = ModelFile.Load(mlContext, context.Value(model));
-            IDataView scored = transformer.Transform(mlContext.Data.LoadFromEnumerable(
-                context.Value(files).Select(file => new ImageFile { ImagePath = file, Image = File.ReadAllBytes(file) })));
-            var names = default(VBuffer<ReadOnlyMemory<char>>);
-            scored.Schema["Score"].GetSlotNames(ref names);
-            string[] classes = [.. names.DenseValues().Select(name => name.ToString())];
-
-            Result[] results = [.. mlContext.Data.CreateEnumerable<Prediction>(scored, reuseRowObject: false).Select(prediction => new Result(
-                prediction.ImagePath,
-                [.. classes.Zip(prediction.Score, (name, probability) => new ClassProbability(name, probability))
-                    .OrderByDescending(entry => entry.Probability).Take(context.Value(top))]))];
+            ITransformer transformer = ModelFile.Load(context.MLContext, context.Value(model), out DataViewSchema inputSchema);
+            string[] classes = ModelFile.ClassNames(transformer, inputSchema);
+            var results = new List<Result>();
+            string[] bad = [.. Score(context, transformer, inputSchema, context.Value(files), (file, scores) => results.Add(new Result(
+                file,
+                [.. classes.Zip(scores, (name, probability) => new ClassProbability(name, probability))
+                    .OrderByDescending(entry => entry.Probability).Take(context.Value(top))])))];
 
             Table table = new Table { Border = TableBorder.Simple }.AddColumns("Image", "Class", "Probability");
             foreach (Result result in results)
             {
-                foreach (ClassProbability entry in result.Classes)
-                    table.AddRow(new Text(entry == result.Classes[0] ? result.File : ""), new Text(entry.Name), new Text($"{entry.Probability:P1}"));
+                for (int i = 0; i < result.Classes.Length; i++)
+                {
+                    table.AddRow(new Text(i == 0 ? Printable.Of(result.File) : ""), new Text(Printable.Of(result.Classes[i].Name)),
+                        new Text($"{result.Classes[i].Probability:P1}"));
+                }
             }
 
-            context.Write(results, table);
+            if (results.Count > 0)
+                context.Write(results, table);
+            if (bad.Length > 0)
+                throw new InvalidDataException(string.Join("\n", bad));
         });
         return command;
     }
 
-    private sealed class ImageFile
+    /// <summary>Scores the files in their order, without the bad ones, and says what is wrong with each of those.</summary>
+    private static IEnumerable<string> Score(
+        CommandContext context, ITransformer model, DataViewSchema inputSchema, string[] files, Action<string, float[]> scored)
     {
-        public string Label { get; set; } = "";
+        for (int done = 0; done < files.Length;)
+        {
+            string? error = null;
+            IDataView scoredView = model.Transform(PictureFiles.View(context.MLContext, files[done..], inputSchema));
+            try
+            {
+                foreach (float[] scores in scoredView.GetColumn<float[]>("Score"))
+                    scored(files[done++], scores);
+            }
+            catch (Exception exception) when (exception is not OutOfMemoryException && done < files.Length)
+            {
+                // What comes before the bad one has been delivered; it is the next.
+                error = exception.GetBaseException().Message;
+            }
 
-        public string ImagePath { get; set; } = "";
-
-        public byte[] Image { get; set; } = [];
-    }
-
-    private sealed class Prediction
-    {
-        public string ImagePath { get; set; } = "";
-
-        public float[] Score { get; set; } = [];
+            if (error is not null)
+            {
+                string file = files[done++];
+                yield return error.Contains(file, StringComparison.Ordinal) ? error : $"'{file}': {error}";
+            }
+        }
     }
 
     private sealed record Result(string File, ClassProbability[] Classes);

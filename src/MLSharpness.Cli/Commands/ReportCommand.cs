@@ -17,10 +17,10 @@ internal static class ReportCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string name = Path.GetFileName(context.Value(model)), path = context.Value(output);
+            string name = Path.GetFileName(context.Value(model)), path = OutputFile.Check(context.Value(output), "--out");
             IDataView scored = ModelFile.Load(mlContext, context.Value(model)).Transform(Images.Load(mlContext, context.Value(folder)));
             new CalibrationReport(mlContext, $"Calibration of {name}").Add(name, scored, imageColumnName: "Image").SaveHtml(path);
-            context.Write(new { report = Path.GetFullPath(path) }, new Text($"Saved {path}.\n"));
+            context.Write(new { report = path }, new Text(Printable.Of($"Saved {context.Value(output)}.") + "\n"));
         });
         return command;
     }

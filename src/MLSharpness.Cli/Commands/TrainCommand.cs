@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
-using Spectre.Console;
 
 namespace MLSharpness.Cli;
 
@@ -13,7 +12,7 @@ internal static class TrainCommand
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
         var output = new Option<string>("--out", "-o") { Description = "The model file to write.", DefaultValueFactory = _ => "model.zip" };
         var method = new Option<string>("--method", "-m") { Description = "sgd, sam, ssam, csam or asam.", DefaultValueFactory = _ => "csam" };
-        var test = new Option<double>("--test") { Description = "Share of the images that is kept for the test.", DefaultValueFactory = _ => 0.2 };
+        var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could go on." };
         var training = new TrainingOptions();
         var command = new Command("train", """
@@ -27,47 +26,54 @@ internal static class TrainCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string path = Path.GetFullPath(context.Value(output)), checkpoint = path + ".checkpoint";
+            SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
+            string path = OutputFile.Check(context.Value(output), "--out"), checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint");
             IDataView images = Images.Load(mlContext, context.Value(folder));
-            var split = mlContext.Data.TrainTestSplit(images, context.Value(test));
+            var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
 
-            SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
             options.MetricsCallback = new Progress(context.Messages).Report;
             options.CheckpointPath = checkpoint;
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             if (context.Value(restart))
                 Delete(checkpoint);
             else if (File.Exists(checkpoint))
-                context.Messages.WriteLine($"Going on from {checkpoint} (--restart begins anew).");
+                context.Say($"Going on from {checkpoint} (--restart begins anew).");
 
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
             try
             {
                 using SharpnessAwareImageClassificationTransformer classifier = trainer.Fit(labels.Transform(split.TrainSet));
-                MulticlassCalibrationMetrics metrics = Save(classifier);
+                IDataView scored = classifier.Transform(labels.Transform(split.TestSet));
+                // The model first, which no picture of the test can spoil; the numbers even where the model could not be saved.
+                try
+                {
+                    Save(classifier, scored);
+                }
+                finally
+                {
+                    MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored);
+                    context.Write(
+                        new { model = path, method = $"{options.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
+                        MetricsOutput.Table(metrics));
+                    context.Say($"Measured on {metrics.Count} images that were not trained on.");
+                }
+
                 Delete(checkpoint);
-                context.Write(
-                    new { model = path, method = $"{options.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
-                    MetricsOutput.Table(metrics));
-                context.Messages.WriteLine($"Saved {context.Value(output)}; measured on {metrics.Count} images that were not trained on.");
+                context.Say($"Saved {context.Value(output)}.");
             }
             catch (OperationCanceledException) when (BestSoFar() is { } best)
             {
                 using (best)
-                    Save(best);
+                    Save(best, best.Transform(labels.Transform(split.TestSet)));
                 throw new OperationCanceledException(
                     $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command goes on.");
             }
 
-            MulticlassCalibrationMetrics Save(SharpnessAwareImageClassificationTransformer classifier)
-            {
-                IDataView scored = classifier.Transform(labels.Transform(split.TestSet));
-                ITransformer model = labels.Append(classifier)
-                    .Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored));
-                ModelFile.Save(mlContext, model, images.Schema, path);
-                return mlContext.MulticlassClassification.EvaluateCalibration(scored);
-            }
+            void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
+                mlContext,
+                labels.Append(classifier).Append(mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored)),
+                images.Schema,
+                path);
 
             // None where not even one epoch has ended.
             SharpnessAwareImageClassificationTransformer? BestSoFar()

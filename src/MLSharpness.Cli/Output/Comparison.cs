@@ -20,7 +20,11 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
 
     private readonly List<MulticlassCalibrationMetrics>[] _results = [.. methods.Select(_ => new List<MulticlassCalibrationMetrics>())];
 
-    private int Seeds => _results[0].Count;
+    // Seeds that every method has been trained with: a comparison that was interrupted shows those.
+    private int Seeds => _results.Min(results => results.Count);
+
+    /// <summary>Whether there is anything to show.</summary>
+    public bool IsEmpty => _results.All(results => results.Count == 0);
 
     public void Add(int method, MulticlassCalibrationMetrics metrics) => _results[method].Add(metrics);
 
@@ -28,22 +32,22 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     {
         method,
         seeds = _results[i].Select(MetricsOutput.Json),
-        differenceFromFirst = i == 0 || Seeds == 1 ? null : _columns.ToDictionary(
+        differenceFromFirst = i == 0 || Seeds < 2 ? null : _columns.ToDictionary(
             column => column.Name.TrimEnd('%', ' '),
             column => Difference(i, column.Value) is var (mean, half) ? new[] { mean, mean - half, mean + half } : null),
     });
 
     public IRenderable Tables()
     {
-        if (Seeds == 1)
-            return MetricsOutput.Table(methods.Zip(_results, (method, results) => (method, results[0])));
+        if (Seeds < 2)
+            return MetricsOutput.Table(methods.Zip(_results).Where(pair => pair.Second.Count > 0).Select(pair => (pair.First, pair.Second[0])));
         Table means = Table($"Means over {Seeds} seeds ± standard error");
         Table differences = Table($"Less {methods[0]}: mean difference [95 % interval]");
         for (int i = 0; i < methods.Count; i++)
         {
             means.AddRow([new Text(methods[i]), .. _columns.Select(column =>
             {
-                (double mean, double error) = Mean(_results[i].Select(metrics => column.Unit * column.Value(metrics)));
+                (double mean, double error) = Mean(_results[i].Take(Seeds).Select(metrics => column.Unit * column.Value(metrics)));
                 return new Text($"{mean.ToString(column.Format)} ± {error.ToString(column.Format)}");
             })]);
             if (i > 0)
@@ -66,7 +70,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     /// <summary>The mean difference from the first method, seed by seed, and half the width of its 95 % interval.</summary>
     private (double Mean, double HalfWidth) Difference(int method, Func<MulticlassCalibrationMetrics, double> value)
     {
-        (double mean, double error) = Mean(_results[method].Zip(_results[0], (ours, first) => value(ours) - value(first)));
+        (double mean, double error) = Mean(_results[method].Take(Seeds).Zip(_results[0], (ours, first) => value(ours) - value(first)));
         return (mean, StudentT.InvCDF(location: 0, scale: 1, freedom: Seeds - 1, 0.975) * error);
     }
 

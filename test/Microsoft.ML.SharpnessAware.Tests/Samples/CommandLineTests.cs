@@ -134,6 +134,170 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
+    public void PredictPrintsWhatItCanReadAndNamesTheBadOnes()
+    {
+        string bad = _folder.File("bad.png"), missing = _folder.File("missing.png");
+        File.WriteAllBytes(bad, File.ReadAllBytes(APicture)[..60]);
+
+        (int exitCode, string output, string error) = Run("predict", _model, APicture, bad, missing, APicture, "--json");
+        File.Delete(bad);
+
+        Assert.AreEqual(AtFault, exitCode);
+        using JsonDocument json = JsonDocument.Parse(output);
+        CollectionAssert.AreEqual(new[] { APicture, APicture }, json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("file").GetString()).ToArray());
+        StringAssert.Contains(error, "bad.png");
+        StringAssert.Contains(error, "missing.png");
+        Assert.HasCount(2, error.TrimEnd().Split('\n'), error);
+    }
+
+    [TestMethod]
+    public void APictureWhoseNameBeginsWithAtIsAPicture()
+    {
+        string home = Path.Combine(_folder.Path, "@home.png");
+        File.Copy(APicture, home);
+
+        (int exitCode, string output, string error) = RunIn(_folder.Path, "predict", _model, "@home.png");
+        File.Delete(home);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(output, "@home.png");
+    }
+
+    [TestMethod]
+    public void AnEscapeCharacterInANameNeverReachesTheTerminal()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no such file names.");
+        const string escape = "\u001b[2J\u202e";
+        string images = _folder.File("escapes"), model = _folder.File("escapes.zip"), odd = _folder.File($"{escape}.png");
+        foreach ((string path, int i) in Directory.EnumerateFiles(_images, "*.png", SearchOption.AllDirectories).Select((path, i) => (path, i)))
+        {
+            string folder = Path.Combine(images, $"{escape}{Path.GetFileName(Path.GetDirectoryName(path))}");
+            Directory.CreateDirectory(folder);
+            File.Copy(path, Path.Combine(folder, $"{i}.png"));
+        }
+
+        File.Copy(APicture, odd);
+        (int ExitCode, string Output, string Error)[] runs =
+        [
+            Run(["train", images, "--out", model, .. Small]),
+            Run("predict", model, odd),
+            Run("predict", model, odd + "missing"),
+            Run("evaluate", model, escape),
+            Run("evaluate", model, images, escape),
+            Run(["compare", images, "--methods", escape]),
+            Run("report", model, images, "--out", _folder.File(escape + ".html")),
+        ];
+        Directory.Delete(images, recursive: true);
+        foreach (string file in Directory.EnumerateFiles(_folder.Path, "*escapes*").Concat(Directory.EnumerateFiles(_folder.Path, "\u001b*")))
+            File.Delete(file);
+
+        CollectionAssert.AreEqual(new[] { Done, Done, AtFault, AtFault, WrongUsage, AtFault, Done }, runs.Select(run => run.ExitCode).ToArray(),
+            string.Join('\n', runs.Select(run => run.Error)));
+        foreach ((_, string output, string error) in runs)
+            Assert.IsFalse((output + error).Any(c => c is '\u001b' or '\u202e'), output + error);
+        StringAssert.Contains(runs[1].Output, "\\u001B[2J");
+    }
+
+    [TestMethod]
+    [DataRow("predict", "--top", "0")]
+    [DataRow("evaluate", "--bins", "0")]
+    [DataRow("train", "--test", "0")]
+    [DataRow("train", "--test", "NaN")]
+    [DataRow("train", "--epochs", "0")]
+    [DataRow("compare", "--seeds", "0")]
+    public void ANumberOutOfItsRangeIsWrongUsageThatNamesTheOption(string command, string option, string value)
+    {
+        string[] operands = command is "predict" ? [_model, APicture] : command is "evaluate" ? [_model, _images] : [_images];
+        (int exitCode, _, string error) = Run([command, .. operands, option, value]);
+
+        Assert.AreEqual(WrongUsage, exitCode, error);
+        StringAssert.Contains(error, $"{option} must be");
+    }
+
+    /// <summary>Found before the first epoch: no line of progress comes before the error.</summary>
+    [TestMethod]
+    [DataRow("train", "--out", "FOLDER", "is a folder")]
+    [DataRow("train", "--out", "PICTURE/model.zip", "cannot be written")]
+    [DataRow("train", "--out", "none/", "is a folder")]
+    [DataRow("train", "--test", "0.001", "none to test on")]
+    [DataRow("train", "--test", "0.999", "none to train on")]
+    [DataRow("compare", "--report", "FOLDER", "is a folder")]
+    [DataRow("compare", "--test", "0.001", "none to test on")]
+    [DataRow("report", "--out", "FOLDER", "is a folder")]
+    public void WhatCannotSucceedFailsAtOnce(string command, string option, string value, string says)
+    {
+        string[] operands = command is "report" ? [_model, _images] : [_images, .. Small];
+        value = value.Replace("FOLDER", _images).Replace("PICTURE", APicture).Replace("none/", _folder.File("none/"));
+
+        (int exitCode, string output, string error) = Run([command, .. operands, option, value]);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, says);
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+        Assert.IsFalse(File.Exists(_images + ".checkpoint"));
+    }
+
+    /// <summary>The folder of the model becomes a file while the training runs, so that nothing can be saved at its end.</summary>
+    [TestMethod]
+    public void NumbersArePrintedEvenWhereTheModelCannotBeSaved()
+    {
+        string folder = _folder.File("vanishing"), model = Path.Combine(folder, "model.zip");
+        using Process process = ChildProcess.Start(Tool, ["train", _images, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        while (process.StandardError.ReadLine() is string line && !line.Contains("2/60", StringComparison.Ordinal))
+        {
+        }
+
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Directory.CreateDirectory(model);
+        process.WaitForExit();
+        Directory.Delete(folder, recursive: true);
+
+        Assert.AreEqual(AtFault, process.ExitCode, error.Result);
+        using JsonDocument json = JsonDocument.Parse(output.Result);
+        Assert.IsGreaterThan(0, json.RootElement.GetProperty("metrics").GetProperty("count").GetInt32());
+        StringAssert.Contains(error.Result, "model.zip");
+    }
+
+    [TestMethod]
+    public void CompareShowsWhatItHasWhenALaterTrainingFails()
+    {
+        // The second method's radius makes the training diverge.
+        (int exitCode, string output, string error) =
+            Run(["compare", _images, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", .. Small]);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        StringAssert.Contains(output, "Standard");
+    }
+
+    /// <summary>The label of this model is a number, and the model makes no names of it.</summary>
+    [TestMethod]
+    public void NumericLabelsAreNamedByTheClassifier()
+    {
+        string model = _folder.File("numeric.zip");
+        var mlContext = new MLContext(seed: 1);
+        IDataView data = mlContext.Data.LoadFromEnumerable(Shapes.Encoded(30).Select(row => new NumericRow
+        {
+            Label = 7 * (1 + Array.IndexOf(Shapes.Names, row.Label)), ImagePath = row.ImagePath, Image = row.Image,
+        }).ToArray());
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        (options.FeatureColumnName, options.Epoch) = ("Image", 1);
+        ITransformer fitted = mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)).Fit(data);
+        mlContext.Model.Save(fitted, data.Schema, model);
+
+        (int exitCode, string output, string error) = Run("predict", model, APicture, "--json");
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        string?[] names = [.. json.RootElement[0].GetProperty("classes").EnumerateArray().Select(entry => entry.GetProperty("name").GetString())];
+        CollectionAssert.AreEquivalent(new[] { "7", "14", "21" }, names);
+    }
+
+    [TestMethod]
     public void AnUnknownOptionIsWrongUsage() => Assert.AreEqual(WrongUsage, Run("train", _images, "--speed", "9").ExitCode);
 
     [TestMethod]
@@ -182,6 +346,28 @@ public sealed class CommandLineTests
 
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
         ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+
+    private static (int ExitCode, string Output, string Error) RunIn(string folder, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Tool, .. arguments])
+        {
+            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, Environment = { ["NO_COLOR"] = "1" },
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+
+    private sealed class NumericRow
+    {
+        public int Label { get; set; }
+
+        public string ImagePath { get; set; } = "";
+
+        public byte[] Image { get; set; } = [];
+    }
 
     private static string[] FilesOf(string name) =>
         [.. _folder.FileNames().Where(file => file.StartsWith(name, StringComparison.Ordinal))];

@@ -1,0 +1,49 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLSharpness.Cli;
+
+/// <summary>Image files as a model wants to see them: beside each its path, and a label that says nothing.</summary>
+internal static class PictureFiles
+{
+    /// <summary>The files, each read when its row is.</summary>
+    /// <param name="mlContext">The context.</param>
+    /// <param name="files">Paths.</param>
+    /// <param name="inputSchema">What the model was trained on; its label may be a text, a number or a key.</param>
+    public static IDataView View(MLContext mlContext, IEnumerable<string> files, DataViewSchema inputSchema)
+    {
+        DataViewType type = inputSchema.GetColumnOrNull("Label")?.Type ?? TextDataViewType.Instance;
+        return type.RawType switch
+        {
+            Type label when label == typeof(float) => View(mlContext, files, type, 0f),
+            Type label when label == typeof(double) => View(mlContext, files, type, 0d),
+            Type label when label == typeof(bool) => View(mlContext, files, type, false),
+            Type label when label == typeof(byte) => View<byte>(mlContext, files, type, 0),
+            Type label when label == typeof(sbyte) => View<sbyte>(mlContext, files, type, 0),
+            Type label when label == typeof(ushort) => View<ushort>(mlContext, files, type, 0),
+            Type label when label == typeof(short) => View<short>(mlContext, files, type, 0),
+            Type label when label == typeof(uint) => View<uint>(mlContext, files, type, 0),
+            Type label when label == typeof(int) => View(mlContext, files, type, 0),
+            Type label when label == typeof(ulong) => View<ulong>(mlContext, files, type, 0),
+            Type label when label == typeof(long) => View<long>(mlContext, files, type, 0),
+            _ => View(mlContext, files, TextDataViewType.Instance, ""),
+        };
+    }
+
+    private static IDataView View<T>(MLContext mlContext, IEnumerable<string> files, DataViewType labelType, T label)
+    {
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row<T>));
+        schema["Label"].ColumnType = labelType;
+        return mlContext.Data.LoadFromEnumerable(
+            files.Select(file => new Row<T> { Label = label, ImagePath = file, Image = File.ReadAllBytes(file) }), schema);
+    }
+
+    private sealed class Row<T>
+    {
+        public required T Label { get; set; }
+
+        public string ImagePath { get; set; } = "";
+
+        public byte[] Image { get; set; } = [];
+    }
+}
