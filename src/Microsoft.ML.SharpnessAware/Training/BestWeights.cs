@@ -35,8 +35,6 @@ internal sealed class BestWeights(nn.Module network) : IDisposable
     public void Write(BinaryWriter writer)
     {
         writer.Write(Epoch);
-        writer.Write(0.0);      // in files of earlier versions the metric, which is in the history,
-        writer.Write(0);        // and the number of epochs since
         using var weights = new MemoryStream();
         SafetensorsFile.Write(weights, _weights);
         writer.WriteBytes(weights.GetBuffer().AsSpan(0, (int)weights.Length));
@@ -44,9 +42,11 @@ internal sealed class BestWeights(nn.Module network) : IDisposable
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     /// <exception cref="InvalidDataException">The weights are damaged, or not of the network.</exception>
-    public void Read(BinaryReader reader)
+    public void Read(BinaryReader reader, int version)
     {
-        (int epoch, _, _) = (reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32());
+        int epoch = reader.ReadInt32();
+        if (version == 1)
+            (_, _) = (reader.ReadDouble(), reader.ReadInt32());      // the metric, which is in the history, and the epochs since
         Dispose();
         using var stream = new MemoryStream(reader.ReadBytesWithLength());
         using DisposeScope scope = NewDisposeScope();

@@ -16,8 +16,10 @@ internal sealed class CheckpointFile
     // byte[32]: SHA-256 of what follows
     // byte[]: the state
 
+    /// <summary>The version that is written; it and those before it are read.</summary>
+    public const int Version = 2;
+
     private const ulong Signature = 0x0054504B43534C4D;
-    private const int Version = 1;
     private const int HeaderLength = sizeof(ulong) + sizeof(int) + SHA256.HashSizeInBytes;
 
     private readonly string _path;
@@ -52,18 +54,18 @@ internal sealed class CheckpointFile
         _previous);
 
     /// <summary>Reads the latest checkpoint that is complete.</summary>
-    /// <param name="read">Reads the state. Its <see cref="IOException"/> (an early end, a text of negative length) and
+    /// <param name="read">Reads the state, of the version given. Its <see cref="IOException"/> (an early end, a text of negative length) and
     /// <see cref="FormatException"/> mean that it is damaged; what else it throws is passed on.</param>
     /// <param name="channel">Is told where the previous checkpoint has to do.</param>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
-    public bool Read(Action<BinaryReader> read, IChannel channel)
+    public bool Read(Action<BinaryReader, int> read, IChannel channel)
     {
         string? problem = null;
         foreach (string path in new[] { _path, _previous }.Where(File.Exists))
         {
             using FileStream file = File.OpenRead(path);
-            if (Problem(file) is string found)
+            if (Problem(file, out int version) is string found)
             {
                 problem ??= $"'{path}' {found}";
                 continue;
@@ -75,7 +77,7 @@ internal sealed class CheckpointFile
             using var reader = new BinaryReader(file, Encoding.UTF8);
             try
             {
-                read(reader);
+                read(reader, version);
             }
             catch (Exception exception) when (exception is IOException or FormatException)
             {
@@ -90,16 +92,17 @@ internal sealed class CheckpointFile
             : throw new InvalidDataException($"There is no checkpoint to continue from: {problem}. Delete it to train from the beginning.");
     }
 
-    private static string? Problem(FileStream file)
+    private static string? Problem(FileStream file, out int version)
     {
+        version = 0;
         byte[] header = new byte[HeaderLength];
         if (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength)
             return "is too short to be a checkpoint";
         if (BitConverter.ToUInt64(header) != Signature)
             return "is not a checkpoint";
-        int version = BitConverter.ToInt32(header, sizeof(ulong));
-        if (version != Version)
-            return $"is a checkpoint of version {version}, and this library reads version {Version}";
+        version = BitConverter.ToInt32(header, sizeof(ulong));
+        if (version is < 1 or > Version)
+            return $"is a checkpoint of version {version}, and this library reads versions 1 to {Version}";
         return SHA256.HashData(file).AsSpan().SequenceEqual(header.AsSpan(HeaderLength - SHA256.HashSizeInBytes))
             ? null
             : "is damaged (its checksum is wrong)";

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -80,6 +81,19 @@ internal sealed class InitialWeights : IDisposable
                 $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
         }
         return normalization;
+    }
+
+    /// <summary>A hash of the weights and of the normalisation that goes with them, whatever the file's name and place.</summary>
+    public string Content()
+    {
+        string statistics = _statistics is null
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture,
+                $", for {_statistics.PixelType} pixels of mean {Join(_statistics.Mean)}, deviation {Join(_statistics.StandardDeviation)}");
+        return $"SHA-256 {TensorContent.Hash(_tensors)}{statistics}";
+
+        static string Join(IEnumerable<double> numbers) =>
+            string.Join(' ', numbers.Select(number => number.ToString("R", CultureInfo.InvariantCulture)));
     }
 
     public void Dispose()

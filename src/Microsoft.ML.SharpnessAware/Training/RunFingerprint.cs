@@ -3,30 +3,47 @@ using System.Globalization;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What a training's result depends on, as named texts: settings and a hash of the data. Two runs with the same fingerprint, on the same
-/// machine and with the same number of threads, give the same weights.
+/// What a training's result depends on, as named texts: settings by their content, and hashes of images, starting weights and network. Two
+/// runs with the same fingerprint, on the same machine and with the same number of threads, give the same weights.
 /// </summary>
 internal sealed class RunFingerprint
 {
-    private const int MaximumFields = 1000;
+    private const int MaximumFields = 10_000;
+    private const char Approximately = '≈';
+    private const double Tolerance = 0.01;
 
-    private readonly List<(string Name, string Value)> _fields = [];
+    private readonly Dictionary<string, string> _fields = [];
+    private readonly HashSet<string> _settings = [];
+    private readonly Dictionary<string, string> _textsOfVersion1;
 
-    /// <summary>Adds a field; doubles and the like are written in invariant culture whatever the thread's culture is.</summary>
-    public RunFingerprint Add(string name, object? value)
+    /// <param name="textsOfVersion1">What version 1 would have written, to be compared with its files.</param>
+    private RunFingerprint(IEnumerable<(string Name, string Value)> textsOfVersion1) =>
+        _textsOfVersion1 = textsOfVersion1.ToDictionary(field => field.Name, field => field.Value);
+
+    /// <summary>The fingerprint of a training that is about to begin, with the network as it starts.</summary>
+    public static RunFingerprint Of(SharpnessAwareImageClassificationTrainer.Options options, TrainingImages images,
+        ImageClassifier classifier, InitialWeights? initialWeights, int seed)
     {
-        CultureInfo culture = CultureInfo.CurrentCulture;
-        try
+        string trainingHash = images.Training.ContentHash(), validationHash = images.Validation?.ContentHash() ?? "";
+        var fingerprint = new RunFingerprint(Version1Fingerprint.Of(options, images, seed, trainingHash, validationHash));
+        fingerprint.AddSettings(options);
+        fingerprint.Add(nameof(options.Seed), seed);
+        fingerprint.Add(nameof(options.Device), classifier.Device.type);
+        fingerprint.Add(nameof(options.InitialWeights), initialWeights?.Content());
+        ImageShape shape = images.Training.Shape;
+        fingerprint.Add("training images", string.Create(CultureInfo.InvariantCulture,
+            $"{images.Training.Count} of {shape.Channels}×{shape.Height}×{shape.Width}, SHA-256 {trainingHash}"));
+        fingerprint.Add("validation images", images.Validation is null ? null : string.Create(CultureInfo.InvariantCulture,
+            $"{images.Validation.Count}, SHA-256 {validationHash}"));
+        if (!NetworkArchitecture.IsBuiltIn(options.Arch))
         {
-            CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;      // for the doubles inside records
-            _fields.Add((name, value?.ToString() ?? "none"));
+            fingerprint.Add("parameters of the network", NetworkContent.Parameters(classifier.Network));
+            fingerprint.Add("modules of the network", NetworkContent.Modules(classifier.Network));
+            fingerprint.Add("outputs of the untrained network", Approximately + NetworkContent.Outputs(classifier, images.Training, seed));
+            if (initialWeights is null && (options.FreezeBackbone || options.FreezeEpochs > 0))
+                fingerprint.Add("weights of the backbone", NetworkContent.Backbone(classifier));
         }
-        finally
-        {
-            CultureInfo.CurrentCulture = culture;
-        }
-
-        return this;
+        return fingerprint;
     }
 
     public void Write(BinaryWriter writer)
@@ -40,22 +57,99 @@ internal sealed class RunFingerprint
     }
 
     /// <exception cref="InvalidDataException">The fingerprint read is another; the message names the fields that differ.</exception>
-    public void CheckSame(BinaryReader reader)
+    public void CheckSame(BinaryReader reader, int version)
     {
-        Dictionary<string, string> then = Read(reader);
-        string[] differences =
-        [
-            .. _fields.Where(field => then.GetValueOrDefault(field.Name) != field.Value)
-                .Select(field => $"{field.Name} was {then.GetValueOrDefault(field.Name, "not known")}, now {field.Value}"),
-            .. then.Keys.Except(_fields.Select(field => field.Name)).Select(name => $"{name} was {then[name]}, now not known"),
-        ];
-        if (differences.Length > 0)
+        Dictionary<string, string> then = Read(reader), now = version == 1 ? _textsOfVersion1 : _fields;
+        Dictionary<string, string> defaults = Defaults();
+        List<string> differences = [];
+        foreach ((string name, string value) in now)
+        {
+            if (!then.TryGetValue(name, out string? before))
+            {
+                if (!IsNewAndNotSet(name))
+                    differences.Add($"{name} was not known, now {Shown(value)}");
+            }
+            else if (!AreSame(before, value))
+            {
+                differences.Add($"{name} was {Shown(before)}, now {Shown(value)}");
+            }
+        }
+        differences.AddRange(then.Keys.Except(now.Keys).Select(name => $"{name} was {Shown(then[name])}, now not known"));
+        if (version == 1)
+            differences.AddRange(_settings.Where(name => !Version1Fingerprint.Covers(name) && !IsNewAndNotSet(name))
+                .Select(name => $"{name} was not known, now {Shown(_fields[name])}"));
+        if (differences.Count > 0)
             throw new InvalidDataException(
-                $"The checkpoint is of another training: {string.Join("; ", differences)}. Restore these, or choose another CheckpointPath to begin anew.");
+                $"The checkpoint is of another training: {string.Join("; ", differences)}. Restore these, or choose another " +
+                "CheckpointPath to begin anew.");
+
+        // A setting of a later version than the file: at its default it changes nothing.
+        bool IsNewAndNotSet(string name) => _settings.Contains(name) && defaults.GetValueOrDefault(name) == _fields[name];
     }
 
     /// <summary>Reads past what <see cref="Write"/> wrote.</summary>
     public static void Skip(BinaryReader reader) => Read(reader);
+
+    private static Dictionary<string, string> Defaults()
+    {
+        var defaults = new RunFingerprint([]);
+        defaults.AddSettings(new());
+        return defaults._fields;
+    }
+
+    // Everything in the options that the weights depend on and that does not show in the images.
+    private void AddSettings(SharpnessAwareImageClassificationTrainer.Options options)
+    {
+        Setting(nameof(options.Method), options.Method);
+        Setting(nameof(options.Arch), options.Arch.ToLowerInvariant());
+        Setting(nameof(options.BatchSize), options.BatchSize);
+        Setting(nameof(options.Epoch), options.Epoch);
+        Setting(nameof(options.BaseOptimizer), options.EffectiveBaseOptimizer);
+        Setting(nameof(options.Schedule), options.Schedule);
+        Setting(nameof(options.Loss), options.Loss);
+        Setting(nameof(options.Augmentation), options.Augmentation);
+        Setting(nameof(options.Normalization), options.Normalization);
+        Setting(nameof(options.MaxGradientNorm), options.MaxGradientNorm);
+        Setting(nameof(options.EarlyStoppingCriteria), options.EarlyStoppingCriteria);
+        Setting(nameof(options.FreezeBackbone), options.FreezeBackbone);
+        Setting(nameof(options.FreezeEpochs), options.FreezeEpochs);
+        Setting(nameof(options.BackboneLearningRateFactor), options.BackboneLearningRateFactor);
+        Setting(nameof(options.OnDivergence), options.OnDivergence);
+
+        void Setting(string name, object? value)
+        {
+            foreach ((string field, string text) in FieldContent.Of(name, value))
+            {
+                _fields[field] = text;
+                _settings.Add(field);
+            }
+        }
+    }
+
+    private void Add(string name, object? value)
+    {
+        if (value is string text)
+            _fields[name] = text;
+        else
+            _fields[name] = FieldContent.Of(name, value).Single().Value;
+    }
+
+    private static bool AreSame(string then, string now)
+    {
+        if (then.StartsWith(Approximately) && now.StartsWith(Approximately))
+        {
+            double[] a = Numbers(then), b = Numbers(now);
+            double scale = b.Select(Math.Abs).DefaultIfEmpty().Max();
+            return a.Length == b.Length
+                && a.Zip(b).All(pair => Math.Abs(pair.First - pair.Second) <= Tolerance * scale || pair.First.Equals(pair.Second));
+        }
+        return then == now;
+
+        static double[] Numbers(string text) => [.. text[1..].Split(' ').Select(number =>
+            double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : double.NaN)];
+    }
+
+    private static string Shown(string value) => PrintableText.Of(value);
 
     private static Dictionary<string, string> Read(BinaryReader reader)
     {

@@ -235,26 +235,6 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { ResizeMode = ResizeMode };
 
-        /// <summary>The settings that the weights depend on.</summary>
-        internal RunFingerprint Fingerprint() => new RunFingerprint()
-            .Add(nameof(Method), (Method.Rho, Method.Adaptive, Method.NormalizeAscent, Method.Renormalize, Method.Gamma))
-            .Add(nameof(Arch), Arch)
-            .Add(nameof(BatchSize), BatchSize)
-            .Add(nameof(Epoch), Epoch)
-            .Add(nameof(BaseOptimizer), EffectiveBaseOptimizer)
-            .Add(nameof(Schedule), Schedule)
-            .Add(nameof(Loss), Loss)
-            .Add(nameof(Augmentation), Augmentation)
-            .Add(nameof(Normalization), Normalization)
-            .Add(nameof(MaxGradientNorm), MaxGradientNorm)
-            .Add(nameof(EarlyStoppingCriteria), EarlyStoppingCriteria)
-            .Add(nameof(InitialWeights), InitialWeights)
-            .Add(nameof(FreezeBackbone), FreezeBackbone)
-            .Add(nameof(FreezeEpochs), FreezeEpochs)
-            .Add(nameof(BackboneLearningRateFactor), BackboneLearningRateFactor)
-            .Add(nameof(OnDivergence), OnDivergence)
-            .Add(nameof(Device), Device);
-
         internal Options Clone() => (Options)MemberwiseClone();
 
         internal void Check()

@@ -94,7 +94,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         try
         {
             ClassifierDescription description = Describe(labelValues);
-            TrainingCheckpoint? checkpoint = OpenCheckpoint(images, classifier, description, context);
+            TrainingCheckpoint? checkpoint = _options.CheckpointPath is string path
+                ? new(path, RunFingerprint.Of(_options, images, classifier, initialWeights, seed), context, classifier, description)
+                : null;
             using TrainingPlan plan = TrainingPlan.Of(_options, classifier, images.Training, images.Validation, context);
             IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
             double temperature = plan.FitTemperature();
@@ -137,19 +139,6 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         Temperature = 1,
         History = [],
     };
-
-    private TrainingCheckpoint? OpenCheckpoint(
-        TrainingImages images, ImageClassifier classifier, ClassifierDescription description, TrainingContext context)
-    {
-        if (_options.CheckpointPath is not string path)
-            return null;
-        (ImageDataset training, ImageDataset? validation) = (images.Training, images.Validation);
-        RunFingerprint fingerprint = _options.Fingerprint()
-            .Add(nameof(Options.Seed), context.Seed)
-            .Add("training images", $"{training.Count} of {training.Shape}, SHA-256 {training.ContentHash()}")
-            .Add("validation images", validation is null ? null : $"{validation.Count}, SHA-256 {validation.ContentHash()}");
-        return new TrainingCheckpoint(path, fingerprint, context, classifier, description);
-    }
 
     private ImageClassifier CreateClassifier(ImageDataset training, InitialWeights? initialWeights, Device device, TrainingContext context)
     {

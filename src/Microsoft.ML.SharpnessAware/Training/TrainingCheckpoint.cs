@@ -8,7 +8,7 @@ internal sealed class TrainingCheckpoint(
 {
     // *** Binary format *** of the state in a CheckpointFile
     // fingerprint
-    // double: not used; in files of earlier versions the metric of the best model, which is in its history
+    // version 1 only, double: metric of the best model
     // byte[]: best model, with its length (see ClassifierFile)
     // state: see TrainingState
 
@@ -18,12 +18,11 @@ internal sealed class TrainingCheckpoint(
     /// <summary>Puts the state of the file into a training that has not begun. Returns whether there was a file.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or of another training.</exception>
     public bool Restore(TrainingState state) => _file.Read(
-        reader =>
+        (reader, version) =>
         {
-            fingerprint.CheckSame(reader);
-            reader.ReadDouble();
-            _bestModel = reader.ReadBytesWithLength();
-            state.Read(reader);
+            fingerprint.CheckSame(reader, version);
+            _bestModel = ReadModel(reader, version);
+            state.Read(reader, version);
         },
         context.Channel);
 
@@ -36,7 +35,6 @@ internal sealed class TrainingCheckpoint(
     public void Save(TrainingState state) => _file.Write(writer =>
     {
         fingerprint.Write(writer);
-        writer.Write(0.0);
         writer.WriteBytes(_bestModel);
         state.Write(writer);
     });
@@ -46,13 +44,19 @@ internal sealed class TrainingCheckpoint(
     {
         byte[] model = [];
         bool found = new CheckpointFile(path).Read(
-            reader =>
+            (reader, version) =>
             {
                 RunFingerprint.Skip(reader);
-                reader.ReadDouble();
-                model = reader.ReadBytesWithLength();
+                model = ReadModel(reader, version);
             },
             channel);
         return found ? model : throw new FileNotFoundException($"There is no checkpoint '{path}'.", path);
+    }
+
+    private static byte[] ReadModel(BinaryReader reader, int version)
+    {
+        if (version == 1)
+            reader.ReadDouble();
+        return reader.ReadBytesWithLength();
     }
 }

@@ -34,13 +34,13 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not go on.</exception>
     /// <exception cref="IOException">It ends early.</exception>
     /// <exception cref="FormatException">It holds what cannot be read.</exception>
-    public void Read(BinaryReader reader)
+    public void Read(BinaryReader reader, int version = CheckpointFile.Version)
     {
         progress.Read(reader);
         part.Read(reader);
         using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
             ModuleWeights.Load(network, weights);
-        best.Read(reader);
+        best.Read(reader, version);
         random.State = reader.ReadBytesWithLength();
     }
 }

@@ -75,8 +75,10 @@ internal static class CompatibilityAssets
     }
 
     public static SharpnessAwareImageClassificationTrainer Trainer(
-        MLContext mlContext, string? checkpoint = null, Action<EpochMetrics>? metricsCallback = null, CancellationToken cancellationToken = default) =>
-        mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new SharpnessAwareImageClassificationTrainer.Options
+        MLContext mlContext, string? checkpoint = null, Action<EpochMetrics>? metricsCallback = null, CancellationToken cancellationToken = default,
+        Action<SharpnessAwareImageClassificationTrainer.Options>? change = null)
+    {
+        var options = new SharpnessAwareImageClassificationTrainer.Options
         {
             FeatureColumnName = "Image",
             Arch = Arch,
@@ -94,7 +96,10 @@ internal static class CompatibilityAssets
             CheckpointPath = checkpoint,
             MetricsCallback = metricsCallback,
             CancellationToken = cancellationToken,
-        });
+        };
+        change?.Invoke(options);
+        return mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+    }
 
     /// <summary>Images with some wrong labels, so that there is something to calibrate.</summary>
     public static IDataView TrainingRows(MLContext mlContext)

@@ -103,7 +103,7 @@ public sealed class CheckpointTests
         options.Method = SharpnessAwareMethod.Ssam(rho: 0.1);
         options.Epoch++;
         string message = Assert.ThrowsExactly<InvalidDataException>(() => Weights(options)).Message;
-        StringAssert.Contains(message, "Method was ");
+        StringAssert.Contains(message, "Method.Rho was 0.05, now 0.1; ");
         StringAssert.Contains(message, "Epoch was 5, now 6");
         Assert.IsFalse(message.Contains("Seed") || message.Contains("images was"), message);
 
