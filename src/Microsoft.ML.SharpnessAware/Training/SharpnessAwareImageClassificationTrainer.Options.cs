@@ -203,8 +203,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Default null: no checkpoint.
         /// </summary>
         /// <remarks>
-        /// <para>A checkpoint of other settings or images is refused. Delete the files, or choose another name, to begin anew. A model of
-        /// the best epoch so far is <see cref="BestFromCheckpoint"/>.</para>
+        /// <para>A checkpoint of other settings, images, initial weights or another network is refused; all are compared by content, so
+        /// that a file may be moved and a loss of your own made anew. What cannot be seen is whether the code of your loss has changed.
+        /// Delete the files, or choose another name, to begin anew. A model of the best epoch so far is
+        /// <see cref="BestFromCheckpoint"/>.</para>
         /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues another.</para>
         /// </remarks>
         public string? CheckpointPath { get; set; }

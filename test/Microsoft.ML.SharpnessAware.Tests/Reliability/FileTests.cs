@@ -287,7 +287,7 @@ public sealed class FileTests
             {
                 var host = ((Runtime.IHostEnvironment)MLContext).Register("test");
                 using Runtime.IChannel channel = host.Start("test");
-                Assert.IsTrue(new CheckpointFile(path).Read(reader => Assert.HasCount(100_000, reader.ReadBytes(100_001)), channel));
+                Assert.IsTrue(new CheckpointFile(path).Read((reader, _) => Assert.HasCount(100_000, reader.ReadBytes(100_001)), channel));
                 break;
             }
             case Diagram or ContactSheet:

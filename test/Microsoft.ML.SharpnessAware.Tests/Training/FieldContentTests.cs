@@ -18,7 +18,6 @@ public sealed class FieldContentTests
     public void ValuesOfAllKindsAreTextsOfTheirContent()
     {
         AreDifferent(null, "none");
-        AreDifferent(0.1f, 0.1);
         AreDifferent(new[] { 1, 2 }, new[] { 1, 3 });
         AreDifferent(new double[1000], new double[1000] is var other && (other[999] = 1e-300) > 0 ? other : null);
         AreDifferent(new List<string> { "a", "b" }, new List<string> { "b", "a" });
