@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.ML.SharpnessAware.Tests.Calibration;
-using TorchSharp;
 using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
