@@ -9,6 +9,16 @@ internal static class Require
     public static double Positive(double value, string name) =>
         value > 0 && double.IsFinite(value) ? value : throw OutOfRange(value, name, "a finite number above 0");
 
+    /// <summary>At least 0, and not beyond what float32 tensors can be multiplied by.</summary>
+    public static double NonNegativeFloat(double value, string name) =>
+        value is >= 0 and <= float.MaxValue ? value : throw OutOfRange(value, name, "at least 0 and at most 3.4·10³⁸, the largest float");
+
+    /// <summary>Above 0 as a float32, and not beyond the largest.</summary>
+    public static double PositiveFloat(double value, string name) =>
+        (float)value > 0 && value <= float.MaxValue
+            ? value
+            : throw OutOfRange(value, name, "a number above 0 and at most 3.4·10³⁸, the largest float");
+
     public static double Within(double value, double minimum, double maximum, string name) =>
         value >= minimum && value <= maximum
             ? value

@@ -21,7 +21,13 @@ internal static class CalibratedFactor
     public static Tensor PerSample(Tensor logits, Tensor labels, double gamma)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor p = ClassificationLoss.TrueClassLogProbability(logits, labels).exp();
+        return scope.MoveToOuter(Of(ClassificationLoss.TrueClassLogProbability(logits, labels).exp(), gamma));
+    }
+
+    /// <summary>The factor for each of the probabilities.</summary>
+    public static Tensor Of(Tensor p, double gamma)
+    {
+        using DisposeScope scope = NewDisposeScope();
         using Scalar exponent = (-gamma).ToScalar();
         return scope.MoveToOuter(where(p > FixedScalars.Half, p.Plus(FixedScalars.One).pow(exponent), ones_like(p)));
     }

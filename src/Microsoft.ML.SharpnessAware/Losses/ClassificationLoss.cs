@@ -12,6 +12,28 @@ public abstract record ClassificationLoss
     /// <returns>A tensor of shape [batch], differentiable with respect to <paramref name="logits"/>.</returns>
     public abstract Tensor PerSample(Tensor logits, Tensor labels);
 
+    /// <summary>
+    /// The loss of each sample for each class that could be its true one, for labels that are probabilities: the sample's loss is the sum
+    /// of these, weighted by the labels.
+    /// </summary>
+    /// <param name="logits">Unnormalised scores, floating point, shape [batch, classes].</param>
+    /// <returns>A tensor of shape [batch, classes], differentiable with respect to <paramref name="logits"/>.</returns>
+    /// <remarks>By default it calls <see cref="PerSample"/> once for each class. Override it where many classes make that slow.</remarks>
+    public virtual Tensor PerClass(Tensor logits)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        using DisposeScope scope = NewDisposeScope();
+        long batch = logits.shape[0], classes = logits.shape[1];
+        Tensor labels = empty([batch], ScalarType.Int64, logits.device);
+        var columns = new Tensor[classes];
+        for (long k = 0; k < classes; k++)
+        {
+            using Scalar label = k.ToScalar();
+            columns[k] = PerSample(logits, labels.fill_(label).clone());
+        }
+        return scope.MoveToOuter(stack(columns, 1));
+    }
+
     /// <summary>ln p of each sample's true class, from log-softmax so that it stays finite where p rounds to 0 or 1.</summary>
     internal static Tensor TrueClassLogProbability(Tensor logits, Tensor labels) =>
         logits.log_softmax(1).gather(1, labels.unsqueeze(1)).squeeze(1);
@@ -32,6 +54,18 @@ public abstract record ClassificationLoss
         /// <inheritdoc/>
         public override Tensor PerSample(Tensor logits, Tensor labels) => nn.functional.cross_entropy(
             logits, labels, ignore_index: long.MinValue, reduction: nn.Reduction.None, label_smoothing: LabelSmoothing);
+
+        /// <inheritdoc/>
+        public override Tensor PerClass(Tensor logits)
+        {
+            ArgumentNullException.ThrowIfNull(logits);
+            using DisposeScope scope = NewDisposeScope();
+            Tensor losses = logits.log_softmax(1).neg();
+            if (LabelSmoothing == 0)
+                return scope.MoveToOuter(losses);
+            using Scalar label = (1 - LabelSmoothing).ToScalar(), all = LabelSmoothing.ToScalar();
+            return scope.MoveToOuter((losses * label).Plus(losses.mean([1], keepdim: true) * all));
+        }
     }
 
     /// <summary>
@@ -48,7 +82,20 @@ public abstract record ClassificationLoss
         public override Tensor PerSample(Tensor logits, Tensor labels)
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor logP = TrueClassLogProbability(logits, labels);
+            return scope.MoveToOuter(Of(TrueClassLogProbability(logits, labels)));
+        }
+
+        /// <inheritdoc/>
+        public override Tensor PerClass(Tensor logits)
+        {
+            ArgumentNullException.ThrowIfNull(logits);
+            using DisposeScope scope = NewDisposeScope();
+            return scope.MoveToOuter(Of(logits.log_softmax(1)));
+        }
+
+        private Tensor Of(Tensor logP)
+        {
+            using DisposeScope scope = NewDisposeScope();
             // The floor keeps the derivative of (1 − p)^γ finite for γ < 1 where p rounds to 1; there the gradient is 0 anyway.
             using Scalar floor = 1e-30.ToScalar(), gamma = Gamma.ToScalar();
             Tensor oneMinusP = logP.expm1().neg().clamp_min(floor);

@@ -11,6 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class FlatBuffers : IDisposable
 {
     private readonly List<(string Name, Tensor Buffer)> _members;
+    private readonly List<nn.Module> _holders;
     private readonly List<Tensor> _vectors = [];
 
     public FlatBuffers(nn.Module module)
@@ -18,6 +19,8 @@ internal sealed class FlatBuffers : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
         _members = [.. module.named_buffers()];
+        _holders = [.. module.modules().Append(module).Where(m => m.named_buffers(recurse: false).Any())];
+        OwnedTensors.Take(_members, this);
         foreach (var group in _members.GroupBy(m => (m.Buffer.dtype, m.Buffer.device_type, m.Buffer.device_index)))
         {
             Tensor[] buffers = [.. group.Select(m => m.Buffer)];
@@ -31,6 +34,9 @@ internal sealed class FlatBuffers : IDisposable
             _vectors.Add(vector);
         }
     }
+
+    /// <summary>Whether a forward pass may change a buffer: some layer that has one is in training mode.</summary>
+    public bool MayChange => _holders.Exists(module => module.training);
 
     /// <summary>A copy of all buffers, which belongs to the current dispose scope.</summary>
     /// <exception cref="InvalidOperationException">The module's buffers are no longer those of the vectors.</exception>
@@ -55,5 +61,10 @@ internal sealed class FlatBuffers : IDisposable
             _vectors[i].copy_(saved[i]);
     }
 
-    public void Dispose() => _vectors.ForEach(v => v.Dispose());
+    public void Dispose()
+    {
+        OwnedTensors.Release(_members.Select(m => m.Buffer));
+        _vectors.ForEach(v => v.Dispose());
+        _vectors.Clear();
+    }
 }

@@ -5,39 +5,49 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// All trainable parameters of a module as views of one vector W, and their gradients as views of another, G, so that a climb, a copy or an
+/// All trainable parameters of a module as views of one vector W, and their gradients collected in another, G, so that a climb, a copy or an
 /// update is one operation however many layers there are.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Parameters of more than one dimension come first, each group in the module's order, so weight decay on weights alone is one
-/// <c>narrow</c>. A parameter that two layers share is there once. Which parameters are trainable (<c>requires_grad</c>) is decided here,
-/// once. Each keeps its memory layout, channels-last for example.
+/// Parameters are ordered by group, within a group those of more than one dimension come first, and then by the module's order, so that
+/// what is treated alike lies side by side. A parameter that two layers share is there once. Which parameters are trainable
+/// (<c>requires_grad</c>) is decided here, once. Each keeps its memory layout, channels-last for example.
 /// </para>
 /// <para>
 /// The module's parameters stay the objects that they were: <c>state_dict</c>, <c>save</c> and <c>load</c> work and see W. Replacing them,
 /// as a converting or moving <c>to</c> does, cuts the connection; that is noticed, and an error.
 /// </para>
+/// <para>
+/// A backward pass leaves a parameter that the loss does not depend on without a gradient, which is not the same as a gradient of zero. So
+/// gradients are null before it, and what it made is copied into G afterwards.
+/// </para>
 /// </remarks>
 internal sealed class FlatParameters : IDisposable
 {
     private readonly nn.Module _module;
-    private readonly List<(string Name, Parameter Parameter, Tensor GradientView)> _members = [];
-    private readonly long _matrixElements;
+    private readonly List<FlatParameter> _members = [];
+    private readonly List<(string Name, Parameter Parameter)> _notTrained = [];
+    private readonly List<Parameter> _frozenByGroup = [];
 
-    public FlatParameters(nn.Module module)
+    public FlatParameters(nn.Module module, IReadOnlyList<ParameterGroup>? groups = null)
     {
         _module = module;
-        (string Name, Parameter Value)[] parameters = [.. module.named_parameters()
-            .Where(p => p.parameter.requires_grad)
-            .OrderBy(p => p.parameter.dim() > 1 ? 0 : 1)];
-        Check(parameters);
+        (string Name, Parameter Value)[] all = [.. module.named_parameters()];
+        Dictionary<string, ParameterGroup> groupOf = groups is null ? [] : ParameterGroup.Assign(module, groups);
+        List<ParameterGroup?> order = groups is null ? [null] : [null, .. groups];
+        (string Name, Parameter Value, ParameterGroup? Group)[] parameters = [.. all
+            .Select(p => (p.Name, p.Value, Group: groupOf.GetValueOrDefault(p.Name)))
+            .Where(p => p.Value.requires_grad && p.Group?.Frozen != true)
+            .OrderBy(p => order.FindIndex(group => ReferenceEquals(group, p.Group)))
+            .ThenBy(p => p.Value.dim() > 1 ? 0 : 1)];
+        Check([.. parameters.Select(p => (p.Name, p.Value))]);
+        OwnedTensors.Take(parameters.Select(p => (p.Name, (Tensor)p.Value)), this);
 
         Parameter first = parameters[0].Value;
         DType = first.dtype;
         Device = first.device;
         Names = [.. parameters.Select(p => $"{p.Name} [{string.Join(", ", p.Value.shape)}]")];
-        _matrixElements = parameters.Where(p => p.Value.dim() > 1).Sum(p => p.Value.numel());
 
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -45,14 +55,21 @@ internal sealed class FlatParameters : IDisposable
         Weights = CreateState();
         Gradient = CreateState();
         long offset = 0;
-        foreach ((string name, Parameter parameter) in parameters)
+        foreach ((string name, Parameter parameter, ParameterGroup? group) in parameters)
         {
             Tensor view = ViewLike(parameter, Weights, offset);
             Tensor gradientView = ViewLike(parameter, Gradient, offset).DetachFromDisposeScope();
             view.copy_(parameter);
             parameter.set_(view);
-            _members.Add((name, parameter, gradientView));
+            _members.Add(new FlatParameter(name, parameter, gradientView, offset, group));
             offset += parameter.numel();
+        }
+        foreach ((string name, Parameter parameter) in all.Where(p => !_members.Exists(member => ReferenceEquals(member.Parameter, p.Value))))
+        {
+            if (parameter.requires_grad)
+                _frozenByGroup.Add(parameter);
+            parameter.requires_grad = false;
+            _notTrained.Add((name, parameter));
         }
     }
 
@@ -72,68 +89,136 @@ internal sealed class FlatParameters : IDisposable
     /// <summary>Names and shapes in the order of W.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>The parts of W that the named parameters take, as few as possible: neighbours are one part.</summary>
-    public IReadOnlyList<(long Start, long Length)> RangesOf(Func<string, bool> isNamed)
-    {
-        var ranges = new List<(long Start, long Length)>();
-        long offset = 0;
-        foreach ((string name, Parameter parameter, _) in _members)
-        {
-            long length = parameter.numel();
-            if (isNamed(name))
-            {
-                if (ranges is [.., (long start, long before)] && start + before == offset)
-                    ranges[^1] = (start, before + length);
-                else
-                    ranges.Add((offset, length));
-            }
-            offset += length;
-        }
-        return ranges;
-    }
+    /// <summary>The parameters in the order of W.</summary>
+    public IReadOnlyList<FlatParameter> Members => _members;
 
     /// <summary>A vector of zeros like W, which outlives any dispose scope.</summary>
     public Tensor CreateState() => zeros(Count, DType, Device).DetachFromDisposeScope();
 
-    /// <summary>The part of a flat vector on which weight decay acts.</summary>
-    public Tensor Decayed(Tensor vector, BaseOptimizer settings) =>
-        settings.DecayBiasAndNorm ? vector : vector.narrow(0, 0, _matrixElements);
+    /// <summary>
+    /// The parts of W of parameters with equal keys, as few as possible: neighbours are one part. Null leaves a parameter out.
+    /// </summary>
+    public IReadOnlyList<(long Start, long Length, TKey Key)> Runs<TKey>(Func<FlatParameter, TKey?> key)
+        where TKey : struct, IEquatable<TKey>
+    {
+        var runs = new List<(long Start, long Length, TKey Key)>();
+        foreach (FlatParameter member in _members)
+        {
+            if (key(member) is not { } own)
+                continue;
+            if (runs is [.., var last] && last.Start + last.Length == member.Offset && last.Key.Equals(own))
+                runs[^1] = (last.Start, last.Length + member.Length, own);
+            else
+                runs.Add((member.Offset, member.Length, own));
+        }
+        return runs;
+    }
 
-    /// <summary>Sets G to zero and makes sure that the next backward pass adds to it, also after the user's <c>zero_grad</c>.</summary>
-    /// <exception cref="InvalidOperationException">The module's parameters are no longer those of W.</exception>
+    /// <summary>Makes sure that the next backward pass makes new gradients.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The module's parameters are no longer those of W, or one requires a gradient now that did not when the optimiser was made.
+    /// </exception>
     public void PrepareGradient()
     {
-        Gradient.zero_();
-        foreach ((string name, Parameter parameter, Tensor gradientView) in _members)
+        foreach (FlatParameter member in _members)
         {
-            if (parameter.IsInvalid)
-                throw Replaced(name);
-            parameter.grad = gradientView;
+            if (member.Parameter.IsInvalid)
+                throw Replaced(member.Name);
+            member.HasGradient = false;
+            if (member.Parameter.grad is { } earlier)
+            {
+                earlier.Dispose();
+                member.Parameter.grad = null;
+            }
+        }
+        foreach ((string name, Parameter parameter) in _notTrained)
+        {
+            if (!parameter.IsInvalid && parameter.requires_grad)
+            {
+                throw new InvalidOperationException(
+                    $"Parameter '{name}' requires a gradient now, but did not when the optimiser was made, so that the optimiser does not " +
+                    "train it. Dispose the optimiser and make a new one after freeing parameters.");
+            }
         }
     }
 
-    /// <summary>A thorough check, for when the gradient is exactly zero: either it is, or the module works with other parameters.</summary>
-    /// <exception cref="InvalidOperationException">The module's parameters are no longer those of W.</exception>
-    public void CheckNotReplaced()
+    /// <summary>Checks that nobody but the optimiser has run a backward pass.</summary>
+    /// <exception cref="InvalidOperationException">A parameter has a gradient.</exception>
+    public void ExpectNoGradient()
     {
-        HashSet<IntPtr> current = [.. _module.parameters().Select(p => p.Handle)];
-        foreach ((string name, Parameter parameter, _) in _members)
+        foreach (FlatParameter member in _members)
         {
-            if (!current.Contains(parameter.Handle))
-                throw Replaced(name);
+            if (member.Parameter.grad is { } early)
+            {
+                early.Dispose();
+                member.Parameter.grad = null;
+                throw new InvalidOperationException(
+                    $"Parameter '{member.Name}' has a gradient before the backward pass: the function that computes the loss called " +
+                    "backward() itself. The optimiser does that; return the logits or the loss only.");
+            }
         }
+    }
+
+    /// <summary>Adds what a backward pass made to G, whose earlier values do not count where it is the pass's first.</summary>
+    public void CollectGradient()
+    {
+        foreach (FlatParameter member in _members)
+        {
+            using Tensor? gradient = member.Parameter.grad;
+            if (gradient is null)
+                continue;
+            if (member.HasGradient)
+                member.GradientView.add_(gradient, FixedScalars.One);
+            else
+                member.GradientView.copy_(gradient);
+            member.HasGradient = true;
+            member.Parameter.grad = null;
+        }
+    }
+
+    /// <summary>Ends a pass: G is zero where no backward pass made a gradient.</summary>
+    /// <exception cref="InvalidOperationException">None made any, or the module's parameters are no longer those of W.</exception>
+    public void CompleteGradient()
+    {
+        bool any = false, all = true;
+        foreach (FlatParameter member in _members)
+        {
+            any |= member.HasGradient;
+            all &= member.HasGradient;
+            if (!member.HasGradient)
+                member.GradientView.zero_();
+        }
+        if (!all)
+            CheckNotReplaced();
+        if (!any)
+            throw new InvalidOperationException("The loss does not depend on any of the module's trainable parameters.");
     }
 
     public void Dispose()
     {
-        foreach ((_, Parameter parameter, Tensor gradientView) in _members)
+        OwnedTensors.Release(_members.Select(member => member.Parameter));
+        foreach (FlatParameter member in _members)
         {
-            if (!parameter.IsInvalid)
-                parameter.grad = null;
-            gradientView.Dispose();
+            if (!member.Parameter.IsInvalid)
+                member.Parameter.grad = null;
+            member.GradientView.Dispose();
         }
+        foreach (Parameter parameter in _frozenByGroup.Where(parameter => !parameter.IsInvalid))
+            parameter.requires_grad = true;
+        _frozenByGroup.Clear();
         Weights.Dispose();
         Gradient.Dispose();
+    }
+
+    // The pass that finds a parameter without a gradient cannot tell whether it is not used or no longer the module's.
+    private void CheckNotReplaced()
+    {
+        HashSet<IntPtr> current = [.. _module.parameters().Select(p => p.Handle)];
+        foreach (FlatParameter member in _members)
+        {
+            if (!current.Contains(member.Parameter.Handle))
+                throw Replaced(member.Name);
+        }
     }
 
     private static InvalidOperationException Replaced(string name) => new(

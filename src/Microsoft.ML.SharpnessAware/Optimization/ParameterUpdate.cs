@@ -2,23 +2,17 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>A base optimiser's update rule on the flat vectors, and the state that it keeps between steps.</summary>
-internal abstract class ParameterUpdate : IDisposable
-{
-    /// <summary>The rule's name in saved state.</summary>
-    public abstract string Name { get; }
-
-    /// <summary>Flat vectors as long as the weights (momentum, moments), in the order in which they are saved.</summary>
-    public abstract IReadOnlyList<Tensor> State { get; }
-
-    /// <summary>Changes W by G. G may be overwritten. Called without gradient recording, inside a dispose scope.</summary>
-    /// <param name="learningRate">η of this step.</param>
-    /// <param name="step">Number of this step, from 1.</param>
-    public abstract void Apply(double learningRate, long step);
-
-    public void Dispose()
-    {
-        foreach (Tensor tensor in State)
-            tensor.Dispose();
-    }
-}
+/// <summary>What a base optimiser's rule is given: parts of the flat vectors that have the same settings, to be changed in place.</summary>
+/// <remarks>
+/// All tensors are one-dimensional, of the same length, of the module's element type (float32 or float64) and on its device. A rule
+/// works element by element, since a step is cut into parts in more than one way. It is called without gradient recording and inside a
+/// dispose scope. A plain number beside a tensor (<c>g * 2</c>) makes a native Scalar that nobody holds; write <c>using Scalar</c>.
+/// </remarks>
+/// <param name="Weights">The weights w, to be changed.</param>
+/// <param name="Gradient">The gradient g of the step, after rescaling and clipping. It may be overwritten.</param>
+/// <param name="State">As many vectors as the optimiser's <c>StateCount</c>, zero before the first step (momentum, moments).</param>
+/// <param name="LearningRate">η of this step and these parameters.</param>
+/// <param name="WeightDecay">λ of these parameters, 0 where they do not decay.</param>
+/// <param name="Step">The number of this step, from 1, counting only steps in which these parameters had a gradient, as torch does.</param>
+public readonly record struct ParameterUpdate(
+    Tensor Weights, Tensor Gradient, IReadOnlyList<Tensor> State, double LearningRate, double WeightDecay, long Step);

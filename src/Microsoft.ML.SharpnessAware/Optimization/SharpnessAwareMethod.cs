@@ -1,9 +1,9 @@
-using System.Globalization;
+using static System.FormattableString;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What a training step minimises: plain loss, SAM and its relatives, as an immutable value of three independent switches and two numbers.
+/// What a training step minimises: plain loss, SAM and its relatives, as an immutable value of independent switches and numbers.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -22,8 +22,8 @@ public sealed record SharpnessAwareMethod
     public static SharpnessAwareMethod Standard { get; } = new();
 
     /// <summary>Radius ρ of the climb, at least 0. 0 does not climb and is the base optimiser. Default: 0.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
-    public double Rho { get; init => field = Require.NonNegative(value, nameof(Rho)); }
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, not a number, or beyond the largest float.</exception>
+    public double Rho { get; init => field = Require.NonNegativeFloat(value, nameof(Rho)); }
 
     /// <summary>
     /// Whether the climb is scaled element by element, w̃ = w + ρ w²g/(‖|w|g‖₂ + ε) (ASAM), so that it does not depend on how the weights
@@ -50,16 +50,49 @@ public sealed record SharpnessAwareMethod
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 2].</exception>
     public double Gamma { get; init => field = Require.Within(value, 0, 2, nameof(Gamma)); }
 
+    /// <summary>
+    /// Share in [0, 1] of the training, at its end, whose steps climb; the others are steps of the base optimiser. Default 1. SAM in the last
+    /// quarter or tenth finds minima about as flat as SAM throughout (Andriushchenko and Flammarion 2022; arXiv 2410.10373). It is the
+    /// trainer that knows how long a training is; on the optimiser alone set <see cref="SharpnessAwareOptimizer.Climbs"/>.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 1].</exception>
+    public double LatePhase { get; init => field = Require.Within(value, 0, 1, nameof(LatePhase)); } = 1;
+
+    /// <summary>
+    /// Share in (0, 1] of the mini-batch, at least one sample of it, that the gradient of the climb is taken of (Bahri et al. 2022, "Sharpness-
+    /// aware minimization improves language model generalization"). The gradient g̃ is always that of the whole mini-batch; SSAM gives it
+    /// the length of the share's. Default 1.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not in (0, 1].</exception>
+    public double AscentShare
+    {
+        get;
+        init => field = value > 0 ? Require.Within(value, 0, 1, nameof(AscentShare))
+            : throw new ArgumentOutOfRangeException(nameof(AscentShare), value, $"{nameof(AscentShare)} must be above 0 and at most 1.");
+    } = 1;
+
+    /// <summary>
+    /// Every how many steps one climbs, with radius ρ times this number; the others are steps of the base optimiser (MosaicML Composer's
+    /// <c>interval</c>). Default 1: every step climbs. <see cref="int.MaxValue"/> is the base optimiser.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int Period
+    {
+        get;
+        init => field = value >= 1 ? value
+            : throw new ArgumentOutOfRangeException(nameof(Period), value, $"{nameof(Period)} must be at least 1.");
+    } = 1;
+
     /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Usual are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
     public static SharpnessAwareMethod Sam(double rho = 0.05) => new() { Rho = rho };
 
     /// <summary>Stable SAM (Tan et al. 2024, JMLR 26): SAM with the second pass's gradient rescaled to the length of the first's.</summary>
     /// <param name="rho">Radius ρ ≥ 0.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
     public static SharpnessAwareMethod Ssam(double rho = 0.05) => Sam(rho) with { Renormalize = true };
 
     /// <summary>Calibrated SAM (Tan et al. 2025, ICLR 2026): SAM whose second pass damps the loss of confident samples.</summary>
@@ -72,7 +105,7 @@ public sealed record SharpnessAwareMethod
     /// <summary>Adaptive SAM (Kwon et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Measured in scaled weights, so about ten times SAM's; the paper uses 0.5 on CIFAR-10.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, infinite or not a number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
     public static SharpnessAwareMethod Asam(double rho = 0.5) => Sam(rho) with { Adaptive = true };
 
     /// <summary>The method's name and numbers, for example <c>SSAM (ρ = 0.05)</c> or <c>ASAM + CSAM (ρ = 0.5, γ = 1)</c>.</summary>
@@ -92,8 +125,15 @@ public sealed record SharpnessAwareMethod
         if (Gamma > 0)
             names.Add("CSAM");
         string name = names.Count == 0 ? "SAM" : string.Join(" + ", names);
-        return Gamma > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} (ρ = {Rho}, γ = {Gamma})")
-            : string.Create(CultureInfo.InvariantCulture, $"{name} (ρ = {Rho})");
+        List<string> numbers = [Invariant($"ρ = {Rho}")];
+        if (Gamma > 0)
+            numbers.Add(Invariant($"γ = {Gamma}"));
+        if (LatePhase < 1)
+            numbers.Add(Invariant($"late phase {LatePhase}"));
+        if (AscentShare < 1)
+            numbers.Add(Invariant($"ascent share {AscentShare}"));
+        if (Period > 1)
+            numbers.Add(Invariant($"period {Period}"));
+        return $"{name} ({string.Join(", ", numbers)})";
     }
 }

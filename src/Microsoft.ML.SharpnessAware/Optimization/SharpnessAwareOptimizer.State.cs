@@ -15,16 +15,19 @@ public sealed partial class SharpnessAwareOptimizer
     // double: learning rate
     // double: ρ
     // long: number of completed steps
-    // int: number of state vectors
-    // byte[][]: the state vectors, as long as the flat vector each
+    // since version 2, for each parameter:
+    //     long: number of steps in which it had a gradient
+    //     double, double, double: learning rate factor, weight decay (not a number where it is the base optimiser's), ρ factor
+    // the rule's state; of the flat vectors' rules:
+    //     int: number of state vectors
+    //     byte[][]: the state vectors, as long as the flat vector each
 
     private const uint Signature = 0x4F4D4153;
-    private const int Version = 1;
-    private const int StreamBuffer = 1 << 16;
+    private const int Version = 2, WithoutGroups = 1;
 
     /// <summary>
     /// Writes what an exact continuation needs beside the module's own weights and buffers: momentum or moments, the number of steps,
-    /// learning rate and ρ. The state of torch's random numbers (dropout) is the caller's to keep.
+    /// learning rate, ρ and the factors of parameter groups. The state of torch's random numbers (dropout) is the caller's to keep.
     /// </summary>
     /// <param name="writer">Where to write. It is left open.</param>
     public void Save(BinaryWriter writer)
@@ -34,18 +37,21 @@ public sealed partial class SharpnessAwareOptimizer
         writer.Write(Signature);
         writer.Write(Version);
         writer.Write(_parameters.DType.ToString());
-        writer.Write(_update.Name);
+        writer.Write(_rule.Name);
         writer.Write(_parameters.Names.Count);
         foreach (string name in _parameters.Names)
             writer.Write(name);
         writer.Write(LearningRate);
         writer.Write(Rho);
         writer.Write(_completedSteps);
-        writer.Write(_update.State.Count);
-        writer.Flush();
-        using DisposeScope scope = NewDisposeScope();
-        foreach (Tensor state in _update.State)
-            state.cpu().WriteBytesToStream(writer.BaseStream, StreamBuffer);
+        foreach (FlatParameter member in _parameters.Members)
+        {
+            writer.Write(member.Steps);
+            writer.Write(member.LearningRateFactor);
+            writer.Write(member.WeightDecay ?? double.NaN);
+            writer.Write(member.RhoFactor);
+        }
+        _rule.Save(writer);
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote, into an optimiser of the same module and the same kind of base optimiser.</summary>
@@ -62,25 +68,35 @@ public sealed partial class SharpnessAwareOptimizer
         {
             if (reader.ReadUInt32() != Signature)
                 throw new InvalidDataException("This is not the state of a SharpnessAwareOptimizer.");
-            Expect(Version, reader.ReadInt32(), "version of the format");
+            int version = reader.ReadInt32();
+            if (version != WithoutGroups)
+                Expect(Version, version, "version of the format");
             Expect(_parameters.DType.ToString(), reader.ReadString(), "element type");
-            Expect(_update.Name, reader.ReadString(), "base optimiser");
+            Expect(_rule.Name, reader.ReadString(), "base optimiser");
             Expect(_parameters.Names.Count, reader.ReadInt32(), "number of trainable parameters");
             foreach (string name in _parameters.Names)
                 Expect(name, reader.ReadString(), "parameter");
-            double learningRate = Require.NonNegative(reader.ReadDouble(), nameof(LearningRate));
-            double rho = Require.NonNegative(reader.ReadDouble(), nameof(Rho));
+            double learningRate = Require.NonNegativeFloat(reader.ReadDouble(), nameof(LearningRate));
+            double rho = Require.NonNegativeFloat(reader.ReadDouble(), nameof(Rho));
             long completedSteps = reader.ReadInt64();
             if (completedSteps < 0)
                 throw new InvalidDataException($"The optimiser's state is damaged: its number of steps is {completedSteps}.");
-            Expect(_update.State.Count, reader.ReadInt32(), "number of state vectors (momentum or moments)");
-            Tensor[] states = [.. _update.State.Select(s => empty_like(s, device: CPU))];
-            foreach (Tensor state in states)
-                state.ReadBytesFromStream(reader.BaseStream, StreamBuffer);
+            (long Steps, double LearningRateFactor, double WeightDecay, double RhoFactor)[] members = version == WithoutGroups
+                ? []
+                : [.. _parameters.Members.Select(_ => ReadMember(reader))];
+            Action load = _rule.Load(reader);
 
-            foreach ((Tensor current, Tensor loaded) in _update.State.Zip(states))
-                current.copy_(loaded);
+            load();
             (LearningRate, Rho, _completedSteps) = (learningRate, rho, completedSteps);
+            foreach (FlatParameter member in _parameters.Members)
+                member.Steps = completedSteps;
+            foreach ((FlatParameter member, var saved) in _parameters.Members.Zip(members))
+            {
+                member.Steps = saved.Steps;
+                member.LearningRateFactor = saved.LearningRateFactor;
+                member.WeightDecay = double.IsNaN(saved.WeightDecay) ? null : saved.WeightDecay;
+                member.RhoFactor = saved.RhoFactor;
+            }
         }
         catch (EndOfStreamException e)
         {
@@ -90,6 +106,19 @@ public sealed partial class SharpnessAwareOptimizer
         {
             throw new InvalidDataException($"The optimiser's state is damaged: {e.Message}", e);
         }
+    }
+
+    private static (long Steps, double LearningRateFactor, double WeightDecay, double RhoFactor) ReadMember(BinaryReader reader)
+    {
+        long steps = reader.ReadInt64();
+        double learningRateFactor = Require.NonNegativeFloat(reader.ReadDouble(), nameof(ParameterGroup.LearningRateFactor));
+        double weightDecay = reader.ReadDouble();
+        if (!double.IsNaN(weightDecay))
+            Require.NonNegativeFloat(weightDecay, nameof(ParameterGroup.WeightDecay));
+        double rhoFactor = Require.NonNegativeFloat(reader.ReadDouble(), nameof(ParameterGroup.RhoFactor));
+        return steps >= 0
+            ? (steps, learningRateFactor, weightDecay, rhoFactor)
+            : throw new InvalidDataException($"The optimiser's state is damaged: a parameter's number of steps is {steps}.");
     }
 
     private static void Expect<T>(T expected, T found, string what)

@@ -4,13 +4,18 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Trains any TorchSharp module on class labels with SAM and its relatives (<see cref="SharpnessAwareMethod"/>) on top of SGD or AdamW.
+/// Trains any TorchSharp module, on class labels or by any loss, with SAM and its relatives (<see cref="SharpnessAwareMethod"/>) on top of
+/// SGD, AdamW or another optimiser.
 /// </summary>
 /// <remarks>
 /// <para>
 /// The optimiser makes all trainable parameters views of one vector, so convert, move and load the module, and choose which parameters
 /// require a gradient, before making it; a module has one optimiser at a time. It looks after gradients itself: no <c>zero_grad</c> and no
 /// <c>backward</c>. The module's mode (<c>train</c>, <c>eval</c>) is left as it is.
+/// </para>
+/// <para>
+/// As in torch, a parameter that the loss of a step does not depend on stays as it is in that step: no weight decay, no momentum. So does
+/// one that is frozen (<c>requires_grad = false</c>) after the optimiser was made; one that is freed afterwards is an error.
 /// </para>
 /// <para>
 /// Running statistics (batch normalisation) are those of the first, unperturbed pass, and both passes see the same dropout mask.
@@ -37,11 +42,10 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly ClassificationLoss _loss;
     private readonly FlatParameters _parameters;
     private readonly FlatBuffers _buffers;
-    private readonly ParameterUpdate _update;
+    private readonly UpdateRule _rule;
     private readonly Tensor _savedWeights;
-    private IReadOnlyList<(long Start, long Length)> _scaledRanges = [];
-    private double _learningRateFactor = 1;
     private long _completedSteps;
+    private bool _isFirst = true;
     private bool _disposed;
 
     /// <summary>Makes an optimiser for a module.</summary>
@@ -49,37 +53,89 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="method">What a step minimises.</param>
     /// <param name="baseOptimizer">How a gradient changes the weights.</param>
     /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
+    /// <param name="groups">Parameters that are treated differently from the others; null where all are alike.</param>
     /// <exception cref="ArgumentException">
-    /// The module has no trainable parameters, or has some of another type or on several devices; the message names the parameter.
+    /// The module has no trainable parameters, or has some of another type or on several devices; or groups overlap or name nothing. The
+    /// message names the parameter.
     /// </exception>
-    public SharpnessAwareOptimizer(
-        nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer, ClassificationLoss? loss = null)
+    /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
+    public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer,
+        ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)
+        : this(module, method, loss, groups,
+            FlatRule.Of(baseOptimizer ?? throw new ArgumentNullException(nameof(baseOptimizer))))
+    {
+    }
+
+    /// <summary>Makes an optimiser for a module on top of one of TorchSharp's.</summary>
+    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
+    /// <param name="method">What a step minimises.</param>
+    /// <param name="baseOptimizer">
+    /// An optimiser of the module's parameters, made by <c>torch.optim</c>. Its groups, its learning rates and a scheduler that was made for
+    /// it work as always; <see cref="LearningRate"/> is that of its first group, and setting it sets all. It stays yours to dispose.
+    /// </param>
+    /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
+    /// <param name="groups">Parameters that climb differently from the others or are frozen; null where all are alike. Learning rates and
+    /// weight decay are the base optimiser's to group.</param>
+    /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight decay.</exception>
+    /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
+    public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, optim.Optimizer baseOptimizer,
+        ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)
+        : this(module, method, loss, groups,
+            TorchRule.Of(baseOptimizer ?? throw new ArgumentNullException(nameof(baseOptimizer)), groups))
+    {
+    }
+
+    private SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, ClassificationLoss? loss,
+        IReadOnlyList<ParameterGroup>? groups, Func<FlatParameters, UpdateRule> createRule)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(method);
-        ArgumentNullException.ThrowIfNull(baseOptimizer);
         _method = method;
         _loss = loss ?? new ClassificationLoss.CrossEntropy();
-        LearningRate = baseOptimizer.LearningRate;
         Rho = method.Rho;
         Gamma = method.Gamma;
-        _parameters = new FlatParameters(module);
-        _buffers = new FlatBuffers(module);
-        _update = baseOptimizer.CreateUpdate(_parameters);
+        _parameters = new FlatParameters(module, groups);
+        try
+        {
+            _buffers = new FlatBuffers(module);
+        }
+        catch
+        {
+            _parameters.Dispose();
+            throw;
+        }
+        _rule = createRule(_parameters);
         _savedWeights = _parameters.CreateState();
     }
 
     /// <summary>Learning rate η of the next step, at least 0. At first the base optimiser's.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
-    public double LearningRate { get; set => field = Require.NonNegative(value, nameof(LearningRate)); }
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, not a number, or beyond the largest float.</exception>
+    public double LearningRate
+    {
+        get => _rule.LearningRate;
+        set => _rule.LearningRate = Require.NonNegativeFloat(value, nameof(LearningRate));
+    }
 
-    /// <summary>Radius ρ of the next step's climb, at least 0. At first the method's.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>
-    public double Rho { get; set => field = Require.NonNegative(value, nameof(Rho)); }
+    /// <summary>Radius ρ of the next step's climb, at least 0. At first the method's. Where only every k-th step climbs, it does so by
+    /// ρ·k.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, not a number, or beyond the largest float.</exception>
+    public double Rho { get; set => field = Require.NonNegativeFloat(value, nameof(Rho)); }
 
     /// <summary>CSAM's γ of the next step, in [0, 2]. At first the method's. A setting, which <see cref="Save"/> does not write.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 2].</exception>
     public double Gamma { get; set => field = Require.Within(value, 0, 2, nameof(Gamma)); }
+
+    /// <summary>
+    /// Whether the next steps are the method's. False makes them steps of the base optimiser, without climb and damping, as before the late
+    /// phase of a training. Default true. A setting, which <see cref="Save"/> does not write.
+    /// </summary>
+    public bool Climbs { get; set; } = true;
+
+    /// <summary>
+    /// Chooses, with the number of the step, the samples that the gradient of the climb is taken of where it is of a share of the mini-batch.
+    /// Default 0.
+    /// </summary>
+    public int Seed { get; init; }
 
     /// <summary>
     /// Norm of the gradient at w in the latest step, ‖g‖ or for an adaptive method ‖|w|g‖; not a number before the first step.
@@ -96,11 +152,11 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// Greatest Euclidean length of the gradient that the base optimiser is given, after SSAM's rescaling; a longer one is scaled down to
     /// it. Null, the default, does not clip.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not above 0, is infinite or not a number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not above 0, not a number, or beyond the largest float.</exception>
     public double? MaxGradientNorm
     {
         get;
-        set => field = value is { } norm ? Require.Positive(norm, nameof(MaxGradientNorm)) : null;
+        set => field = value is { } norm ? Require.PositiveFloat(norm, nameof(MaxGradientNorm)) : null;
     }
 
     /// <summary>
@@ -109,106 +165,211 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// </summary>
     public bool RepeatsRandomness { get; init; } = true;
 
-    /// <summary>Trains on one mini-batch: both passes and the update.</summary>
-    /// <param name="logits">
-    /// A forward pass of the module on the mini-batch, giving unnormalised scores of shape [batch, classes]. It is called once for each
-    /// pass, must compute afresh each time, and tensors that it creates are disposed after the pass.
-    /// </param>
-    /// <param name="labels">Zero-based classes, int64, shape [batch], on the device of the logits.</param>
-    /// <returns>The mean loss, without CSAM's damping, of the first pass: at the weights before the step.</returns>
-    /// <exception cref="ArgumentException">
-    /// The labels are not int64, not of shape [batch], on another device or (checked on the CPU) out of range; or the logits are not a
-    /// [batch, classes] tensor of floating-point numbers.
-    /// </exception>
-    /// <exception cref="InvalidOperationException">
-    /// The logits do not depend on the parameters, or the module's parameters were replaced.
-    /// </exception>
-    /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
-    public double Step(Func<Tensor> logits, Tensor labels)
-    {
-        ArgumentNullException.ThrowIfNull(labels);
-        return Step(logits, new BatchLabels(labels));
-    }
+    /// <summary>The parameters and their vector, for averages of weights.</summary>
+    internal FlatParameters Parameters => _disposed ? throw new ObjectDisposedException(GetType().FullName) : _parameters;
 
-    /// <summary>
-    /// Trains on one mini-batch of mixed samples (mixup, CutMix), whose loss is λ ℓ(y₁) + (1 − λ) ℓ(y₂).
-    /// </summary>
-    /// <param name="logits">As for a step with one label a sample.</param>
-    /// <param name="labels">The first label y₁ of each sample, int64, shape [batch], on the device of the logits.</param>
-    /// <param name="otherLabels">The second label y₂ of each sample, likewise.</param>
-    /// <param name="share">λ, the share of the first label, in [0, 1], floating point, shape [batch], on the device of the logits.</param>
-    /// <returns>
-    /// The mean of the mixed losses, without CSAM's damping, of the first pass. Unless all λ are 0 or 1 it cannot reach 0.
-    /// </returns>
-    /// <remarks>
-    /// CSAM damps each of the two terms by the probability of its own label: λ f(p₁) ℓ(y₁) + (1 − λ) f(p₂) ℓ(y₂). At most one of the two
-    /// probabilities is above ½, so at most one term is damped; and where λ is 1, or both labels are the same, it is the loss of one label.
-    /// </remarks>
-    /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
-    public double Step(Func<Tensor> logits, Tensor labels, Tensor otherLabels, Tensor share)
+    /// <summary>The passes and the update, on the parts of a mini-batch.</summary>
+    /// <param name="batch">The parts.</param>
+    /// <param name="ascent">Whose gradient the climb is along.</param>
+    /// <param name="share">Gives the samples that the gradient of the climb is taken of, where it is not all of them.</param>
+    private double Step(MicroBatch[] batch, Ascent ascent, Func<MicroBatch[]>? share)
     {
-        ArgumentNullException.ThrowIfNull(labels);
-        ArgumentNullException.ThrowIfNull(otherLabels);
-        ArgumentNullException.ThrowIfNull(share);
-        return Step(logits, new BatchLabels(labels, otherLabels, share));
-    }
-
-    private double Step(Func<Tensor> logits, BatchLabels labels)
-    {
-        ArgumentNullException.ThrowIfNull(logits);
         ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
+        {
+            throw new InvalidOperationException(
+                "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, or a " +
+                "method without damping: SAM, SSAM or ASAM.");
+        }
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
-        Tensor w = _parameters.Weights, g = _parameters.Gradient;
         double loss, norm, normThere = double.NaN;
 
-        _savedWeights.copy_(w);
+        _savedWeights.copy_(_parameters.Weights);
         Tensor[] savedBuffers = _buffers.Save();
         try
         {
-            if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
-            {
-                (loss, norm) = Pass(logits, labels, Gamma);                         // L(w), g = ∇L_γ(w)
-            }
+            if (!Climbs || (_completedSteps + 1) % _method.Period != 0)
+                (loss, norm, _) = Pass(batch, gamma: 0);
+            else if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
+                (loss, norm, _) = Pass(batch, Gamma);                                   // L(w), g = ∇L_γ(w)
+            else if (ascent == Ascent.PerMicroBatch)
+                (loss, norm, normThere) = ClimbWithEach(batch);
             else
-            {
-                RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
-                (loss, norm) = Pass(logits, labels, gamma: 0);                      // L(w), g = ∇L(w)
-                Tensor[] buffersAfterFirstPass = _buffers.Save();
-                Climb(norm);                                                        // w̃ = w + ρ g/(‖g‖ + ε)
-                (_, normThere) = randomness is null                                 // g̃ = ∇L_γ(w̃)
-                    ? Pass(logits, labels, Gamma)
-                    : randomness.Repeat(() => Pass(logits, labels, Gamma));
-                w.copy_(_savedWeights);
-                _buffers.Restore(buffersAfterFirstPass);
-                if (_method.Renormalize)
-                    Scale(g, norm / (normThere + Epsilon));                         // (‖g‖/(‖g̃‖ + ε)) g̃
-            }
+                (loss, norm, normThere) = ClimbOnce(batch, share?.Invoke());
+            if (_method.Renormalize && !double.IsNaN(normThere))
+                Scale(norm / (normThere + Epsilon), loss, norm);                        // (‖g‖/(‖g̃‖ + ε)) g̃
         }
         catch
         {
-            w.copy_(_savedWeights);
+            _parameters.Weights.copy_(_savedWeights);
             _buffers.Restore(savedBuffers);
             throw;
         }
 
         (GradientNorm, PerturbedGradientNorm) = (norm, normThere);
         if (MaxGradientNorm is { } maximum)
-            Clip(g, maximum);
-        _update.Apply(LearningRate, ++_completedSteps);
-        foreach ((long start, long length) in _scaledRanges)
-            ScaleChange(w.narrow(0, start, length), _savedWeights.narrow(0, start, length), _learningRateFactor);
+            Clip(_parameters.Gradient, maximum);
+        _completedSteps++;
+        _isFirst = false;
+        _rule.Apply();
         return loss;
+    }
+
+    /// <summary>g at w, a climb along it, and g̃ there; leaves w as it was.</summary>
+    private (double Loss, double Norm, double NormThere) ClimbOnce(MicroBatch[] batch, MicroBatch[]? share)
+    {
+        RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
+        if (share is not null && _buffers.MayChange)
+            Array.ForEach(batch, part => part.Forward());           // running statistics are those of the whole mini-batch at w
+        Tensor[]? ofWholeBatch = share is null ? null : _buffers.Save();
+        (double loss, double norm, double climbNorm) = Pass(share ?? batch, gamma: 0);      // L(w), g = ∇L(w)
+        Tensor[] buffers = ofWholeBatch ?? _buffers.Save();
+        Climb(loss, climbNorm);                                                             // w̃ = w + ρ g/(‖g‖ + ε)
+        (_, double normThere, _) = randomness is null                                       // g̃ = ∇L_γ(w̃)
+            ? Pass(batch, Gamma)
+            : randomness.Repeat(() => Pass(batch, Gamma));
+        _parameters.Weights.copy_(_savedWeights);
+        _buffers.Restore(buffers);
+        return (loss, norm, normThere);
+    }
+
+    /// <summary>The same for each part by itself; g and g̃ are the averages.</summary>
+    private (double Loss, double Norm, double NormThere) ClimbWithEach(MicroBatch[] batch)
+    {
+        Tensor g = _parameters.Gradient;
+        Tensor sum = zeros_like(g), sumThere = zeros_like(g);
+        bool[] hasGradient = new bool[_parameters.Members.Count];
+        double total = batch.Sum(part => part.Weight), meanLoss = 0;
+        foreach (MicroBatch part in batch)
+        {
+            using Scalar weight = (part.Weight / total).ToScalar();
+            RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
+            (double loss, _, double climbNorm) = Pass([part], gamma: 0);
+            Tensor[] buffers = _buffers.Save();
+            sum.add_(g, weight);
+            Climb(loss, climbNorm);
+            if (randomness is null)
+                Pass([part], Gamma);
+            else
+                randomness.Repeat(() => Pass([part], Gamma));
+            sumThere.add_(g, weight);
+            for (int i = 0; i < hasGradient.Length; i++)
+                hasGradient[i] |= _parameters.Members[i].HasGradient;
+            _parameters.Weights.copy_(_savedWeights);
+            _buffers.Restore(buffers);
+            meanLoss += loss * (part.Weight / total);
+        }
+        for (int i = 0; i < hasGradient.Length; i++)
+            _parameters.Members[i].HasGradient = hasGradient[i];
+        g.copy_(sumThere);
+        return (meanLoss, NormOf(sum).to(float64).item<double>(), NormOf(sumThere).to(float64).item<double>());
+    }
+
+    /// <summary>
+    /// One forward and backward pass of all parts at the present weights: leaves the gradient of the loss damped by γ in G, and returns the
+    /// undamped mean loss, the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖, and the norm of the part that climbs.
+    /// </summary>
+    private (double Loss, double Norm, double ClimbNorm) Pass(MicroBatch[] batch, double gamma)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        _parameters.PrepareGradient();
+        double total = batch.Sum(part => part.Weight);
+        Tensor[] losses = [.. batch.Select(part => PassOf(part, part.Weight / total, gamma))];
+        _parameters.CompleteGradient();
+
+        Tensor loss = losses.Length == 1 ? losses[0] : stack(losses).sum();
+        Tensor norm = NormOf(_parameters.Gradient), climbNorm = ClimbNorm() ?? norm;
+        // The numbers come to the host together: on a GPU a pass waits once.
+        double[] numbers = [.. stack([loss, norm.to(float64), climbNorm.to(float64)]).cpu().data<double>()];
+        if (!double.IsFinite(numbers[0]) || !double.IsFinite(numbers[1]))
+            throw new TrainingDivergedException(_completedSteps + 1, LearningRate, numbers[0], numbers[1]);
+        return (numbers[0], numbers[1], numbers[2]);
+    }
+
+    /// <summary>Adds a part's share of the gradient to G, and returns its share of the loss.</summary>
+    private Tensor PassOf(MicroBatch part, double weight, double gamma)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor loss, objective;
+        using (enable_grad())
+        {
+            (loss, objective) = part.Evaluate(_loss, gamma, _isFirst);
+            if (loss.device_type != _parameters.Device.type)
+                throw new ArgumentException($"The loss is on {loss.device} but the module's parameters are on {_parameters.Device}.", nameof(part));
+            _parameters.ExpectNoGradient();
+            using Scalar share = weight.ToScalar();
+            (weight == 1 ? objective : objective * share).backward();
+        }
+        _parameters.CollectGradient();
+        using Scalar ofLoss = weight.ToScalar();
+        return scope.MoveToOuter(loss.detach().to(float64) * ofLoss);
+    }
+
+    private Tensor NormOf(Tensor g) => (_method.Adaptive ? _parameters.Weights.mul(g) : g).norm();
+
+    /// <summary>The norm of what climbs; null where everything does.</summary>
+    private Tensor? ClimbNorm()
+    {
+        if (_parameters.Members.All(member => member.RhoFactor > 0))
+            return null;
+        Tensor g = _method.Adaptive ? _parameters.Weights.mul(_parameters.Gradient) : _parameters.Gradient;
+        Tensor[] norms = [.. _parameters.Runs<int>(member => member.RhoFactor > 0 ? 1 : null).Select(run => g.narrow(0, run.Start, run.Length).norm())];
+        return norms.Length == 0 ? zeros_like(g.narrow(0, 0, 1)).sum() : stack(norms).norm();
+    }
+
+    /// <summary>
+    /// w̃ = w + scale·g, or w + scale·w²g for an adaptive method; the scale is ρ/(norm + ε), or ρ where the ascent is not normalised.
+    /// </summary>
+    private void Climb(double loss, double norm)
+    {
+        double rho = Rho * _method.Period, scale = _method.NormalizeAscent ? rho / (norm + Epsilon) : rho;
+        if (_parameters.Members.All(member => member.RhoFactor == 1))
+        {
+            Climb(_parameters.Weights, _parameters.Gradient, scale);
+            return;
+        }
+        foreach ((long start, long length, double factor) in _parameters.Runs<double>(member => member.RhoFactor > 0 ? member.RhoFactor : null))
+            Climb(_parameters.Weights.narrow(0, start, length), _parameters.Gradient.narrow(0, start, length), scale * factor);
+
+        void Climb(Tensor w, Tensor g, double scale)
+        {
+            using Scalar held = Representable(scale, loss, norm).ToScalar();
+            if (_method.Adaptive)
+                w.addcmul_(w.mul(w), g, held);
+            else
+                w.add_(g, held);
+        }
+    }
+
+    private void Scale(double factor, double loss, double norm)
+    {
+        using Scalar held = Representable(factor, loss, norm).ToScalar();
+        _parameters.Gradient.mul_(held);
+    }
+
+    /// <summary>A number that float32 tensors can be multiplied by; where it is too large, training has diverged.</summary>
+    private double Representable(double number, double loss, double norm) =>
+        Math.Abs(number) <= float.MaxValue
+            ? number
+            : throw new TrainingDivergedException(_completedSteps + 1, LearningRate, loss, norm);
+
+    /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
+    private static void Clip(Tensor g, double maximum)
+    {
+        using Scalar epsilon = 1e-6.ToScalar(), length = maximum.ToScalar();
+        g.mul_(g.norm().Plus(epsilon).reciprocal().mul(length).clamp_max(FixedScalars.One));
     }
 
     /// <summary>
     /// From now on the learning rate of the named parameters is <see cref="LearningRate"/> times a factor; with factor 1 nothing is
-    /// computed differently. The climb is not scaled. Like the method it is a setting, which <see cref="Save"/> does not write.
+    /// computed differently. The climb is not scaled.
     /// </summary>
     internal void ScaleLearningRate(Func<string, bool> isNamed, double factor)
     {
-        _learningRateFactor = Require.NonNegative(factor, nameof(factor));
-        _scaledRanges = factor == 1 ? [] : _parameters.RangesOf(isNamed);
+        Require.NonNegative(factor, nameof(factor));
+        foreach (FlatParameter member in _parameters.Members.Where(member => isNamed(member.Name)))
+            member.LearningRateFactor = factor;
     }
 
     /// <summary>Frees the optimiser's tensors. The module keeps its weights and goes on working.</summary>
@@ -216,77 +377,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         _disposed = true;
         _savedWeights.Dispose();
-        _update.Dispose();
+        _rule.Dispose();
         _buffers.Dispose();
         _parameters.Dispose();
-    }
-
-    /// <summary>
-    /// One forward and backward pass at the present weights: leaves the gradient of the loss damped by γ in G, and returns the undamped
-    /// mean loss and the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖.
-    /// </summary>
-    private (double Loss, double Norm) Pass(Func<Tensor> forward, BatchLabels labels, double gamma)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor loss;
-        using (enable_grad())
-        {
-            Tensor logits = forward();
-            labels.Check(logits);
-            Tensor[] perSample = Array.ConvertAll(labels.All, y => _loss.PerSample(logits, y));
-            loss = labels.Mix(perSample).mean();
-            Tensor objective = gamma == 0 ? loss : labels.Mix(
-                [.. perSample.Zip(labels.All, (l, y) => l * CalibratedFactor.PerSample(logits, y, gamma))]).mean();
-            _parameters.PrepareGradient();
-            objective.backward();
-        }
-
-        Tensor w = _parameters.Weights, g = _parameters.Gradient;
-        Tensor norm = _method.Adaptive ? w.mul(g).norm() : g.norm();
-        // Both numbers come to the host together: on a GPU a pass waits once.
-        Tensor pair = stack([loss.detach().to(float64), norm.to(float64)]).cpu();
-        (double lossValue, double normValue) = (pair[0].item<double>(), pair[1].item<double>());
-
-        if (!double.IsFinite(lossValue) || !double.IsFinite(normValue))
-            throw new TrainingDivergedException(_completedSteps + 1, LearningRate, lossValue, normValue);
-        if (normValue == 0)
-            _parameters.CheckNotReplaced();
-        return (lossValue, normValue);
-    }
-
-    /// <summary>
-    /// w̃ = w + scale·g, or w + scale·w²g for an adaptive method; the scale is ρ/(norm + ε), or ρ where the ascent is not normalised.
-    /// </summary>
-    private void Climb(double norm)
-    {
-        Tensor w = _parameters.Weights, g = _parameters.Gradient;
-        using Scalar scale = (_method.NormalizeAscent ? Rho / (norm + Epsilon) : Rho).ToScalar();
-        if (_method.Adaptive)
-            w.addcmul_(w.mul(w), g, scale);
-        else
-            w.add_(g, scale);
-    }
-
-    private static void Scale(Tensor g, double factor)
-    {
-        using Scalar scalar = factor.ToScalar();
-        g.mul_(scalar);
-    }
-
-    /// <summary>
-    /// w ← w₀ + factor·(w − w₀). SGD's and AdamW's changes, weight decay included, are proportional to the learning rate, so this is the
-    /// update with a learning rate that many times as large.
-    /// </summary>
-    private static void ScaleChange(Tensor w, Tensor before, double factor)
-    {
-        using Scalar scalar = factor.ToScalar();
-        w.sub_(before).mul_(scalar).add_(before, FixedScalars.One);
-    }
-
-    /// <summary>As PyTorch's clip_grad_norm_, on the device.</summary>
-    private static void Clip(Tensor g, double maximum)
-    {
-        using Scalar epsilon = 1e-6.ToScalar(), length = maximum.ToScalar();
-        g.mul_(g.norm().Plus(epsilon).reciprocal().mul(length).clamp_max(FixedScalars.One));
     }
 }

@@ -15,6 +15,8 @@ public sealed class BaseOptimizerTests
         [new BaseOptimizer.Sgd(0.1, Nesterov: true)],
         [new BaseOptimizer.AdamW(0.01)],
         [new BaseOptimizer.AdamW(0.01, 0.8, 0.95, 1e-3, 0)],
+        [new BaseOptimizer.Adam(0.01)],
+        [new BaseOptimizer.Adam(0.01, 0.8, 0.95, 1e-3, 0.1)],
     ];
 
     [TestMethod]

@@ -72,9 +72,15 @@ public sealed class LearningRateFactorTests
         using var parameters = new FlatParameters(net);
         // Weights 6 + 12 + 20, then biases 3 + 4 + 5.
         CollectionAssert.AreEqual(
-            new[] { (0L, 18L), (38L, 7L) }, parameters.RangesOf(name => !name.StartsWith('c')).ToArray());
-        CollectionAssert.AreEqual(new[] { (0L, 50L) }, parameters.RangesOf(_ => true).ToArray());
+            new[] { (0L, 18L), (38L, 7L) }, Ranges(name => !name.StartsWith('c')));
+        CollectionAssert.AreEqual(new[] { (0L, 50L) }, Ranges(_ => true));
         CollectionAssert.AreEqual(
-            new[] { (0L, 6L), (18L, 23L), (45L, 5L) }, parameters.RangesOf(name => !name.StartsWith('b')).ToArray());
+            new[] { (0L, 6L), (18L, 23L), (45L, 5L) }, Ranges(name => !name.StartsWith('b')));
+        CollectionAssert.AreEqual(
+            new[] { (0L, 18L, 1), (18L, 20L, 2), (38L, 7L, 1), (45L, 5L, 2) },
+            parameters.Runs<int>(member => member.Name.StartsWith('c') ? 2 : 1).ToArray());
+
+        (long, long)[] Ranges(Func<string, bool> isNamed) =>
+            [.. parameters.Runs<int>(member => isNamed(member.Name) ? 1 : null).Select(run => (run.Start, run.Length))];
     }
 }

@@ -9,17 +9,20 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// </summary>
 internal static class PlainStep
 {
+    public static optim.Optimizer TorchOptimizer(BaseOptimizer settings, Parameter[] parameters) => settings switch
+    {
+        BaseOptimizer.Sgd s => optim.SGD(parameters, s.LearningRate, s.Momentum, weight_decay: s.WeightDecay, nesterov: s.Nesterov),
+        BaseOptimizer.AdamW a => optim.AdamW(parameters, a.LearningRate, a.Beta1, a.Beta2, a.Epsilon, a.WeightDecay),
+        BaseOptimizer.Adam a => optim.Adam(parameters, a.LearningRate, a.Beta1, a.Beta2, a.Epsilon, a.WeightDecay),
+        _ => throw new NotSupportedException(),
+    };
+
     public static double[] Train(SharpnessAwareMethod method, BaseOptimizer settings, bool batchNorm, int steps, double? clip = null)
     {
         using DisposeScope scope = NewDisposeScope();
         nn.Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm);
         Parameter[] parameters = [.. net.parameters()];
-        using optim.Optimizer optimizer = settings switch
-        {
-            BaseOptimizer.Sgd s => optim.SGD(parameters, s.LearningRate, s.Momentum, weight_decay: s.WeightDecay, nesterov: s.Nesterov),
-            BaseOptimizer.AdamW a => optim.AdamW(parameters, a.LearningRate, a.Beta1, a.Beta2, a.Epsilon, a.WeightDecay),
-            _ => throw new NotSupportedException(),
-        };
+        using optim.Optimizer optimizer = TorchOptimizer(settings, parameters);
 
         for (int t = 0; t < steps; t++)
         {

@@ -1,0 +1,22 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What changes W by G at the end of a step, with its learning rate and its state.</summary>
+internal abstract class UpdateRule : IDisposable
+{
+    /// <summary>The rule's name in saved state.</summary>
+    public abstract string Name { get; }
+
+    public abstract double LearningRate { get; set; }
+
+    /// <summary>Changes W by G, which may be overwritten, where a parameter has a gradient. Called without gradient recording, inside a
+    /// dispose scope.</summary>
+    public abstract void Apply();
+
+    public abstract void Save(BinaryWriter writer);
+
+    /// <summary>Reads what <see cref="Save"/> wrote and returns what puts it into effect, so that a file that is not whole changes nothing.
+    /// </summary>
+    public abstract Action Load(BinaryReader reader);
+
+    public abstract void Dispose();
+}
