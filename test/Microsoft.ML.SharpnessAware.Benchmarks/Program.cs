@@ -19,6 +19,8 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
     ["photographs"] = ("a folder of JPEG files to pixels against ML.NET's transforms", PhotographBenchmark.Run),
     ["evaluate"] = ("EvaluateCalibration against ML.NET's Evaluate", EvaluateBenchmark.Run),
+    ["interval-coverage"] = ("how often the confidence intervals hold the true value; samples and resamples may follow",
+        () => IntervalCoverageTable.Run(Number(1, 1000), Number(2, 300))),
     ["small-sample"] = ("calibration errors of a calibrated model on few rows", SmallSampleTable.Run),
 };
 if (args.FirstOrDefault() is string name && benchmarks.TryGetValue(name, out var benchmark))
@@ -29,5 +31,7 @@ if (args.FirstOrDefault() is string name && benchmarks.TryGetValue(name, out var
 
 Console.WriteLine("Usage: dotnet run -c Release --project test/Microsoft.ML.SharpnessAware.Benchmarks -- <benchmark>");
 foreach ((string each, (string help, _)) in benchmarks)
-    Console.WriteLine($"  {each,-14}{help}");
+    Console.WriteLine($"  {each,-19}{help}");
 return 1;
+
+int Number(int place, int otherwise) => args.Length > place ? int.Parse(args[place], CultureInfo.InvariantCulture) : otherwise;

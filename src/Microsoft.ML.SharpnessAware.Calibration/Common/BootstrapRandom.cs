@@ -24,6 +24,26 @@ internal sealed class BootstrapRandom(int seed, int stream)
         }
     }
 
+    /// <summary>A gamma number of scale 1 (Marsaglia and Tsang 2000, "A simple method for generating gamma variables"); 0 for a shape of
+    /// 0.</summary>
+    public double NextGamma(double shape)
+    {
+        if (shape <= 0)
+            return 0;
+        if (shape < 1)
+            return NextGamma(shape + 1) * Math.Pow(1 - NextDouble(), 1 / shape);
+        double d = shape - 1.0 / 3;
+        double c = 1 / Math.Sqrt(9 * d);
+        while (true)
+        {
+            double z = NextNormal();
+            double root = 1 + c * z;
+            double cube = root * root * root;
+            if (root > 0 && Math.Log(1 - NextDouble()) < z * z / 2 + d - d * cube + d * Math.Log(cube))
+                return d * cube;
+        }
+    }
+
     /// <summary>The number of successes in <paramref name="trials"/> trials.</summary>
     public long NextBinomial(long trials, double probability)
     {

@@ -19,19 +19,21 @@ internal static class CalibrationBootstrap
             throw new ArgumentOutOfRangeException(nameof(confidenceLevel), confidenceLevel,
                 "The confidence level must lie between 0 and 1, for example 0.95.");
 
-        GapErrorInterval expected = new(cells, squared: false, numberOfResamples);
-        GapErrorInterval rootMeanSquare = new(cells, squared: true, numberOfResamples);
-        double[] accuracy = new double[numberOfResamples];
-        double[][] means = [.. Enumerable.Range(0, Vector256<double>.Count).Select(_ => new double[numberOfResamples])];
-        CellResampler resampler = new(cells, new BootstrapRandom(seed, stream: 0));
+        GapResampler gaps = new(cells, new BootstrapRandom(seed, stream: 0));
+        GapErrorInterval expected = new(gaps, squared: false, numberOfResamples);
+        GapErrorInterval rootMeanSquare = new(gaps, squared: true, numberOfResamples);
+        GapResampler equalMassGaps = new(equalMassCells, new BootstrapRandom(seed, stream: 1));
+        GapErrorInterval adaptive = new(equalMassGaps, squared: false, numberOfResamples);
+        MeanIntervals means = new(cells, BestRow(cells, metrics.NumberOfClasses), WorstRow(cells, metrics.NumberOfClasses), numberOfResamples,
+            new BootstrapRandom(seed, stream: 2));
         for (int resample = 0; resample < numberOfResamples; resample++)
         {
-            resampler.Draw();
-            expected.Add(resampler);
-            rootMeanSquare.Add(resampler);
-            (accuracy[resample], Vector256<double> mean) = Means(resampler, metrics.Count);
-            for (int number = 0; number < means.Length; number++)
-                means[number][resample] = mean[number];
+            gaps.Draw();
+            expected.Add();
+            rootMeanSquare.Add();
+            equalMassGaps.Draw();
+            adaptive.Add();
+            means.Draw();
         }
 
         return new CalibrationIntervals
@@ -39,40 +41,70 @@ internal static class CalibrationBootstrap
             NumberOfResamples = numberOfResamples,
             ConfidenceLevel = confidenceLevel,
             ExpectedCalibrationError = expected.GetInterval(confidenceLevel),
-            AdaptiveCalibrationError = AdaptiveInterval(equalMassCells, numberOfResamples, confidenceLevel, seed),
+            AdaptiveCalibrationError = adaptive.GetInterval(confidenceLevel),
             RootMeanSquareCalibrationError = rootMeanSquare.GetInterval(confidenceLevel),
-            Accuracy = Percentile.Interval(metrics.Accuracy, accuracy, confidenceLevel),
-            MeanConfidence = Percentile.Interval(metrics.MeanConfidence, means[RowNumber.Confidence], confidenceLevel),
-            LogLoss = Percentile.Interval(metrics.LogLoss, means[RowNumber.LogLoss], confidenceLevel),
-            BrierScore = Percentile.Interval(metrics.BrierScore, means[RowNumber.BrierScore], confidenceLevel),
-            MeanEntropy = Percentile.Interval(metrics.MeanEntropy, means[RowNumber.Entropy], confidenceLevel),
+            Accuracy = ClopperPearson.Interval(RightRows(cells), metrics.Count, confidenceLevel),
+            MeanConfidence = means.GetInterval(RowNumber.Confidence, metrics.MeanConfidence, confidenceLevel),
+            LogLoss = means.GetInterval(RowNumber.LogLoss, metrics.LogLoss, confidenceLevel),
+            BrierScore = means.GetInterval(RowNumber.BrierScore, metrics.BrierScore, confidenceLevel),
+            MeanEntropy = means.GetInterval(RowNumber.Entropy, metrics.MeanEntropy, confidenceLevel),
         };
     }
 
-    private static ConfidenceInterval AdaptiveInterval(
-        OutcomeCell[] cells, int numberOfResamples, double confidenceLevel, int seed)
-    {
-        GapErrorInterval adaptive = new(cells, squared: false, numberOfResamples);
-        CellResampler resampler = new(cells, new BootstrapRandom(seed, stream: 1));
-        for (int resample = 0; resample < numberOfResamples; resample++)
-        {
-            resampler.Draw();
-            adaptive.Add(resampler);
-        }
-
-        return adaptive.GetInterval(confidenceLevel);
-    }
-
-    private static (double Accuracy, Vector256<double> Numbers) Means(CellResampler resample, long rows)
+    private static long RightRows(ReadOnlySpan<OutcomeCell> cells)
     {
         long right = 0;
-        Vector256<double> sum = default;
-        for (int cell = 0; cell < resample.Counts.Length; cell++)
+        for (int cell = 1; cell < cells.Length; cell += 2)
+            right += cells[cell].Count;
+        return right;
+    }
+
+    /// <summary>Undecided as can be; or right, with the loss that the model itself expects of right rows.</summary>
+    private static Vector256<double> BestRow(ReadOnlySpan<OutcomeCell> cells, int numberOfClasses)
+    {
+        double loss = 0, brier = 0, rights = 0;
+        foreach ((double count, double confidence, _) in Bins(cells))
         {
-            right += (cell & 1) * resample.Counts[cell];
-            sum += resample.Sums[cell];
+            double right = count * confidence;
+            rights += right;
+            loss -= right * Math.Log(confidence);
+            brier += right * (1 - confidence) * (1 - confidence) * (1 + 1.0 / (numberOfClasses - 1));
         }
 
-        return (right / (double)rows, sum / rows);
+        return OutcomeCell.Row(1.0 / numberOfClasses, loss / rights, brier / rights, entropy: 0);
+    }
+
+    /// <summary>Sure as can be; or wrong, with the loss that the model itself expects of wrong rows.</summary>
+    private static Vector256<double> WorstRow(ReadOnlySpan<OutcomeCell> cells, int numberOfClasses)
+    {
+        double loss = 0, brier = 0, wrongs = 0;
+        foreach ((double count, double confidence, double entropy) in Bins(cells))
+        {
+            // Of wrong rows the label's probability is that of the other classes; its mean logarithm is in the entropy.
+            double wrong = count * (1 - confidence);
+            double others = (1 - confidence) / (numberOfClasses - 1);
+            wrongs += wrong;
+            loss += count * Math.Max(0, entropy + confidence * Math.Log(confidence));
+            brier += wrong * (1 + confidence * confidence + (1 - confidence) * others - 2 * others);
+        }
+
+        // Where the model takes all for certain, an error costs what it can.
+        return wrongs <= 0
+            ? OutcomeCell.Row(1, -Math.Log(CalibrationAccumulator.SmallestProbability), 2, Math.Log(numberOfClasses))
+            : OutcomeCell.Row(1, loss / wrongs, brier / wrongs, Math.Log(numberOfClasses));
+    }
+
+    private static List<(double Count, double Confidence, double Entropy)> Bins(ReadOnlySpan<OutcomeCell> cells)
+    {
+        List<(double, double, double)> bins = [];
+        for (int bin = 0; bin < cells.Length / 2; bin++)
+        {
+            double count = cells[2 * bin].Count + cells[2 * bin + 1].Count;
+            Vector256<double> sum = cells[2 * bin].Sum + cells[2 * bin + 1].Sum;
+            if (count > 0)
+                bins.Add((count, sum[RowNumber.Confidence] / count, sum[RowNumber.Entropy] / count));
+        }
+
+        return bins;
     }
 }

@@ -151,7 +151,7 @@ public sealed class MulticlassCalibrationMetrics
     public required AccuracyRejectionCurve AccuracyRejectionCurve { get; init; }
 
     /// <summary>
-    /// Confidence intervals by the bootstrap: how much the metrics would vary if the same number of other rows of the same kind had been
+    /// Confidence intervals by resampling: how much the metrics would vary if the same number of other rows of the same kind had been
     /// measured. They come from sums that were kept for each bin, so the time does not depend on the number of rows.
     /// </summary>
     /// <param name="numberOfResamples">How often to draw, at least 100. 1,000 resolve the ends of a 95 % interval to a few per cent of its

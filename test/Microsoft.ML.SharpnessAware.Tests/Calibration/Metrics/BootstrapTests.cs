@@ -41,69 +41,119 @@ public sealed class BootstrapTests
         Assert.AreNotEqual(metrics.Bootstrap(200, 0.9, seed: 3).LogLoss, metrics.Bootstrap(200, 0.9, seed: 4).LogLoss);
     }
 
-    /// <summary>What the resampled sums of the bins give is what drawing the rows one by one gives.</summary>
+    /// <summary>The means of a share are exactly Clopper and Pearson's, but for the chance of the draws.</summary>
     [TestMethod]
-    public void ResamplesOfTheBinsVaryAsResamplesOfTheRowsDo()
+    [DataRow(100, 0)]
+    [DataRow(100, 7)]
+    [DataRow(20, 20)]
+    public void TheMeanOfAShareHasTheExactInterval(int rows, int ones)
     {
-        const int Resamples = 2000;
-        (float Confidence, bool Correct)[] rows = Sample(5, 400, confidence => 0.9 * confidence);
-        OutcomeBins bins = new(new ConfidenceBins(15));
-        foreach ((float confidence, bool correct) in rows)
-            bins.Add(confidence, correct, OutcomeCell.Row(confidence, LogLoss(confidence, correct)));
-
-        CellResampler resampler = new(bins.Cells, new BootstrapRandom(1, 0));
-        Random random = new(2);
-        double[][] ofBins = new double[Resamples][];
-        double[][] ofRows = new double[Resamples][];
+        const int Resamples = 40_000;
+        OutcomeCell[] cells = new OutcomeCell[2];
+        for (int row = 0; row < rows; row++)
+            cells[row < ones ? 1 : 0].Add(OutcomeCell.Row(row < ones ? 1 : 0));
+        MeanIntervals intervals = new(cells, OutcomeCell.Row(0), OutcomeCell.Row(1), Resamples, new BootstrapRandom(1, 0));
         for (int i = 0; i < Resamples; i++)
-        {
-            resampler.Draw();
-            ofBins[i] = Numbers(resampler.Counts, [.. resampler.Sums.Select(sum => sum[0])], [.. resampler.Sums.Select(sum => sum[1])]);
+            intervals.Draw();
 
-            long[] counts = new long[30];
-            double[] confidences = new double[30];
-            double[] losses = new double[30];
-            for (int n = 0; n < rows.Length; n++)
+        ConfidenceInterval actual = intervals.GetInterval(RowNumber.Confidence, ones / (double)rows, 0.95);
+        ConfidenceInterval exact = ClopperPearson.Interval(ones, rows, 0.95);
+        Assert.AreEqual(exact.Lower, actual.Lower, 0.004);
+        Assert.AreEqual(exact.Upper, actual.Upper, 0.004);
+    }
+
+    /// <summary>Table values, and what the definition says: at the ends so many or so few are as rare as asked.</summary>
+    [TestMethod]
+    public void TheIntervalOfAShareIsExact()
+    {
+        AssertInterval(0, 0.0362, ClopperPearson.Interval(0, 100, 0.95));
+        AssertInterval(0.0003, 0.0545, ClopperPearson.Interval(1, 100, 0.95));
+        AssertInterval(0.3983, 0.6017, ClopperPearson.Interval(50, 100, 0.95));
+        AssertInterval(0.8316, 1, ClopperPearson.Interval(20, 20, 0.95));
+        Assert.AreEqual(0.025, Math.Pow(ClopperPearson.Lower(20, 20, 0.025), 20), 1e-9);
+        AssertInterval(0.99, 0.99, ClopperPearson.Interval(990_000_000, 1_000_000_000, 0.95));
+
+        static void AssertInterval(double lower, double upper, ConfidenceInterval actual)
+        {
+            Assert.AreEqual(lower, actual.Lower, 5e-5);
+            Assert.AreEqual(upper, actual.Upper, 5e-5);
+        }
+    }
+
+    /// <summary>100 rows of confidence .99, all right: a calibrated model shows this in 37 % of samples. The interval once was [.01, .01].</summary>
+    [TestMethod]
+    public void ErrorsThatDidNotOccurAreAllowedFor()
+    {
+        CalibrationIntervals intervals = Metrics([.. Enumerable.Repeat((.99f, true), 100)]).Bootstrap();
+        foreach (ConfidenceInterval error in new[]
+        {
+            intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError, intervals.RootMeanSquareCalibrationError,
+        })
+        {
+            Assert.AreEqual(0.01, error.Estimate, 1e-7);
+            Assert.AreEqual(0, error.Lower);
+            Assert.IsGreaterThan(0.02, error.Upper);
+            Assert.IsLessThan(0.06, error.Upper);
+        }
+
+        Assert.AreEqual(1 - 0.0362, intervals.Accuracy.Lower, 1e-4);
+        Assert.IsGreaterThan(-0.99 * Math.Log(.99) - .01 * Math.Log(.01), intervals.LogLoss.Upper);
+        Assert.IsGreaterThan(2 * .99 * .01, intervals.BrierScore.Upper);
+    }
+
+    /// <summary>A small form of the benchmark "interval-coverage", whose table is in docs/calibration.md: every interval of a calibrated
+    /// model holds the true value in about 95 % of the samples.</summary>
+    [TestMethod]
+    [DataRow(".5 to 1", 20)]
+    [DataRow(".5 to 1", 300)]
+    [DataRow("all .9", 50)]
+    [DataRow("all .99", 20)]
+    [DataRow("all .99", 50)]
+    [DataRow("all .99", 100)]
+    [DataRow("all .99", 1000)]
+    [DataRow("all .999", 300)]
+    [DataRow(".98 to 1", 300)]
+    [DataRow(".98 to 1", 1000)]
+    [DataRow("mixture", 100)]
+    public void IntervalsHoldTheTrueValuesAsOftenAsPromised(string confidences, int rows)
+    {
+        const int Samples = 200;
+        Func<double, double> confidence = confidences switch
+        {
+            ".5 to 1" => u => 0.5 + 0.5 * u,
+            "all .9" => _ => 0.9,
+            "all .99" => _ => 0.99,
+            "all .999" => _ => 0.999,
+            ".98 to 1" => u => 0.98 + 0.02 * u,
+            _ => u => u < 0.5 ? 0.5 + u : 0.999,
+        };
+        double[] all = [.. Enumerable.Range(0, 10_000).Select(i => (double)(float)confidence((i + 0.5) / 10_000))];
+        double accuracy = all.Average(), brier = all.Average(c => 2 * c * (1 - c));
+        double entropy = all.Average(c => -c * Math.Log(c) - (1 - c) * Math.Log(1 - c));
+        int[] held = new int[8];
+        for (int sample = 0; sample < Samples; sample++)
+        {
+            Random random = new(sample);
+            CalibrationIntervals intervals = Metrics([.. Enumerable.Range(0, rows).Select(_ =>
             {
-                (float confidence, bool correct) = rows[random.Next(rows.Length)];
-                int cell = 2 * new ConfidenceBins(15).IndexOf(confidence) + (correct ? 1 : 0);
-                counts[cell]++;
-                confidences[cell] += confidence;
-                losses[cell] += LogLoss(confidence, correct);
-            }
-
-            ofRows[i] = Numbers(counts, confidences, losses);
+                float c = (float)confidence(random.NextDouble());
+                return (c, random.NextDouble() < c);
+            })]).Bootstrap(100, seed: sample);
+            Count(0, intervals.ExpectedCalibrationError, 0);
+            Count(1, intervals.AdaptiveCalibrationError, 0);
+            Count(2, intervals.RootMeanSquareCalibrationError, 0);
+            Count(3, intervals.Accuracy, accuracy);
+            Count(4, intervals.MeanConfidence, accuracy);
+            Count(5, intervals.LogLoss, entropy);
+            Count(6, intervals.BrierScore, brier);
+            Count(7, intervals.MeanEntropy, entropy);
         }
 
-        // Expected calibration error, its root mean square, accuracy, mean confidence, log loss.
-        for (int number = 0; number < ofRows[0].Length; number++)
-        {
-            (double mean, double deviation) = Moments(ofRows, number);
-            (double binMean, double binDeviation) = Moments(ofBins, number);
-            Assert.AreEqual(mean, binMean, 0.12 * deviation, $"mean of number {number}");
-            Assert.AreEqual(1, binDeviation / deviation, 0.07, $"deviation of number {number}");
-        }
+        for (int number = 0; number < held.Length; number++)
+            Assert.IsGreaterThanOrEqualTo(Samples * 91 / 100, held[number], $"number {number}");
 
-        double[] Numbers(long[] counts, double[] confidences, double[] losses)
-        {
-            Assert.AreEqual(rows.Length, counts.Sum());
-            double[] gaps = [.. Enumerable.Range(0, 15).Select(b => confidences[2 * b] + confidences[2 * b + 1] - counts[2 * b + 1])];
-            double squares = Enumerable.Range(0, 15).Where(b => counts[2 * b] + counts[2 * b + 1] > 0)
-                .Sum(b => gaps[b] * gaps[b] / (counts[2 * b] + counts[2 * b + 1]));
-            return
-            [
-                gaps.Sum(Math.Abs) / rows.Length, Math.Sqrt(squares / rows.Length), counts.Where((_, i) => i % 2 == 1).Sum(),
-                confidences.Sum(), losses.Sum(),
-            ];
-        }
-
-        static double LogLoss(float confidence, bool correct) => -Math.Log(correct ? confidence : 1 - confidence);
-
-        static (double Mean, double Deviation) Moments(double[][] draws, int number)
-        {
-            double mean = draws.Average(draw => draw[number]);
-            return (mean, Math.Sqrt(draws.Average(draw => Math.Pow(draw[number] - mean, 2))));
-        }
+        void Count(int number, ConfidenceInterval interval, double truth) =>
+            held[number] += interval.Lower <= truth + 1e-7 && truth - 1e-7 <= interval.Upper ? 1 : 0;
     }
 
     /// <summary>An interval whose lower end is not 0 would say that a calibrated model is not. 95 % intervals may do so in 1 of
@@ -185,21 +235,6 @@ public sealed class BootstrapTests
         ConfidenceInterval wide = metrics.Bootstrap(1000, 0.99).ExpectedCalibrationError;
         Assert.IsTrue(wide.Lower < narrow.Lower);
         Assert.IsTrue(wide.Upper > narrow.Upper);
-    }
-
-    [TestMethod]
-    public void RowsThatAreAllTheSameGiveIntervalsWithoutWidth()
-    {
-        CalibrationIntervals intervals = CalibrationMetrics.Compute([1, 0, 1, 0], [0, 0], 2).Bootstrap(100);
-        Assert.AreEqual(new ConfidenceInterval(1, 1, 1), intervals.Accuracy);
-        foreach (ConfidenceInterval interval in new[]
-        {
-            intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError, intervals.RootMeanSquareCalibrationError,
-            intervals.BrierScore, intervals.LogLoss, intervals.MeanEntropy,
-        })
-        {
-            Assert.AreEqual(new ConfidenceInterval(0, 0, 0), interval);
-        }
     }
 
     /// <summary>A measured error of 0 by luck says nothing about the gaps that may be there.</summary>
