@@ -30,6 +30,9 @@ internal sealed class Laboratory : IDisposable
 
     public bool IsSmoke { get; }
 
+    /// <summary>Where trained models and what they say are kept.</summary>
+    public string ModelsFolder => _models;
+
     /// <summary>Seeds are 1 to this.</summary>
     public int Seeds { get; }
 

@@ -66,7 +66,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, Cifar10ResNet56, Cifar10WideResNet,
+        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, ScoredModels.Setting, Cifar10ResNet56, Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>

@@ -59,6 +59,23 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses);
     }
 
+    /// <summary>The rows of all of them.</summary>
+    public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses) =>
+        new([.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Labels)], numberOfClasses);
+
+    /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get 0.</summary>
+    public CalibrationRows Moved(int[] places, int classes)
+    {
+        float[] moved = new float[Count * classes];
+        for (int row = 0; row < Count; row++)
+        {
+            for (int k = 0; k < NumberOfClasses; k++)
+                moved[row * classes + places[k]] = Scores[row * NumberOfClasses + k];
+        }
+
+        return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes);
+    }
+
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 
     /// <summary>ln p of every score, as <see cref="LogProbabilities"/> reads it.</summary>

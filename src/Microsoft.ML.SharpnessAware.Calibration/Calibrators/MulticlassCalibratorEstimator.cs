@@ -26,11 +26,14 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     private readonly IHost _host;
     private readonly CalibratorColumns _columns;
     private readonly string _labelColumnName;
+    private readonly TrainingWatch? _watch;
+    private readonly ThreadLocal<long?> _begunAtPropagation = new();
 
     private protected MulticlassCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns)
     {
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
         _host = environment.Register(GetType().Name);
+        _watch = TrainingWatch.Of(environment);
         _labelColumnName = labelColumnName;
         _columns = columns;
     }
@@ -40,8 +43,11 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        return _columns.GetOutputShape(inputSchema, _labelColumnName, KeepsPrediction);
+        _begunAtPropagation.Value = _watch?.Begun;      // a pipeline asks for the shapes before it fits anything
+        return GetOutputShape(inputSchema);
     }
+
+    internal SchemaShape GetOutputShape(SchemaShape inputSchema) => _columns.GetOutputShape(inputSchema, _labelColumnName, KeepsPrediction);
 
     /// <summary>Fits the calibrator.</summary>
     /// <param name="input">
@@ -56,12 +62,45 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     public MulticlassCalibratorTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using IChannel channel = _host.Start("Calibrating");
-        LabelledScores scored = LabelledScores.Bind(input.Schema, _labelColumnName, _columns.ScoreColumnName);
-        _columns.FindKeys(input.Schema, KeepsPrediction);
-        CheckNumberOfClasses(scored.NumberOfClasses);
+        if (_begunAtPropagation.Value is long begun && _watch is not null && _watch.Begun > begun)
+        {
+            using IChannel channel = _host.Start(nameof(Fit));
+            channel.Warning("A calibrator was fitted in the same pipeline as the model before it, on the rows that this was trained on. It is surer of "
+                + "those than of any others, so the calibrator can make it worse. Use Calibrators.HeldOut or Calibrators.CrossFitted around both, or fit "
+                + "the calibrator on other rows and append it to the model.");
+        }
 
-        CalibrationRows rows = CalibrationRows.Read(input, scored, _columns.ScoreKind, _host, channel);
+        _begunAtPropagation.Value = null;
+        return FitOnUnseen(input);
+    }
+
+    internal MulticlassCalibratorTransformer FitOnUnseen(IDataView input)
+    {
+        (CalibrationRows rows, LabelValues? classes) = ReadUnseen(input);
+        return Fit(rows, classes);
+    }
+
+    /// <summary>The rows to fit on, and their classes in the order of the scores.</summary>
+    internal (CalibrationRows Rows, LabelValues? Classes) ReadUnseen(IDataView input)
+    {
+        LabelledScores scored = Bind(input.Schema);
+        using IChannel channel = _host.Start("Reading");
+        return (CalibrationRows.Read(input, scored, _columns.ScoreKind, _host, channel), scored.Classes);
+    }
+
+    /// <summary>Finds the columns of scored rows and checks them.</summary>
+    internal LabelledScores Bind(DataViewSchema schema)
+    {
+        LabelledScores scored = LabelledScores.Bind(schema, _labelColumnName, _columns.ScoreColumnName);
+        _columns.FindKeys(schema, KeepsPrediction);
+        CheckNumberOfClasses(scored.NumberOfClasses);
+        return scored;
+    }
+
+    /// <summary>Fits the calibrator, and keeps it only if the log loss of the rows does not rise.</summary>
+    internal MulticlassCalibratorTransformer Fit(CalibrationRows rows, LabelValues? classes)
+    {
+        using IChannel channel = _host.Start("Calibrating");
         if (rows.Count < FewRows)
             channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it stays near "
                 + "the model as it is, and may still be wrong by chance. Give it more rows if you can.");
@@ -71,7 +110,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
             (calibrator, after) = (calibrator.Unchanged(), before);
         channel.Info(string.Create(CultureInfo.InvariantCulture,
             $"{calibrator.GetType().Name} fitted on {rows.Count} row(s): log loss {before:G6} before, {after:G6} after."));
-        return new MulticlassCalibratorTransformer(_host, calibrator, _columns, scored.Classes);
+        return new MulticlassCalibratorTransformer(_host, calibrator, _columns, classes);
     }
 
     private protected virtual bool KeepsPrediction => false;

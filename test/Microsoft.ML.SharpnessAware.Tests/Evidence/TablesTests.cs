@@ -20,20 +20,21 @@ public sealed class TablesTests
     }
 
     /// <summary>Two networks: the mean of the means, the worst of the worst.</summary>
+    /// <summary>One model that is calibrated already and one that is not, at two sizes.</summary>
     [TestMethod]
-    public void TemperaturesAreMeansWithTheWorstInBrackets()
+    public void TemperaturesAreJudgedByHarmAndByWhatTheyGain()
     {
-        string[] columns =
-        [
-            "setting", "images", "log_loss", "ece", "alone_log_loss", "alone_worst_log_loss", "alone_ece", "smoothed_log_loss", "smoothed_worst_log_loss",
-            "smoothed_ece",
-        ];
-        string table = Tables.Temperatures(
+        string[] columns = ["model", "rows", "prior", "cross_fit", "seed", "log_loss", "best_log_loss", "fitted_log_loss", "harmed"];
+        string[] lines = Tables.Temperatures(
             [
-                new(columns, ["digits", "20", "0.1", "0.01", "0.2", "0.5", "0.02", "0.15", "0.3", "0.03"]),
-                new(columns, ["digits", "20", "0.3", "0.03", "0.4", "0.9", "0.04", "0.25", "0.4", "0.05"]),
-            ]);
-        Assert.AreEqual("| digits | 20 | 0.200 | 0.300 (0.90) | 0.200 (0.40) | 2.00 | 3.00 | 4.00 |", table.Split('\n')[^1]);
+                new(columns, ["good", "20", "4", "1.645", "1", "0.5", "0.499", "0.502", "0.1"]),
+                new(columns, ["sure", "20", "4", "1.645", "1", "0.9", "0.7", "0.75", "0"]),
+                new(columns, ["good", "100", "4", "1.645", "1", "0.5", "0.499", "0.4995", "0"]),
+                new(columns, ["sure", "100", "4", "1.645", "1", "0.9", "0.7", "0.7", "0"]),
+                new(columns, ["sure", "20", "0", "Infinity", "1", "0.9", "0.7", "1", "0.5"]),
+            ]).Split('\n');
+        Assert.AreEqual("| 4 | 1.645 s.e. | +0.002 · 5 % · 75 % | −0.001 · 0 % · 100 % |", lines[2]);
+        Assert.AreEqual("| none | no | +0.000 · 50 % · -50 % | – |", lines[3]);
     }
 
     private static ResultRow Row(string method, string seed, string accuracy) => new(_columns, ["normalised", method, "0.8", "0.4", seed, accuracy]);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -6,80 +5,73 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// How many validation images does a temperature need? The networks of the calibration experiment, with temperatures fitted on a few of the
-/// validation images: by the log loss alone (Guo et al. 2017) and, as this library does, with one image more, half of it as the network says and
-/// half with all classes alike.
+/// How many rows does a temperature need, and what rule does no harm where there are few? Temperatures are fitted on 20 to 1,000 rows of simulated
+/// models whose best temperature is known and of real ones, by the log loss alone and with priors towards T = 1 of several weights, with and without a
+/// cross-fit that leaves out what does harm; they are judged on other rows.
 /// </summary>
 internal sealed class Temperature : Experiment
 {
-    private const int Draws = 20;
+    private const double Harm = 0.01;
+    private const int SimulatedRows = 4_000;
 
-    private static readonly int[] _sizes = [20, 35, 70, 140];
+    private static readonly int[] _sizes = [20, 30, 50, 100, 200, 1_000];
 
-    private static readonly string[] _values =
-        ["log_loss", "ece", "alone_log_loss", "alone_worst_log_loss", "alone_ece", "smoothed_log_loss", "smoothed_worst_log_loss", "smoothed_ece"];
+    private static readonly (double Weight, double HarmDeviations)[] _rules =
+    [
+        (0, double.PositiveInfinity), (1, double.PositiveInfinity), (2, double.PositiveInfinity), (4, double.PositiveInfinity),
+        (8, double.PositiveInfinity), (16, double.PositiveInfinity), (0, 1.645), (2, 1.645), (4, 1.645), (8, 1.645), (4, 0),
+    ];
 
-    // Scoring takes longer than all the fits, and is the same for each number of images.
-    private readonly ConcurrentDictionary<(Setting, Method, int), Lazy<(float[] Validation, float[] Test)>> _scored = [];
+    private static readonly string[] _values = ["log_loss", "best_log_loss", "fitted_log_loss", "worst_log_loss", "harmed", "ece", "fitted_ece"];
 
     public override string Name => "temperature";
 
-    public override IReadOnlyList<Setting> DefaultSettings => [Setting.SignDigits, Setting.Fashion60000, Setting.FashionVit];
+    public override IReadOnlyList<Setting> DefaultSettings => [ScoredModels.Setting];
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
-        ResultFile file = laboratory.Open(Name, ["setting", "images", "method", "rho", "seed"], _values);
-        foreach (Setting setting in settings)
-        {
-            Radii radii = Tuning.ChooseRadii(laboratory, setting);
-            laboratory.Do(file, Name,
-                from seed in Enumerable.Range(1, laboratory.Seeds)
-                from size in laboratory.IsSmoke ? _sizes[..1] : _sizes
-                from method in Method.Four(radii)
-                select new Run(
-                    [setting.Name, Text.Of(size), method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],
-                    () => Measure(laboratory, setting, size, method, seed)));
-        }
+        ResultFile file = laboratory.Open(Name, ["model", "rows", "prior", "cross_fit", "seed"], _values);
+        var models = new ScoredModels(laboratory);
+        IEnumerable<(Lazy<ScoreSplit> Scores, string Name, int Seed)> sources =
+        [
+            .. from model in laboratory.IsSmoke ? SimulatedModel.All.Take(2) : SimulatedModel.All
+               select (new Lazy<ScoreSplit>(() => model.Draw(SimulatedRows, seed: 1)), model.Name, 1),
+            .. from name in laboratory.IsSmoke ? ScoredModels.Names.Take(1) : ScoredModels.Names
+               from seed in Enumerable.Range(1, laboratory.Seeds)
+               select (new Lazy<ScoreSplit>(() => models.Get(name, seed)), name, seed),
+        ];
+        laboratory.Do(file, Name,
+            from source in sources
+            from size in laboratory.IsSmoke ? _sizes[..1] : _sizes
+            from rule in _rules
+            select new Run(
+                [source.Name, Text.Of(size), Text.Of(rule.Weight), Text.Of(rule.HarmDeviations), Text.Of(source.Seed)],
+                () => Measure(source.Scores.Value, size, new TemperaturePrior(rule.Weight, rule.HarmDeviations))),
+            report: laboratory.IsSmoke);
     }
 
-    private double[] Measure(Laboratory laboratory, Setting setting, int size, Method method, int seed)
+    private static double[] Measure(ScoreSplit scores, int size, TemperaturePrior prior)
     {
-        ImageSplit images = laboratory.Images(setting);
-        (float[] validation, float[] test) = _scored.GetOrAdd((setting, method, seed), _ => new(() =>
-        {
-            using SharpnessAwareImageClassificationTransformer trained = laboratory.Train(setting, method, seed);
-            using SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
-            return (Laboratory.Probabilities(model, images.Validation), Laboratory.Probabilities(model, images.Test));
-        })).Value;
-        int classes = images.Test.NumberOfClasses;
-        int[] labels = [.. images.Test.Labels];
-        var random = new Random(seed);
-        var alone = new List<MulticlassCalibrationMetrics>();
-        var smoothed = new List<MulticlassCalibrationMetrics>();
-        for (int draw = 0; draw < Draws; draw++)
-        {
-            int[] rows = [.. Enumerable.Range(0, images.Validation.Count)];
-            random.Shuffle(rows);
-            rows = rows[..size];
-            float[] logarithms = [.. rows.SelectMany(row => validation.AsSpan(row * classes, classes).ToArray()).Select(p => MathF.Log(p))];
-            int[] rights = [.. rows.Select(row => images.Validation.Labels[row])];
-            alone.Add(At(test, labels, TemperatureScaling.Fit(logarithms, rights, classes)));
-            smoothed.Add(At(test, labels, TemperatureScaling.FitWithPrior(logarithms, rights, classes)));
-        }
-
-        MulticlassCalibrationMetrics raw = At(test, labels, 1);
-        return [raw.LogLoss, raw.ExpectedCalibrationError, .. Summary(alone), .. Summary(smoothed)];
+        int draws = size >= 1_000 ? 5 : 30;
+        MulticlassCalibrationMetrics before = At(scores.Test, 1);
+        double best = At(scores.Test, Fit(scores.Test, new(0, double.PositiveInfinity))).LogLoss;
+        MulticlassCalibrationMetrics[] after = [.. Enumerable.Range(1, draws).Select(draw => At(scores.Test, Fit(scores.Calibration.Draw(size, draw), prior)))];
+        return
+        [
+            before.LogLoss, best, after.Average(metrics => metrics.LogLoss), after.Max(metrics => metrics.LogLoss),
+            after.Count(metrics => metrics.LogLoss > before.LogLoss + Harm) / (double)draws,
+            before.ExpectedCalibrationError, after.Average(metrics => metrics.ExpectedCalibrationError),
+        ];
     }
 
-    private static double[] Summary(List<MulticlassCalibrationMetrics> draws) =>
-        [draws.Average(draw => draw.LogLoss), draws.Max(draw => draw.LogLoss), draws.Average(draw => draw.ExpectedCalibrationError)];
+    private static double Fit(ScoreSet rows, TemperaturePrior prior) => TemperatureScaling.FitWithPrior(
+        new CalibrationRows(rows.Probabilities, rows.Labels, rows.Classes).Logarithms(), rows.Labels, rows.Classes, prior);
 
-    private static MulticlassCalibrationMetrics At(float[] probabilities, int[] labels, double temperature)
+    private static MulticlassCalibrationMetrics At(ScoreSet rows, double temperature)
     {
-        int classes = probabilities.Length / labels.Length;
-        float[] scaled = new float[probabilities.Length];
-        for (int row = 0; row < labels.Length; row++)
-            TemperatureScaling.Apply(probabilities.AsSpan(row * classes, classes), temperature, scaled.AsSpan(row * classes, classes));
-        return CalibrationMetrics.Compute(scaled, labels, classes);
+        float[] scaled = new float[rows.Probabilities.Length];
+        for (int start = 0; start < scaled.Length; start += rows.Classes)
+            TemperatureScaling.Apply(rows.Probabilities.AsSpan(start, rows.Classes), temperature, scaled.AsSpan(start, rows.Classes));
+        return CalibrationMetrics.Compute(scaled, rows.Labels, rows.Classes);
     }
 }

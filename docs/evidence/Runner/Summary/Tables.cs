@@ -1,3 +1,4 @@
+using System.Globalization;
 using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Summary;
@@ -91,21 +92,38 @@ internal static class Tables
     }
 
     /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and ECE.</summary>
-    public static string Temperatures(IEnumerable<ResultRow> rows) => Table(
-        [
-            "Setting", "Validation images", "Log loss at T = 1", "at T of the log loss alone (worst)", "at T as here (worst)",
-            "ECE % at T = 1", "at T of the log loss alone", "at T as here",
-        ],
-        rows.GroupBy(row => (Setting: row["setting"], Images: row.Number("images"))).OrderBy(group => group.Key).Select(group =>
+    /// <summary>What a temperature fitted on few rows does to the log loss, by rule: the mean change over the models that are nearly calibrated, the
+    /// share of fits of any model that make it worse by more than 0.01, and what is gained of what the best temperature would gain where that is much.</summary>
+    public static string Temperatures(IEnumerable<ResultRow> rows)
+    {
+        ILookup<(double Rows, string Prior, string CrossFit), ResultRow> groups =
+            rows.ToLookup(row => (row.Number("rows"), row["prior"], row["cross_fit"]));
+        double[] sizes = [.. groups.Select(group => group.Key.Rows).Distinct().Order()];
+        return Table(
+            ["Weight of the prior", "Cross-fit", .. sizes.Select(size => $"{size:F0} rows")],
+            groups.Select(group => (group.Key.Prior, group.Key.CrossFit)).Distinct()
+                .OrderBy(rule => double.Parse(rule.CrossFit, CultureInfo.InvariantCulture)).ThenBy(rule => double.Parse(rule.Prior, CultureInfo.InvariantCulture))
+                .Select(rule => (string[])
+                [
+                    rule.Prior == "0" ? "none" : rule.Prior,
+                    double.Parse(rule.CrossFit, CultureInfo.InvariantCulture) is var deviations && double.IsInfinity(deviations) ? "no" : $"{deviations} s.e.",
+                    .. sizes.Select(size => Cell([.. groups[(size, rule.Prior, rule.CrossFit)]])),
+                ]));
+
+        static string Cell(IReadOnlyList<ResultRow> rows)
         {
-            string Mean(string column, string format, double factor = 1) => (factor * group.Average(row => row.Number(column))).ToString(format);
-            string Loss(string fit) => $"{Mean(fit + "_log_loss", "F3")} ({group.Max(row => row.Number(fit + "_worst_log_loss")):F2})";
-            return (string[])
-            [
-                group.Key.Setting, $"{group.Key.Images}", Mean("log_loss", "F3"), Loss("alone"), Loss("smoothed"),
-                Mean("ece", "F2", 100), Mean("alone_ece", "F2", 100), Mean("smoothed_ece", "F2", 100),
-            ];
-        }));
+            if (rows.Count == 0)
+                return "–";
+            ResultRow[] near = [.. rows.Where(row => Gain(row) < 0.01)], far = [.. rows.Where(row => Gain(row) >= 0.05)];
+            double change = near.Length == 0 ? 0 : near.Average(Change), harmed = rows.Average(row => row.Number("harmed"));
+            double share = far.Length == 0 ? 0 : far.Average(row => -Change(row) / Gain(row));
+            return $"{change:+0.000;−0.000} · {100 * harmed:F0} % · {100 * share:F0} %";
+        }
+
+        static double Gain(ResultRow row) => row.Number("log_loss") - row.Number("best_log_loss");
+
+        static double Change(ResultRow row) => row.Number("fitted_log_loss") - row.Number("log_loss");
+    }
 
     public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) => Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
 

@@ -1,0 +1,163 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+/// <summary>No calibrator is fitted on the rows that its model was trained on.</summary>
+[TestClass]
+public sealed class HeldOutTests
+{
+    private readonly MLContext _mlContext = new(1);
+    private readonly List<string> _warnings = [];
+
+    [TestInitialize]
+    public void Listen() => _mlContext.Log += (_, log) =>
+    {
+        if (log.Kind == ChannelMessageKind.Warning && log.RawMessage.StartsWith("A calibrator was fitted in the same pipeline", StringComparison.Ordinal))
+            _warnings.Add(log.Message);
+    };
+
+    private MulticlassCalibratorsCatalog Calibrators => _mlContext.MulticlassClassification.Calibrators;
+
+    /// <summary>A tree that learns its rows by heart is sure of each of them, and is not of others.</summary>
+    private IEstimator<ITransformer> Trainer => _mlContext.MulticlassClassification.Trainers.LightGbm(
+        numberOfLeaves: 60, minimumExampleCountPerLeaf: 1, numberOfIterations: 40);
+
+    [TestMethod]
+    public void InAPipelineACalibratorWarnsAndHeldOutAndCrossFittedDoBetter()
+    {
+        IDataView data = Examples.Data(_mlContext, 900), others = Examples.Data(_mlContext, 900, seed: 7);
+        double raw = LogLoss(Trainer);
+        double ruined = LogLoss(Trainer.Append(Calibrators.Temperature()));
+        Assert.HasCount(1, _warnings);
+        double heldOut = LogLoss(Calibrators.HeldOut(Trainer, Calibrators.Temperature()));
+        double crossFitted = LogLoss(Calibrators.CrossFitted(Trainer, Calibrators.Temperature()));
+        Assert.HasCount(1, _warnings);
+        Assert.IsGreaterThan(raw, ruined);
+        Assert.IsLessThan(raw - 0.1, heldOut);
+        Assert.IsLessThan(raw - 0.1, crossFitted);
+
+        double LogLoss(IEstimator<ITransformer> estimator) => _mlContext.MulticlassClassification.EvaluateCalibration(
+            estimator.Fit(data).Transform(others)).LogLoss;
+    }
+
+    [TestMethod]
+    public void WhatIsFittedOnOtherRowsDoesNotWarn()
+    {
+        IDataView data = Examples.Data(_mlContext, 300), others = Examples.Data(_mlContext, 300, seed: 7);
+        ITransformer model = _mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(data);
+        IDataView scored = model.Transform(others);
+        Calibrators.Vector().Fit(scored);
+        new EstimatorChain<ITransformer>().Append(Calibrators.Vector())
+            .Append(_mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel")).Fit(scored);
+        Assert.IsEmpty(_warnings);
+    }
+
+    [TestMethod]
+    public void TheyCanBeAppendedSavedAndCrossValidated()
+    {
+        IDataView rows = Examples.Data(_mlContext, 400);
+        foreach (Func<IEstimator<ITransformer>, IEstimator<TransformerChain<MulticlassCalibratorTransformer>>> around in
+            new Func<IEstimator<ITransformer>, IEstimator<TransformerChain<MulticlassCalibratorTransformer>>>[]
+            {
+                trainer => Calibrators.HeldOut(trainer, Calibrators.Vector()), trainer => Calibrators.CrossFitted(trainer, Calibrators.Vector(), folds: 3),
+            })
+        {
+            IEstimator<ITransformer> pipeline = _mlContext.Transforms.Conversion.MapValueToKey("Class", "Name")
+                .Append(around(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()))
+                .Append(_mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+            ITransformer model = pipeline.Fit(rows);
+            float[][] expected = [.. model.Transform(rows).GetColumn<float[]>("Score")];
+            using var stream = new MemoryStream();
+            _mlContext.Model.Save(model, rows.Schema, stream);
+            float[][] actual = [.. new MLContext().Model.Load(stream, out _).Transform(rows).GetColumn<float[]>("Score")];
+            for (int row = 0; row < expected.Length; row++)
+                CollectionAssert.AreEqual(expected[row], actual[row]);
+            Assert.HasCount(2, _mlContext.MulticlassClassification.CrossValidateCalibration(rows, pipeline, numberOfFolds: 2));
+        }
+
+        Assert.IsEmpty(_warnings);
+    }
+
+    /// <summary>Each fold's MapValueToKey sees the classes in the order of its own rows.</summary>
+    [TestMethod]
+    public void APipelineThatMapsItsLabelsItselfMayOrderThemDifferentlyInEachFold()
+    {
+        string[] names = ["left", "low", "high"];
+        var random = new Random(2);
+        Point[] points = [.. Enumerable.Range(0, 240).Select(i =>
+        {
+            int k = random.Next(3);
+            return new Point { Name = names[k], Features = [k == 0 ? 0.2f : 0.8f, k == 1 ? 0.2f : 0.8f + 0.3f * random.NextSingle()] };
+        })];
+        IDataView data = _mlContext.Data.LoadFromEnumerable(points);
+        IEstimator<ITransformer> pipeline = _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name")
+            .Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
+        foreach (int folds in new[] { 2, 5, 40 })
+        {
+            ITransformer model = Calibrators.CrossFitted(pipeline, Calibrators.Vector(), folds).Fit(data);
+            Assert.AreEqual(1.0, _mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(data)).Accuracy);
+        }
+    }
+
+    [TestMethod]
+    public void RowsOfOneKeyAreNotDivided()
+    {
+        var random = new Random(3);
+        Point[] points = [.. Enumerable.Range(0, 300).Select(i => new Point { Name = i % 2 == 0 ? "a" : "b", Group = $"{i / 30}", Features = [i % 2 + random.NextSingle(), 0] })];
+        IDataView data = _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Rows()).Transform(Rows());
+        TransformerChain<MulticlassCalibratorTransformer> model = Calibrators.HeldOut(
+            new GroupSpy(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()), Calibrators.Temperature(), 0.4, "Group").Fit(data);
+        Assert.IsInstanceOfType<TemperatureCalibrator>(model.LastTransformer.Calibrator);
+        Assert.IsTrue(GroupSpy.Counts.Count is > 0 and < 10);
+        Assert.IsTrue(GroupSpy.Counts.All(count => count == 30));
+
+        IDataView Rows() => _mlContext.Data.LoadFromEnumerable(points);
+    }
+
+    [TestMethod]
+    public void WrongArgumentsAreNamedAndWrongColumnsFoundBeforeTheTraining()
+    {
+        foreach (double fraction in new[] { 0, 1, -1, double.NaN })
+            Assert.AreEqual("fraction", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+                () => Calibrators.HeldOut(Trainer, Calibrators.Temperature(), fraction)).ParamName);
+        Assert.AreEqual("folds", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => Calibrators.CrossFitted(Trainer, Calibrators.Temperature(), 1)).ParamName);
+        Assert.AreEqual("calibrator", Assert.ThrowsExactly<ArgumentNullException>(() => Calibrators.HeldOut(Trainer, null!)).ParamName);
+        IDataView data = Examples.Data(_mlContext, 60);
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => Calibrators.HeldOut(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data)).Message, "'Missing'");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => Calibrators.CrossFitted(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data)).Message, "'Missing'");
+    }
+
+    private sealed class Point
+    {
+        public string Name { get; set; } = "";
+
+        public string Group { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Features { get; set; } = [];
+    }
+
+    private sealed class NeverFitted(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
+    {
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inner.GetOutputSchema(inputSchema);
+
+        public ITransformer Fit(IDataView input) => throw new NotSupportedException();
+    }
+
+    private sealed class GroupSpy(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
+    {
+        public static List<int> Counts { get; } = [];
+
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inner.GetOutputSchema(inputSchema);
+
+        public ITransformer Fit(IDataView input)
+        {
+            Counts.AddRange(input.GetColumn<string>("Group").GroupBy(group => group).Select(group => group.Count()));
+            return inner.Fit(input);
+        }
+    }
+}
