@@ -14,7 +14,9 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
 
     public long Count => _labels.Length;
 
-    /// <summary>Logits [rows × classes], row-major, of the network as it was when they were first asked for since <see cref="Forget"/>.</summary>
+    /// <summary>
+    /// Logits [rows × classes], row-major, of the network as it was when they were first asked for since <see cref="Forget"/>.
+    /// </summary>
     public float[] Logits => _logits ??= Run();
 
     /// <summary>Accuracy, log loss and calibration errors before temperature scaling.</summary>
@@ -26,15 +28,7 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
     }
 
     /// <summary>The temperature that calibrates the network.</summary>
-    /// <exception cref="InvalidOperationException">A logit is not finite.</exception>
-    public double FitTemperature()
-    {
-        if (!Logits.All(float.IsFinite))
-            throw new InvalidOperationException(
-                $"Network '{classifier.Architecture}' gives outputs for validation images that are not finite: its weights are NaN or very large, " +
-                "although the loss was finite until now. Use a lower learning rate or clip gradients (MaxGradientNorm).");
-        return TemperatureScaling.FitWithPrior(Logits, _labels, classifier.NumberOfClasses);
-    }
+    public double FitTemperature() => TemperatureScaling.FitWithPrior(Logits, _labels, classifier.NumberOfClasses);
 
     /// <summary>To be called when the weights have changed.</summary>
     public void Forget() => _logits = null;

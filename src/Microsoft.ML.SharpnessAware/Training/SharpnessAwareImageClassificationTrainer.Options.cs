@@ -272,10 +272,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))
                 throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction, "ValidationSetFraction must be in [0, 1).");
-            if (LearningRate is not (null or > 0 and < double.PositiveInfinity))
-                throw new ArgumentOutOfRangeException(nameof(LearningRate), LearningRate, "LearningRate must be positive and finite.");
-            if (MaxGradientNorm is not (null or > 0))
-                throw new ArgumentOutOfRangeException(nameof(MaxGradientNorm), MaxGradientNorm, "MaxGradientNorm must be positive.");
+            PositiveFloat(LearningRate, nameof(LearningRate));
+            PositiveFloat(MaxGradientNorm, nameof(MaxGradientNorm));
             CheckTransfer();
             ComputeDevice.CheckName(Device);
         }
@@ -287,9 +285,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (FreezeEpochs < 0 || FreezeEpochs >= Epoch)
                 throw new ArgumentOutOfRangeException(nameof(FreezeEpochs), FreezeEpochs,
                     $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set FreezeBackbone.");
-            if (!(BackboneLearningRateFactor > 0 && double.IsFinite(BackboneLearningRateFactor)))
-                throw new ArgumentOutOfRangeException(nameof(BackboneLearningRateFactor), BackboneLearningRateFactor,
-                    "BackboneLearningRateFactor must be positive and finite. To leave the backbone as it is, set FreezeBackbone.");
+            PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor), " To leave the backbone as it is, set FreezeBackbone.");
             if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
                 throw new ArgumentException(
                     "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.",
@@ -298,6 +294,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentException(
                     $"FreezeBackbone and FreezeEpochs need InitialWeights: without them the backbone of '{Arch}' has random weights.",
                     nameof(InitialWeights));
+        }
+
+        private static void PositiveFloat(double? value, string name, string advice = "")
+        {
+            if (value is not (null or > 0 and <= float.MaxValue))
+                throw new ArgumentOutOfRangeException(name, value, $"{name} must be above 0 and within float32 (3.4e38).{advice}");
         }
 
         private static void AtLeastOne(int? value, string name)

@@ -31,6 +31,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         {
             _progress.CheckWithin(_options.Epoch, _order.BatchesPerEpoch);
             context.Channel.Info($"Continuing from '{_options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
+            if (_progress.Batch == 0 && _progress.History is [.., var last])     // earlier versions did not ask
+                OutputCheck.Check(plan, last.Epoch, _progress.Step, last.LearningRate, last.TrainLoss);
         }
 
         while (_progress.Epoch <= _options.Epoch && !_progress.StoppedEarly)
@@ -65,13 +67,14 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         SharpnessAwareOptimizer optimizer = part.OptimizerFor(epoch);
         TrainOneEpoch(part, optimizer, state);
         double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - batchesBefore);
-        CheckRunningStatistics(epoch);
+        double loss = _progress.LossSum / plan.Training.Count;
+        OutputCheck.Check(plan, epoch, _progress.Step, optimizer.LearningRate, loss);
         MulticlassCalibrationMetrics? validated = plan.Validation?.Metrics();
         return new EpochMetrics
         {
             Epoch = epoch,
             TotalEpochs = _options.Epoch,
-            TrainLoss = _progress.LossSum / plan.Training.Count,
+            TrainLoss = loss,
             ValidationAccuracy = validated?.Accuracy ?? double.NaN,
             ValidationLogLoss = validated?.LogLoss ?? double.NaN,
             ValidationExpectedCalibrationError = validated?.ExpectedCalibrationError ?? double.NaN,
@@ -138,28 +141,16 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         }
         if (_options.EarlyStoppingCriteria?.IsDue(_progress.History) == true && metrics.Epoch < _options.Epoch)
         {
-            context.Channel.Info($"Stopped after epoch {metrics.Epoch}: no improvement for {_options.EarlyStoppingCriteria.Patience} epochs. " +
-                                 $"The best epoch was {best.Epoch}.");
+            context.Channel.Info($"Stopped after epoch {metrics.Epoch}: no improvement for {_options.EarlyStoppingCriteria.Patience} " +
+                                 $"epochs. The best epoch was {best.Epoch}.");
             _progress.StoppedEarly = true;
-        }
-    }
-
-    private void CheckRunningStatistics(int epoch)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        foreach ((string name, Tensor buffer) in _classifier.Network.named_buffers())
-        {
-            if (buffer.is_floating_point() && !buffer.isfinite().all().item<bool>())
-                throw new InvalidOperationException(
-                    $"The running statistics '{name}' of network '{_classifier.Architecture}' are not finite after epoch {epoch}. Batch norm needs more " +
-                    "than one value for each channel, which a mini-batch of one image does not have where the last feature map is a single pixel: " +
-                    "use a larger BatchSize or larger images.");
         }
     }
 
     private static Augmenter Augmenter(TrainingPlan plan, int seed)
     {
         Augmentation augmentation = plan.Options.Augmentation;
-        return new(augmentation, seed, augmentation.ChangesColors ? PixelScale.White(plan.Training) : 1, plan.Classifier.Normalization.Mean);
+        double white = augmentation.ChangesColors ? PixelScale.White(plan.Training) : 1;
+        return new(augmentation, seed, white, plan.Classifier.Normalization.Mean);
     }
 }

@@ -133,7 +133,14 @@ public sealed class BadInputTests
         AssertOutOfRange("ImageChannels", options => options.ImageChannels = 2);
         AssertOutOfRange("ValidationSetFraction", options => options.ValidationSetFraction = 1);
         AssertOutOfRange("LearningRate", options => options.LearningRate = double.NaN);
+        AssertOutOfRange("LearningRate", options => options.LearningRate = 3.5e38);
         AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = 0);
+        AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = 3.5e38);
+        AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = double.PositiveInfinity);
+        AssertOutOfRange("BackboneLearningRateFactor", options => options.BackboneLearningRateFactor = 3.5e38);
+        AssertOutOfRange("LearningRate", options => options.BaseOptimizer = new BaseOptimizer.Sgd(3.5e38));
+        AssertOutOfRange("WeightDecay", options => options.BaseOptimizer = new BaseOptimizer.AdamW(1e-3, WeightDecay: 3.5e38));
+        AssertOutOfRange("Rho", options => options.Method = SharpnessAwareMethod.Sam(rho: 3.5e38));
         AssertOutOfRange("Rho", options => options.Method = SharpnessAwareMethod.Sam(rho: -0.1));
         AssertOutOfRange("Gamma", options => options.Method = SharpnessAwareMethod.Csam(gamma: 2.1));
         Assert.Contains("'gpu'", Assert.Throws<ArgumentException>(() => Trainer(options => options.Device = "gpu")).Message);
