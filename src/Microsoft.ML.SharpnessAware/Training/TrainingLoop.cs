@@ -32,7 +32,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             _progress.CheckWithin(_options.Epoch, _order.BatchesPerEpoch);
             context.Channel.Info($"Continuing from '{_options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
             if (_progress.Batch == 0 && _progress.History is [.., var last])     // earlier versions did not ask
-                OutputCheck.Check(plan, last.Epoch, _progress.Step, last.LearningRate, last.TrainLoss);
+                CheckOutputs(last);
         }
 
         while (_progress.Epoch <= _options.Epoch && !_progress.StoppedEarly)
@@ -55,10 +55,14 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         {
             best.Restore();
             plan.Validation?.Forget();
+            CheckOutputs(_progress.History[best.Epoch - 1]);
         }
         _classifier.Network.eval();
         return _progress.History;
     }
+
+    private void CheckOutputs(EpochMetrics epoch) =>
+        OutputCheck.Check(plan, epoch.Epoch, (long)epoch.Epoch * _order.BatchesPerEpoch, epoch.LearningRate, epoch.TrainLoss);
 
     private EpochMetrics TrainAndValidate(TrainedPart part, TrainingState state)
     {
