@@ -9,9 +9,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// selective classification"; Nadeem et al. 2009, "Accuracy-rejection curves".</remarks>
 public sealed class AccuracyRejectionCurve
 {
-    internal AccuracyRejectionCurve(IReadOnlyList<AccuracyRejectionPoint> points, double areaUnderRiskCoverageCurve, double smallestArea)
+    // Of all thresholds those whose accuracy no wider one has, the widest first: accuracy rises along them.
+    private readonly AccuracyRejectionPoint[] _widest;
+
+    internal AccuracyRejectionCurve(IReadOnlyList<AccuracyRejectionPoint> points, AccuracyRejectionPoint[] widest,
+        double areaUnderRiskCoverageCurve, double smallestArea)
     {
         Points = points;
+        _widest = widest;
         AreaUnderRiskCoverageCurve = areaUnderRiskCoverageCurve;
         ExcessAreaUnderRiskCoverageCurve = areaUnderRiskCoverageCurve - smallestArea;
     }
@@ -39,9 +44,10 @@ public sealed class AccuracyRejectionCurve
     /// </summary>
     public double ExcessAreaUnderRiskCoverageCurve { get; }
 
-    /// <summary>The largest coverage among the <see cref="Points"/> whose accuracy is at least the wished one.</summary>
+    /// <summary>The largest coverage at which the accuracy is at least the wished one. Exact: every confidence is tried as a threshold, not
+    /// only those of the <see cref="Points"/>.</summary>
     /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
-    /// <returns>The coverage, in (0, 1]; 0 where no point has this accuracy.</returns>
+    /// <returns>The coverage, in (0, 1]; 0 where no threshold gives this accuracy.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
     /// <remarks>The accuracy is the one measured on these rows. A threshold that was chosen on them looks better than it is, so choose it
     /// on validation rows.</remarks>
@@ -50,7 +56,8 @@ public sealed class AccuracyRejectionCurve
     /// <summary>The confidence from which on predictions are to be accepted for the wished accuracy, at the coverage <see
     /// cref="CoverageAt"/>.</summary>
     /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
-    /// <returns>The smallest confidence to accept; +∞, which accepts nothing, where no point has this accuracy.</returns>
+    /// <returns>The smallest confidence to accept; +∞, which accepts nothing, where no threshold gives this
+    /// accuracy.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
     public double ThresholdAt(double accuracy) => WidestPoint(accuracy)?.Threshold ?? double.PositiveInfinity;
 
@@ -58,6 +65,17 @@ public sealed class AccuracyRejectionCurve
     {
         if (!(accuracy is >= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(accuracy), accuracy, "The accuracy must lie in [0, 1].");
-        return Points.LastOrDefault(point => point.Accuracy >= accuracy);
+        int low = 0;
+        int high = _widest.Length;
+        while (low < high)
+        {
+            int middle = low + (high - low) / 2;
+            if (_widest[middle].Accuracy >= accuracy)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+
+        return low < _widest.Length ? _widest[low] : null;
     }
 }

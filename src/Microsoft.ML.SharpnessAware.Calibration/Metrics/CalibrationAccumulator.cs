@@ -12,6 +12,9 @@ internal sealed class CalibrationAccumulator
     /// <summary>Probabilities below this count as this in the log loss, as in ML.NET and scikit-learn.</summary>
     public const double SmallestProbability = 1e-15;
 
+    // 24 bytes each, so 1.6 GB.
+    private const int MaximumNumberOfCells = 1 << 26;
+
     // Logarithms are taken of so many probabilities at a time, because vector arithmetic on a row of ten is mostly overhead. They and
     // their copies fit into the processor's fastest cache.
     private const int ChunkSize = 2048;
@@ -33,6 +36,10 @@ internal sealed class CalibrationAccumulator
             throw new ArgumentOutOfRangeException(nameof(topKPredictionCount), topKPredictionCount,
                 $"The number of top predictions must lie in [0, {numberOfClasses}], the number of classes.");
         ConfidenceBins bins = new(numberOfBins);
+        if ((long)numberOfClasses * numberOfBins > MaximumNumberOfCells)
+            throw new ArgumentOutOfRangeException(nameof(numberOfBins), numberOfBins,
+                $"{numberOfClasses} classes of {numberOfBins} bins take more memory than is reasonable: the classwise error keeps three numbers for "
+                + $"each class and bin. With so many classes there can be {Math.Max(1, MaximumNumberOfCells / numberOfClasses)} bins at most.");
         _numberOfClasses = numberOfClasses;
         _numberOfBins = numberOfBins;
         _outcomes = new OutcomeBins(bins);

@@ -19,9 +19,8 @@ internal sealed class ConfidenceRanking
     public void Sort() => RadixSort.Sort(CollectionsMarshal.AsSpan(_rows));
 
     /// <summary>
-    /// Bins of equal mass over the sorted rows. The j-th upper edge is the confidence at position j·N/B of the sorted rows, counted from 0
-    /// (interpolated, but an edge between two confidences splits the rows where the lower one does). Rows that equal an edge lie below it,
-    /// so ties are never split; the last bin takes the rest.
+    /// Bins of the sorted rows that hold as equally many as ties allow: bin j ends at the place nearest to (j + 1)·N/B that does not split
+    /// rows of equal confidence, the lower one of two equally near. Without ties the numbers of rows differ by one at most.
     /// </summary>
     /// <returns>The diagram, whose bounds are confidences of rows, and its cells in the order of <see cref="OutcomeBins.Cells"/>.</returns>
     public (ReliabilityDiagram Diagram, OutcomeCell[] Cells) EqualMassBins(int numberOfBins)
@@ -33,8 +32,7 @@ internal sealed class ConfidenceRanking
         double lowerBound = Confidence(rows[0]);
         for (int bin = 0; bin < numberOfBins; bin++)
         {
-            int position = Math.Min((int)((bin + 1L) * rows.Length / numberOfBins), rows.Length - 1);
-            int end = Math.Max(start, EndOfTies(rows, position));
+            int end = Math.Max(start, NearestEnd(rows, (bin + 1.0) * rows.Length / numberOfBins));
             foreach (uint row in rows[start..end])
                 cells[2 * bin + (int)(row & 1)].Add(OutcomeCell.Row(Confidence(row)));
             double upperBound = end > start ? Confidence(rows[end - 1]) : lowerBound;
@@ -50,6 +48,7 @@ internal sealed class ConfidenceRanking
     {
         ReadOnlySpan<uint> rows = CollectionsMarshal.AsSpan(_rows);
         List<AccuracyRejectionPoint> points = [];
+        Stack<AccuracyRejectionPoint> widest = [];
         int accepted = 0;
         int wrong = 0;
         double area = 0;
@@ -64,15 +63,19 @@ internal sealed class ConfidenceRanking
 
             area += (accepted - before) * (wrong / (double)accepted);
             long stepsNow = accepted * (long)SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints / rows.Length;
+            AccuracyRejectionPoint point = new(
+                accepted / (double)rows.Length, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence));
+            while (widest.TryPeek(out AccuracyRejectionPoint? narrower) && narrower.Accuracy <= point.Accuracy)
+                widest.Pop();
+            widest.Push(point);
             if (everyThreshold || stepsNow > steps)
             {
-                points.Add(new AccuracyRejectionPoint(
-                    accepted / (double)rows.Length, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence)));
+                points.Add(point);
                 steps = stepsNow;
             }
         }
 
-        return new AccuracyRejectionCurve(points, area / rows.Length, SmallestArea(wrong) / rows.Length);
+        return new AccuracyRejectionCurve(points, [.. widest], area / rows.Length, SmallestArea(wrong) / rows.Length);
     }
 
     /// <summary>Σ of the risks when all right rows come before all wrong ones.</summary>
@@ -92,12 +95,33 @@ internal sealed class ConfidenceRanking
         return count;
     }
 
-    private static int EndOfTies(ReadOnlySpan<uint> rows, int position)
+    private static int NearestEnd(ReadOnlySpan<uint> rows, double wished)
     {
-        int end = position + 1;
-        while (end < rows.Length && rows[end] >> 1 == rows[end - 1] >> 1)
-            end++;
-        return end;
+        int place = (int)wished;
+        if (place >= rows.Length)
+            return rows.Length;
+
+        // All rows of one confidence lie between its row that was wrong, if there is one, and the next confidence.
+        int below = Place(rows, rows[place] & ~1u);
+        int above = Place(rows, (rows[place] | 1u) + 1);
+        return wished - below <= above - wished ? below : above;
+    }
+
+    /// <summary>The number of rows below a value.</summary>
+    private static int Place(ReadOnlySpan<uint> rows, uint value)
+    {
+        int low = 0;
+        int high = rows.Length;
+        while (low < high)
+        {
+            int middle = low + (high - low) / 2;
+            if (rows[middle] < value)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
     }
 
     private static double Confidence(uint row) => BitConverter.UInt32BitsToSingle(row >> 1);

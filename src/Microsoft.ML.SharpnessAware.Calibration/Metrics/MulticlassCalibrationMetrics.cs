@@ -53,8 +53,8 @@ public sealed class MulticlassCalibrationMetrics
     public double ExpectedUnderconfidence => ReliabilityDiagram.ExpectedUnderconfidence;
 
     /// <summary>
-    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold equally many rows, so crowded confidences are resolved
-    /// finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better. Nguyen and O'Connor 2015,
+    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold as equally many rows as ties allow, so crowded confidences
+    /// are resolved finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better. Nguyen and O'Connor 2015,
     /// "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal
     /// loss". The bins are in <see cref="AdaptiveReliabilityDiagram"/>.
     /// </summary>

@@ -61,6 +61,41 @@ public sealed class AccuracyRejectionCurveTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => curve.ThresholdAt(accuracy));
     }
 
+    /// <summary>Thresholds are exact however many confidences there are: 2,000 rows, of which the surest alone is right.</summary>
+    [TestMethod]
+    public void TheSurestRowOfManyIsFound()
+    {
+        float[] confidences = [.. Enumerable.Range(0, 2000).Select(i => 1 - i / 4000f)];
+        AccuracyRejectionCurve curve = Curve(confidences, [.. Enumerable.Range(0, 2000).Select(i => i == 0 ? 0 : 1)]);
+        Assert.AreEqual(0.0005, curve.CoverageAt(1));
+        Assert.AreEqual(1.0, curve.ThresholdAt(1));
+        Assert.AreEqual(0.001, curve.CoverageAt(0.5));
+        Assert.AreEqual(1.0, curve.CoverageAt(0.0005));
+    }
+
+    [TestMethod]
+    public void ThresholdsOfManyRowsAreThoseOfTryingEachOne() => Gen.Select(Gen.Int, Gen.Double[0.3, 1]).Sample((seed, share) =>
+    {
+        const int Rows = 3000;
+        Random random = new(seed);
+        float[] confidences = [.. Enumerable.Range(0, Rows).Select(_ => 0.5f + random.Next(1, 4000) / 8000f)];
+        int[] labels = [.. confidences.Select(_ => random.NextDouble() < share ? 0 : 1)];
+        AccuracyRejectionCurve curve = Curve(confidences, labels);
+        double wished = random.NextDouble();
+        (double Coverage, float Threshold) expected = (0, float.PositiveInfinity);
+        int[] order = [.. Enumerable.Range(0, Rows).OrderByDescending(row => confidences[row])];
+        for (int accepted = 1, right = 0; accepted <= Rows; accepted++)
+        {
+            right += 1 - labels[order[accepted - 1]];
+            bool isEnd = accepted == Rows || confidences[order[accepted]] < confidences[order[accepted - 1]];
+            if (isEnd && right / (double)accepted >= wished)
+                expected = (accepted / (double)Rows, confidences[order[accepted - 1]]);
+        }
+
+        Assert.AreEqual(expected.Coverage, curve.CoverageAt(wished));
+        Assert.AreEqual(expected.Threshold, curve.ThresholdAt(wished));
+    }, iter: 20);
+
     [TestMethod]
     public void EqualConfidencesStayTogether()
     {

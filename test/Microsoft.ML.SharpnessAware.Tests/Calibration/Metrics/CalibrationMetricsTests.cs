@@ -37,22 +37,23 @@ public sealed class CalibrationMetricsTests
     }
 
     /// <summary>
-    /// The published adaptive ECE opens its first bin at the smallest confidence, exclusively, and so loses the rows that equal it. They
-    /// stay in the first bin here, which moves the result by at most 1/N for each. With that rule put back, the values agree.
+    /// The published adaptive ECE takes the confidences at the positions j·N/15 of the sorted rows as edges and closes bins there, so its
+    /// first bin has a row more than the others and its last a row less; it also opens its first bin at the smallest confidence, exclusively,
+    /// and so loses that row. Bins are equal here, and all rows count: a row in another bin moves the error by at most 2/N.
     /// </summary>
     [TestMethod]
     [DataRow("overconfident")]
     [DataRow("underconfident")]
-    public void AdaptiveErrorDiffersFromThePublishedCodeOnlyByTheRowsThatItDrops(string name)
+    public void AdaptiveErrorDiffersFromThePublishedCodeByTheRowsAtItsEdges(string name)
     {
         CalibrationReference reference = CalibrationReference.Load(name);
         double rows = reference.Labels.Length;
-        double adaptive = CalibrationMetrics.Compute(
-            reference.Scores, reference.Labels, reference.NumberOfClasses).AdaptiveCalibrationError;
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(reference.Scores, reference.Labels, reference.NumberOfClasses);
 
-        Assert.AreEqual(reference["ada_ece15"], AdaptiveErrorByValue(reference, dropSmallest: true), 5e-8);
-        Assert.AreEqual(AdaptiveErrorByValue(reference, dropSmallest: false), adaptive, Exact);
-        Assert.AreEqual(reference["ada_ece15"], adaptive, 1 / rows);
+        Assert.AreEqual(reference["ada_ece15"], AdaptiveErrorByValue(reference), 5e-8);
+        Assert.AreEqual(reference["ada_ece15"], metrics.AdaptiveCalibrationError, (2 * 14 + 1) / rows);
+        long[] counts = [.. metrics.AdaptiveReliabilityDiagram.Bins.Select(bin => bin.Count)];
+        Assert.IsLessThanOrEqualTo(1, counts.Max() - counts.Min());
     }
 
     [TestMethod]
@@ -74,8 +75,8 @@ public sealed class CalibrationMetricsTests
 
     /// <summary>
     /// Four rows of two classes, all predicted as class 0 with confidence 0.75, 0.75, 1 and 1; the second and the fourth are of class 1.
-    /// Bins of one half: all rows in the second. Accuracy 0.5, confidence 0.875. Adaptive with two bins: edges at positions 2 and 4 of
-    /// (0.75, 0.75, 1, 1), so all four rows lie at or below the first edge.
+    /// Bins of one half: all rows in the second. Accuracy 0.5, confidence 0.875. Adaptive with two bins: (0.75, 0.75) and
+    /// (1, 1).
     /// </summary>
     [TestMethod]
     public void EveryMetricByHand()
@@ -96,28 +97,33 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(-(0.75 * Math.Log(0.75) + 0.25 * Math.Log(0.25)) / 2, metrics.MeanEntropy, Exact);
     }
 
-    /// <summary>Six rows in three adaptive bins: edges at positions 2 and 4 of the sorted confidences give bins of 3, 2 and 1
-    /// rows.</summary>
+    /// <summary>Six rows in three adaptive bins of two.</summary>
     [TestMethod]
     public void AdaptiveBinsByHand()
     {
-        // confidence: .5 right, .6 wrong, .7 right | .8 right, .9 wrong | 1 right
+        // confidence: .5 right, .6 wrong | .7 right, .8 right | .9 wrong, 1 right
         float[] confidences = [.9f, .5f, 1f, .7f, .6f, .8f];
         int[] labels = [1, 0, 0, 0, 1, 0];
-        double expected = (Math.Abs(1.8 - 2) + Math.Abs(1.7 - 1) + 0) / 6;
-        Assert.AreEqual(expected, CalibrationMetrics.Compute(TwoClasses(confidences), labels, 2, 3).AdaptiveCalibrationError, 1e-7);
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(TwoClasses(confidences), labels, 2, 3);
+        Assert.AreEqual((Math.Abs(1.1 - 1) + Math.Abs(1.5 - 2) + Math.Abs(1.9 - 1)) / 6, metrics.AdaptiveCalibrationError, 1e-7);
+        Assert.AreEqual(0.25, metrics.AdaptiveCalibrationError, 1e-7);
+
+        // A bin ends at its largest confidence, and the first begins at the smallest.
+        ReliabilityDiagram diagram = metrics.AdaptiveReliabilityDiagram;
+        Assert.AreEqual(new ReliabilityBin(.5f, .6f, 2, (.5f + (double).6f) / 2, 1 / 2.0), diagram.Bins[0]);
+        Assert.AreEqual(new ReliabilityBin(.6f, .8f, 2, (.7f + (double).8f) / 2, 1), diagram.Bins[1]);
+        Assert.AreEqual(new ReliabilityBin(.8f, 1, 2, (.9f + (double)1f) / 2, 1 / 2.0), diagram.Bins[2]);
     }
 
-    /// <summary>The same six rows: a bin ends at its largest confidence, and the first begins at the smallest.</summary>
     [TestMethod]
-    public void AdaptiveDiagramHasItsRealEdges()
-    {
-        ReliabilityDiagram diagram = CalibrationMetrics.Compute(
-            TwoClasses([.9f, .5f, 1f, .7f, .6f, .8f]), [1, 0, 0, 0, 1, 0], 2, 3).AdaptiveReliabilityDiagram;
-        Assert.AreEqual(new ReliabilityBin(.5f, .7f, 3, (.5f + .6f + (double).7f) / 3, 2 / 3.0), diagram.Bins[0]);
-        Assert.AreEqual(new ReliabilityBin(.7f, .9f, 2, (.8f + (double).9f) / 2, 1 / 2.0), diagram.Bins[1]);
-        Assert.AreEqual(new ReliabilityBin(.9f, 1, 1, 1, 1), diagram.Bins[2]);
-    }
+    [DataRow(new[] { .5f, .6f, .7f, .8f, .9f, .95f, 1f }, 3, new[] { 2L, 3, 2 })]                // ends wished at 2.3 and 4.7
+    [DataRow(new[] { .5f, .5f, .5f, .6f, .7f, .8f }, 3, new[] { 3L, 1, 2 })]                     // 2 would split: 3 is nearer than 0
+    [DataRow(new[] { .5f, .6f, .6f, .6f, .6f, .8f }, 2, new[] { 1L, 5 })]                        // 3 would split: 1 and 5 are equally near
+    [DataRow(new[] { .5f, .6f, .6f, .6f, .6f, .6f, .6f, .8f }, 4, new[] { 1L, 0, 6, 1 })]
+    [DataRow(new[] { .5f, .6f }, 5, new[] { 0L, 1, 0, 1, 0 })]                                   // fewer rows than bins
+    public void AdaptiveBinsAreAsEqualAsTiesAllow(float[] confidences, int bins, long[] counts) => CollectionAssert.AreEqual(counts,
+        CalibrationMetrics.Compute(TwoClasses(confidences), new int[confidences.Length], 2, bins).AdaptiveReliabilityDiagram.Bins
+            .Select(bin => bin.Count).ToArray());
 
     /// <summary>Ten equal confidences: one bin has all of them, the others are empty and begin and end there.</summary>
     [TestMethod]
@@ -125,7 +131,8 @@ public sealed class CalibrationMetricsTests
     {
         ReliabilityDiagram diagram = CalibrationMetrics.Compute(
             TwoClasses([.. Enumerable.Repeat(.75f, 10)]), new int[10], 2, 3).AdaptiveReliabilityDiagram;
-        Assert.AreEqual(new ReliabilityBin(.75, .75, 10, .75, 1), diagram.Bins[0]);
+        Assert.AreEqual(new ReliabilityBin(.75, .75, 0, double.NaN, double.NaN), diagram.Bins[0]);
+        Assert.AreEqual(new ReliabilityBin(.75, .75, 10, .75, 1), diagram.Bins[1]);
         Assert.AreEqual(new ReliabilityBin(.75, .75, 0, double.NaN, double.NaN), diagram.Bins[2]);
     }
 
@@ -182,6 +189,20 @@ public sealed class CalibrationMetricsTests
         Assert.AreEqual(0.7 / 3, metrics.PerClass[2].ExpectedCalibrationError, 1e-7);
         Assert.AreEqual(0, metrics.PerClass[2].Count);
         Assert.AreEqual(metrics.PerClass.Average(c => c.ExpectedCalibrationError), metrics.ClasswiseCalibrationError, Exact);
+    }
+
+    /// <summary>300,000 classes × 10,000 bins once were an OverflowException.</summary>
+    [TestMethod]
+    public void TooManyClassesTimesBinsAreRefusedWithWhatIsPossible()
+    {
+        ArgumentOutOfRangeException exception = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => CalibrationMetrics.Compute(new float[300_000], [0], 300_000, 10_000));
+        Assert.AreEqual("numberOfBins", exception.ParamName);
+        StringAssert.Contains(exception.Message, "there can be 223 bins at most");
+
+        float[] one = new float[300_000];
+        one[7] = 1;
+        Assert.AreEqual(1.0, CalibrationMetrics.Compute(one, [7], 300_000, 15).Accuracy);
     }
 
     [TestMethod]
@@ -310,7 +331,7 @@ public sealed class CalibrationMetricsTests
 
     /// <summary>The definition in the shape of the published code: edges by interpolation between sorted values, rows by comparison with
     /// them.</summary>
-    private static double AdaptiveErrorByValue(CalibrationReference reference, bool dropSmallest)
+    private static double AdaptiveErrorByValue(CalibrationReference reference)
     {
         const int Bins = 15;
         int rows = reference.Labels.Length;
@@ -319,9 +340,8 @@ public sealed class CalibrationMetricsTests
         double error = 0;
         for (int bin = 0; bin < Bins; bin++)
         {
-            bool closed = bin == 0 && !dropSmallest;
             (double Confidence, bool Correct)[] members =
-                [.. sorted.Where(row => (row.Confidence > edges[bin] || closed) && row.Confidence <= edges[bin + 1])];
+                [.. sorted.Where(row => row.Confidence > edges[bin] && row.Confidence <= edges[bin + 1])];
             error += Math.Abs(members.Sum(row => row.Confidence - (row.Correct ? 1 : 0))) / rows;
         }
 
