@@ -92,10 +92,14 @@ internal sealed class ImageClassifier : IDisposable
         using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
         using var inference = inference_mode();
         using DisposeScope scope = NewDisposeScope();
-        Tensor logits = CheckShape(Network.call(Prepare(pixels)), pixels.shape[0]);
+        Tensor logits = CheckShape(Run(Prepare(pixels)), pixels.shape[0]);
         using var values = output(logits).to(CPU).to(float32).contiguous().data<float>();
         values.CopyTo(destination);
     }
+
+    /// <summary>The output of the network for prepared images.</summary>
+    /// <exception cref="InvalidOperationException">The network failed; the message names it, the shape and the layer.</exception>
+    public Tensor Run(Tensor images) => NetworkCall.Run(Network, Architecture, images);
 
     /// <summary>Returns the network's output where it has the shape [batch, classes].</summary>
     public Tensor CheckShape(Tensor logits, long batch) =>

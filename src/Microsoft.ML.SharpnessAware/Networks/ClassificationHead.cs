@@ -33,7 +33,7 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
     /// </summary>
     /// <exception cref="InvalidOperationException">The network does not end with its head, so that features alone do not give its
     /// logits.</exception>
-    internal Tensor Features(nn.Module<Tensor, Tensor> network, Tensor images)
+    internal Tensor Features(Func<Tensor, Tensor> network, Tensor images)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
@@ -45,7 +45,7 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
         });
         try
         {
-            Tensor logits = network.call(images);
+            Tensor logits = network(images);
             if (features?.dim() != 2 || !AreSame(Layer.forward(features), logits))
                 throw NotTheEnd();
         }

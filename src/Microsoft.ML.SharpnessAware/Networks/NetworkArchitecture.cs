@@ -140,6 +140,18 @@ public static class NetworkArchitecture
         return FindBuiltIn(name)?.Size.Parameters(numberOfClasses, input) ?? (numberOfClasses > FewClasses ? numberOfClasses : 0);
     }
 
+    /// <summary>What speaks against a network for images of this shape, although it takes them; null where nothing does.</summary>
+    internal static string? Advice(string name, ImageShape input)
+    {
+        const int Reduction = 32;
+        int side = Math.Min(input.Height, input.Width);
+        return side < Reduction && FindBuiltIn(name)?.Name is ResNet18 or ResNet34 or ResNet50 or MLNetResNet18
+            ? $"Network '{name}' shrinks images {Reduction} times, and these have {input.Width}×{input.Height} pixels: where one side is below " +
+              $"{Reduction}, its deeper layers see padding more than image, and weights learnt on photographs are of little use. Set " +
+              $"{nameof(ResNet8)}, {nameof(ResNet20)} or {nameof(ConvNet)} as Arch, or a larger ImageWidth and ImageHeight."
+            : null;
+    }
+
     /// <summary>Makes a new network with random weights; the caller disposes it.</summary>
     /// <exception cref="ArgumentException">The name is unknown, or the network cannot take images of this shape.</exception>
     internal static nn.Module<Tensor, Tensor> Create(string name, int numberOfClasses, ImageShape input)

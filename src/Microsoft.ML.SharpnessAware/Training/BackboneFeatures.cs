@@ -71,7 +71,7 @@ internal sealed class BackboneFeatures : IDisposable
             checkCancelled();
             using DisposeScope batch = NewDisposeScope();
             long count = Math.Min(classifier.BatchSize, data.Count - start);
-            Tensor features = head.Features(classifier.Network, classifier.Prepare(data.Batch(start, count)));
+            Tensor features = head.Features(classifier.Run, classifier.Prepare(data.Batch(start, count)));
             all ??= empty([data.Count, features.shape[1], 1, 1], dtype: features.dtype, device: CPU).MoveToOuterDisposeScope();
             all.narrow(0, start, count).copy_(features.unsqueeze(2).unsqueeze(3));
         }

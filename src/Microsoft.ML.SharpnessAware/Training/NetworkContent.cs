@@ -37,7 +37,7 @@ internal static class NetworkContent
         {
             using DisposeScope scope = NewDisposeScope();
             using var inference = inference_mode();
-            Tensor output = classifier.CheckShape(classifier.Network.call(classifier.Prepare(images.Batch(0, 1))), batch: 1);
+            Tensor output = classifier.CheckShape(classifier.Run(classifier.Prepare(images.Batch(0, 1))), batch: 1);
             return output.cpu().to(float32).contiguous().data<float>().ToArray();
         });
         return string.Join(' ', logits.Select(logit => logit.ToString(CultureInfo.InvariantCulture)));

@@ -159,6 +159,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     private nn.Module<Tensor, Tensor> CreateNetwork(ImageDataset training, InitialWeights? initialWeights, IChannel channel)
     {
         nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape);
+        if (NetworkArchitecture.Advice(_options.Arch, training.Shape) is string advice)
+            channel.Warning(advice);
         try
         {
             initialWeights?.CopyTo(network, training.NumberOfClasses, training.Shape, channel);

@@ -10,6 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class TrainedPart : IDisposable
 {
     private readonly SharpnessAwareImageClassificationTrainer.Options _options;
+    private readonly ImageClassifier _classifier;
     private readonly nn.Module<Tensor, Tensor> _network;
     private readonly ClassificationHead? _head;
     private readonly List<Parameter> _frozen = [];
@@ -21,6 +22,7 @@ internal sealed class TrainedPart : IDisposable
     public TrainedPart(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier)
     {
         _options = options;
+        _classifier = classifier;
         _network = classifier.Network;
         if (options.TreatsBackboneDifferently)
             _head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
@@ -51,14 +53,11 @@ internal sealed class TrainedPart : IDisposable
         return _optimizer;
     }
 
-    /// <summary>A forward pass for the optimiser. A frozen backbone sees the images once, however many passes there are.</summary>
-    public Func<Tensor> Logits(Tensor images)
-    {
-        if (!BackboneIsFrozen)
-            return () => _network.call(images);
-        Tensor features = _head!.Features(_network, images);
-        return () => _head.Layer.call(features);
-    }
+    /// <summary>
+    /// A forward pass for the optimiser, and what it is given. A frozen backbone sees the images once, however many passes there are.
+    /// </summary>
+    public (Func<Tensor, Tensor> Network, Tensor Inputs) Pass(Tensor images) =>
+        BackboneIsFrozen ? (_head!.Layer.call, _head.Features(_classifier.Run, images)) : (_classifier.Run, images);
 
     /// <summary>Writes what a continued training needs beside the network's weights.</summary>
     public void Write(BinaryWriter writer)

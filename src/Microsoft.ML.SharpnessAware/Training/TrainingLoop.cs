@@ -109,8 +109,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                 Tensor labels = plan.Training.Labels.index_select(0, index).to(_classifier.Device);
                 double loss = plan.Draw(() =>
                 {
-                    Func<Tensor> logits = part.Logits(images);
-                    return Step(optimizer, () => _classifier.CheckShape(logits(), rows.Length), labels, batch.Share);
+                    (Func<Tensor, Tensor> network, Tensor inputs) = part.Pass(images);
+                    return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, batch.Share);
                 });
                 _progress.StepDone(loss, rows.Length);
             }
@@ -120,13 +120,13 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         }
     }
 
-    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor> logits, Tensor labels, Tensor? share)
+    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor, Tensor> network, Tensor inputs, Tensor labels, Tensor? share)
     {
         try
         {
             return share is null
-                ? optimizer.Step(logits, labels)
-                : optimizer.Step(logits, labels, LabelMixing.Partners(labels), share);
+                ? optimizer.Step(network, inputs, labels)
+                : optimizer.Step(network, inputs, labels, LabelMixing.Partners(labels), share);
         }
         catch (TrainingDivergedException e)
         {

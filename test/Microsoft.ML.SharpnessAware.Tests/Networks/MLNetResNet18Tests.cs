@@ -110,7 +110,7 @@ public sealed class MLNetResNet18Tests
     private static Tensor Features(Tensor pixels)
     {
         using var normalization = new Normalization(OnnxResNet.Mean, [1, 1, 1]);
-        return ClassificationHead.Of(s_network, Classes, NetworkArchitecture.MLNetResNet18).Features(s_network, normalization.Apply(pixels));
+        return ClassificationHead.Of(s_network, Classes, NetworkArchitecture.MLNetResNet18).Features(s_network.call, normalization.Apply(pixels));
     }
 
     /// <summary>A picture in which channels, sides and edges differ.</summary>

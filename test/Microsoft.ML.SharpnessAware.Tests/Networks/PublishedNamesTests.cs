@@ -100,7 +100,7 @@ public sealed class PublishedNamesTests
             new[] { $"{head}.weight", $"{head}.bias" }, network.state_dict().Keys.Where(found.Owns).ToArray());
 
         Tensor images = randn(2, 3, 16, 16);
-        Tensor features = found.Features(network, images);
+        Tensor features = found.Features(network.call, images);
         Assert.IsFalse(features.requires_grad);
         Assert.IsTrue(found.Layer.call(features).eq(network.call(images)).all().item<bool>());
     }
