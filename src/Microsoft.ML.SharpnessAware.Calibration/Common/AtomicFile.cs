@@ -29,6 +29,31 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>
+    /// Tries whether <see cref="Write"/> could write there now, so that hours of work do not end in an error: the folder is created if need
+    /// be, and a file beside the target, which is deleted again.
+    /// </summary>
+    /// <exception cref="IOException">It could not; the message names the target.</exception>
+    public static void CheckWritable(string path)
+    {
+        string target = Path.GetFullPath(path);
+        try
+        {
+            if (Directory.Exists(target) || Path.EndsInDirectorySeparator(target))
+                throw new IOException("It is a folder, not the name of a file.");
+            string folder = Path.GetDirectoryName(target) ?? target;
+            Directory.CreateDirectory(folder);
+            using var probe = new FileStream(Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp"), FileMode.CreateNew, FileAccess.Write,
+                FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            probe.WriteByte(0);
+            probe.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"'{target}' cannot be written. {e.Message}", e);
+        }
+    }
+
     private static void WriteAndRename(FileStream file, Action<FileStream> write, string target, string? previous)
     {
         try

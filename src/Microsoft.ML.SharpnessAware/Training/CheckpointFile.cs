@@ -59,7 +59,7 @@ internal sealed class CheckpointFile
     /// <param name="channel">Is told where the previous checkpoint has to do.</param>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
-    public bool Read(Action<BinaryReader, int> read, IChannel channel)
+    public bool Read(Action<BinaryReader, int> read, IChannel? channel)
     {
         string? problem = null;
         foreach (string path in new[] { _path, _previous }.Where(File.Exists))
@@ -72,7 +72,8 @@ internal sealed class CheckpointFile
             }
 
             if (path == _previous)
-                channel.Warning($"Continuing from the checkpoint before the last, '{path}', since {problem ?? $"'{_path}' is missing"}.");
+                channel?.Warning(
+                    $"Continuing from the checkpoint before the last, '{path}', since {problem ?? $"'{_path}' is missing"}.");
             file.Position = HeaderLength;
             using var reader = new BinaryReader(file, Encoding.UTF8);
             try
@@ -89,7 +90,8 @@ internal sealed class CheckpointFile
 
         return problem is null
             ? false
-            : throw new InvalidDataException($"There is no checkpoint to continue from: {problem}. Delete it to train from the beginning.");
+            : throw new InvalidDataException(
+                $"There is no checkpoint to continue from: {problem}. Delete it to train from the beginning.");
     }
 
     private static string? Problem(FileStream file, out int version)

@@ -290,9 +290,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentException(
                     "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.",
                     nameof(FreezeBackbone));
-            if ((FreezeBackbone || FreezeEpochs > 0) && InitialWeights is null && NetworkArchitecture.IsBuiltIn(Arch))
+            if (TreatsBackboneDifferently && InitialWeights is null && NetworkArchitecture.IsBuiltIn(Arch))
                 throw new ArgumentException(
-                    $"FreezeBackbone and FreezeEpochs need InitialWeights: without them the backbone of '{Arch}' has random weights.",
+                    $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of '{Arch}' " +
+                    "has random weights, which have to learn as the head does.",
                     nameof(InitialWeights));
         }
 

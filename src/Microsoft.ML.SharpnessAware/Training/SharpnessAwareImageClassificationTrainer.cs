@@ -75,13 +75,15 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> or the one of <see
     /// cref="Options.CheckpointPath"/> is damaged or does not fit.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="IOException">The folder of <see cref="Options.WorkspacePath"/> cannot be written to or is full.</exception>
+    /// <exception cref="IOException"><see cref="Options.CheckpointPath"/> or the folder of <see cref="Options.WorkspacePath"/> cannot be
+    /// written to, which is tried before an image is read, or is full.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         using IChannel channel = _host.Start("Training");
+        Preconditions.Check(input.Schema, _options);
         Device device = HostDevice.Choose(_host, _options.Device);
         int seed = ChooseSeed(channel);
         using InitialWeights? initialWeights = InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
@@ -97,6 +99,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             TrainingCheckpoint? checkpoint = _options.CheckpointPath is string path
                 ? new(path, RunFingerprint.Of(_options, images, classifier, initialWeights, seed), context, classifier, description)
                 : null;
+            if (_options.FeaturesNeverChange)
+                checkpoint?.CheckSame();        // before all images go through the backbone
             using TrainingPlan plan = TrainingPlan.Of(_options, classifier, images.Training, images.Validation, context);
             IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
             double temperature = plan.FitTemperature();

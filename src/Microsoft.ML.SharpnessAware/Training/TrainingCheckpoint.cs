@@ -26,6 +26,10 @@ internal sealed class TrainingCheckpoint(
         },
         context.Channel);
 
+    /// <summary>Looks whether a file that is there is of this training, and leaves everything as it is.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged or of another training.</exception>
+    public void CheckSame() => _file.Read(fingerprint.CheckSame, channel: null);
+
     /// <summary>Keeps the network as it is now for the model to be had.</summary>
     public void KeepModel(double temperature, IReadOnlyList<EpochMetrics> history) => _bestModel = ClassifierFile.ToBytes(
         context.Host, classifier, description with { Temperature = temperature, History = history });

@@ -24,7 +24,7 @@ internal sealed class TrainingImages : IDisposable
         {
             CheckClasses(all, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
-                return new(all, LoadValidationSet(set, all, options, labelValues, context));
+                return new(all, Load(set, options, new ImageRequest(all.Shape, options.ResizeMode), context));
 
             (long[] trainingRows, long[] validationRows) =
                 StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
@@ -53,20 +53,6 @@ internal sealed class TrainingImages : IDisposable
         var badImages = new BadImages(options.OnBadImage, warning => channel.Warning(warning));
         return ImageDataset.Load(
             data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache);
-    }
-
-    private static ImageDataset LoadValidationSet(
-        IDataView set, ImageDataset training, Options options, LabelValues? labelValues, TrainingContext context)
-    {
-        LabelColumn label = LabelColumn.Bind(set.Schema, options.LabelColumnName);
-        string? difference = label.NumberOfClasses == training.NumberOfClasses
-            ? LabelValues.Difference(labelValues, LabelValues.Of(label.Column))
-            : $"it has {label.NumberOfClasses} keys, the training data {training.NumberOfClasses}";
-        if (difference is not null)
-            throw new InvalidOperationException(
-                $"Label column '{options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
-                "Make both with the same fitted MapValueToKey transformer.");
-        return Load(set, options, new ImageRequest(training.Shape, options.ResizeMode), context);
     }
 
     private static void CheckClasses(ImageDataset data, Options options, LabelValues? labelValues, IChannel channel)

@@ -12,9 +12,7 @@ internal sealed class TrainingPlan : IDisposable
         ImageDataset? validation, TrainingContext context, BackboneFeatures? features = null)
     {
         if (options.EarlyStoppingCriteria is not null && validation is null)
-            throw new InvalidOperationException(
-                "EarlyStoppingCriteria needs validation images. Give a ValidationSet or a larger ValidationSetFraction, or leave " +
-                "EarlyStoppingCriteria null.");
+            throw Preconditions.NoValidationImages();
         (Options, Classifier, Training, _features) = (options, classifier, training, features);
         _random = options.DrawsRandomNumbers ? context.Random : null;
         Validation = validation is null ? null : new EpochValidation(classifier, validation, _random);

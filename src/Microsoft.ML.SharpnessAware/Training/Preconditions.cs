@@ -1,0 +1,59 @@
+using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What can be found wrong before the first image is read, since what comes after may take hours.</summary>
+internal static class Preconditions
+{
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    /// <exception cref="InvalidOperationException">The validation set has other classes than the training data, or early stopping has no
+    /// validation images.</exception>
+    /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
+    public static void Check(DataViewSchema training, Options options)
+    {
+        LabelColumn label = CheckColumns(training, options);
+        if (options.ValidationSet is IDataView validation)
+            CheckSameClasses(label, CheckColumns(validation.Schema, options), options);
+        else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
+            throw NoValidationImages();
+
+        if (options.CheckpointPath is string checkpoint)
+            Try(nameof(options.CheckpointPath), checkpoint);
+        if (options.WorkspacePath is string workspace)
+            Try(nameof(options.WorkspacePath), Path.Combine(workspace, "pixels"));
+    }
+
+    /// <summary>Early stopping was asked for, and there is nothing to see whether the network improves.</summary>
+    public static InvalidOperationException NoValidationImages() => new(
+        "EarlyStoppingCriteria needs validation images. Give a ValidationSet or a larger ValidationSetFraction, or leave " +
+        "EarlyStoppingCriteria null.");
+
+    private static LabelColumn CheckColumns(DataViewSchema schema, Options options)
+    {
+        ImageColumn.Bind(schema, options.FeatureColumnName, options.ImageRequest);
+        return LabelColumn.Bind(schema, options.LabelColumnName);
+    }
+
+    private static void CheckSameClasses(LabelColumn training, LabelColumn validation, Options options)
+    {
+        string? difference = validation.NumberOfClasses == training.NumberOfClasses
+            ? LabelValues.Difference(LabelValues.Of(training.Column), LabelValues.Of(validation.Column))
+            : $"it has {validation.NumberOfClasses} keys, the training data {training.NumberOfClasses}";
+        if (difference is not null)
+            throw new InvalidOperationException(
+                $"Label column '{options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
+                "Make both with the same fitted MapValueToKey transformer.");
+    }
+
+    private static void Try(string option, string path)
+    {
+        try
+        {
+            AtomicFile.CheckWritable(path);
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"{option}: {e.Message}", e);
+        }
+    }
+}

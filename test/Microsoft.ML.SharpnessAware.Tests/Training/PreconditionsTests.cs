@@ -1,0 +1,127 @@
+using Microsoft.ML.SharpnessAware.Tests.Reliability;
+using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Training;
+
+/// <summary>What can be checked is checked before an image is read.</summary>
+[TestClass]
+public sealed class PreconditionsTests
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly MLContext _mlContext = new(seed: 1);
+    private readonly IDataView _data;
+    private int _rowsRead;
+
+    public PreconditionsTests()
+    {
+        ITransformer toKeys = _mlContext.Transforms.Conversion.MapValueToKey("Label").Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(3)));
+        _data = toKeys.Transform(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(12).Select(Read)));
+
+        PixelRow Read(PixelRow row)
+        {
+            _rowsRead++;
+            return row;
+        }
+    }
+
+    [TestCleanup]
+    public void DeleteFolder() => _folder.Dispose();
+
+    [TestMethod]
+    [DataRow("a folder")]
+    [DataRow("new folder/")]
+    [DataRow("a file/run.ckpt")]
+    public void ACheckpointThatCannotBeWrittenIsRefused(string name)
+    {
+        Prepare();
+        string path = _folder.File(name);
+        string message = Refused<IOException>(options => options.CheckpointPath = path);
+        StringAssert.Contains(message, "CheckpointPath: '");
+        StringAssert.Contains(message, Path.TrimEndingDirectorySeparator(path));
+    }
+
+    [TestMethod]
+    public void AWorkspaceThatCannotBeWrittenIsRefused()
+    {
+        Prepare();
+        string message = Refused<IOException>(options => options.WorkspacePath = _folder.File("a file"));
+        StringAssert.Contains(message, "WorkspacePath: '");
+    }
+
+    [TestMethod]
+    public void AReadOnlyDiskIsRefused()
+    {
+        using SmallDisk disk = SmallDisk.Mount(kilobytes: 1024);
+        disk.MakeReadOnly();
+        StringAssert.Contains(Refused<IOException>(options => options.CheckpointPath = disk.Folder.File("run.ckpt")), "Read-only");
+        StringAssert.Contains(Refused<IOException>(options => options.WorkspacePath = disk.Folder.File("pixels")), "Read-only");
+    }
+
+    [TestMethod]
+    public void TryingLeavesNothingBehindButFolders()
+    {
+        string folder = _folder.File("one");
+        AtomicFile.CheckWritable(Path.Combine(folder, "two", "run.ckpt"));
+        Assert.IsEmpty(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories));
+        string path = Path.Combine(folder, "run.ckpt");
+        File.WriteAllText(path, "as it was");
+        AtomicFile.CheckWritable(path);
+        Assert.AreEqual("as it was", File.ReadAllText(path));
+    }
+
+    [TestMethod]
+    public void AValidationSetWithoutTheColumnsOrWithOtherClassesIsRefused()
+    {
+        IDataView other = Fitted.View(_mlContext, Shapes.Pixels(12).Where(row => row.Label != "down"));
+        StringAssert.Contains(Refused<InvalidOperationException>(options => options.ValidationSet = other), "2 keys");
+        IDataView noImages = _mlContext.Transforms.DropColumns("Image").Fit(other).Transform(other);
+        StringAssert.Contains(Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = noImages), "'Image'");
+        IDataView noLabels = _mlContext.Transforms.DropColumns("Label").Fit(other).Transform(other);
+        StringAssert.Contains(Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = noLabels), "'Label'");
+    }
+
+    [TestMethod]
+    public void EarlyStoppingWithNothingToStopByIsRefused() => StringAssert.Contains(
+        Refused<InvalidOperationException>(options => (options.EarlyStoppingCriteria, options.ValidationSetFraction) = (new(), 0)), "ValidationSet");
+
+    [TestMethod]
+    public void ACheckpointOfAnotherTrainingIsRefusedBeforeImagesGoThroughTheBackbone()
+    {
+        CountingNetwork.Register();
+        Options options = Fitted.QuickOptions();
+        (options.Arch, options.FreezeBackbone, options.CheckpointPath, options.Epoch) = (CountingNetwork.Name, true, _folder.File("run.ckpt"), 1);
+        Trainer(options).Fit(_data).Dispose();
+        options.BatchSize = 5;
+        CountingNetwork.Images = 0;
+
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Trainer(options).Fit(_data)).Message, "BatchSize was 16, now 5");
+
+        Assert.AreEqual(1, CountingNetwork.Images, "the one that the fingerprint asks about");
+    }
+
+    [TestMethod]
+    public void RandomLayersThatWouldLearnAtATenthAreRefused()
+    {
+        string message = Assert.ThrowsExactly<ArgumentException>(() => Trainer(new Options { BackboneLearningRateFactor = 0.1, Arch = "resnet8" })).Message;
+        StringAssert.Contains(message, "BackboneLearningRateFactor need InitialWeights");
+    }
+
+    private void Prepare()
+    {
+        Directory.CreateDirectory(_folder.File("a folder"));
+        File.WriteAllText(_folder.File("a file"), "");
+    }
+
+    private string Refused<TException>(Action<Options> change)
+        where TException : Exception
+    {
+        Options options = Fitted.QuickOptions();
+        change(options);
+        string message = Assert.ThrowsExactly<TException>(() => Trainer(options).Fit(_data)).Message;
+        Assert.AreEqual(0, _rowsRead, message);
+        return message;
+    }
+
+    private SharpnessAwareImageClassificationTrainer Trainer(Options options) =>
+        _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+}
