@@ -133,4 +133,31 @@ public static class SharpnessAwareCatalog
         ArgumentNullException.ThrowIfNull(paths);
         return CifarFile.Load(catalog.GetEnvironment(), paths);
     }
+
+    /// <summary>
+    /// Decodes image files to <see cref="MLImage"/> as the trainer sees them when it is given the files: turned as their EXIF data say,
+    /// transparency over white, and only whole: a file that is cut off or damaged is an error.
+    /// </summary>
+    /// <remarks>
+    /// ML.NET's own <c>LoadImages</c> does neither: it leaves a photograph that was taken upright on its side, and takes a file that is cut off
+    /// with the rest blank. The input is what <c>LoadRawImageBytes</c> and <see cref="LoadImagesFromFolder"/> give: a variable-size vector of
+    /// Byte. The trainer takes it as it is; use this for what needs an MLImage, ML.NET's <c>ResizeImages</c> and <c>ExtractPixels</c> for
+    /// example.
+    /// </remarks>
+    /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
+    /// <param name="outputColumnName">The column of images.</param>
+    /// <param name="inputColumnName">The column of files; null: the same name.</param>
+    /// <example>
+    /// <code>
+    /// IDataView files = mlContext.Data.LoadImagesFromFolder("photographs");
+    /// var pipeline = mlContext.Transforms.DecodeImages("Image")
+    ///     .Append(mlContext.Transforms.ResizeImages("Image", 224, 224));
+    /// </code>
+    /// </example>
+    public static IEstimator<ITransformer> DecodeImages(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
+        return new ImageDecodingEstimator(CatalogUtils.GetEnvironment(catalog), outputColumnName, inputColumnName ?? outputColumnName);
+    }
 }

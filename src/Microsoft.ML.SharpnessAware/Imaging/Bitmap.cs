@@ -1,6 +1,6 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The order of a pixel's bytes. Colours are premultiplied with alpha.</summary>
+/// <summary>The order of a pixel's bytes.</summary>
 internal enum BitmapFormat
 {
     Grey,
@@ -26,6 +26,9 @@ internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int he
     public double ImageHeight { get; init; } = height;
 
     public BitmapFormat Format => format;
+
+    /// <summary>Whether a fourth byte is alpha, which colours are premultiplied with; else it says nothing and is ignored.</summary>
+    public bool HasAlpha { get; init; } = true;
 
     public ReadOnlySpan<byte> Row(int y) => _pixels.Slice(y * rowBytes, width * (format == BitmapFormat.Grey ? 1 : 4));
 }

@@ -1,10 +1,30 @@
+using System.Buffers.Binary;
 using SkiaSharp;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Turns stored pixels the way a camera says they are to be looked at (the EXIF tag Orientation).</summary>
+/// <summary>
+/// Turns stored pixels the way a camera says they are to be looked at: the EXIF tag Orientation of JPEG (segment APP1), PNG (chunk eXIf, before
+/// or after the pixels) and WebP (chunk EXIF).
+/// </summary>
 internal static class ExifOrientation
 {
+    private const int OrientationTag = 0x112;
+    private const int ShortType = 3;
+
+    private static ReadOnlySpan<byte> Header => "Exif\0\0"u8;
+
+    /// <summary>The orientation that a file asks for; <see cref="SKEncodedOrigin.TopLeft"/>, as stored, where it asks for none.</summary>
+    public static SKEncodedOrigin Of(ReadOnlySpan<byte> file)
+    {
+        ReadOnlySpan<byte> exif = file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8]) ? InJpeg(file)
+            : file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) ? InPng(file)
+            : file.StartsWith("RIFF"u8) ? InWebp(file)
+            : default;
+        // Part of JPEG's segment; some programs write it into the others' chunks too.
+        return InTiff(exif.StartsWith(Header) ? exif[Header.Length..] : exif);
+    }
+
     /// <summary>Whether rows become columns, so that width and height change places.</summary>
     public static bool SwapsSides(this SKEncodedOrigin origin) => origin >= SKEncodedOrigin.LeftTop;
 
@@ -32,5 +52,85 @@ internal static class ExifOrientation
             for (int x = 0; x < width; x++)
                 seen[first + (x * column) + (y * row)] = stored[(y * width) + x];
         }
+    }
+
+    private static ReadOnlySpan<byte> InJpeg(ReadOnlySpan<byte> file)
+    {
+        const byte App1 = 0xE1, StartOfScan = 0xDA;
+        for (int at = 2; at + 4 <= file.Length && file[at] == 0xFF && file[at + 1] != StartOfScan;)
+        {
+            if (file[at + 1] == 0xFF) // may fill up before a marker
+            {
+                at++;
+                continue;
+            }
+
+            ReadOnlySpan<byte> segment = Part(file, at + 4, BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]) - 2L);
+            if (file[at + 1] == App1 && segment.StartsWith(Header))
+                return segment;
+            at += 4 + segment.Length;
+        }
+
+        return default;
+    }
+
+    private static ReadOnlySpan<byte> InPng(ReadOnlySpan<byte> file)
+    {
+        for (int at = 8; at + 12 <= file.Length;)
+        {
+            ReadOnlySpan<byte> chunk = Part(file, at + 8, BinaryPrimitives.ReadUInt32BigEndian(file[at..]));
+            if (file[(at + 4)..].StartsWith("eXIf"u8))
+                return chunk;
+            at += 12 + chunk.Length;
+        }
+
+        return default;
+    }
+
+    private static ReadOnlySpan<byte> InWebp(ReadOnlySpan<byte> file)
+    {
+        for (int at = 12; at + 8 <= file.Length;)
+        {
+            ReadOnlySpan<byte> chunk = Part(file, at + 8, BinaryPrimitives.ReadUInt32LittleEndian(file[(at + 4)..]));
+            if (file[at..].StartsWith("EXIF"u8))
+                return chunk;
+            at += 8 + chunk.Length + (chunk.Length & 1);
+        }
+
+        return default;
+    }
+
+    private static SKEncodedOrigin InTiff(ReadOnlySpan<byte> tiff)
+    {
+        bool isLittleEndian = tiff.StartsWith("II*\0"u8);
+        if (!isLittleEndian && !tiff.StartsWith("MM\0*"u8))
+            return SKEncodedOrigin.TopLeft;
+        ReadOnlySpan<byte> directory = Part(tiff, Number(tiff[4..], bytes: 4), tiff.Length);
+        long entries = Number(directory, bytes: 2);
+        for (int i = 0; i < entries; i++)
+        {
+            ReadOnlySpan<byte> entry = Part(directory, 2 + (12L * i), 12);
+            if (entry.Length < 12)
+                break;
+            if (Number(entry, bytes: 2) == OrientationTag && Number(entry[2..], bytes: 2) == ShortType && Number(entry[8..], bytes: 2) is >= 1 and <= 8 and long value)
+                return (SKEncodedOrigin)value;
+        }
+
+        return SKEncodedOrigin.TopLeft;
+
+        long Number(ReadOnlySpan<byte> from, int bytes) => from.Length < bytes ? 0 : (bytes, isLittleEndian) switch
+        {
+            (2, true) => BinaryPrimitives.ReadUInt16LittleEndian(from),
+            (2, false) => BinaryPrimitives.ReadUInt16BigEndian(from),
+            (_, true) => BinaryPrimitives.ReadUInt32LittleEndian(from),
+            _ => BinaryPrimitives.ReadUInt32BigEndian(from),
+        };
+    }
+
+    /// <summary>The bytes from a place on, as many as there are of them.</summary>
+    private static ReadOnlySpan<byte> Part(ReadOnlySpan<byte> bytes, long from, long length)
+    {
+        long start = Math.Min(from, bytes.Length);
+        return bytes.Slice((int)start, (int)Math.Clamp(length, 0, bytes.Length - start));
     }
 }

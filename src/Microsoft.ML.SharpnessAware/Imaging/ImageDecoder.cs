@@ -4,7 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Decodes image files (png, jpg, gif, bmp, webp, ico: the first frame) with SkiaSharp to planes of bytes: colours as stored (no colour
-/// management), EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image.
+/// management), EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image, and
+/// so is one whose data a decoder would warn about.
 /// </summary>
 internal sealed class ImageDecoder
 {
@@ -36,7 +37,7 @@ internal sealed class ImageDecoder
             using SKData data = SKData.Create((nint)bytes, file.Length);
             using SKCodec codec = Open(data);
             (int width, int height) = (codec.Info.Width, codec.Info.Height);
-            return codec.EncodedOrigin.SwapsSides() ? (height, width) : (width, height);
+            return ExifOrientation.Of(file).SwapsSides() ? (height, width) : (width, height);
         }
     }
 
@@ -48,24 +49,26 @@ internal sealed class ImageDecoder
             using SKData data = SKData.Create((nint)bytes, file.Length);
             using SKCodec codec = Open(data);
             int channels = Channels(codec);
-            bool swaps = codec.EncodedOrigin.SwapsSides();
-            ImageShape stored = swaps ? new(shape.Channels, shape.Width, shape.Height) : shape;
+            SKEncodedOrigin origin = ExifOrientation.Of(file);
+            ImageShape stored = origin.SwapsSides() ? new(shape.Channels, shape.Width, shape.Height) : shape;
 
             SKSizeI size = DecodedSize(codec, stored, mode);
-            var info = new SKImageInfo(size.Width, size.Height, channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888,
-                codec.Info.IsOpaque ? SKAlphaType.Opaque : SKAlphaType.Premul);
+            var info = new SKImageInfo(size.Width, size.Height, channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
             if (_pixels.Length < info.BytesSize)
                 _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
             fixed (byte* pixels = _pixels)
                 Check(codec.GetPixels(info, (nint)pixels));
+            if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
+                JpegScan.Check(file);
 
             double reduction = Reduction(codec.Info.Size, size);
             var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba)
             {
                 ImageWidth = codec.Info.Width * reduction,
                 ImageHeight = codec.Info.Height * reduction,
+                HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(_pixels.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
             };
-            Scale(bitmap, codec.EncodedOrigin, stored, planes, mode);
+            Scale(bitmap, origin, stored, planes, mode);
             return channels;
         }
     }
@@ -92,6 +95,29 @@ internal sealed class ImageDecoder
         || (file.StartsWith("RIFF"u8) && file.Length >= 12 && file[8..12].SequenceEqual("WEBP"u8));
 
     private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
+
+    // Programs that know nothing of transparency leave the fourth byte of BMP and icons 0, and colours must not be multiplied with that.
+    private static SKAlphaType AlphaType(SKCodec codec) => (codec.Info.IsOpaque, codec.EncodedFormat) switch
+    {
+        (true, _) => SKAlphaType.Opaque,
+        (false, SKEncodedImageFormat.Bmp or SKEncodedImageFormat.Ico) => SKAlphaType.Unpremul,
+        _ => SKAlphaType.Premul,
+    };
+
+    /// <summary>Multiplies colours with their alpha; false, and nothing is changed, where alpha is 0 everywhere and so is none.</summary>
+    private static bool Premultiply(Span<byte> pixels)
+    {
+        bool hasAlpha = false;
+        for (int i = 3; i < pixels.Length && !hasAlpha; i += 4)
+            hasAlpha = pixels[i] > 0;
+        for (int i = 0; hasAlpha && i < pixels.Length; i += 4)
+        {
+            for (int channel = 0; channel < 3; channel++)
+                pixels[i + channel] = (byte)(((pixels[i + channel] * pixels[i + 3]) + 127) / 255);
+        }
+
+        return hasAlpha;
+    }
 
     // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; at least twice the target is left for the area average.
     private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizeMode mode)

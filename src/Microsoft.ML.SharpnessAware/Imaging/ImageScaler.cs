@@ -15,11 +15,13 @@ internal sealed class ImageScaler
     private AxisWeights _horizontal = new(1, 1);
     private AxisWeights _vertical = new(1, 1);
     private float[] _sum = [];
+    private bool _hasAlpha;
 
     public static float Grey(float red, float green, float blue) => (0.299f * red) + (0.587f * green) + (0.114f * blue);
 
     public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
     {
+        _hasAlpha = source.HasAlpha;
         ResizeGeometry geometry = ResizeGeometry.Of(mode, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
         PixelBox target = geometry.Target;
         Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width);
@@ -141,7 +143,7 @@ internal sealed class ImageScaler
         Vector128<float> sum = Vector128<float>.Zero;
         for (int k = 0; k < weights.Length; k++)
             sum += weights[k] * Vector128.Create(taps[(4 * k)..]);
-        return sum + Vector128.Create(255 - sum[3]);
+        return _hasAlpha ? sum + Vector128.Create(255 - sum[3]) : sum;
     }
 
     private static byte Round(float value) => (byte)Math.Min(value + 0.5f, 255);

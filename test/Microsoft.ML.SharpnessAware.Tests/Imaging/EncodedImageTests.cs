@@ -88,6 +88,21 @@ public sealed class EncodedImageTests
         AssertNear([255, 255, 255, 255, 127, 0, 255, 127, 0], ReadFile(file, 3, 1), 1);
     }
 
+    /// <summary>Programs that know nothing of transparency leave the fourth byte 0; then it is none.</summary>
+    [TestMethod]
+    public void AnAlphaThatIsZeroEverywhereIsNone()
+    {
+        byte[] bmp = TestImages.Bmp32(30, 20, 10, 0, 60, 50, 40, 0), icon = TestImages.Icon(30, 20, 10, 0, 60, 50, 40, 0);
+        foreach (byte[] file in new[] { bmp, icon })
+            CollectionAssert.AreEqual(new byte[] { 10, 40, 20, 50, 30, 60 }, ReadFile(file, 2, 1));
+
+        byte[] half = TestImages.Bmp32(30, 20, 10, 0, 60, 50, 40, 51), halfIcon = TestImages.Icon(30, 20, 10, 0, 60, 50, 40, 51);
+        foreach (byte[] file in new[] { half, halfIcon })
+            CollectionAssert.AreEqual(new byte[] { 255, 212, 255, 214, 255, 216 }, ReadFile(file, 2, 1)); // a fifth of the colour, the rest white
+        byte[] clear = TestImages.Encode(2, 1, (_, _) => new SKColor(10, 20, 30, 0));
+        CollectionAssert.AreEqual(new byte[] { 255, 255, 255, 255, 255, 255 }, ReadFile(clear, 2, 1));
+    }
+
     [TestMethod]
     public void RequestedChannelsConvertGreyAndColour()
     {
@@ -170,10 +185,18 @@ public sealed class EncodedImageTests
     [DataRow(SKEncodedImageFormat.Jpeg)]
     [DataRow(SKEncodedImageFormat.Png)]
     [DataRow(SKEncodedImageFormat.Webp)]
+    [DataRow(SKEncodedImageFormat.Gif)]
+    [DataRow(SKEncodedImageFormat.Bmp)]
     public void AnImageCutAnywhereIsAnErrorAndNeverHalfAnImage(SKEncodedImageFormat format)
     {
         var random = new Random(1);
-        byte[] file = TestImages.Encode(40, 40, (_, _) => new SKColor((uint)random.Next() | 0xFF000000), format);
+        byte[] file = format switch // SkiaSharp writes neither GIF nor BMP
+        {
+            SKEncodedImageFormat.Gif => TestImages.Gif(40, 40, random),
+            SKEncodedImageFormat.Bmp => TestImages.Bmp24(40, 40, random),
+            _ => TestImages.Encode(40, 40, (_, _) => new SKColor((uint)random.Next() | 0xFF000000), format),
+        };
+        ReadFile(file, 40, 40, 3);
         for (int percent = 0; percent < 95; percent += 5)
         {
             string message = ErrorOf(Files(file[..(file.Length * percent / 100)]));

@@ -18,31 +18,83 @@ public sealed class ExifOrientationTests
     [DataRow(8, "GW/RB")]
     public void CornersAreWhereTheCameraSaysTheyAre(int orientation, string seen)
     {
-        byte[] stored = TestImages.Encode(32, 16, (x, y) => (x < 16, y < 8) switch
-        {
-            (true, true) => SKColors.Red,
-            (false, true) => SKColors.Lime,
-            (true, false) => SKColors.Blue,
-            _ => SKColors.White,
-        }, SKEncodedImageFormat.Jpeg);
+        byte[] jpeg = Corners(SKEncodedImageFormat.Jpeg), png = Corners(SKEncodedImageFormat.Png), webp = Corners(SKEncodedImageFormat.Webp);
         (int width, int height) = orientation >= 5 ? (16, 32) : (32, 16);
-        byte[] planes = ReadFile(TestImages.WithOrientation(stored, (byte)orientation), width, height);
-
-        string corners = $"{Color(2, 2)}{Color(width - 3, 2)}/{Color(2, height - 3)}{Color(width - 3, height - 3)}";
-        Assert.AreEqual(seen, corners);
-
-        char Color(int x, int y)
+        byte value = (byte)orientation;
+        foreach (bool bigEndian in new[] { false, true })
         {
-            int i = (y * width) + x;
-            return (planes[i] > 128, planes[512 + i] > 128, planes[1024 + i] > 128) switch
+            AssertSeen(TestImages.WithOrientation(jpeg, value, bigEndian));
+            foreach (bool other in new[] { false, true })
             {
-                (true, false, false) => 'R',
-                (false, true, false) => 'G',
-                (false, false, true) => 'B',
-                _ => 'W',
-            };
+                AssertSeen(TestImages.WithPngOrientation(png, value, bigEndian, afterPixels: other));
+                AssertSeen(TestImages.WithPngOrientation(png, value, bigEndian, prefix: other));
+                AssertSeen(TestImages.WithWebpOrientation(webp, 32, 16, value, bigEndian, prefix: other));
+            }
+        }
+
+        void AssertSeen(byte[] file)
+        {
+            Assert.AreEqual((width, height), ImageDecoder.ReadSize(file));
+            byte[] planes = ReadFile(file, width, height);
+            Assert.AreEqual(seen, $"{Color(2, 2)}{Color(width - 3, 2)}/{Color(2, height - 3)}{Color(width - 3, height - 3)}");
+
+            char Color(int x, int y)
+            {
+                int i = (y * width) + x;
+                return (planes[i] > 128, planes[512 + i] > 128, planes[1024 + i] > 128) switch
+                {
+                    (true, false, false) => 'R',
+                    (false, true, false) => 'G',
+                    (false, false, true) => 'B',
+                    _ => 'W',
+                };
+            }
         }
     }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(9)]
+    [DataRow(255)]
+    public void AnOrientationThatThereIsNotIsNone(int orientation)
+    {
+        byte[] png = Corners(SKEncodedImageFormat.Png);
+        Assert.AreEqual(SKEncodedOrigin.TopLeft, ExifOrientation.Of(TestImages.WithPngOrientation(png, (byte)orientation)));
+        Assert.AreEqual(SKEncodedOrigin.TopLeft, ExifOrientation.Of(png));
+    }
+
+    /// <summary>Whatever is in the bytes, they have an orientation, if only the usual one.</summary>
+    [TestMethod]
+    public void AFileThatIsCutOrDamagedHasAnOrientation()
+    {
+        var random = new Random(1);
+        byte[][] files =
+        [
+            TestImages.WithOrientation(Corners(SKEncodedImageFormat.Jpeg), 6), TestImages.WithPngOrientation(Corners(SKEncodedImageFormat.Png), 6, afterPixels: true),
+            TestImages.WithWebpOrientation(Corners(SKEncodedImageFormat.Webp), 32, 16, 6),
+        ];
+        foreach (byte[] file in files)
+        {
+            Assert.AreEqual(SKEncodedOrigin.RightTop, ExifOrientation.Of(file));
+            for (int length = 0; length < file.Length; length++)
+                ExifOrientation.Of(file.AsSpan(0, length));
+            for (int i = 0; i < 2000; i++)
+            {
+                byte[] damaged = [.. file];
+                for (int changes = 0; changes < 4; changes++)
+                    damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+                ExifOrientation.Of(damaged);
+            }
+        }
+    }
+
+    private static byte[] Corners(SKEncodedImageFormat format) => TestImages.Encode(32, 16, (x, y) => (x < 16, y < 8) switch
+    {
+        (true, true) => SKColors.Red,
+        (false, true) => SKColors.Lime,
+        (true, false) => SKColors.Blue,
+        _ => SKColors.White,
+    }, format);
 
     [TestMethod]
     public void ATurnedImageIsStretchedAsItIsSeen()

@@ -35,13 +35,86 @@ internal static class TestImages
     }
 
     /// <summary>A JPEG file with the EXIF tag Orientation.</summary>
-    public static byte[] WithOrientation(byte[] jpeg, byte orientation)
+    public static byte[] WithOrientation(byte[] jpeg, byte orientation, bool bigEndian = false)
     {
-        byte[] exif =
+        byte[] exif = Exif(orientation, bigEndian);
+        return [.. jpeg[..2], 0xFF, 0xE1, 0, (byte)(8 + exif.Length), .. "Exif\0\0"u8, .. exif, .. jpeg[2..]];
+    }
+
+    /// <summary>A PNG file with the EXIF tag Orientation, before or after the pixels.</summary>
+    public static byte[] WithPngOrientation(byte[] png, byte orientation, bool bigEndian = false, bool afterPixels = false, bool prefix = false)
+    {
+        byte[] exif = Exif(orientation, bigEndian);
+        int at = afterPixels ? png.Length - 12 : 8 + 25;
+        return [.. png[..at], .. Chunk("eXIf"u8, prefix ? [.. "Exif\0\0"u8, .. exif] : exif), .. png[at..]];
+    }
+
+    /// <summary>A WebP file with the EXIF tag Orientation, as the standard says or with the prefix that Pillow wrote until 9.2.</summary>
+    public static byte[] WithWebpOrientation(byte[] webp, int width, int height, byte orientation, bool bigEndian = false, bool prefix = false)
+    {
+        byte[] exif = Exif(orientation, bigEndian);
+        if (prefix)
+            exif = [.. "Exif\0\0"u8, .. exif];
+        byte[] extended = [8, 0, 0, 0, (byte)(width - 1), 0, 0, (byte)(height - 1), 0, 0];
+        byte[] content = [.. "WEBPVP8X"u8, 10, 0, 0, 0, .. extended, .. webp[12..], .. "EXIF"u8, (byte)exif.Length, 0, 0, 0, .. exif];
+        return [.. "RIFF"u8, .. BitConverter.GetBytes(content.Length), .. content];
+    }
+
+    private static byte[] Exif(byte orientation, bool bigEndian) => bigEndian
+        ? [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]
+        : [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0];
+
+    /// <summary>A BMP file of 24 bits a pixel, of noise.</summary>
+    public static byte[] Bmp24(int width, int height, Random random)
+    {
+        byte[] header = BmpHeader(40, width, height), pixels = new byte[height * (((3 * width) + 3) / 4 * 4)];
+        header[14] = 24;
+        random.NextBytes(pixels);
+        return [.. "BM"u8, .. BitConverter.GetBytes(54 + pixels.Length), 0, 0, 0, 0, 54, 0, 0, 0, .. header, .. pixels];
+    }
+
+    /// <summary>A GIF file of two colours, of noise, whose codes are never packed: a clear code after each two pixels keeps them at 3 bits.</summary>
+    public static byte[] Gif(int width, int height, Random random)
+    {
+        var bits = new List<bool>();
+        for (int i = 0; i < width * height; i++)
+        {
+            if (i % 2 == 0)
+                Add(4); // clear
+            Add(random.Next(2));
+        }
+
+        Add(5); // end
+        byte[] data = [.. bits.Chunk(8).Select(eight => (byte)eight.Select((bit, i) => bit ? 1 << i : 0).Sum())];
+        return
         [
-            0xFF, 0xE1, 0, 34, .. "Exif\0\0II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0,
+            .. "GIF89a"u8, (byte)width, 0, (byte)height, 0, 0x80, 0, 0, 250, 130, 10, 0, 0, 128, 0x2C, 0, 0, 0, 0, (byte)width, 0, (byte)height, 0, 0, 2,
+            .. data.Chunk(255).SelectMany(part => (byte[])[(byte)part.Length, .. part]), 0, 0x3B,
         ];
-        return [.. jpeg[..2], .. exif, .. jpeg[2..]];
+
+        void Add(int code) => bits.AddRange([(code & 1) != 0, (code & 2) != 0, (code & 4) != 0]);
+    }
+
+    /// <summary>A 32-bit BMP file of one row, with a mask that says the fourth byte is alpha.</summary>
+    public static byte[] Bmp32(params byte[] bgra) => [.. "BM"u8, .. BitConverter.GetBytes(122 + bgra.Length), 0, 0, 0, 0, 122, 0, 0, 0, .. BmpHeader(108, bgra.Length / 4, 1), .. bgra];
+
+    /// <summary>An icon of one row of 32-bit pixels.</summary>
+    public static byte[] Icon(params byte[] bgra)
+    {
+        byte[] image = [.. BmpHeader(40, bgra.Length / 4, 2), .. bgra, 0, 0, 0, 0];
+        return [0, 0, 1, 0, 1, 0, (byte)(bgra.Length / 4), 1, 0, 0, 1, 0, 32, 0, .. BitConverter.GetBytes(image.Length), 22, 0, 0, 0, .. image];
+    }
+
+    private static byte[] BmpHeader(int length, int width, int height)
+    {
+        byte[] header = new byte[length];
+        BinaryPrimitives.WriteInt32LittleEndian(header, length);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(4), width);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), height);
+        (header[12], header[14], header[16]) = (1, 32, (byte)(length == 108 ? 3 : 0));
+        if (length == 108)
+            ((byte[])[0, 0, 0xFF, 0, 0, 0xFF, 0, 0, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, .. "BGRs"u8]).CopyTo(header, 40);
+        return header;
     }
 
     /// <summary>
