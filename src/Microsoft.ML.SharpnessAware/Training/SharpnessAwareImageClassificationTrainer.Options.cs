@@ -17,7 +17,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// fixed-size vector of <see cref="byte"/> or <see cref="float"/> pixels. Default "Features".
         /// </summary>
         /// <remarks>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
-        /// than 65,535, is an error that names the row, before memory is taken for it.</remarks>
+        /// than 65,535, is an error that names the row, before memory is taken for it. They are turned as their EXIF data say and refused where
+        /// they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of <c>Transforms.DecodeImages</c> is both.</remarks>
         public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
 
         /// <summary>Output column of calibrated class probabilities. Default "Score".</summary>

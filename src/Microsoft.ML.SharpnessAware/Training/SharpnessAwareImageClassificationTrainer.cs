@@ -20,6 +20,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// | Score (output) | fixed-size vector of `float` | Calibrated probability of each class, summing to 1. Its SlotNames are the class names. |
 /// | PredictedLabel (output) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The most probable class, with the label's key values. |
 ///
+/// Prefer encoded images (`LoadImagesFromFolder`, `LoadRawImageBytes`) to MLImages of ML.NET's `LoadImages`, which does not turn photographs as
+/// their EXIF data say and takes files that are cut off; or decode by `mlContext.Transforms.DecodeImages`, which does turn them and does not.
+///
 /// ### Trainer Characteristics
 /// | | |
 /// | -- | -- |
