@@ -160,4 +160,21 @@ public static class SharpnessAwareCatalog
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
         return new ImageDecodingEstimator(CatalogUtils.GetEnvironment(catalog), outputColumnName, inputColumnName ?? outputColumnName);
     }
+
+    /// <summary>
+    /// Writes a model with calibrators as one ONNX file; see
+    /// <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx(string, OnnxExportOptions?)"/>.
+    /// </summary>
+    /// <param name="model">A classifier of this library, alone or in a chain with calibrators behind it. What maps the label to keys before it,
+    /// and keys to values behind it, is left out: a file that scores has no label, and names the class in PredictedLabel.</param>
+    /// <param name="path">The file, usually with the extension .onnx.</param>
+    /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>
+    /// <exception cref="NotSupportedException">The chain has another step, the network a layer that cannot be written, or an option is not
+    /// offered.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void SaveOnnx(this ITransformer model, string path, OnnxExportOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        OnnxExport.Save(path, model, options ?? new OnnxExportOptions());
+    }
 }

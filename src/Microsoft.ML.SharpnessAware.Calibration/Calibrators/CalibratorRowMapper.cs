@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -12,7 +13,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="keys">For each score its key in PredictedLabel, counted from 0; null where score k is key k.</param>
 internal sealed class CalibratorRowMapper(
     MulticlassCalibratorTransformer transformer, ScoreKind scoreKind, DataViewSchema.Column score,
-    DataViewSchema.DetachedColumn[] outputs, int[]? classes, int[]? keys) : IRowMapper
+    DataViewSchema.DetachedColumn[] outputs, int[]? classes, int[]? keys) : IRowMapper, ISaveAsOnnx
 {
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => outputs;
 
@@ -41,6 +42,43 @@ internal sealed class CalibratorRowMapper(
     public ITransformer GetTransformer() => transformer;
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)transformer).Save(ctx);
+
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx)
+    {
+        var graph = new OnnxContextWriter(ctx, "calibrator");
+        graph.CheckOpset("A calibrator");
+        string calibrated = AddTo(graph, ctx.GetVariableName(score.Name));
+        graph.Column("Cast", [calibrated], outputs[ScoreColumns.Score].Name, outputs[ScoreColumns.Score].Type, ("to", (long)OnnxType.Float32));
+        if (outputs.Length > ScoreColumns.PredictedLabel)
+        {
+            DataViewSchema.DetachedColumn label = outputs[ScoreColumns.PredictedLabel];
+            string key = graph.Node("Gather", [graph.Vector(Keys()), graph.Node("ArgMax", [calibrated], ("axis", 1L))]);
+            graph.Column("Cast", [key], label.Name, label.Type, ("to", (long)OnnxType.UInt32));
+        }
+    }
+
+    /// <summary>Adds what is done with scores, float32 [rows, classes], to a graph; the result is float64.</summary>
+    internal string AddTo(OnnxGraphWriter graph, string scores)
+    {
+        string probabilities = graph.Cast(scores, OnnxType.Float64);
+        if (scoreKind == ScoreKind.Logits)
+            probabilities = CalibratorGraph.Softmax(graph, probabilities);
+        if (classes is null)
+            return transformer.Calibrator.AddTo(graph, probabilities);
+
+        long[] scoreOfClass = new long[classes.Length];
+        for (int k = 0; k < classes.Length; k++)
+            scoreOfClass[classes[k]] = k;
+        string inOrder = graph.Node("Gather", [probabilities, graph.Vector(scoreOfClass)], ("axis", 1L));
+        string calibrated = transformer.Calibrator.AddTo(graph, inOrder);
+        return graph.Node("Gather", [calibrated, graph.Vector([.. classes.Select(place => (long)place)])], ("axis", 1L));
+    }
+
+    private long[] Keys() => keys is null
+        ? [.. Enumerable.Range(1, transformer.Calibrator.NumberOfClasses).Select(key => (long)key)]
+        : [.. keys.Select(key => key + 1L)];
 
     private static Delegate KeyGetter(Type type, CalibratedRow row) =>
         type == typeof(byte) ? (ValueGetter<byte>)((ref byte key) => key = (byte)row.Key())

@@ -64,6 +64,9 @@ public sealed class DirichletCalibrator : MulticlassCalibrator
 
     internal override CalibratorKind Kind => FileKind;
 
+    internal override string AddTo(OnnxGraphWriter graph, string probabilities) =>
+        _isIdentity ? probabilities : CalibratorGraph.Linear(graph, probabilities, _weights, _bias, Floor);
+
     internal override MulticlassCalibrator Unchanged() =>
         new DirichletCalibrator(Identity(NumberOfClasses), new double[NumberOfClasses]);
 

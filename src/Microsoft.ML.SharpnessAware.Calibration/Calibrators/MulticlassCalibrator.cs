@@ -44,6 +44,10 @@ public abstract class MulticlassCalibrator
     /// <summary>A calibrator of this kind that changes nothing.</summary>
     internal abstract MulticlassCalibrator Unchanged();
 
+    /// <summary>Adds the calibrator to an ONNX graph: from probabilities, float64 [rows, classes], to calibrated ones.</summary>
+    internal virtual string AddTo(OnnxGraphWriter graph, string probabilities) =>
+        throw new NotSupportedException($"A {GetType().Name} cannot be written as ONNX.");
+
     /// <summary>Writes the parameters, which <see cref="Kind"/> reads.</summary>
     internal abstract void Write(BinaryWriter writer);
 

@@ -69,7 +69,7 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
 
     private RowToRowMapperTransform Map(IDataView input) => new(_host, input, CreateMapper(input.Schema), CreateMapper);
 
-    private CalibratorRowMapper CreateMapper(DataViewSchema input)
+    internal CalibratorRowMapper CreateMapper(DataViewSchema input)
     {
         DataViewSchema.DetachedColumn[] outputs = _columns.Create(input, Calibrator, _classes);
         int[]? places = _columns.FindClasses(input, _classes);

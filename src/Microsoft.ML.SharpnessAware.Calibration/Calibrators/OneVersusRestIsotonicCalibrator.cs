@@ -15,6 +15,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
 {
+    // What two ways of computing the same probability may differ by.
+    private const double Rounding = 4e-7;
+
     // ML.NET's calibrator returns this in place of 0.
     private const float Zero = 1e-15f;
 
@@ -66,6 +69,49 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
     internal static CalibratorKind FileKind { get; } = new(Tag: 2, Read);
 
     internal override CalibratorKind Kind => FileKind;
+
+    internal override string AddTo(OnnxGraphWriter graph, string probabilities)
+    {
+        string scaled = CalibratorGraph.Temperature(graph, probabilities, Temperature, Floor);
+        if (ModelWeight == 1)
+            return scaled;
+
+        string f = AddPerClass(graph, probabilities), sum = graph.Sum(f, 1);
+        string q = graph.Node("Div", [f, graph.Node("Max", [sum, graph.Constant([double.Epsilon], 1)])]);
+        string own = graph.Node("Mul", [graph.Node("Div", [scaled, graph.Sum(scaled, 1)]), graph.Constant([ModelWeight], 1)]);
+        string mixed = graph.Node("Add", [graph.Node("Mul", [q, graph.Constant([1 - ModelWeight], 1)]), own]);
+        return graph.Node("Where", [graph.Node("Greater", [sum, graph.Constant([0.0], 1)]), mixed, scaled]);
+    }
+
+    // f_k rises from its first value between one piece and the next: a sum of ramps, as many for each class, of height 0 where there are fewer.
+    // A piece ends at a score that was seen, and the next may begin a millionth above it. The graph's scores differ from those in their last bits,
+    // so each ramp keeps a little off its ends: a score that was seen stays on its piece.
+    private string AddPerClass(OnnxGraphWriter graph, string probabilities)
+    {
+        long classes = NumberOfClasses, ramps = Math.Max(1, _perClass.Max(piece => piece.Values.Length - 1));
+        double[] first = new double[classes], starts = new double[classes * ramps], widths = new double[classes * ramps];
+        double[] slopes = new double[classes * ramps];
+        for (int k = 0; k < classes; k++)
+        {
+            IsotonicCalibrator f = _perClass[k];
+            first[k] = Value(f.Values[0]);
+            for (int i = 1; i < f.Values.Length; i++)
+            {
+                long at = (k * ramps) + i - 1;
+                double gap = (double)f.Mins[i] - f.Maxes[i - 1], margin = Math.Min(Rounding, gap / 4);
+                (starts[at], widths[at]) = (f.Maxes[i - 1] + margin, gap - (2 * margin));
+                slopes[at] = (Value(f.Values[i]) - Value(f.Values[i - 1])) / widths[at];
+            }
+        }
+
+        string each = graph.Node("Reshape", [probabilities, graph.Vector(-1, classes, 1)]);
+        string above = graph.Node("Max", [graph.Node("Sub", [each, graph.Constant(starts, 1, classes, ramps)]), graph.Constant([0.0], 1)]);
+        string inside = graph.Node("Min", [above, graph.Constant(widths, 1, classes, ramps)]);
+        string rise = graph.Sum(graph.Node("Mul", [inside, graph.Constant(slopes, 1, classes, ramps)]), 2);
+        return graph.Node("Add", [graph.Node("Reshape", [rise, graph.Vector(-1, classes)]), graph.Constant(first, 1, classes)]);
+
+        static double Value(float value) => value > Zero ? value : 0;
+    }
 
     internal override MulticlassCalibrator Unchanged() => new OneVersusRestIsotonicCalibrator(_perClass, temperature: 1, modelWeight: 1);
 

@@ -20,6 +20,9 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
 
     internal override CalibratorKind Kind => FileKind;
 
+    internal override string AddTo(OnnxGraphWriter graph, string probabilities) =>
+        CalibratorGraph.Temperature(graph, probabilities, Temperature, Floor);
+
     internal override MulticlassCalibrator Unchanged() => new TemperatureCalibrator(NumberOfClasses, 1);
 
     internal override void Write(BinaryWriter writer) => writer.Write(Temperature);

@@ -47,6 +47,15 @@ public sealed class VectorCalibrator : MulticlassCalibrator
 
     internal override CalibratorKind Kind => FileKind;
 
+    internal override string AddTo(OnnxGraphWriter graph, string probabilities)
+    {
+        if (_isIdentity)
+            return probabilities;
+        string logarithms = CalibratorGraph.Logarithms(graph, probabilities, Floor);
+        string scaled = graph.Node("Mul", [logarithms, graph.Constant(_scale, 1, NumberOfClasses)]);
+        return CalibratorGraph.Softmax(graph, graph.Node("Add", [scaled, graph.Constant(_bias, 1, NumberOfClasses)]));
+    }
+
     internal override MulticlassCalibrator Unchanged()
     {
         double[] ones = new double[NumberOfClasses];

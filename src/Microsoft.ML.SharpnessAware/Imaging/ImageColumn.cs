@@ -69,6 +69,9 @@ internal sealed class ImageColumn
 
     internal DataViewSchema.Column? PathColumn { get; }
 
+    /// <summary>How a vector of pixels is laid out; null for images that are decoded.</summary>
+    internal PixelLayout? Layout => _layout;
+
     internal ResizeMode ResizeMode { get; }
 
     internal int Width { get; }

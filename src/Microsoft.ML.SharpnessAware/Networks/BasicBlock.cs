@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The residual block of two 3×3 convolutions (He et al. 2016, figure 5 left).</summary>
-internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
+internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
     [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
@@ -36,6 +36,15 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>
         Tensor output = Run(_conv1, input).Then(_bn1).relu_().Then(_conv2).Then(_bn2);
         using Tensor? shortcut = _downsample is null ? null : Run(_downsample, input);
         return output.add_(shortcut ?? input, FixedScalars.One).relu_();
+    }
+
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue output = graph.Layer(_conv2, _bn2, graph.Relu(graph.Layer(_conv1, _bn1, input, _roundsDown)));
+        OnnxValue shortcut = _downsample is Sequential layers && _roundsDown
+            ? graph.Layer((Conv2d)layers[0], (BatchNorm2d)layers[1], input, roundsDown: true)
+            : _downsample is null ? input : graph.Layer(_downsample, input);
+        return graph.Relu(graph.Add(output, shortcut));
     }
 
     private Tensor Run(nn.Module<Tensor, Tensor> layer, Tensor input) => _roundsDown ? Layers.Halved(layer, input) : layer.call(input);

@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// The residual block of 1×1, 3×3 and 1×1 convolutions (He et al. 2016, figure 5 right). The stride is on the 3×3 convolution as in
 /// torchvision; the paper has it on the first 1×1.
 /// </summary>
-internal sealed class Bottleneck : nn.Module<Tensor, Tensor>
+internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     /// <summary>Output channels per channel of the 3×3 convolution.</summary>
     internal const int Expansion = 4;
@@ -45,5 +45,13 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>
             .Then(_conv3).Then(_bn3);
         using Tensor? shortcut = _downsample?.call(input);
         return output.add_(shortcut ?? input, FixedScalars.One).relu_();
+    }
+
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue narrow = graph.Relu(graph.Layer(_conv1, _bn1, input));
+        OnnxValue output = graph.Layer(_conv3, _bn3, graph.Relu(graph.Layer(_conv2, _bn2, narrow)));
+        OnnxValue shortcut = _downsample is null ? input : graph.Layer(_downsample, input);
+        return graph.Relu(graph.Add(output, shortcut));
     }
 }

@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// The ResNet of depth 6n + 2 for small images (He et al. 2016, section 4.2): three stages of n basic blocks with 16, 32 and 64 channels,
 /// shortcuts without parameters. Built for 32×32, works at any size.
 /// </summary>
-internal sealed class CifarResNet : nn.Module<Tensor, Tensor>
+internal sealed class CifarResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
     [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
@@ -46,8 +46,16 @@ internal sealed class CifarResNet : nn.Module<Tensor, Tensor>
             .Then(_layer1).Then(_layer2).Then(_layer3)
             .Then(Layers.GlobalAveragePool).Then(_fc);
 
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue value = graph.Relu(graph.Layer(_conv1, _bn1, input));
+        foreach (Sequential stage in (Sequential[])[_layer1, _layer2, _layer3])
+            value = graph.Layer(stage, value);
+        return graph.Layer(_fc, graph.GlobalAveragePool(value));
+    }
+
     /// <summary>Option A of the paper: every second pixel, and zeros for the channels that are new, half on either side.</summary>
-    private sealed class PaddedShortcut : ParameterLessModule<Tensor, Tensor>
+    private sealed class PaddedShortcut : ParameterLessModule<Tensor, Tensor>, IOnnxNetwork
     {
         private readonly long[] _padding;
 
@@ -59,5 +67,12 @@ internal sealed class CifarResNet : nn.Module<Tensor, Tensor>
 
         public override Tensor forward(Tensor input) =>
             nn.functional.avg_pool2d(input, kernel_size: 1, stride: 2).Then(x => nn.functional.pad(x, _padding));
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            OnnxValue smaller = graph.MaxPool(input, kernelSize: 1, stride: 2);
+            long channels = _padding[^1];
+            return graph.Operator("Pad", [smaller, graph.Constant(0, channels, 0, 0, 0, channels, 0, 0)]);
+        }
     }
 }

@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// A small convolutional network for images of about 28×28 to 64×64: three 3×3 convolutions with 32, 64 and 128 channels, each with batch
 /// norm and ReLU, 2×2 max pooling after the first two, global average pooling and one linear layer.
 /// </summary>
-internal sealed class ConvNet : nn.Module<Tensor, Tensor>
+internal sealed class ConvNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     private const int MinimumSize = 4;
 
@@ -47,6 +47,13 @@ internal sealed class ConvNet : nn.Module<Tensor, Tensor>
             .Then(_conv2).Then(_bn2).Then(HalvingMaxPool).relu_()
             .Then(_conv3).Then(_bn3).relu_()
             .Then(Layers.GlobalAveragePool).Then(_fc);
+
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue first = graph.Relu(graph.MaxPool(graph.Layer(_conv1, _bn1, input), kernelSize: 2, stride: 2));
+        OnnxValue second = graph.Relu(graph.MaxPool(graph.Layer(_conv2, _bn2, first), kernelSize: 2, stride: 2));
+        return graph.Layer(_fc, graph.GlobalAveragePool(graph.Relu(graph.Layer(_conv3, _bn3, second))));
+    }
 
     private static Tensor HalvingMaxPool(Tensor input) => nn.functional.max_pool2d(input, kernel_size: 2);
 }

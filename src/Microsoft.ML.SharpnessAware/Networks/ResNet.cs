@@ -13,7 +13,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// padding only at the top and at the left where it halves. For even sizes these are the same windows as torchvision's; of odd sizes it
 /// rounds the half down where torchvision rounds up. From 32×32 on there is something left.
 /// </remarks>
-internal sealed class ResNet : nn.Module<Tensor, Tensor>
+internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     private const int Halvings = 5;
     private const int Reduction = 1 << Halvings;
@@ -82,6 +82,15 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>
         (_roundsDown ? Layers.Halved(_conv1, input) : _conv1.call(input)).Then(_bn1).Then(MaxPool).relu_()
             .Then(_layer1).Then(_layer2).Then(_layer3).Then(_layer4)
             .Then(Layers.GlobalAveragePool).Then(_fc);
+
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue stem = graph.Layer(_conv1, _bn1, input, _roundsDown);
+        OnnxValue value = graph.Relu(graph.MaxPool(stem, kernelSize: 3, stride: 2, padding: 1, _roundsDown));
+        foreach (Sequential stage in (Sequential[])[_layer1, _layer2, _layer3, _layer4])
+            value = graph.Layer(stage, value);
+        return graph.Layer(_fc, graph.GlobalAveragePool(value));
+    }
 
     private Tensor MaxPool(Tensor input)
     {

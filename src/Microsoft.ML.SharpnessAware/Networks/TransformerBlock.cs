@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// The pre-norm transformer encoder block of the vision transformer (Dosovitskiy et al. 2021, eqs. 2 and 3): x + attention(norm(x)), then
 /// x + mlp(norm(x)). Tokens are [batch, tokens, width].
 /// </summary>
-internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
+internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     [ComponentName(Name = "norm1")] private readonly LayerNorm _norm1;
     [ComponentName(Name = "attn")] private readonly Attention _attention;
@@ -33,7 +33,13 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
         return attended.Plus(change);
     }
 
-    private sealed class Attention : nn.Module<Tensor, Tensor>
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue attended = graph.Add(input, graph.Layer(_attention, graph.Layer(_norm1, input)));
+        return graph.Add(attended, graph.Layer(_mlp, graph.Layer(_norm2, attended)));
+    }
+
+    private sealed class Attention : nn.Module<Tensor, Tensor>, IOnnxNetwork
     {
         [ComponentName(Name = "qkv")] private readonly Linear _qkv;
         [ComponentName(Name = "proj")] private readonly Linear _projection;
@@ -60,6 +66,19 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
                 .Then(_projection);
         }
 
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            long width = _projection.in_features, headWidth = width / _heads;
+            OnnxValue split = graph.Reshape(graph.Layer(_qkv, input), 0, 0, 3, _heads, headWidth);
+            OnnxValue packed = graph.Transpose(split, 2, 0, 3, 1, 4);
+            OnnxValue queries = graph.Select(packed, 0, 0), keys = graph.Select(packed, 0, 1), values = graph.Select(packed, 0, 2);
+            OnnxValue products = graph.Operator("MatMul", [queries, graph.Transpose(keys, 0, 1, 3, 2)]);
+            OnnxValue scaled = graph.Operator("Mul", [products, graph.Number(1 / MathF.Sqrt(headWidth))]);
+            OnnxValue attention = graph.Operator("Softmax", [scaled], ("axis", -1L));
+            OnnxValue heads = graph.Transpose(graph.Operator("MatMul", [attention, values]), 0, 2, 1, 3);
+            return graph.Layer(_projection, graph.Reshape(heads, 0, 0, width));
+        }
+
         /// <summary>[queries keys values, batch, heads, tokens, width per head] to [batch, heads, tokens, width per head].</summary>
         private static Tensor Attend(Tensor packed)
         {
@@ -69,7 +88,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
         }
     }
 
-    private sealed class Mlp : nn.Module<Tensor, Tensor>
+    private sealed class Mlp : nn.Module<Tensor, Tensor>, IOnnxNetwork
     {
         [ComponentName(Name = "fc1")] private readonly Linear _fc1;
         [ComponentName(Name = "fc2")] private readonly Linear _fc2;
@@ -83,5 +102,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>
         }
 
         public override Tensor forward(Tensor input) => _fc1.call(input).Then(nn.functional.gelu).Then(_fc2);
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) => graph.Layer(_fc2, graph.Gelu(graph.Layer(_fc1, input)));
     }
 }

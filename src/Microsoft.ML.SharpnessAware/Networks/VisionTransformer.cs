@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// timm's: 12 blocks, a class token, learned positions. Patches are 16×16 pixels for images of at least 112×112 and 4×4 below; both sides
 /// must be a multiple of the patch. The image size is fixed when the network is made, because each position has its own embedding.
 /// </summary>
-internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
+internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     private const int Depth = 12;
     private const double NormEpsilon = 1e-6;
@@ -59,6 +59,17 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>
             .Then(_blocks)
             .Then(static x => x.select(1, 0))
             .Then(_norm).Then(_head);
+
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue patches = graph.Transpose(graph.Reshape(graph.Layer(_patchEmbedding, input), 0, 0, -1), 0, 2, 1);
+        OnnxValue batch = graph.Operator("Gather", [graph.Operator("Shape", [input]), graph.Constant(0)], ("axis", 0L));
+        OnnxValue shape = graph.Operator("Concat", [batch, graph.Constant(1, 1)], ("axis", 0L));
+        OnnxValue classTokens = graph.Operator("Expand", [graph.Constant(_classToken), shape]);
+        OnnxValue tokens = graph.Operator("Concat", [classTokens, patches], ("axis", 1L));
+        OnnxValue encoded = graph.Layer(_blocks, graph.Add(tokens, graph.Constant(_positions)));
+        return graph.Layer(_head, graph.Layer(_norm, graph.Select(encoded, 1, 0)));
+    }
 
     /// <summary>[batch, channels, height, width] to [batch, 1 + patches, width of the tokens].</summary>
     private Tensor Embed(Tensor images)

@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// Parameters are named block1.layer.0.bn1 and so on, as in the PyTorch implementations that publish weights. Built for 32×32, works at
 /// any size.
 /// </summary>
-internal sealed class WideResNet : nn.Module<Tensor, Tensor>
+internal sealed class WideResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
     [ComponentName(Name = "block1")] private readonly Sequential _block1;
@@ -44,11 +44,19 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>
             .Then(_bn1).relu_()
             .Then(Layers.GlobalAveragePool).Then(_fc);
 
+    public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+    {
+        OnnxValue value = graph.Layer(_conv1, input);
+        foreach (Sequential stage in (Sequential[])[_block1, _block2, _block3])
+            value = graph.Layer(stage, value);
+        return graph.Layer(_fc, graph.GlobalAveragePool(graph.Relu(graph.Layer(_bn1, value))));
+    }
+
     /// <summary>
     /// Batch norm and ReLU before each convolution, so that the shortcut is never rectified. Where the channels change, a 1×1 convolution
     /// of the activated input is the shortcut.
     /// </summary>
-    private sealed class Block : nn.Module<Tensor, Tensor>
+    private sealed class Block : nn.Module<Tensor, Tensor>, IOnnxNetwork
     {
         [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
         [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
@@ -73,6 +81,13 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>
             using Tensor? shortcut = _convShortcut?.call(activated);
             Tensor output = activated.Then(_conv1).Then(_bn2).relu_().Then(_conv2);
             return output.add_(shortcut ?? input, FixedScalars.One);
+        }
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            OnnxValue activated = graph.Relu(graph.Layer(_bn1, input));
+            OnnxValue output = graph.Layer(_conv2, graph.Relu(graph.Layer(_conv1, _bn2, activated)));
+            return graph.Add(output, _convShortcut is null ? input : graph.Layer(_convShortcut, activated));
         }
     }
 }

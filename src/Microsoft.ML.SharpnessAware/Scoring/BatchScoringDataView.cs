@@ -51,13 +51,14 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)Transformer).Save(ctx);
 
-    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => throw NoOnnx();
+    /// <exception cref="NotSupportedException">The images are files or MLImages.</exception>
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => Images.Layout is not null
+        ? true
+        : throw new NotSupportedException(
+            $"Column '{Images.Name}' holds images that must be decoded and resized first, which ONNX cannot do as the model was trained. " +
+            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the file takes pixels.");
 
-    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => throw NoOnnx();
-
-    private static NotSupportedException NoOnnx() => new(
-        "The pipeline has an image classifier of the sharpness-aware trainer, which this version cannot convert to ONNX. Nothing is written: " +
-        "a file without its network would take the scores as inputs.");
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => ClassifierConversion.AddTo(ctx, this);
 
     internal static InvalidOperationException NotActive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' was not asked for when the cursor was made.");

@@ -95,6 +95,29 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         WeightsFile.Save(path, held, Temperature, ClassNames);
     }
 
+    /// <summary>
+    /// Writes the model as an ONNX file, which ONNX Runtime scores without libtorch: pixels in, probabilities and the name of the most
+    /// probable class out. Normalisation, network (batch norm made part of the convolutions), temperature and softmax are in it.
+    /// </summary>
+    /// <remarks>
+    /// <para>The input has the name of the feature column and takes any number of images of the model's size, [rows, channels, height, width];
+    /// see <see cref="OnnxExportOptions"/> for other orders and types. The outputs have the names of Score, float32 [rows, classes], and
+    /// PredictedLabel, text [rows]. The file's metadata tells architecture, input size, pixel type and order, resize mode, temperature and
+    /// class names.</para>
+    /// <para>A network of your own must consist of layers that are known, or implement <see cref="IOnnxNetwork"/>. A model with
+    /// calibrators behind it is written by the method of the same name on the whole chain. The file appears only when it is complete; one that was
+    /// there is replaced. Folders are created.</para>
+    /// </remarks>
+    /// <param name="path">The file, usually with the extension .onnx.</param>
+    /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>
+    /// <exception cref="NotSupportedException">The network has a layer that cannot be written, or an option is not offered.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveOnnx(string path, OnnxExportOptions? options = null)
+    {
+        ThrowIfDisposed();
+        OnnxExport.Save(path, this, [], options ?? new OnnxExportOptions());
+    }
+
     /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)

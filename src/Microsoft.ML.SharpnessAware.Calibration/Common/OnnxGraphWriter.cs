@@ -1,0 +1,53 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Takes the operators of an ONNX graph one after the other, wherever they are written to. Values are named by texts; what an operator means
+/// is in the <see href="https://onnx.ai/onnx/operators">ONNX specification</see>.
+/// </summary>
+/// <remarks>The helpers use only operators that opset 11 has, in a form that is right in every later one.</remarks>
+internal abstract class OnnxGraphWriter
+{
+    // Since then the axes of a reduction are an input.
+    private const int SumAxesAreInput = 13, MeanAxesAreInput = 18;
+
+    /// <summary>The version of the standard operators.</summary>
+    public abstract int OpsetVersion { get; }
+
+    /// <summary>A constant of float32; no dimensions for a single number.</summary>
+    public abstract string Constant(float[] values, params long[] dimensions);
+
+    /// <summary>A constant of float64.</summary>
+    public abstract string Constant(double[] values, params long[] dimensions);
+
+    /// <summary>A constant of int64.</summary>
+    public abstract string Constant(long[] values, params long[] dimensions);
+
+    /// <summary>Adds an operator with one output, and returns that.</summary>
+    /// <param name="type">Its type, for example <c>Add</c>.</param>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="attributes">Its attributes: long, long[], float or string.</param>
+    public abstract string Node(string type, string[] inputs, params (string Name, object Value)[] attributes);
+
+    /// <summary>A vector of int64, for shapes and axes.</summary>
+    public string Vector(params long[] values) => Constant(values, values.Length);
+
+    /// <summary>Sums along one axis, which stays with length 1.</summary>
+    public string Sum(string input, long axis) => Reduce("ReduceSum", input, SumAxesAreInput, keepDimensions: true, axis);
+
+    /// <summary>The mean along axes.</summary>
+    public string Mean(string input, bool keepDimensions, params long[] axes) =>
+        Reduce("ReduceMean", input, MeanAxesAreInput, keepDimensions, axes);
+
+    /// <summary>Values of another type.</summary>
+    /// <param name="input">The values.</param>
+    /// <param name="type">A number of ONNX's TensorProto.DataType; see <see cref="OnnxType"/>.</param>
+    public string Cast(string input, OnnxType type) => Node("Cast", [input], ("to", (long)type));
+
+    private string Reduce(string type, string input, int axesAreInput, bool keepDimensions, params long[] axes)
+    {
+        (string, object) keep = ("keepdims", keepDimensions ? 1L : 0L);
+        return OpsetVersion >= axesAreInput
+            ? Node(type, [input, Vector(axes)], keep)
+            : Node(type, [input], keep, ("axes", axes));
+    }
+}

@@ -1,0 +1,12 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Types of tensors, by ONNX's numbers.</summary>
+internal enum OnnxType
+{
+    Float32 = 1,
+    UInt8 = 2,
+    Int64 = 7,
+    Text = 8,
+    Float64 = 11,
+    UInt32 = 12,
+}

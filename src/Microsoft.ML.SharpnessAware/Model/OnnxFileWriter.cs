@@ -1,0 +1,127 @@
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using Onnx;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Writes a graph of its own into an ONNX file.</summary>
+internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
+{
+    // One message of protobuf, which a file is, holds no more.
+    private const long MaximumBytes = int.MaxValue - (1 << 20);
+
+    private readonly GraphProto _graph = new() { Name = "classifier" };
+    private readonly Dictionary<string, string> _metadata = [];
+    private readonly HashSet<string> _names = [];
+    private long _bytes;
+
+    public override int OpsetVersion => opsetVersion;
+
+    /// <summary>Declares an input; a dimension that is open has a name.</summary>
+    public void AddInput(string name, OnnxType type, params object[] dimensions)
+    {
+        _names.Add(name);
+        _graph.Input.Add(Describe(name, type, dimensions));
+    }
+
+    /// <summary>Declares that a value is an output under a name.</summary>
+    public void AddOutput(string value, string name, OnnxType type, params object[] dimensions)
+    {
+        _names.Add(name);
+        _graph.Node.Add(new NodeProto { OpType = "Identity", Name = $"{name}.identity", Input = { value }, Output = { name } });
+        _graph.Output.Add(Describe(name, type, dimensions));
+    }
+
+    public void AddMetadata(string key, string value) => _metadata.Add(key, value);
+
+    public override string Constant(float[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
+
+    public override string Constant(double[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<double>(values), OnnxType.Float64, dimensions);
+
+    public override string Constant(long[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<long>(values), OnnxType.Int64, dimensions);
+
+    /// <summary>A vector of texts.</summary>
+    public string Texts(IEnumerable<string> values)
+    {
+        var tensor = new TensorProto { DataType = (int)OnnxType.Text, StringData = { values.Select(ByteString.CopyFromUtf8) } };
+        return Add(tensor, [tensor.StringData.Count], tensor.StringData.Sum(text => (long)text.Length));
+    }
+
+    public override string Node(string type, string[] inputs, params (string Name, object Value)[] attributes)
+    {
+        string name = NewName(type);
+        _graph.Node.Add(new NodeProto { OpType = type, Name = name, Input = { inputs }, Output = { name }, Attribute = { attributes.Select(Describe) } });
+        return name;
+    }
+
+    /// <summary>Writes the file.</summary>
+    /// <param name="stream">Where to.</param>
+    /// <param name="producerVersion">The version of this library.</param>
+    public void Save(Stream stream, string producerVersion)
+    {
+        var model = new ModelProto
+        {
+            IrVersion = opsetVersion switch { < 12 => 6, < 15 => 7, < 19 => 8, < 21 => 9, _ => 10 },
+            ProducerName = "MLSharpness",
+            ProducerVersion = producerVersion,
+            Graph = _graph,
+            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = opsetVersion } },
+            MetadataProps = { _metadata.Select(entry => new StringStringEntryProto { Key = entry.Key, Value = entry.Value }) },
+        };
+        model.WriteTo(stream);
+    }
+
+    private string AddRaw(ReadOnlySpan<byte> values, OnnxType type, long[] dimensions) =>
+        Add(new TensorProto { DataType = (int)type, RawData = ByteString.CopyFrom(values) }, dimensions, values.Length);
+
+    private string Add(TensorProto tensor, long[] dimensions, long bytes)
+    {
+        _bytes += bytes;
+        if (_bytes > MaximumBytes)
+            throw new NotSupportedException("The network has more than 2 GB of weights, which one ONNX file cannot hold.");
+        tensor.Name = NewName("constant");
+        tensor.Dims.AddRange(dimensions);
+        _graph.Initializer.Add(tensor);
+        return tensor.Name;
+    }
+
+    private string NewName(string prefix)
+    {
+        for (int number = _names.Count; ; number++)
+        {
+            if (_names.Add($"{prefix}_{number}"))
+                return $"{prefix}_{number}";
+        }
+    }
+
+    private static ValueInfoProto Describe(string name, OnnxType type, object[] dimensions) => new()
+    {
+        Name = name,
+        Type = new TypeProto
+        {
+            TensorType = new TypeProto.Types.Tensor
+            {
+                ElemType = (int)type,
+                Shape = new TensorShapeProto
+                {
+                    Dim =
+                    {
+                        dimensions.Select(size => size is string open
+                            ? new TensorShapeProto.Types.Dimension { DimParam = open }
+                            : new TensorShapeProto.Types.Dimension { DimValue = Convert.ToInt64(size) }),
+                    },
+                },
+            },
+        },
+    };
+
+    private static AttributeProto Describe((string Name, object Value) attribute) => attribute.Value switch
+    {
+        long number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Int, I = number },
+        long[] numbers => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { numbers } },
+        float number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Float, F = number },
+        string text => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(text) },
+        _ => throw new ArgumentException(
+            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, long[], float or string.", nameof(attribute)),
+    };
+}

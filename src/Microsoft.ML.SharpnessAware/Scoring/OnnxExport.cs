@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.ML.Transforms;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Writes a classifier, and the calibrators behind it, as one ONNX file.</summary>
+internal static class OnnxExport
+{
+    public const int OldestOpset = 11, NewestOpset = 21;
+
+    // Keys of the metadata.
+    public const string Format = "mlsharpness_format";
+    public const string FormatVersion = "1";
+
+    private const string Rows = "rows";
+
+    /// <param name="path">The file.</param>
+    /// <param name="model">The classifier.</param>
+    /// <param name="calibrators">What follows it.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="IOException">The file cannot be written; what was there before still is.</exception>
+    /// <exception cref="NotSupportedException">The network, a calibrator or an option is not supported.</exception>
+    public static void Save(
+        string path, SharpnessAwareImageClassificationTransformer model, IReadOnlyList<MulticlassCalibratorTransformer> calibrators,
+        OnnxExportOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+            throw new IOException($"'{path}' is a folder; an ONNX model is one file.");
+        if (options.OpsetVersion is < OldestOpset or > NewestOpset)
+        {
+            throw new NotSupportedException(
+                $"Opset {options.OpsetVersion} is not offered; choose one from {OldestOpset} to {NewestOpset}. 17 is the default.");
+        }
+
+        using ImageClassifier classifier = model.Classifier.Share();
+        OnnxFileWriter file = Build(classifier, model.Description, model.ClassNames, calibrators, options);
+        AtomicFile.Write(path, stream => file.Save(stream, Version()));
+    }
+
+    /// <summary>As <see cref="Save(string, SharpnessAwareImageClassificationTransformer, IReadOnlyList{MulticlassCalibratorTransformer},
+    /// OnnxExportOptions)"/>, of a chain with nothing else in it but what maps labels to keys and back.</summary>
+    /// <exception cref="NotSupportedException">The chain has another step, which is named, or no classifier.</exception>
+    public static void Save(string path, ITransformer chain, OnnxExportOptions options)
+    {
+        SharpnessAwareImageClassificationTransformer? model = null;
+        List<MulticlassCalibratorTransformer> calibrators = [];
+        foreach (ITransformer step in Steps(chain))
+        {
+            switch (step)
+            {
+                case SharpnessAwareImageClassificationTransformer classifier when model is null:
+                    model = classifier;
+                    break;
+                case MulticlassCalibratorTransformer calibrator when model is not null:
+                    calibrators.Add(calibrator);
+                    break;
+                case ValueToKeyMappingTransformer when model is null:
+                case KeyToValueMappingTransformer when model is not null:
+                    break;  // about the label, which a file that scores has not, and the names of classes, which PredictedLabel is
+                default:
+                    throw new NotSupportedException(
+                        $"SaveOnnx writes an image classifier of this library and the calibrators behind it; the model also has a " +
+                        $"{step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
+            }
+        }
+        Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), calibrators, options);
+    }
+
+    private static IEnumerable<ITransformer> Steps(ITransformer model) =>
+        model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];
+
+    private static OnnxFileWriter Build(
+        ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
+        IReadOnlyList<MulticlassCalibratorTransformer> calibrators, OnnxExportOptions options)
+    {
+        var file = new OnnxFileWriter(options.OpsetVersion);
+        string pixels = AddPixels(file, classifier, description, options);
+        string logits = ClassifierGraph.Logits(file, classifier, pixels);
+        string scores = ClassifierGraph.Probabilities(file, logits, description.Temperature);
+        string best = logits;
+        foreach (MulticlassCalibratorTransformer calibrator in calibrators)
+        {
+            CalibratorRowMapper mapper = calibrator.CreateMapper(SchemaOf(description, classifier));
+            scores = mapper.AddTo(file, file.Cast(scores, OnnxType.Float32));
+            if (!calibrator.Calibrator.KeepsPrediction)
+                best = scores;
+        }
+
+        string name = file.Node("Gather", [file.Texts(classNames), file.Node("ArgMax", [best], ("axis", 1L), ("keepdims", 0L))]);
+        file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows, classifier.NumberOfClasses);
+        file.AddOutput(name, description.PredictedLabelColumnName, OnnxType.Text, Rows);
+        AddMetadata(file, classifier, description, classNames, options);
+        return file;
+    }
+
+    private static string AddPixels(
+        OnnxFileWriter file, ImageClassifier classifier, ClassifierDescription description, OnnxExportOptions options)
+    {
+        bool bytes = options.PixelType switch
+        {
+            OnnxPixelType.Float => false,
+            OnnxPixelType.Byte when classifier.PixelType != ScalarType.Byte => throw new NotSupportedException(
+                "The model was trained on float pixels, so it cannot take bytes: their scale would be a guess. Leave PixelType as it is."),
+            _ => classifier.PixelType == ScalarType.Byte,
+        };
+        (int channels, int height, int width) = classifier.Shape;
+        bool last = options.PixelOrder == OnnxPixelOrder.ChannelsLast;
+        object[] dimensions = last ? [Rows, height, width, channels] : [Rows, channels, height, width];
+        file.AddInput(description.FeatureColumnName, bytes ? OnnxType.UInt8 : OnnxType.Float32, dimensions);
+        string pixels = description.FeatureColumnName;
+        if (bytes)
+            pixels = file.Cast(pixels, OnnxType.Float32);
+        return last ? file.Node("Transpose", [pixels], ("perm", (long[])[0, 3, 1, 2])) : pixels;
+    }
+
+    /// <summary>The columns that a calibrator is given.</summary>
+    private static DataViewSchema SchemaOf(ClassifierDescription description, ImageClassifier classifier)
+    {
+        var schema = new DataViewSchema.Builder();
+        foreach (DataViewSchema.DetachedColumn column in ScoreColumns.Create(
+            schema.ToSchema(), description.ScoreColumnName, description.PredictedLabelColumnName, classifier.NumberOfClasses,
+            description.LabelValues))
+            schema.AddColumn(column.Name, column.Type, column.Annotations);
+        return schema.ToSchema();
+    }
+
+    private static void AddMetadata(
+        OnnxFileWriter file, ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
+        OnnxExportOptions options)
+    {
+        file.AddMetadata(Format, FormatVersion);
+        file.AddMetadata("architecture", classifier.Architecture);
+        file.AddMetadata("input_size", $"{classifier.Shape.Channels},{classifier.Shape.Height},{classifier.Shape.Width}");
+        file.AddMetadata("pixel_type", classifier.PixelType == ScalarType.Byte ? "uint8" : "float32");
+        file.AddMetadata("pixel_order", options.PixelOrder == OnnxPixelOrder.ChannelsFirst ? "NCHW" : "NHWC");
+        file.AddMetadata("resize_mode", classifier.ResizeMode.ToString());
+        file.AddMetadata("temperature", description.Temperature.ToString("R", CultureInfo.InvariantCulture));
+        file.AddMetadata("class_names", JsonSerializer.Serialize(classNames));
+    }
+
+    private static string Version() => typeof(OnnxExport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+        ?? typeof(OnnxExport).Assembly.GetName().Version!.ToString();
+}

@@ -1,0 +1,17 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>How <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx"/> writes a model.</summary>
+public sealed record OnnxExportOptions
+{
+    /// <summary>The version of ONNX's standard operators, from 11 to 21. 17 by default: ONNX Runtime reads it since 1.12 (2022).</summary>
+    public int OpsetVersion { get; init; } = 17;
+
+    /// <summary>The order of the dimensions of the input.</summary>
+    public OnnxPixelOrder PixelOrder { get; init; } = OnnxPixelOrder.ChannelsFirst;
+
+    /// <summary>
+    /// The type of the input's values. By default that of the pixels that the model was trained on: bytes for images, float32 for vectors of
+    /// float. Float32 has the same values in either case, for images from 0 to 255; a model of float pixels cannot take bytes.
+    /// </summary>
+    public OnnxPixelType PixelType { get; init; } = OnnxPixelType.AsTrained;
+}

@@ -1,0 +1,354 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using Microsoft.ML.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>What ONNX Runtime says of a saved model, against Transform.</summary>
+[TestClass]
+public sealed class SaveOnnxTests
+{
+    private const float Tolerance = 1e-5f;
+
+    private static readonly MLContext MLContext = new(1);
+
+    [TestMethod]
+    [DataRow(NetworkArchitecture.ResNet8, 1, 12, 12)]
+    [DataRow(NetworkArchitecture.ResNet8, 3, 29, 31)]
+    [DataRow(NetworkArchitecture.ResNet20, 3, 32, 32)]
+    [DataRow(NetworkArchitecture.ResNet56, 1, 28, 28)]
+    [DataRow(NetworkArchitecture.ResNet18, 3, 64, 48)]
+    [DataRow(NetworkArchitecture.ResNet18, 1, 33, 65)]
+    [DataRow(NetworkArchitecture.ResNet34, 3, 32, 32)]
+    [DataRow(NetworkArchitecture.ResNet50, 3, 37, 32)]
+    [DataRow(NetworkArchitecture.MLNetResNet18, 3, 64, 64)]
+    [DataRow(NetworkArchitecture.MLNetResNet18, 3, 33, 75)]
+    [DataRow(NetworkArchitecture.WideResNet28x10, 3, 16, 17)]
+    [DataRow(NetworkArchitecture.VitTiny, 3, 32, 24)]
+    [DataRow(NetworkArchitecture.VitTiny, 1, 112, 128)]
+    [DataRow(NetworkArchitecture.VitSmall, 3, 16, 16)]
+    [DataRow(NetworkArchitecture.ConvNet, 1, 28, 28)]
+    [DataRow(NetworkArchitecture.ConvNet, 3, 31, 5)]
+    public void EveryNetworkWritesWhatItComputes(string architecture, int channels, int height, int width)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(architecture, new(channels, height, width));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+
+        model.SaveOnnx(path);
+
+        AssertSame(model, path);
+    }
+
+    [TestMethod]
+    public void EveryBuiltInNetworkIsTested()
+    {
+        string[] tested = [.. typeof(SaveOnnxTests).GetMethod(nameof(EveryNetworkWritesWhatItComputes))!
+            .GetCustomAttributes(typeof(DataRowAttribute), false).Select(row => (string)((DataRowAttribute)row).Data![0]!)];
+
+        CollectionAssert.IsSubsetOf(NetworkArchitecture.Names.Where(NetworkArchitecture.IsBuiltIn).ToArray(), tested);
+    }
+
+    [TestMethod]
+    [DataRow(NetworkArchitecture.VitTiny)]
+    [DataRow(NetworkArchitecture.ResNet8)]
+    public void EveryOpsetOnOfferGivesTheSame(string architecture)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(architecture, new(3, 16, 16));
+        using var folder = new TemporaryFolder();
+        foreach (int opset in Enumerable.Range(OnnxExport.OldestOpset, OnnxExport.NewestOpset - OnnxExport.OldestOpset + 1))
+        {
+            string path = folder.File($"{opset}.onnx");
+            model.SaveOnnx(path, new OnnxExportOptions { OpsetVersion = opset });
+            AssertSame(model, path);
+        }
+        foreach (int opset in new[] { 0, 10, 22, int.MaxValue })
+        {
+            var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(folder.File("x"), new OnnxExportOptions { OpsetVersion = opset }));
+            Assert.Contains($"{opset}", e.Message);
+        }
+        Assert.IsFalse(File.Exists(folder.File("x")));
+    }
+
+    [TestMethod]
+    [DataRow(OnnxPixelOrder.ChannelsFirst, OnnxPixelType.Byte)]
+    [DataRow(OnnxPixelOrder.ChannelsFirst, OnnxPixelType.Float)]
+    [DataRow(OnnxPixelOrder.ChannelsLast, OnnxPixelType.AsTrained)]
+    [DataRow(OnnxPixelOrder.ChannelsLast, OnnxPixelType.Float)]
+    public void PixelsMayHaveAnotherOrderAndType(OnnxPixelOrder order, OnnxPixelType type)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(3, 12, 17));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+
+        model.SaveOnnx(path, new OnnxExportOptions { PixelOrder = order, PixelType = type });
+
+        AssertSame(model, path, order, asBytes: type != OnnxPixelType.Float);
+    }
+
+    [TestMethod]
+    public void FloatPixelsStayFloat()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(1, 12, 12), ScalarType.Float32);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+
+        model.SaveOnnx(path);
+        AssertSame(model, path, asBytes: false);
+        Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path, new OnnxExportOptions { PixelType = OnnxPixelType.Byte }));
+    }
+
+    [TestMethod]
+    public void TheFileSaysWhatItIs()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ConvNet, new(3, 20, 24));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("new folder/model.onnx");
+
+        model.SaveOnnx(path);
+
+        using var session = new InferenceSession(path);
+        Dictionary<string, string> metadata = session.ModelMetadata.CustomMetadataMap;
+        Assert.AreEqual("convnet", metadata["architecture"]);
+        Assert.AreEqual("3,20,24", metadata["input_size"]);
+        Assert.AreEqual("uint8", metadata["pixel_type"]);
+        Assert.AreEqual("NCHW", metadata["pixel_order"]);
+        Assert.AreEqual("Crop", metadata["resize_mode"]);
+        Assert.AreEqual("1.5", metadata["temperature"]);
+        Assert.AreEqual("[\"across\",\"down\",\"slanted\"]", metadata["class_names"]);
+        CollectionAssert.AreEqual(new[] { "Image" }, session.InputMetadata.Keys.ToArray());
+        CollectionAssert.AreEqual(new[] { "Score", "PredictedLabel" }, session.OutputMetadata.Keys.ToArray());
+        CollectionAssert.AreEqual(new[] { -1, 3, 20, 24 }, session.InputMetadata["Image"].Dimensions);
+    }
+
+    [TestMethod]
+    [DataRow("Temperature")]
+    [DataRow("Vector")]
+    [DataRow("Isotonic")]
+    [DataRow("Dirichlet")]
+    public void CalibratorsGoAlong(string calibrator)
+    {
+        List<PixelRow> rows = Shapes.Pixels(240, seed: 20);
+        foreach (PixelRow row in rows.Where((_, i) => i % 4 == 0))
+            row.Label = Shapes.Names[row.Number % 2];                   // so that there is something to calibrate
+        IDataView data = MLContext.Data.LoadFromEnumerable(rows);
+        var calibrators = MLContext.MulticlassClassification.Calibrators;
+        IEstimator<ITransformer> last = calibrator switch
+        {
+            "Temperature" => calibrators.Temperature(),
+            "Vector" => calibrators.Vector(),
+            "Isotonic" => calibrators.Isotonic(),
+            _ => calibrators.Dirichlet(),
+        };
+        var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions()))
+            .Append(last)
+            .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+        using var model = pipeline.Fit(data);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+
+        model.SaveOnnx(path);
+
+        NamedRow[] expected = [.. MLContext.Data.CreateEnumerable<NamedRow>(model.Transform(data), reuseRowObject: false)];
+        byte[] pixels = [.. rows.SelectMany(row => row.Image)];
+        (float[] scores, string[] labels) = Run(path, NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(pixels, [240, 1, 12, 12])));
+        for (int i = 0; i < 240; i++)
+        {
+            for (int k = 0; k < 3; k++)
+                Assert.AreEqual(expected[i].Score[k], scores[(i * 3) + k], Tolerance);
+            Assert.AreEqual(expected[i].PredictedLabel, labels[i]);
+        }
+    }
+
+    [TestMethod]
+    public void ANetworkOfKnownLayersNeedsNoCode()
+    {
+        NetworkArchitecture.Register("onnx_known", classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 8, (3L, 5L), stride: (2L, 1L), padding: (1L, 2L), dilation: (1L, 1L))), ("norm", nn.BatchNorm2d(8)), ("act", nn.GELU()),
+            ("depthwise", nn.Conv2d(8, 16, 3, groups: 8, dilation: 2)), ("silu", nn.SiLU()), ("pool", nn.MaxPool2d(3, stride: 2, padding: 1)),
+            ("drop", nn.Dropout(0.3)), ("leaky", nn.LeakyReLU(0.2)), ("average", nn.AvgPool2d(2)), ("elu", nn.ELU(0.7)), ("hard", nn.Hardswish()),
+            ("inner", nn.Sequential(nn.Conv2d(16, 8, 1), nn.ReLU6(), nn.BatchNorm2d(8))), ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()),
+            ("layer", nn.LayerNorm(8)), ("hidden", nn.Linear(8, 12, hasBias: false)), ("bn", nn.BatchNorm1d(12)), ("tanh", nn.Tanh()),
+            ("sigmoid", nn.Sigmoid()), ("fc", nn.Linear(12, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_known", new(3, 21, 23));
+        using var folder = new TemporaryFolder();
+        foreach (int opset in new[] { 11, 13, 17, 18 })
+        {
+            model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset });
+            AssertSame(model, folder.File("model.onnx"));
+        }
+    }
+
+    [TestMethod]
+    public void ANetworkOfOnesOwnDescribesItself()
+    {
+        NetworkArchitecture.Register("onnx_own", classes => new Own(classes, describes: true));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_own", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"));
+
+        AssertSame(model, folder.File("model.onnx"));
+    }
+
+    [TestMethod]
+    public void ALayerThatCannotBeWrittenIsNamed()
+    {
+        NetworkArchitecture.Register("onnx_unknown", classes => nn.Sequential(
+            ("stem", nn.Sequential(("conv", nn.Conv2d(3, 8, 3)), ("shuffle", nn.PixelShuffle(2)))), ("one", nn.AdaptiveAvgPool2d(1)),
+            ("flat", nn.Flatten()), ("fc", nn.Linear(2, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_unknown", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        File.WriteAllText(path, "what was there");
+
+        var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path));
+
+        Assert.Contains("stem.shuffle", e.Message);
+        Assert.Contains("PixelShuffle", e.Message);
+        Assert.Contains("onnx_unknown", e.Message);
+        Assert.AreEqual("what was there", File.ReadAllText(path));
+        CollectionAssert.AreEqual(new[] { "model.onnx" }, folder.FileNames().ToArray());
+    }
+
+    [TestMethod]
+    public void BadPathsAndChainsAreRefused()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ConvNet, new(1, 12, 12));
+        using var folder = new TemporaryFolder();
+        Assert.Contains("folder", Assert.Throws<IOException>(() => model.SaveOnnx(folder.Path)).Message);
+        Assert.Throws<ArgumentException>(() => model.SaveOnnx(""));
+
+        ITransformer copy = MLContext.Transforms.CopyColumns("Copy", "Image").Fit(MLContext.Data.LoadFromEnumerable(Shapes.Pixels(1)));
+        var e = Assert.Throws<NotSupportedException>(() => new TransformerChain<ITransformer>(copy, model).SaveOnnx(folder.File("x")));
+        Assert.Contains("ColumnCopyingTransformer", e.Message);
+        Assert.Throws<NotSupportedException>(() => copy.SaveOnnx(folder.File("x")));
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    /// <summary>A model with random weights and statistics, none of which is 0 or 1.</summary>
+    private static SharpnessAwareImageClassificationTransformer Make(
+        string architecture, ImageShape shape, ScalarType pixelType = ScalarType.Byte)
+    {
+        nn.Module<Tensor, Tensor> network = TorchRandom.Isolated(() =>
+        {
+            random.manual_seed(3);
+            nn.Module<Tensor, Tensor> made = NetworkArchitecture.Create(architecture, 3, shape);
+            using IDisposable noGradient = no_grad();
+            using DisposeScope scope = NewDisposeScope();
+            foreach ((string name, Tensor buffer) in made.named_buffers())
+            {
+                if (name.EndsWith("running_mean", StringComparison.Ordinal))
+                    buffer.copy_(randn(buffer.shape).mul(0.2));
+                else if (name.EndsWith("running_var", StringComparison.Ordinal))
+                    buffer.copy_(rand(buffer.shape).add(0.7));
+            }
+            foreach ((string name, Tensor parameter) in made.named_parameters().Where(entry => entry.parameter.dim() == 1))
+                parameter.copy_(randn(parameter.shape).mul(0.2).add(name.EndsWith("weight", StringComparison.Ordinal) ? 0.8 : 0));
+            made.eval();
+            return made;
+        });
+        double[] mean = [.. Enumerable.Range(0, shape.Channels).Select(channel => 120.0 + channel)];
+        double[] deviation = [.. Enumerable.Range(0, shape.Channels).Select(channel => 70.0 - channel)];
+        IHostEnvironment env = CatalogUtils.GetEnvironment(MLContext.Transforms);
+        var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(mean, deviation), 3)
+        {
+            ResizeMode = ResizeMode.Crop,
+        };
+        return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
+        {
+            FeatureColumnName = "Image",
+            ScoreColumnName = "Score",
+            PredictedLabelColumnName = "PredictedLabel",
+            LabelValues = LabelValues.Of(Fitted.View(MLContext, Shapes.Pixels(3)).Schema["Label"]),
+            Method = SharpnessAwareMethod.Standard,
+            Temperature = 1.5,
+            History = [],
+        });
+    }
+
+    private static void AssertSame(
+        SharpnessAwareImageClassificationTransformer model, string path, OnnxPixelOrder order = OnnxPixelOrder.ChannelsFirst, bool asBytes = true)
+    {
+        const int Rows = 5;
+        (int channels, int height, int width) = model.Classifier.Shape;
+        byte[] pixels = new byte[Rows * model.Classifier.Shape.ValueCount];
+        new Random(4).NextBytes(pixels);
+        float[] expected = new float[Rows * 3];
+        using (DisposeScope scope = NewDisposeScope())
+        {
+            Tensor images = tensor(pixels, [Rows, channels, height, width]).to(model.Classifier.PixelType);
+            model.Classifier.Probabilities(images, model.Temperature, expected);
+        }
+
+        byte[] ordered = order == OnnxPixelOrder.ChannelsFirst ? pixels : ChannelsLast(pixels, Rows, channels, height * width);
+        int[] dimensions = order == OnnxPixelOrder.ChannelsFirst ? [Rows, channels, height, width] : [Rows, height, width, channels];
+        NamedOnnxValue input = asBytes
+            ? NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(ordered, dimensions))
+            : NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<float>(Array.ConvertAll(ordered, pixel => (float)pixel), dimensions));
+        (float[] scores, string[] labels) = Run(path, input);
+
+        Assert.HasCount(expected.Length, scores);
+        Assert.IsLessThan(0.999f, expected.Max(), "a saturated network would hide differences");
+        for (int i = 0; i < scores.Length; i++)
+            Assert.AreEqual(expected[i], scores[i], Tolerance);
+        for (int row = 0; row < Rows; row++)
+            Assert.AreEqual(Shapes.Names[ProbabilityBuffer.Key(expected.AsSpan(row * 3, 3)) - 1], labels[row]);
+    }
+
+    private static byte[] ChannelsLast(byte[] pixels, int rows, int channels, int area)
+    {
+        byte[] ordered = new byte[pixels.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int channel = 0; channel < channels; channel++)
+            {
+                for (int i = 0; i < area; i++)
+                    ordered[(((row * area) + i) * channels) + channel] = pixels[(((row * channels) + channel) * area) + i];
+            }
+        }
+        return ordered;
+    }
+
+    private static (float[] Scores, string[] Labels) Run(string path, NamedOnnxValue input)
+    {
+        using var options = new Microsoft.ML.OnnxRuntime.SessionOptions { IntraOpNumThreads = 1 };
+        using var session = new InferenceSession(path, options);
+        using var results = session.Run([input]);
+        return ([.. results[0].AsEnumerable<float>()], [.. results[1].AsEnumerable<string>()]);
+    }
+
+    private sealed class Own : nn.Module<Tensor, Tensor>, IOnnxNetwork
+    {
+        private readonly nn.Module<Tensor, Tensor> _first, _second, _head;
+
+        public Own(int classes, bool describes)
+            : base(nameof(Own))
+        {
+            Assert.IsTrue(describes);
+            _first = nn.Sequential(nn.Conv2d(3, 6, 3, padding: 1), nn.BatchNorm2d(6), nn.ReLU());
+            _second = nn.Conv2d(6, 6, 1);
+            _head = nn.Linear(6, classes);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor first = _first.call(input);
+            return _head.call(first.mul(_second.call(first).sigmoid()).mean([2, 3]));
+        }
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            OnnxValue first = graph.Layer(_first, input);
+            OnnxValue gate = graph.Operator("Sigmoid", [graph.Layer(_second, first)]);
+            OnnxValue mean = graph.Operator("GlobalAveragePool", [graph.Operator("Mul", [first, gate])]);
+            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Constant(0, -1)]));
+        }
+    }
+}
