@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The residual block of two 3×3 convolutions (He et al. 2016, figure 5 left).</summary>
-internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IOnnxNetwork
+internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
     [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
@@ -30,6 +30,11 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IOnnxNetwork
         _downsample = downsample;
         RegisterComponents();
     }
+
+    public FoldedBlock Fold() => new(
+        [new(_conv1, _bn1), new(_conv2, _bn2)],
+        _downsample is Sequential layers ? new((Conv2d)layers[0], (BatchNorm2d)layers[1]) : null,
+        _roundsDown);
 
     public override Tensor forward(Tensor input)
     {

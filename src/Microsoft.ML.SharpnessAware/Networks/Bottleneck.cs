@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// The residual block of 1×1, 3×3 and 1×1 convolutions (He et al. 2016, figure 5 right). The stride is on the 3×3 convolution as in
 /// torchvision; the paper has it on the first 1×1.
 /// </summary>
-internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IOnnxNetwork
+internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNetwork
 {
     /// <summary>Output channels per channel of the 3×3 convolution.</summary>
     internal const int Expansion = 4;
@@ -37,6 +37,11 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IOnnxNetwork
         _downsample = downsample;
         RegisterComponents();
     }
+
+    public FoldedBlock Fold() => new(
+        [new(_conv1, _bn1), new(_conv2, _bn2), new(_conv3, _bn3)],
+        _downsample is Sequential layers ? new((Conv2d)layers[0], (BatchNorm2d)layers[1]) : null,
+        roundsDown: false);
 
     public override Tensor forward(Tensor input)
     {

@@ -60,11 +60,15 @@ internal static class Layers
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         foreach (Parameter weight in network.parameters().Where(parameter => parameter.dim() == 4))
-        {
-            // By way of a vector: weights of a single channel are contiguous in both layouts, and only their strides tell which is meant.
-            long[] shape = weight.shape;
-            weight.set_(weight.permute(0, 2, 3, 1).reshape(-1).view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2));
-        }
+            weight.set_(ChannelsLast(weight));
+    }
+
+    /// <summary>The same values [outputs, inputs, height, width] with the inputs last in memory.</summary>
+    internal static Tensor ChannelsLast(Tensor weight)
+    {
+        // By way of a vector: weights of a single channel are contiguous in both layouts, and only their strides tell which is meant.
+        long[] shape = weight.shape;
+        return weight.permute(0, 2, 3, 1).reshape(-1).view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2);
     }
 
     /// <summary>

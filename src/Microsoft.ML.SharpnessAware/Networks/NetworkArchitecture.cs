@@ -53,6 +53,12 @@ public static class NetworkArchitecture
     /// all.</summary>
     public const string ConvNet = "convnet";
 
+    /// <summary>
+    /// No network but the choice of one, by what there is: the network of <c>Options.InitialWeights</c>, or <see cref="MLNetResNet18"/> where its
+    /// weights lie beside the application and the images are files or MLImages; else <see cref="ResNet20"/> from random weights.
+    /// </summary>
+    public const string Auto = "auto";
+
     private static readonly BuiltInNetwork[] BuiltIn =
     [
         new(ResNet8, CifarResNet.Depth8, new(75_290, 10, Features: 64, PerChannel: 16 * 9)),
@@ -180,7 +186,7 @@ public static class NetworkArchitecture
     private static void Register(string name, Func<int, ImageShape, string, nn.Module<Tensor, Tensor>> create, bool takesArguments)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        if (FindBuiltIn(name) is not null)
+        if (FindBuiltIn(name) is not null || name.Equals(Auto, StringComparison.OrdinalIgnoreCase))
             throw new ArgumentException($"'{name}' is a built-in network and cannot be replaced; choose another name.", nameof(name));
         Registered[name] = new RegisteredNetwork(create, takesArguments);
     }

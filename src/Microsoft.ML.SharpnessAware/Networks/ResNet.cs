@@ -77,9 +77,17 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         return new((2, 2, 2, 3), false, numberOfClasses, input, roundsDown: true);
     }
 
+    /// <summary>The backbone in evaluation mode with the weights that it has now, for as long as they do not change.</summary>
+    internal FoldedResNet FoldBackbone()
+    {
+        Sequential[] stages = [_layer1, _layer2, _layer3, _layer4];
+        FoldedBlock[] blocks = [.. stages.SelectMany(stage => stage.children()).Select(block => ((IFoldable)block).Fold())];
+        return new FoldedResNet(new FoldedConvolution(_conv1, _bn1), blocks, _roundsDown);
+    }
+
     // Maximum and ReLU commute: after the pool ReLU has a quarter of the values to look at, and the result is the same.
     public override Tensor forward(Tensor input) =>
-        (_roundsDown ? Layers.Halved(_conv1, input) : _conv1.call(input)).Then(_bn1).Then(MaxPool).relu_()
+        (_roundsDown ? Layers.Halved(_conv1, input) : _conv1.call(input)).Then(_bn1).Then(x => MaxPool(x, _roundsDown)).relu_()
             .Then(_layer1).Then(_layer2).Then(_layer3).Then(_layer4)
             .Then(Layers.GlobalAveragePool).Then(_fc);
 
@@ -92,9 +100,9 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         return graph.Layer(_fc, graph.GlobalAveragePool(value));
     }
 
-    private Tensor MaxPool(Tensor input)
+    internal static Tensor MaxPool(Tensor input, bool roundsDown)
     {
         Tensor output = nn.functional.max_pool2d(input, kernel_size: 3, stride: 2, padding: 1);
-        return _roundsDown ? Layers.WithHalfTheSize(output, input) : output;
+        return roundsDown ? Layers.WithHalfTheSize(output, input) : output;
     }
 }

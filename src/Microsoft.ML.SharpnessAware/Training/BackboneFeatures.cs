@@ -31,12 +31,12 @@ internal sealed class BackboneFeatures : IDisposable
         ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled)
     {
         ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
-        classifier.Network.eval();
-        ImageDataset trainingFeatures = Features(classifier, head, training, checkCancelled);
+        using var backbone = new Backbone(classifier);
+        ImageDataset trainingFeatures = Of(backbone, training, classifier.BatchSize, checkCancelled);
         ImageDataset? validationFeatures;
         try
         {
-            validationFeatures = validation is null ? null : Features(classifier, head, validation, checkCancelled);
+            validationFeatures = validation is null ? null : Of(backbone, validation, classifier.BatchSize, checkCancelled);
         }
         catch
         {
@@ -62,16 +62,17 @@ internal sealed class BackboneFeatures : IDisposable
         Validation?.Dispose();
     }
 
-    private static ImageDataset Features(ImageClassifier classifier, ClassificationHead head, ImageDataset data, Action checkCancelled)
+    /// <summary>The features of all images, as pixels [N, features, 1, 1].</summary>
+    public static ImageDataset Of(Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor? all = null; // made once the number of features is known, since joining batches at the end would take twice the memory
-        for (long start = 0; start < data.Count; start += classifier.BatchSize)
+        for (long start = 0; start < data.Count; start += batchSize)
         {
             checkCancelled();
             using DisposeScope batch = NewDisposeScope();
-            long count = Math.Min(classifier.BatchSize, data.Count - start);
-            Tensor features = head.Features(classifier.Run, classifier.Prepare(data.Batch(start, count)));
+            long count = Math.Min(batchSize, data.Count - start);
+            Tensor features = backbone.Features(data.Batch(start, count));
             all ??= empty([data.Count, features.shape[1], 1, 1], dtype: features.dtype, device: CPU).MoveToOuterDisposeScope();
             all.narrow(0, start, count).copy_(features.unsqueeze(2).unsqueeze(3));
         }

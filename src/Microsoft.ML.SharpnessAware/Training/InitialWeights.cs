@@ -10,26 +10,37 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class InitialWeights : IDisposable
 {
-    private readonly string _path;
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
 
-    private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics)
+    private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture)
     {
-        _path = path;
+        Path = path;
         _tensors = tensors;
         _statistics = statistics;
+        Architecture = architecture;
         foreach (Tensor tensor in tensors.Values)
             tensor.DetachFromDisposeScope();
     }
 
+    public string Path { get; }
+
+    /// <summary>The network that they are of, where the file tells; else null.</summary>
+    public string? Architecture { get; }
+
+    /// <summary>Width and height of the images that they have learnt on, where the network depends on it; else null.</summary>
+    public int? Side => Architecture is NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall ? 224 : null;
+
+    /// <summary>The channels of the images that they have learnt on, where that is known.</summary>
+    public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
+
     /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by content.</summary>
     /// <param name="env">For loading the model.</param>
     /// <param name="path">The file; null gives null.</param>
-    /// <param name="architecture">The network that the model in an ML.NET or ONNX file must have.</param>
+    /// <param name="architecture">The network that the model in an ML.NET or ONNX file must have; null where any will do.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is none of these, damaged, or of another network.</exception>
-    public static InitialWeights? Read(IHostEnvironment env, string? path, string architecture)
+    public static InitialWeights? Read(IHostEnvironment env, string? path, string? architecture)
     {
         if (path is null)
             return null;
@@ -42,7 +53,7 @@ internal sealed class InitialWeights : IDisposable
             {
                 WeightsFormat.Zip => ReadModel(env, path, file, architecture),
                 WeightsFormat.Onnx => ReadOnnx(path, file, architecture),
-                _ => ReadSafetensors(path, file),
+                _ => ReadSafetensors(path, file, architecture),
             };
         }
         catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
@@ -57,14 +68,13 @@ internal sealed class InitialWeights : IDisposable
     {
         try
         {
-            IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors);
-            channel.Info($"The network starts from the weights in '{_path}'.");
+            IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors, Architecture);
             foreach (string note in notes)
                 channel.Info(note);
         }
         catch (InvalidDataException e)
         {
-            throw Refused(_path, e);
+            throw Refused(Path, e);
         }
     }
 
@@ -72,7 +82,15 @@ internal sealed class InitialWeights : IDisposable
     public Normalization? NormalizationFor(ImageDataset images, IChannel channel)
     {
         if (_statistics is null)
-            return null;
+        {
+            if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || !PublishedNetwork.IsUsuallyOfImageNet(network)
+                || images.PixelType != ScalarType.Byte || images.Shape.Channels != 3)
+                return null;
+            channel.Info($"The file of weights does not tell how pixels were normalised; {PixelNormalization.ImageNet}'s statistics are assumed, as is " +
+                         "usual for this network. Set Normalization where its publisher says otherwise.");
+            return PixelNormalization.ImageNet.For(images);
+        }
+
         Normalization? normalization = _statistics.For(images.PixelType, images.Shape);
         if (normalization is null)
         {
@@ -102,32 +120,45 @@ internal sealed class InitialWeights : IDisposable
             tensor.Dispose();
     }
 
-    private static InitialWeights ReadSafetensors(string path, FileStream file)
+    private static InitialWeights ReadSafetensors(string path, FileStream file, string? architecture)
     {
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> tensors = SafetensorsFile.Read(file, length: null, out IReadOnlyDictionary<string, string> metadata);
-        return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata));
+        string wrapper = PublishedNetwork.Wrapper(tensors.Keys);
+        Dictionary<string, Tensor> bare = tensors.ToDictionary(entry => entry.Key[wrapper.Length..], entry => entry.Value);
+        string? found = PublishedNetwork.Recognise(Shapes(bare));
+        if (found is not null)
+            tensors = bare;
+        if (architecture is null && found is null)
+        {
+            throw new InvalidDataException(
+                $"Its tensors ({string.Join(", ", tensors.Keys.Take(3))}, …) are not those of a network that is known by its names. Set Arch to the network that " +
+                $"they are of. {PublishedNetwork.Advice(Shapes(tensors), architecture)}".TrimEnd());
+        }
+
+        return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata), architecture ?? found);
     }
 
-    private static InitialWeights ReadOnnx(string path, FileStream file, string architecture)
+    private static InitialWeights ReadOnnx(string path, FileStream file, string? architecture)
     {
         byte[] content = new byte[file.Length <= Array.MaxLength ? file.Length : throw new InvalidDataException("An ONNX file has less than 2 GB.")];
         file.ReadExactly(content);
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> tensors = OnnxResNet.Read(OnnxGraph.Read(content));
-        if (!architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase))
+        if (architecture?.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase) == false)
         {
             throw new InvalidDataException(
                 $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to NetworkArchitecture.MLNetResNet18.");
         }
 
-        return new InitialWeights(path, tensors, new PixelStatistics(ScalarType.Byte, OnnxResNet.Mean, [1, 1, 1]));
+        return new InitialWeights(path, tensors, new PixelStatistics(ScalarType.Byte, OnnxResNet.Mean, [1, 1, 1]),
+            NetworkArchitecture.MLNetResNet18);
     }
 
-    private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string architecture)
+    private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string? architecture)
     {
         using ImageClassifier classifier = EarlierModel.Read(env, file).Classifier;
-        if (!classifier.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
+        if (architecture is not null && !classifier.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidDataException(
                 $"The model's network is '{classifier.Architecture}', and Arch is '{architecture}'. They must be the same.");
@@ -135,8 +166,12 @@ internal sealed class InitialWeights : IDisposable
         using DisposeScope scope = NewDisposeScope();
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
         return new InitialWeights(path, tensors,
-            new PixelStatistics(classifier.PixelType, classifier.Normalization.Mean, classifier.Normalization.StandardDeviation));
+            new PixelStatistics(classifier.PixelType, classifier.Normalization.Mean, classifier.Normalization.StandardDeviation),
+            classifier.Architecture);
     }
+
+    private static Dictionary<string, long[]> Shapes(Dictionary<string, Tensor> tensors) =>
+        tensors.ToDictionary(entry => entry.Key, entry => entry.Value.shape);
 
     private static InvalidDataException Refused(string path, Exception reason) =>
         new($"InitialWeights '{path}' cannot be used. {reason.Message}", reason);

@@ -113,6 +113,7 @@ internal sealed class RunFingerprint
         Setting(nameof(options.EarlyStoppingCriteria), options.EarlyStoppingCriteria);
         Setting(nameof(options.FreezeBackbone), options.FreezeBackbone);
         Setting(nameof(options.FreezeEpochs), options.FreezeEpochs);
+        Setting(nameof(options.FreezeBatchNorm), options.FreezeBatchNorm);
         Setting(nameof(options.BackboneLearningRateFactor), options.BackboneLearningRateFactor);
         Setting(nameof(options.OnDivergence), options.OnDivergence);
 

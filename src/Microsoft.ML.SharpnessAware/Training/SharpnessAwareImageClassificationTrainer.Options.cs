@@ -32,18 +32,24 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// log loss before and after temperature scaling where networks fit their training images (README, 30 epochs).
         /// <see cref="SharpnessAwareMethod.Standard"/> takes half the time.
         /// </summary>
-        public SharpnessAwareMethod Method { get; set; } = SharpnessAwareMethod.Csam();
+        public SharpnessAwareMethod Method
+        {
+            get => GivenMethod ?? SharpnessAwareMethod.Csam();
+            set => GivenMethod = value ?? throw new ArgumentNullException(nameof(value));
+        }
 
         /// <summary>
-        /// The network: a constant of <see cref="NetworkArchitecture"/>, or a name registered with
-        /// <see cref="NetworkArchitecture"/>.Register. Default <see cref="NetworkArchitecture.ResNet20"/>, which trains from scratch on a
-        /// CPU in minutes for images of 28 to 64 pixels a side.
+        /// The network: a constant of <see cref="NetworkArchitecture"/>, or a name registered with NetworkArchitecture.Register. Default
+        /// <see cref="NetworkArchitecture.Auto"/>: one that has learnt already where its weights are at hand, since a few hundred pictures do not
+        /// teach a network to see; else a small one from scratch. The log says which, and why.
         /// </summary>
-        public string Arch { get; set; } = NetworkArchitecture.ResNet20;
+        public string Arch { get; set; } = NetworkArchitecture.Auto;
 
         /// <summary>
-        /// A file of weights to start from: a safetensors file, or the ML.NET model file (zip) of an earlier model of this trainer with
-        /// the same <see cref="Arch"/>. Default null: random weights.
+        /// Weights to start from: the path of a safetensors file, of the ONNX file in package Microsoft.ML.DnnImageFeaturizer.ResNet18, or of the
+        /// ML.NET model file (zip) of an earlier model of this trainer; <see cref="PretrainedWeights.Auto"/>, which is the default (null is the
+        /// same), takes those that a package has laid beside the application; <see cref="PretrainedWeights.None"/> starts from random ones. With
+        /// <see cref="Arch"/> Auto the network is that of the file; otherwise the file must be of that network.
         /// </summary>
         /// <remarks>
         /// <para>Names and shapes must be the network's; what is missing, extra or of another shape is an error that lists it all.
@@ -57,6 +63,31 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// otherwise by those of the training images.</para>
         /// </remarks>
         public string? InitialWeights { get; set; }
+
+        /// <summary>
+        /// What a training that starts from weights changes. Default <see cref="FineTuning.Auto"/>. Of no effect from random weights, or with <see
+        /// cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/>, which say it themselves.
+        /// </summary>
+        /// <remarks>
+        /// <see cref="Method"/>, <see cref="BaseOptimizer"/>, <see cref="LearningRate"/>, <see cref="Epoch"/> and <see cref="Augmentation"/> have
+        /// other defaults then, and are used as given where they are set. Where the head alone is trained none of them matters: it is the solution
+        /// of a convex problem.
+        /// </remarks>
+        public FineTuning FineTuning { get; set; } = FineTuning.Auto;
+
+        /// <summary>
+        /// How long <see cref="FineTuning.Auto"/> may go on with the whole network after the head, by an estimate that is made before and logged.
+        /// Default five minutes; null for no time at all: the head alone.
+        /// </summary>
+        /// <remarks>The estimate depends on the network, the images and the number of threads, and not on a clock, so that the same data give
+        /// the same model. A slow or busy machine takes longer.</remarks>
+        public TimeSpan? TimeBudget { get; set; } = TimeSpan.FromMinutes(5);
+
+        /// <summary>
+        /// Leaves batch norm as the initial weights have it: it normalises by its running statistics, which stay, and its scale and bias do not
+        /// learn. Default false. For small batches, and for weights whose statistics are better than a few pictures'.
+        /// </summary>
+        public bool FreezeBatchNorm { get; set; }
 
         /// <summary>
         /// Trains the head alone, the last linear layer; everything below it stays as <see cref="InitialWeights"/> has it, running
@@ -82,10 +113,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
-        /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed, else 64.</summary>
+        /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64 from scratch.</summary>
         public int? ImageWidth { get; set; }
 
-        /// <summary>Height that images are brought to, in pixels. Default: that of the data where it is fixed, else 64.</summary>
+        /// <summary>Height that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64 from scratch.</summary>
         public int? ImageHeight { get; set; }
 
         /// <summary>
@@ -129,13 +160,21 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int BatchSize { get; set; } = 64;
 
         /// <summary>Passes over the training images. Default 30.</summary>
-        public int Epoch { get; set; } = 30;
+        public int Epoch
+        {
+            get => GivenEpoch ?? 30;
+            set => GivenEpoch = value;
+        }
 
         /// <summary>
         /// The optimiser that takes the sharpness-aware gradient. Default SGD with learning rate 0.05 (0.1 for batches of 128, halved
         /// with the batch), momentum 0.9 and weight decay 5e-4: what the methods' papers use on images of this size.
         /// </summary>
-        public BaseOptimizer BaseOptimizer { get; set; } = new BaseOptimizer.Sgd(LearningRate: 0.05);
+        public BaseOptimizer BaseOptimizer
+        {
+            get => GivenBaseOptimizer ?? new BaseOptimizer.Sgd(LearningRate: 0.05);
+            set => GivenBaseOptimizer = value ?? throw new ArgumentNullException(nameof(value));
+        }
 
         /// <summary>Peak learning rate; replaces that of <see cref="BaseOptimizer"/>. Default: that of <see cref="BaseOptimizer"/>.</summary>
         public double? LearningRate { get; set; }
@@ -149,7 +188,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public ClassificationLoss Loss { get; set; } = new ClassificationLoss.CrossEntropy();
 
         /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data.</summary>
-        public Augmentation Augmentation { get; set; } = Augmentation.None;
+        public Augmentation Augmentation
+        {
+            get => GivenAugmentation ?? Augmentation.None;
+            set => GivenAugmentation = value ?? throw new ArgumentNullException(nameof(value));
+        }
 
         /// <summary>
         /// What the network's input is normalised with. Default <see cref="PixelNormalization.FromData"/>: each channel gets mean 0 and
@@ -223,6 +266,21 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
+        /// <summary>What the user has set, or null: fine-tuning has defaults of its own.</summary>
+        internal SharpnessAwareMethod? GivenMethod { get; private set; }
+
+        /// <inheritdoc cref="GivenMethod"/>
+        internal BaseOptimizer? GivenBaseOptimizer { get; private set; }
+
+        /// <inheritdoc cref="GivenMethod"/>
+        internal int? GivenEpoch { get; private set; }
+
+        /// <inheritdoc cref="GivenMethod"/>
+        internal Augmentation? GivenAugmentation { get; private set; }
+
+        /// <summary>Where packages lay weights; another folder in tests.</summary>
+        internal string PretrainedFolder { get; set; } = AppContext.BaseDirectory;
+
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
 
@@ -249,11 +307,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                          (nameof(Arch), Arch),
                      })
                 ArgumentException.ThrowIfNullOrWhiteSpace(value, name);
-            ArgumentNullException.ThrowIfNull(Method);
-            ArgumentNullException.ThrowIfNull(BaseOptimizer);
             ArgumentNullException.ThrowIfNull(Schedule);
             ArgumentNullException.ThrowIfNull(Loss);
-            ArgumentNullException.ThrowIfNull(Augmentation);
             ArgumentNullException.ThrowIfNull(Normalization);
 
             AtLeastOne(BatchSize, nameof(BatchSize));
@@ -291,7 +346,15 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentException(
                     "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.",
                     nameof(FreezeBackbone));
-            if (TreatsBackboneDifferently && InitialWeights is null && NetworkArchitecture.IsBuiltIn(Arch))
+            if (!Enum.IsDefined(FineTuning))
+                throw new ArgumentOutOfRangeException(nameof(FineTuning), FineTuning, "FineTuning must be Auto, HeadOnly, Gentle or Full.");
+            if (TimeBudget is TimeSpan budget && budget <= TimeSpan.Zero)
+                throw new ArgumentOutOfRangeException(nameof(TimeBudget), TimeBudget, "TimeBudget must be positive, or null for none.");
+            if (FineTuning is FineTuning.HeadOnly or FineTuning.Gentle && TreatsBackboneDifferently)
+                throw new ArgumentException(
+                    $"FineTuning is {FineTuning}, and FreezeBackbone, FreezeEpochs or BackboneLearningRateFactor say otherwise. Set one or the other.",
+                    nameof(FineTuning));
+            if (TreatsBackboneDifferently && !HasWeights && NetworkArchitecture.IsBuiltIn(Arch))
                 throw new ArgumentException(
                     $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of '{Arch}' " +
                     "has random weights, which have to learn as the head does.",
@@ -303,6 +366,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (value is not (null or > 0 and <= float.MaxValue))
                 throw new ArgumentOutOfRangeException(name, value, $"{name} must be above 0 and within float32 (3.4e38).{advice}");
         }
+
+        private bool HasWeights => InitialWeights is null or PretrainedWeights.Auto
+            ? PretrainedWeights.Find(Arch, PretrainedFolder) is not null
+            : InitialWeights != PretrainedWeights.None;
 
         private static void AtLeastOne(int? value, string name)
         {

@@ -89,26 +89,22 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         Preconditions.Check(input.Schema, _options);
         Device device = HostDevice.Choose(_host, _options.Device);
         int seed = ChooseSeed(channel);
-        using InitialWeights? initialWeights = InitialWeights.Read(_host, _options.InitialWeights, _options.Arch);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
+        using StartingPoint start = StartingPoint.Choose(_options, input.Schema, _host, channel);
         using var random = new TorchRandom(seed, device);
         var context = new TrainingContext(_host, channel, seed, random, _options.CancellationToken);
+        ClassifierDescription description = Describe(labelValues);
 
-        using TrainingImages images = TrainingImages.Load(input, _options, labelValues, context);
-        ImageClassifier classifier = CreateClassifier(images.Training, initialWeights, device, context);
+        using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        WarnOfFewImages(start, images.Training, channel);
+        ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
         try
         {
-            ClassifierDescription description = Describe(labelValues);
-            TrainingCheckpoint? checkpoint = _options.CheckpointPath is string path
-                ? new(path, RunFingerprint.Of(_options, images, classifier, initialWeights, seed), context, classifier, description)
-                : null;
-            if (_options.FeaturesNeverChange)
-                checkpoint?.CheckSame();        // before all images go through the backbone
-            using TrainingPlan plan = TrainingPlan.Of(_options, classifier, images.Training, images.Validation, context);
-            IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
-            double temperature = plan.FitTemperature();
-            LogTemperature(temperature, images.Validation, channel);
-            description = description with { Temperature = temperature, History = history };
+            TrainedClassifier trained = start.IsFineTuned
+                ? new FineTuningRun(start.Options, images, context).Run(classifier)
+                : Train(start, images, classifier, description, context);
+            classifier = trained.Classifier;
+            description = description with { Temperature = trained.Temperature, History = trained.History };
             return new SharpnessAwareImageClassificationTransformer(_host, classifier, description);
         }
         catch
@@ -147,30 +143,48 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         History = [],
     };
 
-    private ImageClassifier CreateClassifier(ImageDataset training, InitialWeights? initialWeights, Device device, TrainingContext context)
+    /// <summary>The training that the options ask for, whether from random weights or others.</summary>
+    private static TrainedClassifier Train(
+        StartingPoint start, TrainingImages images, ImageClassifier classifier, ClassifierDescription description, TrainingContext context)
     {
-        using Normalization statistics = ChooseNormalization(training, initialWeights, context.Channel);
-        nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(training, initialWeights, context.Channel)).to(device);
+        Options options = start.Options;
+        TrainingCheckpoint? checkpoint = options.CheckpointPath is string path
+            ? new(path, RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed), context, classifier, description)
+            : null;
+        if (options.FeaturesNeverChange)
+            checkpoint?.CheckSame();        // before all images go through the backbone
+        using TrainingPlan plan = TrainingPlan.Of(options, classifier, images.Training, images.Validation, context);
+        IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
+        double temperature = plan.FitTemperature();
+        LogTemperature(options, temperature, images.Validation, context.Channel);
+        return new TrainedClassifier(classifier, temperature, history);
+    }
+
+    private static ImageClassifier CreateClassifier(StartingPoint start, ImageDataset training, Device device, TrainingContext context)
+    {
+        Options options = start.Options;
+        using Normalization statistics = ChooseNormalization(start, training, context.Channel);
+        nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(start, training, context.Channel)).to(device);
         return new ImageClassifier(
-            _options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
+            options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
         {
-            ResizeMode = _options.ResizeMode,
+            ResizeMode = options.ResizeMode,
         };
     }
 
     /// <summary>What the options ask for; by default what the initial weights were trained with, or else the images' own.</summary>
-    private Normalization ChooseNormalization(ImageDataset training, InitialWeights? initialWeights, IChannel channel) =>
-        (_options.Normalization == PixelNormalization.FromData ? initialWeights?.NormalizationFor(training, channel) : null)
-        ?? _options.Normalization.For(training);
+    private static Normalization ChooseNormalization(StartingPoint start, ImageDataset training, IChannel channel) =>
+        (start.Options.Normalization == PixelNormalization.FromData ? start.Weights?.NormalizationFor(training, channel) : null)
+        ?? start.Options.Normalization.For(training);
 
-    private nn.Module<Tensor, Tensor> CreateNetwork(ImageDataset training, InitialWeights? initialWeights, IChannel channel)
+    private static nn.Module<Tensor, Tensor> CreateNetwork(StartingPoint start, ImageDataset training, IChannel channel)
     {
-        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(_options.Arch, training.NumberOfClasses, training.Shape);
-        if (NetworkArchitecture.Advice(_options.Arch, training.Shape) is string advice)
+        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(start.Options.Arch, training.NumberOfClasses, training.Shape);
+        if (NetworkArchitecture.Advice(start.Options.Arch, training.Shape) is string advice)
             channel.Warning(advice);
         try
         {
-            initialWeights?.CopyTo(network, training.NumberOfClasses, training.Shape, channel);
+            start.Weights?.CopyTo(network, training.NumberOfClasses, training.Shape, channel);
             return network;
         }
         catch
@@ -178,6 +192,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             network.Dispose();
             throw;
         }
+    }
+
+    private static void WarnOfFewImages(StartingPoint start, ImageDataset training, IChannel channel)
+    {
+        const int Few = 500;
+        if (start.Weights is null && training.Count < Few)
+            channel.Warning($"{training.Count} images are few to train '{start.Options.Arch}' on from random weights; weights that have learnt already would help " +
+                            $"(Options.InitialWeights).");
     }
 
     private int ChooseSeed(IChannel channel)
@@ -189,9 +211,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         return seed;
     }
 
-    private void LogTemperature(double temperature, ImageDataset? validation, IChannel channel)
+    private static void LogTemperature(Options options, double temperature, ImageDataset? validation, IChannel channel)
     {
-        if (_options.Calibration == ProbabilityCalibration.None)
+        if (options.Calibration == ProbabilityCalibration.None)
             return;
         if (validation is null)
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +

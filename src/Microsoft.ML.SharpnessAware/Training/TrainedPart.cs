@@ -42,7 +42,9 @@ internal sealed class TrainedPart : IDisposable
         Thaw();
         BackboneIsFrozen = freeze;
         if (freeze)
-            Freeze();
+            Freeze(name => !_head!.Owns(name));
+        if (_options.FreezeBatchNorm)
+            FreezeBatchNorm();
         _optimizer = new SharpnessAwareOptimizer(_network, _options.Method, _options.EffectiveBaseOptimizer, _options.Loss)
         {
             MaxGradientNorm = _options.MaxGradientNorm,
@@ -51,6 +53,16 @@ internal sealed class TrainedPart : IDisposable
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);
         return _optimizer;
+    }
+
+    /// <summary>Puts the network into training mode, but what is frozen, which works as in scoring.</summary>
+    public void StartTraining()
+    {
+        _network.train(!BackboneIsFrozen);
+        if (!_options.FreezeBatchNorm)
+            return;
+        foreach (nn.Module norm in BatchNorms(_network))
+            norm.eval();
     }
 
     /// <summary>
@@ -78,12 +90,22 @@ internal sealed class TrainedPart : IDisposable
     /// <summary>Frees the optimiser; all parameters that were trainable before are again.</summary>
     public void Dispose() => Thaw();
 
-    private void Freeze()
+    private void Freeze(Func<string, bool> isFrozen) => Freeze(
+        _network.named_parameters().Where(entry => isFrozen(entry.name)).Select(entry => entry.parameter));
+
+    private void FreezeBatchNorm() => Freeze(BatchNorms(_network).SelectMany(norm => norm.parameters()));
+
+    private void Freeze(IEnumerable<Parameter> parameters)
     {
-        _frozen.AddRange(_network.named_parameters()
-            .Where(entry => entry.parameter.requires_grad && !_head!.Owns(entry.name)).Select(entry => entry.parameter));
-        _frozen.ForEach(parameter => parameter.requires_grad = false);
+        foreach (Parameter parameter in parameters.Where(parameter => parameter.requires_grad))
+        {
+            parameter.requires_grad = false;
+            _frozen.Add(parameter);
+        }
     }
+
+    private static IEnumerable<nn.Module> BatchNorms(nn.Module network) =>
+        network.modules().Where(module => module is BatchNorm1d or BatchNorm2d or BatchNorm3d);
 
     private void Thaw()
     {

@@ -40,6 +40,13 @@ internal sealed class TrainingImages : IDisposable
         }
     }
 
+    /// <summary>The same images with a part of those to train on set aside, where there are none to validate on.</summary>
+    public TrainingImages SetAside(double fraction, int seed)
+    {
+        (long[] training, long[] validation) = StratifiedSplit.Split(Training.Labels.data<long>().ToArray(), fraction, seed);
+        return validation.Length > 0 ? new(Training.Subset(training), Training.Subset(validation)) : new(Training.Subset(training), null);
+    }
+
     public void Dispose()
     {
         Training.Dispose();

@@ -92,7 +92,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     {
         int epoch = _progress.Epoch;
         plan.Validation?.Forget();
-        _classifier.Network.train(!part.BackboneIsFrozen);
+        part.StartTraining();
         foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch).Skip(_progress.Batch))
         {
             if (context.CancellationToken.IsCancellationRequested)

@@ -16,6 +16,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class WeightTransfer
 {
     private const string PositionsName = "pos_embed";
+    private const int MostListed = 8;
     private const string PatchesName = "patch_embed.proj.weight";
 
     /// <summary>Copies the weights into the network's parameters and buffers.</summary>
@@ -23,10 +24,12 @@ internal static class WeightTransfer
     /// <param name="head">The network's head; null where it has none that can be told.</param>
     /// <param name="input">The images that the network was made for.</param>
     /// <param name="weights">The weights by name.</param>
+    /// <param name="architecture">The network's name, for messages.</param>
     /// <returns>What was not simply copied, a sentence each.</returns>
-    /// <exception cref="InvalidDataException">Missing, extra, mis-shaped and non-finite tensors, all of them.</exception>
+    /// <exception cref="InvalidDataException">Tensors are missing, extra, of another shape or not finite: the first of each kind, how many there are, and
+    /// what may be the matter.</exception>
     internal static IReadOnlyList<string> Load(
-        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights)
+        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights, string? architecture = null)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
@@ -57,6 +60,7 @@ internal static class WeightTransfer
         }
 
         ThrowIfAny(
+            PublishedNetwork.Advice(weights.ToDictionary(entry => entry.Key, entry => entry.Value.shape), architecture),
             ("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched),
             ("With NaN or infinite values", notFinite));
         foreach ((Tensor target, Tensor source) in copies)
@@ -127,13 +131,19 @@ internal static class WeightTransfer
         return cat([positions.narrow(1, 0, 1), resized.permute(0, 2, 3, 1).reshape(1, rows * columns, width)], 1);
     }
 
-    private static void ThrowIfAny(params (string Title, IReadOnlyCollection<string> Items)[] problems)
+    private static void ThrowIfAny(string advice, params (string Title, IReadOnlyCollection<string> Items)[] problems)
     {
         if (problems.All(problem => problem.Items.Count == 0))
             return;
         var message = new StringBuilder("The weights do not fit the network.");
+        if (advice.Length > 0)
+            message.Append($" {advice}");
         foreach ((string title, IReadOnlyCollection<string> items) in problems.Where(problem => problem.Items.Count > 0))
-            message.Append($" {title}: {string.Join(", ", items)}.");
+        {
+            message.Append($" {title}: {string.Join(", ", items.Take(MostListed))}");
+            message.Append(items.Count > MostListed ? $" and {items.Count - MostListed} more." : ".");
+        }
+
         throw new InvalidDataException(message.ToString());
     }
 

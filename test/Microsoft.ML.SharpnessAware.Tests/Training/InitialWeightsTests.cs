@@ -242,6 +242,7 @@ public sealed class InitialWeightsTests
         options.Epoch = 1;
         options.BaseOptimizer = new BaseOptimizer.Sgd(0);
         options.ValidationSetFraction = null;
+        options.FineTuning = FineTuning.Full;
     }
 
     private static InvalidDataException Refused(string path, Action<SharpnessAwareImageClassificationTrainer.Options>? change = null) =>

@@ -36,7 +36,7 @@ public sealed class RunFingerprintTests
 
         AssertRefused("InitialWeights was SHA-256", Change);
 
-        void Change(Options options) => (options.InitialWeights, options.FreezeBackbone) = (weights, freezeBackbone);
+        void Change(Options options) => (options.InitialWeights, options.FreezeBackbone, options.FineTuning) = (weights, freezeBackbone, FineTuning.Full);
     }
 
     [TestMethod]
@@ -48,9 +48,9 @@ public sealed class RunFingerprintTests
         string relative = Path.GetRelativePath(Environment.CurrentDirectory, weights);
         Assert.AreNotEqual(weights, relative);
 
-        Begin(options => options.InitialWeights = weights);
-        GoesOn(options => options.InitialWeights = relative);
-        GoesOn(options => options.InitialWeights = copy);
+        Begin(options => (options.InitialWeights, options.FineTuning) = (weights, FineTuning.Full));
+        GoesOn(options => (options.InitialWeights, options.FineTuning) = (relative, FineTuning.Full));
+        GoesOn(options => (options.InitialWeights, options.FineTuning) = (copy, FineTuning.Full));
         AssertRefused("InitialWeights was SHA-256", options => options.InitialWeights = null);
     }
 
@@ -194,7 +194,7 @@ public sealed class RunFingerprintTests
         StringAssert.Contains(Refused(options => options.Epoch = 16), "Epoch was 15, now 16");
         StringAssert.Contains(Refused(options => options.Method = SharpnessAwareMethod.Csam(0.051)),
             "Method was (0.05, False, True, False, 1), now (0.051, False, True, False, 1)");
-        StringAssert.Contains(Refused(options => options.InitialWeights = SaveWeightsOfAsset()), "InitialWeights was none, now ");
+        StringAssert.Contains(Refused(options => (options.InitialWeights, options.FineTuning) = (SaveWeightsOfAsset(), FineTuning.Full)), "InitialWeights was none, now ");
         using (new CultureScope("de-DE"))
             CompatibilityAssets.Trainer(_mlContext, path).Fit(rows).Dispose();
 

@@ -1,0 +1,164 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// A head on kept features: softmax regression on standardised features, with the ridge that held-out rows choose, and the temperature that
+/// calibrates it there.
+/// </summary>
+/// <remarks>
+/// <para>Held out are validation images where the user has given them, since only he knows what must not be on both sides. Otherwise every
+/// training image is, once: five heads are trained, each on four fifths, and each speaks of the fifth that it has not seen (of many images
+/// as many fifths as make <see cref="EnoughRows"/>). The head is then trained on all of them, so that none is set aside.</para>
+/// <para>A ridge that is large beside what a logistic regression usually has, with a temperature below 1 after it, gives a few points of accuracy
+/// where pictures are few (docs/evidence.md).</para>
+/// </remarks>
+internal sealed class FittedHead
+{
+    private const int Folds = 5;
+    private const int EnoughRows = 2000;
+    private const int PatienceOfRidges = 2;
+
+    private static readonly double[] Ridges = [10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+
+    private FittedHead()
+    {
+    }
+
+    /// <summary>[classes × (features + 1)] for features as they are, a class's bias after its weights.</summary>
+    public required double[] Weights { get; init; }
+
+    public required double Ridge { get; init; }
+
+    /// <summary>Mean cross entropy of the training images, at temperature 1 and without the ridge.</summary>
+    public required double TrainLoss { get; init; }
+
+    /// <summary>Logits [rows × classes] of rows that the head which gave them was not trained on.</summary>
+    public required float[] HeldOutLogits { get; init; }
+
+    public required int[] HeldOutLabels { get; init; }
+
+    /// <summary>The temperature that was fitted on them.</summary>
+    public required double Temperature { get; init; }
+
+    /// <summary>Whether the held-out rows are training images.</summary>
+    public required bool IsCrossFitted { get; init; }
+
+    /// <summary>Trains it.</summary>
+    /// <param name="training">Features as pixels [N, features, 1, 1].</param>
+    /// <param name="validation">The user's validation images, or null.</param>
+    /// <param name="seed">Of the fifths.</param>
+    /// <param name="checkAlive">Throws to cancel.</param>
+    public static FittedHead Fit(ImageDataset training, ImageDataset? validation, int seed, Action checkAlive)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        int classes = training.NumberOfClasses;
+        Tensor features = Features(training);
+        Tensor mean = features.mean([0], keepdim: true);
+        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
+        deviation = deviation.where(deviation.gt(FixedScalars.Zero), ones_like(deviation));
+        Tensor standardised = Standardise(features);
+        long[] labels = training.Labels.data<long>().ToArray();
+        (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels, seed) : [];
+        long[] heldOutRows = [.. folds.SelectMany(fold => fold.HeldOut)];
+        int[] heldOutLabels = validation?.LabelArray() ?? Array.ConvertAll(heldOutRows, row => (int)labels[row]);
+        Tensor? validationFeatures = validation is null ? null : Standardise(Features(validation));
+
+        double[][] starts = new double[folds.Length + 1][];
+        (double Loss, double Ridge, double Temperature, float[] Logits) best = (double.PositiveInfinity, 0, 1, []);
+        int since = 0;
+        foreach (double ridge in Ridges)
+        {
+            float[] logits = validationFeatures is null
+                ? [.. folds.SelectMany((fold, i) => FitOn(fold.Learns, i, ridge, Rows(fold.HeldOut)))]
+                : FitOn(null, folds.Length, ridge, validationFeatures);
+            double temperature = TemperatureScaling.FitWithPrior(logits, heldOutLabels, classes);
+            double loss = LogitMetrics.Of(logits, heldOutLabels, classes, temperature).LogLoss;
+            if (loss < best.Loss)
+                (best, since) = ((loss, ridge, temperature, logits), 0);
+            else if (++since == PatienceOfRidges)
+                break;
+        }
+
+        double[] weights = new SoftmaxRegression(standardised, labels, classes, checkAlive).Fit(best.Ridge);
+        float[] trained = SoftmaxRegression.Logits(standardised, weights, classes);
+        Unstandardise(weights, mean.data<double>().ToArray(), deviation.data<double>().ToArray());
+        return new FittedHead
+        {
+            Weights = weights,
+            Ridge = best.Ridge,
+            TrainLoss = LogitMetrics.Of(trained, training.LabelArray(), classes).LogLoss,
+            HeldOutLogits = best.Logits,
+            HeldOutLabels = heldOutLabels,
+            Temperature = best.Temperature,
+            IsCrossFitted = validation is null,
+        };
+
+        Tensor Standardise(Tensor raw) => raw.Plus(mean.negative()).div(deviation);
+
+        Tensor Rows(long[] rows) => standardised.index_select(0, tensor(rows, device: CPU));
+
+        float[] FitOn(long[]? rows, int index, double ridge, Tensor others)
+        {
+            using DisposeScope fit = NewDisposeScope();
+            var regression = new SoftmaxRegression(
+                rows is null ? standardised : Rows(rows), rows is null ? labels : Array.ConvertAll(rows, row => labels[row]), classes, checkAlive);
+            starts[index] = regression.Fit(ridge, starts[index]);
+            return SoftmaxRegression.Logits(others, starts[index], classes);
+        }
+    }
+
+    /// <summary>Puts the weights into a network's head.</summary>
+    public void CopyTo(Linear head)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable noGradient = no_grad();
+        (long classes, long features) = (head.weight.shape[0], head.weight.shape[1]);
+        Tensor all = tensor(Weights, [classes, features + 1], device: CPU);
+        head.weight.copy_(all.narrow(1, 0, features));
+        head.bias!.copy_(all.select(1, features));
+    }
+
+    private static Tensor Features(ImageDataset data) => data.Batch(0, data.Count).flatten(1).to(float64);
+
+    /// <summary>The fifths that are held out, each with what is left to learn from. Each class is dealt out evenly.</summary>
+    private static (long[] Learns, long[] HeldOut)[] FoldsOf(long[] labels, int seed)
+    {
+        Random random = SeededRandom.Create(seed);
+        int[] fold = new int[labels.Length];
+        int next = 0;
+        foreach (IGrouping<long, int> rows in Enumerable.Range(0, labels.Length).GroupBy(row => labels[row]).OrderBy(group => group.Key))
+        {
+            int[] order = [.. rows];
+            random.Shuffle(order);
+            foreach (int row in order)
+                fold[row] = next++ % Folds;
+        }
+
+        int count = Math.Clamp((EnoughRows * Folds / Math.Max(labels.Length, 1)) + 1, 1, Folds);
+        return
+        [
+            .. Enumerable.Range(0, count)
+                .Select(i => (RowsWhere(row => fold[row] != i), RowsWhere(row => fold[row] == i)))
+                .Where(split => split.Item1.Length > 0 && split.Item2.Length > 0),
+        ];
+
+        long[] RowsWhere(Func<int, bool> condition) => [.. Enumerable.Range(0, labels.Length).Where(condition).Select(row => (long)row)];
+    }
+
+    /// <summary>From weights for (x − mean) / deviation to weights for x.</summary>
+    private static void Unstandardise(double[] weights, double[] mean, double[] deviation)
+    {
+        int columns = mean.Length + 1;
+        for (int start = 0; start < weights.Length; start += columns)
+        {
+            for (int i = 0; i < mean.Length; i++)
+            {
+                weights[start + i] /= deviation[i];
+                weights[start + mean.Length] -= weights[start + i] * mean[i];
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
+using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What a training starts from: a network, and the weights that it has or none, as the options and the data ask for.</summary>
+internal sealed class StartingPoint : IDisposable
+{
+    private const string Package = OnnxResNet.Package;
+    private const int SideFromWeights = 128;
+
+    private StartingPoint(Options options, InitialWeights? weights) => (Options, Weights) = (options, weights);
+
+    /// <summary>The user's options with network, size and channels as they were chosen.</summary>
+    public Options Options { get; }
+
+    /// <summary>Null for random weights.</summary>
+    public InitialWeights? Weights { get; }
+
+    /// <summary>Whether <see cref="Options.FineTuning"/> says what is to be trained.</summary>
+    public bool IsFineTuned => Weights is not null && !Options.TreatsBackboneDifferently && Options.FineTuning != FineTuning.Full;
+
+    /// <summary>The options by which images are read: fine-tuning sets images aside itself, where it must.</summary>
+    public Options ImageOptions
+    {
+        get
+        {
+            Options options = Options.Clone();
+            if (IsFineTuned)
+                options.ValidationSetFraction = null;
+            return options;
+        }
+    }
+
+    /// <summary>Chooses, and says in the log what and why.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>
+    /// <exception cref="InvalidDataException">The file of weights cannot be used.</exception>
+    /// <exception cref="InvalidOperationException">Weights are needed, and there are none.</exception>
+    public static StartingPoint Choose(Options options, DataViewSchema schema, IHostEnvironment env, IChannel channel)
+    {
+        bool anyNetwork = options.Arch.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase);
+        bool anyWeights = options.InitialWeights is null or PretrainedWeights.Auto;
+        DataViewType images = NamedColumn.Find(schema, options.FeatureColumnName, "feature").Type;
+        bool arePictures = images is ImageDataViewType or VectorDataViewType { IsKnownSize: false };
+
+        Options chosen = options.Clone();
+        string? path = anyWeights
+            ? PretrainedWeights.Find(anyNetwork ? NetworkArchitecture.MLNetResNet18 : options.Arch, options.PretrainedFolder)
+            : options.InitialWeights == PretrainedWeights.None ? null : options.InitialWeights;
+        if (anyNetwork && anyWeights && !(arePictures && options.ImageChannels is null or 3))
+            path = null; // pixels of a given size, mostly small, or grey ones that someone asked for
+        if (anyNetwork && (path is null || anyWeights))
+            chosen.Arch = path is null ? NetworkArchitecture.ResNet20 : NetworkArchitecture.MLNetResNet18;
+        if (path is null && options.TreatsBackboneDifferently && NetworkArchitecture.IsBuiltIn(chosen.Arch))
+        {
+            throw new InvalidOperationException(
+                $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a file, or add the package {Package} to the " +
+                "application's project.");
+        }
+
+        InitialWeights? weights = InitialWeights.Read(env, path, anyNetwork && !anyWeights && path is not null ? null : chosen.Arch);
+        if (weights is not null)
+        {
+            chosen.Arch = weights.Architecture ?? chosen.Arch;
+            if (arePictures)
+            {
+                chosen.ImageWidth ??= options.ImageHeight ?? weights.Side ?? SideFromWeights;
+                chosen.ImageHeight ??= options.ImageWidth ?? weights.Side ?? SideFromWeights;
+                chosen.ImageChannels ??= weights.Channels;
+            }
+        }
+
+        channel.Info(Describe(chosen, weights, anyNetwork, arePictures, options.InitialWeights == PretrainedWeights.None));
+        return new StartingPoint(chosen, weights);
+    }
+
+    public void Dispose() => Weights?.Dispose();
+
+    private static string Describe(Options chosen, InitialWeights? weights, bool wasChosen, bool arePictures, bool randomIsWanted)
+    {
+        string network = $"The network is '{chosen.Arch}'";
+        if (weights is not null)
+            return $"{network} and starts from the weights in '{weights.Path}'.";
+        string start = $"{network} and starts from random weights";
+        return (wasChosen, randomIsWanted, arePictures) switch
+        {
+            (_, true, _) or (false, _, _) => $"{start}.",
+            (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names a file.",
+            (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures weights that have learnt already are much " +
+                $"better: dotnet add package {Package}",
+        };
+    }
+}

@@ -1,0 +1,4 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>What a training gives.</summary>
+internal sealed record TrainedClassifier(ImageClassifier Classifier, double Temperature, IReadOnlyList<EpochMetrics> History);

@@ -1,0 +1,153 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class FittedHeadTests
+{
+    /// <summary>A minimum is where no direction leads down: the gradient by differences is zero, in weights and biases.</summary>
+    [TestMethod]
+    public void SoftmaxRegressionFindsTheMinimum()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 1);
+        const double Ridge = 0.05;
+        double[] weights = new SoftmaxRegression(features, labels, 3, () => { }).Fit(Ridge);
+        Assert.HasCount(15, weights);
+        double least = Loss(features, labels, weights, Ridge);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            foreach (double step in new[] { 1e-3, -1e-3 })
+            {
+                double[] other = [.. weights];
+                other[i] += step;
+                Assert.IsGreaterThan(least, Loss(features, labels, other, Ridge), $"weight {i}");
+            }
+        }
+    }
+
+    /// <summary>Two classes on one feature: the loss is ln(1 + e^(−m)) + λ w²/4 with margin m = 2 w x; solved by bisection here.</summary>
+    [TestMethod]
+    public void TheRidgeIsHalfLambdaTimesTheSquares()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor features = tensor(new double[] { -1, 1 }, [2, 1]);
+        double[] weights = new SoftmaxRegression(features, [0, 1], 2, () => { }).Fit(0.1);
+        double low = 0, high = 10;
+        for (int i = 0; i < 60; i++)
+        {
+            double w = (low + high) / 2;      // the slope of ln(1 + e^(−2w)) + 0.1 w² in w, weights being ∓w
+            (low, high) = (-2 / (1 + Math.Exp(2 * w))) + (0.2 * w) < 0 ? (w, high) : (low, w);
+        }
+
+        Assert.AreEqual(low, weights[2], 1e-5);
+        Assert.AreEqual(-low, weights[0], 1e-5);
+        Assert.AreEqual(0, weights[1], 1e-6);
+    }
+
+    [TestMethod]
+    public void LogitsOnFeaturesAsTheyAreAreThoseOfTheStandardisedFit()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(90, columns: 6, classes: 3, seed: 2);
+        // As a backbone's: of another scale and far from zero, one that never changes.
+        Tensor scaled = cat([features.mul(tensor(40.0)).add(tensor(70.0), FixedScalars.One), ones(90, 1, dtype: float64).mul(tensor(5.0))], 1);
+        using ImageDataset data = Dataset(scaled, labels, 3);
+        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        Assert.IsTrue(head.IsCrossFitted);
+        Assert.HasCount(90, head.HeldOutLabels);
+        CollectionAssert.AreEquivalent(labels.Select(label => (int)label).ToArray(), head.HeldOutLabels, "each image once");
+
+        float[] logits = SoftmaxRegression.Logits(scaled, head.Weights, 3);
+        double loss = LogitMetrics.Of(logits, data.LabelArray(), 3).LogLoss;
+        Assert.AreEqual(head.TrainLoss, loss, 1e-5);
+        double heldOut = LogitMetrics.Of(head.HeldOutLogits, head.HeldOutLabels, 3, head.Temperature).LogLoss;
+        Assert.IsLessThan(Math.Log(3) * 0.7, heldOut, "it has learnt");
+    }
+
+    [TestMethod]
+    public void WhatIsHeldOutHasNotBeenSeen()
+    {
+        // Features that say nothing: a head that had seen its rows would be right about all of them.
+        using DisposeScope scope = NewDisposeScope();
+        var random = new Random(3);
+        double[] noise = [.. Enumerable.Range(0, 60 * 100).Select(_ => random.NextDouble() - 0.5)];
+        long[] labels = [.. Enumerable.Range(0, 60).Select(i => (long)(i % 2))];
+        using ImageDataset data = Dataset(tensor(noise, [60, 100]), labels, 2);
+        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        MulticlassCalibrationMetrics heldOut = LogitMetrics.Of(head.HeldOutLogits, head.HeldOutLabels, 2, head.Temperature);
+        Assert.IsLessThan(0.75, heldOut.Accuracy);
+        Assert.IsGreaterThan(0.6, heldOut.LogLoss);
+    }
+
+    [TestMethod]
+    public void GivenValidationImagesAreWhatIsHeldOut()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 4);
+        (Tensor others, long[] otherLabels) = Rows(12, columns: 4, classes: 3, seed: 5);
+        using ImageDataset training = Dataset(features, labels, 3), validation = Dataset(others, otherLabels, 3);
+        FittedHead head = FittedHead.Fit(training, validation, seed: 1, () => { });
+        Assert.IsFalse(head.IsCrossFitted);
+        CollectionAssert.AreEqual(validation.LabelArray(), head.HeldOutLabels);
+        float[] logits = SoftmaxRegression.Logits(others, head.Weights, 3);
+        for (int i = 0; i < logits.Length; i++)
+            Assert.AreEqual(head.HeldOutLogits[i], logits[i], 1e-3f, "the head that spoke of them is the model's");
+    }
+
+    [TestMethod]
+    [DataRow(2, 1)]
+    [DataRow(3, 2)]
+    public void AFewImagesOfEachClassAreEnough(int classes, int each)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long[] labels = [.. Enumerable.Range(0, classes * each).Select(i => (long)(i % classes))];
+        Tensor features = rand(classes * each, 5, dtype: float64);
+        using ImageDataset data = Dataset(features, labels, classes);
+        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        Assert.IsTrue(head.Weights.All(double.IsFinite));
+        Assert.IsTrue(double.IsFinite(head.Temperature));
+    }
+
+    [TestMethod]
+    public void TheSameSeedGivesTheSameHead()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 6);
+        using ImageDataset data = Dataset(features, labels, 3);
+        FittedHead first = FittedHead.Fit(data, null, 1, () => { }), second = FittedHead.Fit(data, null, 1, () => { });
+        CollectionAssert.AreEqual(first.Weights, second.Weights);
+        Assert.AreEqual(first.Temperature, second.Temperature);
+    }
+
+    private static double Loss(Tensor features, long[] labels, double[] weights, double ridge)
+    {
+        const int Columns = 5;
+        double[] rows = features.data<double>().ToArray();
+        double loss = 0;
+        for (int row = 0; row < labels.Length; row++)
+        {
+            double[] logits = [.. Enumerable.Range(0, 3).Select(k => weights[(k * Columns) + 4]
+                + Enumerable.Range(0, 4).Sum(i => weights[(k * Columns) + i] * rows[(row * 4) + i]))];
+            loss += Math.Log(logits.Sum(Math.Exp)) - logits[labels[row]];
+        }
+
+        double squares = weights.Select((weight, i) => (i % Columns == 4 ? 1e-3 : 1) * weight * weight).Sum();
+        return (loss / labels.Length) + (ridge / 2 * squares);
+    }
+
+    private static (Tensor Features, long[] Labels) Rows(int count, int columns, int classes, int seed)
+    {
+        var random = new Random(seed);
+        long[] labels = [.. Enumerable.Range(0, count).Select(i => (long)(i % classes))];
+        double[] values = [.. from label in labels
+                              from column in Enumerable.Range(0, columns)
+                              select (column % classes == label ? 1.5 : 0) + (2 * (random.NextDouble() - 0.5))];
+        return (tensor(values, [count, columns]), labels);
+    }
+
+    private static ImageDataset Dataset(Tensor features, long[] labels, int classes) => new(
+        new TensorPixels(features.to(float32).reshape(features.shape[0], features.shape[1], 1, 1).DetachFromDisposeScope()), rows: null,
+        tensor(labels, device: CPU), classes);
+}
