@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.Runtime;
-using TorchSharp;
-using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
 namespace Microsoft.ML.SharpnessAware;

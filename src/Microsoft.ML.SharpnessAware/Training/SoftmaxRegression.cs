@@ -26,8 +26,7 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
         Tensor targets = zeros(labels.Length, numberOfClasses, dtype: float64);
         using (Tensor rows = tensor(labels, device: CPU).unsqueeze(1))
             targets.scatter_(1, rows, ones_like(rows, dtype: float64));
-        Tensor ridges = full(_columns, ridge, dtype: float64);
-        ridges[_columns - 1] = tensor(ridge * BiasShare, dtype: float64);
+        Tensor ridges = tensor([.. Enumerable.Repeat(ridge, _columns - 1), ridge * BiasShare], device: CPU);
         double[] point = start is null ? new double[numberOfClasses * _columns] : [.. start];
         LbfgsMinimizer.Minimize(Objective, point, checkAlive);
         return point;
