@@ -107,14 +107,19 @@ internal static class OnnxExport
                 "The model was trained on float pixels, so it cannot take bytes: their scale would be a guess. Leave PixelType as it is."),
             _ => classifier.PixelType == ScalarType.Byte,
         };
-        (int channels, int height, int width) = classifier.Shape;
+        if (options.Resize && classifier.PixelType != ScalarType.Byte)
+            throw new NotSupportedException("The model was trained on vectors of float, which are not resized. Leave Resize off.");
+        int channels = classifier.Shape.Channels;
+        (object height, object width) = options.Resize ? ((object)"height", (object)"width") : (classifier.Shape.Height, classifier.Shape.Width);
         bool last = options.PixelOrder == OnnxPixelOrder.ChannelsLast;
         object[] dimensions = last ? [Rows, height, width, channels] : [Rows, channels, height, width];
         file.AddInput(description.FeatureColumnName, bytes ? OnnxType.UInt8 : OnnxType.Float32, dimensions);
         string pixels = description.FeatureColumnName;
         if (bytes)
             pixels = file.Cast(pixels, OnnxType.Float32);
-        return last ? file.Node("Transpose", [pixels], ("perm", (long[])[0, 3, 1, 2])) : pixels;
+        if (last)
+            pixels = file.Node("Transpose", [pixels], ("perm", (long[])[0, 3, 1, 2]));
+        return options.Resize ? new ResizeGraph(file, classifier.Shape, classifier.ResizeMode).Add(pixels) : pixels;
     }
 
     /// <summary>The columns that a calibrator is given.</summary>
@@ -137,6 +142,7 @@ internal static class OnnxExport
         file.AddMetadata("input_size", $"{classifier.Shape.Channels},{classifier.Shape.Height},{classifier.Shape.Width}");
         file.AddMetadata("pixel_type", classifier.PixelType == ScalarType.Byte ? "uint8" : "float32");
         file.AddMetadata("pixel_order", options.PixelOrder == OnnxPixelOrder.ChannelsFirst ? "NCHW" : "NHWC");
+        file.AddMetadata("resizes", options.Resize ? "true" : "false");
         file.AddMetadata("resize_mode", classifier.ResizeMode.ToString());
         file.AddMetadata("temperature", description.Temperature.ToString("R", CultureInfo.InvariantCulture));
         file.AddMetadata("class_names", JsonSerializer.Serialize(classNames));

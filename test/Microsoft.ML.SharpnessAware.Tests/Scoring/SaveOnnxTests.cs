@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Microsoft.ML.Runtime;
+using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
@@ -91,6 +92,50 @@ public sealed class SaveOnnxTests
     }
 
     [TestMethod]
+    [DataRow(ResizeMode.Stretch)]
+    [DataRow(ResizeMode.Crop)]
+    [DataRow(ResizeMode.Pad)]
+    public void PicturesOfAnySizeAreResizedAsTheLibraryDoes(ResizeMode mode)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(3, 20, 24), resizeMode: mode);
+        using var folder = new TemporaryFolder();
+        var engine = MLContext.Model.CreatePredictionEngine<EncodedRow, ScoredRow>(model);
+        foreach (int opset in new[] { 11, 17, 21 })
+        {
+            model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset, Resize = true, PixelOrder = OnnxPixelOrder.ChannelsLast });
+            using var session = new InferenceSession(folder.File("model.onnx"));
+            foreach ((int width, int height) in new[] { (24, 20), (48, 40), (100, 37), (37, 100), (23, 19), (7, 5), (1, 1), (24, 60), (300, 211), (10, 200) })
+            {
+                (byte[] png, byte[] pixels) = Picture(width, height);
+                using var results = session.Run([NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(pixels, [1, height, width, 3]))]);
+                float[] actual = [.. results[0].AsEnumerable<float>()];
+                float[] expected = engine.Predict(new EncodedRow { Image = png }).Score;
+                for (int k = 0; k < 3; k++)
+                    Assert.AreEqual(expected[k], actual[k], 1e-3f, $"{width} × {height}, opset {opset}"); // a pixel or two may round the other way
+            }
+        }
+    }
+
+    [TestMethod]
+    public void ApplyOnnxModelReadsTheFile()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(1, 12, 12));
+        using var folder = new TemporaryFolder();
+        model.SaveOnnx(folder.File("model.onnx"));
+        IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(7));
+        float[][] expected = Fitted.Scores(MLContext, model.Transform(data));
+
+        IDataView scored = MLContext.Transforms.ApplyOnnxModel(["Score"], ["Image"], folder.File("model.onnx")).Fit(data).Transform(data);
+
+        float[][] actual = [.. scored.GetColumn<float[]>("Score")];
+        for (int i = 0; i < 7; i++)
+        {
+            for (int k = 0; k < 3; k++)
+                Assert.AreEqual(expected[i][k], actual[i][k], Tolerance);
+        }
+    }
+
+    [TestMethod]
     public void FloatPixelsStayFloat()
     {
         using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(1, 12, 12), ScalarType.Float32);
@@ -100,6 +145,7 @@ public sealed class SaveOnnxTests
         model.SaveOnnx(path);
         AssertSame(model, path, asBytes: false);
         Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path, new OnnxExportOptions { PixelType = OnnxPixelType.Byte }));
+        Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path, new OnnxExportOptions { Resize = true }));
     }
 
     [TestMethod]
@@ -233,7 +279,7 @@ public sealed class SaveOnnxTests
 
     /// <summary>A model with random weights and statistics, none of which is 0 or 1.</summary>
     private static SharpnessAwareImageClassificationTransformer Make(
-        string architecture, ImageShape shape, ScalarType pixelType = ScalarType.Byte)
+        string architecture, ImageShape shape, ScalarType pixelType = ScalarType.Byte, ResizeMode resizeMode = ResizeMode.Crop)
     {
         nn.Module<Tensor, Tensor> network = TorchRandom.Isolated(() =>
         {
@@ -258,7 +304,7 @@ public sealed class SaveOnnxTests
         IHostEnvironment env = CatalogUtils.GetEnvironment(MLContext.Transforms);
         var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(mean, deviation), 3)
         {
-            ResizeMode = ResizeMode.Crop,
+            ResizeMode = resizeMode,
         };
         return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
         {
@@ -299,6 +345,22 @@ public sealed class SaveOnnxTests
             Assert.AreEqual(expected[i], scores[i], Tolerance);
         for (int row = 0; row < Rows; row++)
             Assert.AreEqual(Shapes.Names[ProbabilityBuffer.Key(expected.AsSpan(row * 3, 3)) - 1], labels[row]);
+    }
+
+    /// <summary>A smooth picture as a file, and its pixels one after the other.</summary>
+    private static (byte[] Png, byte[] Pixels) Picture(int width, int height)
+    {
+        using var bitmap = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        byte[] pixels = new byte[width * height * 3];
+        for (int i = 0; i < width * height; i++)
+        {
+            (int x, int y) = (i % width, i / width);
+            for (int channel = 0; channel < 3; channel++)
+                pixels[(3 * i) + channel] = (byte)(128 + (100 * Math.Sin(((channel + 1) * x / 9.0) + (y / 5.0))));
+            bitmap.SetPixel(x, y, new SKColor(pixels[3 * i], pixels[(3 * i) + 1], pixels[(3 * i) + 2]));
+        }
+        using SKData data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        return (data.ToArray(), pixels);
     }
 
     private static byte[] ChannelsLast(byte[] pixels, int rows, int channels, int area)
