@@ -13,14 +13,16 @@ internal sealed class TrainedPart : IDisposable
     private readonly ImageClassifier _classifier;
     private readonly nn.Module<Tensor, Tensor> _network;
     private readonly ClassificationHead? _head;
+    private readonly int _seed;
     private readonly List<Parameter> _frozen = [];
     private SharpnessAwareOptimizer? _optimizer;
     private int _epoch;
 
     /// <exception cref="InvalidOperationException">Head and backbone are to be treated differently, and the network has no head that can be
     /// told.</exception>
-    public TrainedPart(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier)
+    public TrainedPart(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier, int seed)
     {
+        _seed = seed;
         _options = options;
         _classifier = classifier;
         _network = classifier.Network;
@@ -49,6 +51,7 @@ internal sealed class TrainedPart : IDisposable
         {
             MaxGradientNorm = _options.MaxGradientNorm,
             RepeatsRandomness = _options.DrawsRandomNumbers,
+            Seed = _seed,
         };
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);

@@ -19,12 +19,15 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
 
     private long TotalSteps => (long)_options.Epoch * _order.BatchesPerEpoch;
 
+    /// <summary>The number of steps before the late phase, in which the method's steps are those of the base optimiser.</summary>
+    private long StepsBeforeClimbs => TotalSteps - (long)Math.Round(_options.Method.LatePhase * TotalSteps);
+
     /// <summary>Trains the plan's network, from where its checkpoint left off if there is one, and returns one entry an epoch.</summary>
     public IReadOnlyList<EpochMetrics> Run()
     {
-        using var part = new TrainedPart(_options, _classifier);
+        using var part = new TrainedPart(_options, _classifier, context.Seed);
         using var best = new BestWeights(_classifier.Network);
-        using var report = new TrainingReport(context, _progress, _options.Epoch, TotalSteps, _options.MetricsCallback);
+        using var report = new TrainingReport(context, plan, _progress, _order.BatchesPerEpoch, StepsBeforeClimbs);
         var state = new TrainingState(_progress, _classifier.Network, part, best, context.Random);
         using var retry = new DivergenceRetry(_options.OnDivergence, state, _progress, context.Channel);
         if (checkpoint?.Restore(state) == true)
@@ -40,7 +43,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             retry.Remember();
             try
             {
-                EpochMetrics metrics = TrainAndValidate(part, state);
+                EpochMetrics metrics = TrainAndValidate(part, state, report);
                 EndEpoch(metrics, best);
                 checkpoint?.Save(state);
                 report.EpochDone(metrics);
@@ -64,12 +67,12 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private void CheckOutputs(EpochMetrics epoch) =>
         OutputCheck.Check(plan, epoch.Epoch, (long)epoch.Epoch * _order.BatchesPerEpoch, epoch.LearningRate, epoch.TrainLoss);
 
-    private EpochMetrics TrainAndValidate(TrainedPart part, TrainingState state)
+    private EpochMetrics TrainAndValidate(TrainedPart part, TrainingState state, TrainingReport report)
     {
         int epoch = _progress.Epoch, batchesBefore = _progress.Batch;
         long start = Stopwatch.GetTimestamp();
         SharpnessAwareOptimizer optimizer = part.OptimizerFor(epoch);
-        TrainOneEpoch(part, optimizer, state);
+        TrainOneEpoch(part, optimizer, state, report);
         double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - batchesBefore);
         double loss = _progress.LossSum / plan.Training.Count;
         OutputCheck.Check(plan, epoch, _progress.Step, optimizer.LearningRate, loss);
@@ -88,7 +91,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         };
     }
 
-    private void TrainOneEpoch(TrainedPart part, SharpnessAwareOptimizer optimizer, TrainingState state)
+    private void TrainOneEpoch(TrainedPart part, SharpnessAwareOptimizer optimizer, TrainingState state, TrainingReport report)
     {
         int epoch = _progress.Epoch;
         plan.Validation?.Forget();
@@ -100,6 +103,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             context.CheckCancelled();
             double factor = _options.Schedule.Factor(_progress.Step, TotalSteps);
             optimizer.LearningRate = Math.ScaleB(_baseOptimizer.LearningRate * factor, -_progress.Halvings);
+            optimizer.Climbs = _progress.Step >= StepsBeforeClimbs;
 
             using (DisposeScope scope = NewDisposeScope())
             {
@@ -113,6 +117,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                     return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, batch.Share);
                 });
                 _progress.StepDone(loss, rows.Length);
+                report.StepDone();
             }
 
             if (_progress.Step % _options.CheckpointSteps == 0 && _progress.Batch < _order.BatchesPerEpoch)

@@ -25,11 +25,14 @@ internal sealed class TrainingPlan : IDisposable
 
     public ImageDataset Training { get; }
 
+    /// <summary>Whether the "images" are features of a backbone.</summary>
+    public bool IsOnFeatures => _features is not null;
+
     public EpochValidation? Validation { get; }
 
     /// <summary>The cheapest plan that does what the options ask for.</summary>
-    /// <exception cref="InvalidOperationException">They ask for early stopping without validation images, or for a head on a frozen backbone
-    /// that the network does not have.</exception>
+    /// <exception cref="InvalidOperationException">They ask for early stopping without validation images, or for a head on a frozen
+    /// backbone that the network does not have.</exception>
     public static TrainingPlan Of(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
         ImageDataset training, ImageDataset? validation, TrainingContext context) => options.FeaturesNeverChange
         ? HeadOnKeptFeatures(options, classifier, training, validation, context)

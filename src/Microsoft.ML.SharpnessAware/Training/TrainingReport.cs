@@ -1,26 +1,61 @@
+using System.Diagnostics;
+using System.Globalization;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Tells of each epoch: ML.NET's progress channel, its log, and the callback of the options.</summary>
+/// <summary>
+/// Tells of a training: once what it does and how long that will take, and then of each epoch, to ML.NET's progress channel, its log,
+/// and the callback of the options.
+/// </summary>
 internal sealed class TrainingReport : IDisposable
 {
+    private const int StepsToEstimateBy = 3;
+
     private readonly IChannel _channel;
-    private readonly Action<EpochMetrics>? _callback;
+    private readonly TrainingPlan _plan;
     private readonly TrainingProgress _progress;
     private readonly IProgressChannel _progressChannel;
+    private readonly int _stepsPerEpoch;
+    private readonly long _stepsBeforeClimbs;
+    private long _start = Stopwatch.GetTimestamp();
+    private double _passesSince;
+    private int _steps;
 
-    public TrainingReport(TrainingContext context, TrainingProgress progress, int epochs, long steps, Action<EpochMetrics>? callback)
+    public TrainingReport(
+        TrainingContext context, TrainingPlan plan, TrainingProgress progress, int stepsPerEpoch, long stepsBeforeClimbs)
     {
-        (_channel, _progress, _callback) = (context.Channel, progress, callback);
+        (_channel, _plan, _progress) = (context.Channel, plan, progress);
+        (_stepsPerEpoch, _stepsBeforeClimbs) = (stepsPerEpoch, stepsBeforeClimbs);
         _progressChannel = context.Host.StartProgressChannel("SharpnessAwareImageClassification");
         _progressChannel.SetHeader(
             new ProgressHeader(["TrainLoss", "ValidationAccuracy", "ValidationLogLoss", "ValidationECE"], ["epochs", "steps"]),
             entry =>
             {
-                entry.SetProgress(0, progress.History.Count, epochs);
-                entry.SetProgress(1, progress.Step, steps);
+                entry.SetProgress(0, progress.History.Count, plan.Options.Epoch);
+                entry.SetProgress(1, progress.Step, TotalSteps);
             });
+    }
+
+    private long TotalSteps => (long)_plan.Options.Epoch * _stepsPerEpoch;
+
+    /// <summary>Says after the first few steps what is going on: the first one is slower than the others.</summary>
+    public void StepDone()
+    {
+        if (_steps >= StepsToEstimateBy)
+            return;
+        _steps++;
+        _passesSince += Passes(_progress.Step - 1, _progress.Step);
+        if (_steps == StepsToEstimateBy || _progress.Step == TotalSteps || (_steps == 1 && _progress.Batch == _stepsPerEpoch))
+        {
+            double secondsPerPass = Stopwatch.GetElapsedTime(_start).TotalSeconds / _passesSince;
+            _channel.Info(Describe(secondsPerPass * Passes(_progress.Step, TotalSteps)));
+            _steps = StepsToEstimateBy;
+        }
+        else if (_steps == 1)
+        {
+            (_start, _passesSince) = (Stopwatch.GetTimestamp(), 0);
+        }
     }
 
     public void EpochDone(EpochMetrics metrics)
@@ -28,10 +63,34 @@ internal sealed class TrainingReport : IDisposable
         _progressChannel.Checkpoint(metrics.TrainLoss, metrics.ValidationAccuracy, metrics.ValidationLogLoss,
             metrics.ValidationExpectedCalibrationError, metrics.Epoch, _progress.Step);
         _channel.Info(metrics.ToString());
-        if (metrics.Epoch == 1)
-            _channel.Info($"The whole training will take about {metrics.Duration * metrics.TotalEpochs:h\\:mm\\:ss}.");
-        _callback?.Invoke(metrics);
+        _plan.Options.MetricsCallback?.Invoke(metrics);
     }
 
     public void Dispose() => _progressChannel.Dispose();
+
+    /// <summary>About how many passes over a mini-batch some steps take: a climb is one more, or a share of one.</summary>
+    private double Passes(long from, long to)
+    {
+        SharpnessAwareMethod method = _plan.Options.Method;
+        bool climbs = method.Rho > 0 || (method.Renormalize && method.Gamma > 0);
+        long climbing = climbs ? Math.Max(0, to - Math.Max(from, _stepsBeforeClimbs)) : 0;
+        return (to - from) + (climbing * method.AscentShare / method.Period);
+    }
+
+    private string Describe(double secondsLeft)
+    {
+        ImageClassifier classifier = _plan.Classifier;
+        ImageShape shape = classifier.Shape;
+        string what = _plan.IsOnFeatures
+            ? Text($"the head of '{classifier.Architecture}' on {shape.ValueCount} features")
+            : Text($"'{classifier.Architecture}' on {shape.Channels}×{shape.Height}×{shape.Width} values");
+        string data = Text($"{_plan.Training.Count} images in {classifier.NumberOfClasses} classes");
+        string validation = Text($"{_plan.Validation?.Count ?? 0} more to validate on");
+        string length = Text($"{_plan.Options.Epoch} epochs of {_stepsPerEpoch} steps");
+        TimeSpan left = TimeSpan.FromSeconds(Math.Min(Math.Ceiling(secondsLeft), TimeSpan.MaxValue.TotalSeconds / 2));
+        string time = Text($"{(long)left.TotalHours}:{left:mm\\:ss}");
+        return $"Training {what} of {data} by {_plan.Options.Method}, {validation}, {length}: it will take about {time}.";
+
+        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    }
 }
