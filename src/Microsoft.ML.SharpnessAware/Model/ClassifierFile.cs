@@ -11,12 +11,13 @@ internal static class ClassifierFile
 {
     public const string LoaderSignature = "SharpnessAwareImage";
     internal const string WeightsName = "weights.safetensors";
-    private const uint VersionResizeMode = 0x00010002;
+    private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003;
 
     private static VersionInfo GetVersionInfo() => new(
         modelSignature: "SHARPIMG",
         // verWrittenCur: 0x00010001, // Initial
-        verWrittenCur: VersionResizeMode,
+        // 0x00010002: ResizeMode
+        verWrittenCur: VersionPartialClimbs, // at the end of the description, which older libraries read without it
         verReadableCur: VersionResizeMode, // an older library would score with another ResizeMode than was trained with
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,

@@ -54,6 +54,8 @@ internal sealed record ClassifierFileContent
         writer.Write(Description.LabelValues is not null);
         writer.Flush();
         Description.LabelValues?.Save(env, stream);
+        writer.WritePartialClimbs(Description.Method);
+        writer.Flush();
         return stream.ToArray();
     }
 
@@ -94,6 +96,9 @@ internal sealed record ClassifierFileContent
         List<EpochMetrics> history = reader.ReadHistory();
         long weightsLength = reader.ReadInt64();
         byte[] weightsChecksum = reader.ReadBytes(SHA256.HashSizeInBytes);
+        LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null;
+        if (reader.BaseStream.Position < reader.BaseStream.Length)
+            method = reader.ReadPartialClimbs(method);
         return new ClassifierFileContent
         {
             Architecture = architecture,
@@ -110,7 +115,7 @@ internal sealed record ClassifierFileContent
                 FeatureColumnName = featureColumnName,
                 ScoreColumnName = scoreColumnName,
                 PredictedLabelColumnName = predictedLabelColumnName,
-                LabelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null,
+                LabelValues = labelValues,
                 Method = method,
                 Temperature = temperature,
                 History = history,

@@ -21,6 +21,21 @@ internal static class DescriptionFormat
         Gamma = reader.ReadDouble(),
     };
 
+    /// <summary>What of a method came later, and stands at the end.</summary>
+    public static void WritePartialClimbs(this BinaryWriter writer, SharpnessAwareMethod method)
+    {
+        writer.Write(method.LatePhase);
+        writer.Write(method.AscentShare);
+        writer.Write(method.Period);
+    }
+
+    public static SharpnessAwareMethod ReadPartialClimbs(this BinaryReader reader, SharpnessAwareMethod method) => method with
+    {
+        LatePhase = reader.ReadDouble(),
+        AscentShare = reader.ReadDouble(),
+        Period = reader.ReadInt32(),
+    };
+
     public static ResizeMode ReadResizeMode(this BinaryReader reader)
     {
         var mode = (ResizeMode)reader.ReadByte();

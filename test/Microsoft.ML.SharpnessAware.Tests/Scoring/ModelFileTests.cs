@@ -24,7 +24,7 @@ public sealed class ModelFileTests
     [TestMethod]
     public void ALoadedModelGivesTheSameScoresAndTellsTheSame()
     {
-        using var trained = Fitted.Model(MLContext, s_data, options => options.Method = SharpnessAwareMethod.Ssam(0.07) with { Gamma = 0.5 });
+        using var trained = Fitted.Model(MLContext, s_data, options => options.Method = SharpnessAwareMethod.Ssam(0.07) with { Gamma = 0.5, LatePhase = 0.5, AscentShare = 0.75, Period = 2 });
         using var stream = new MemoryStream();
         MLContext.Model.Save(trained, s_data.Schema, stream);
 

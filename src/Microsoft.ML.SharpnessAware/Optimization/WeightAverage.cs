@@ -1,0 +1,217 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// An average of the weights that an optimiser goes through, which often classifies better than the last ones: exponential (EMA, Polyak
+/// averaging) or of equal parts (SWA, Izmailov et al. 2018, "Averaging weights leads to wider optima and better generalization").
+/// </summary>
+/// <remarks>
+/// The average is one vector beside the optimiser's, and an update two operations. Call <see cref="Update"/> after steps, and
+/// <see cref="Apply"/> to look at the network with the averaged weights. Running statistics (batch normalisation) are not averaged, since they would not be those of the averaged weights: make them anew by
+/// <see cref="UpdateStatistics"/>.
+/// </remarks>
+/// <example>
+/// <code>
+/// using WeightAverage average = WeightAverage.Exponential(optimizer, decay: 0.999);
+/// // after each step:
+/// average.Update();
+/// // to evaluate:
+/// using (average.Apply())
+/// {
+///     WeightAverage.UpdateStatistics(net, batches.Select(images => (Action)(() => net.call(images).Dispose())));
+///     // ...
+/// }
+/// </code>
+/// </example>
+public sealed class WeightAverage : IDisposable
+{
+    // *** Binary format ***
+    // uint: signature, "SAMW"
+    // int: version of the format
+    // string: element type; int and string[]: number of parameters, and name and shape of each
+    // long: number of updates
+    // byte[]: the average, as long as the flat vector
+
+    private const uint Signature = 0x574D4153;
+    private const int Version = 1, StreamBuffer = 1 << 16;
+
+    private readonly FlatParameters _parameters;
+    private readonly double? _decay;
+    private readonly Tensor _average;
+    private bool _isApplied, _disposed;
+
+    private WeightAverage(SharpnessAwareOptimizer optimizer, double? decay)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        _parameters = optimizer.Parameters;
+        _decay = decay;
+        _average = _parameters.CreateState();
+    }
+
+    /// <summary>An exponential average: each update takes the share 1 − decay of the weights as they are.</summary>
+    /// <param name="optimizer">The optimiser whose weights are averaged.</param>
+    /// <param name="decay">The decay in [0, 1). Default 0.999: the last thousand updates or so. The first update takes the weights as they
+    /// are, as torch.optim.swa_utils does; begin after the first epoch or so, or take a smaller decay for a short training.</param>
+    /// <returns>The average, to be disposed before the optimiser.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="decay"/> is not in [0, 1).</exception>
+    public static WeightAverage Exponential(SharpnessAwareOptimizer optimizer, double decay = 0.999) =>
+        new(optimizer, Require.BelowOne(decay, nameof(decay)));
+
+    /// <summary>The mean of the weights at all updates: one an epoch in the last quarter of a training, as SWA does.</summary>
+    /// <param name="optimizer">The optimiser whose weights are averaged.</param>
+    /// <returns>The average, to be disposed before the optimiser.</returns>
+    public static WeightAverage Uniform(SharpnessAwareOptimizer optimizer) => new(optimizer, decay: null);
+
+    /// <summary>How many times the weights were taken into the average.</summary>
+    public long Updates { get; private set; }
+
+    /// <summary>Takes the weights as they are into the average.</summary>
+    /// <exception cref="InvalidOperationException">The averaged weights are in the network at the moment.</exception>
+    public void Update()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_isApplied)
+            throw new InvalidOperationException("The network has the averaged weights at the moment: dispose what Apply() returned first.");
+        using var noGradient = no_grad();
+        Updates++;
+        double decay = _decay ?? ((Updates - 1.0) / Updates);
+        if (Updates == 1)
+        {
+            _average.copy_(_parameters.Weights);
+            return;
+        }
+        using Scalar keep = decay.ToScalar(), share = (1 - decay).ToScalar();
+        _average.mul_(keep).add_(_parameters.Weights, share);
+    }
+
+    /// <summary>Puts the averaged weights into the network until the result is disposed.</summary>
+    /// <returns>What puts the network's own weights back.</returns>
+    /// <exception cref="InvalidOperationException">There was no update yet, or they are there already.</exception>
+    public IDisposable Apply()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Updates == 0 || _isApplied)
+        {
+            throw new InvalidOperationException(
+                _isApplied ? "The network has the averaged weights already." : "There is no average yet: call Update() after steps.");
+        }
+        using var noGradient = no_grad();
+        var own = new Restoring(this, _parameters.Weights.clone().DetachFromDisposeScope());
+        _parameters.Weights.copy_(_average);
+        _isApplied = true;
+        return own;
+    }
+
+    /// <summary>Makes running statistics anew, those of the weights as they are: the mean over passes on training data.</summary>
+    /// <param name="module">The network. Its mode is left as it was.</param>
+    /// <param name="passes">Forward passes on mini-batches of training data, called in training mode without gradient recording. Their
+    /// tensors are disposed.</param>
+    /// <exception cref="ArgumentException">The network has running statistics and there are no passes.</exception>
+    public static void UpdateStatistics(nn.Module module, IEnumerable<Action> passes)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(passes);
+        NormBase[] layers = [.. module.modules().Append(module).OfType<NormBase>().Where(layer => layer.track_running_stats)];
+        if (layers.Length == 0)
+            return;
+        double?[] momenta = [.. layers.Select(layer => layer.momentum)];
+        bool[] modes = [.. layers.Select(layer => layer.training)];
+        bool mode = module.training;
+        using var noGradient = no_grad();
+        long count = 0;
+        try
+        {
+            module.train();
+            foreach (Action pass in passes)
+            {
+                count++;
+                foreach (NormBase layer in layers)
+                    layer.momentum = 1.0 / count;       // the mean of all so far
+                using DisposeScope scope = NewDisposeScope();
+                pass();
+            }
+        }
+        finally
+        {
+            module.train(mode);
+            for (int i = 0; i < layers.Length; i++)
+            {
+                layers[i].momentum = momenta[i];
+                layers[i].train(modes[i]);
+            }
+        }
+        if (count == 0)
+            throw new ArgumentException("Running statistics need passes over training data, and there are none.", nameof(passes));
+    }
+
+    /// <summary>Writes the average, for an exact continuation.</summary>
+    /// <param name="writer">Where to write. It is left open.</param>
+    public void Save(BinaryWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        writer.Write(Signature);
+        writer.Write(Version);
+        writer.Write(_parameters.DType.ToString());
+        writer.Write(_parameters.Names.Count);
+        foreach (string name in _parameters.Names)
+            writer.Write(name);
+        writer.Write(Updates);
+        writer.Flush();
+        using Tensor average = _average.cpu();
+        average.WriteBytesToStream(writer.BaseStream, StreamBuffer);
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote, into an average of the same module's weights.</summary>
+    /// <param name="reader">Where to read. It is left open, behind the average.</param>
+    /// <exception cref="InvalidDataException">It is not an average, ends early, or belongs to another module. This one is left as it was.
+    /// </exception>
+    public void Load(BinaryReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Tensor loaded = empty_like(_average, device: CPU);
+        try
+        {
+            if (reader.ReadUInt32() != Signature || reader.ReadInt32() != Version)
+                throw new InvalidDataException("This is not a WeightAverage of this version.");
+            if (reader.ReadString() != _parameters.DType.ToString() || reader.ReadInt32() != _parameters.Names.Count
+                || !_parameters.Names.All(name => reader.ReadString() == name))
+                throw new InvalidDataException("The average of weights is of another module.");
+            long updates = reader.ReadInt64();
+            if (updates < 0)
+                throw new InvalidDataException($"The average of weights is damaged: its number of updates is {updates}.");
+            loaded.ReadBytesFromStream(reader.BaseStream, StreamBuffer);
+            using var noGradient = no_grad();
+            _average.copy_(loaded);
+            Updates = updates;
+        }
+        catch (Exception e) when (e is EndOfStreamException or FormatException)
+        {
+            throw new InvalidDataException("The average of weights ends early or is damaged.", e);
+        }
+    }
+
+    /// <summary>Frees the average.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _average.Dispose();
+    }
+
+    private sealed class Restoring(WeightAverage average, Tensor own) : IDisposable
+    {
+        public void Dispose()
+        {
+            if (own.IsInvalid)
+                return;
+            using var noGradient = no_grad();
+            average._parameters.Weights.copy_(own);
+            own.Dispose();
+            average._isApplied = false;
+        }
+    }
+}

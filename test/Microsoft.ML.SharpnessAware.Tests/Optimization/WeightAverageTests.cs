@@ -1,0 +1,155 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+[TestClass]
+public sealed class WeightAverageTests
+{
+    private readonly DisposeScope _scope = NewDisposeScope();
+    private readonly Module<Tensor, Tensor> _net = TestNets.ReferenceNet(batchNorm: true);
+    private readonly SharpnessAwareOptimizer _optimizer;
+
+    public WeightAverageTests() =>
+        _optimizer = new SharpnessAwareOptimizer(_net, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1));
+
+    [TestCleanup]
+    public void Cleanup()
+    {
+        _optimizer.Dispose();
+        _scope.Dispose();
+    }
+
+    [TestMethod]
+    public void AveragesAreThoseOfOneParameterAtATime()
+    {
+        using WeightAverage exponential = WeightAverage.Exponential(_optimizer, 0.7), uniform = WeightAverage.Uniform(_optimizer);
+        Dictionary<string, Tensor> slow = [], sum = [];
+        const int Steps = 6;
+        for (int t = 0; t < Steps; t++)
+        {
+            Step(t);
+            exponential.Update();
+            uniform.Update();
+            foreach ((string name, Tensor parameter) in _net.named_parameters())
+            {
+                Tensor w = parameter.detach();
+                slow[name] = t == 0 ? w.clone() : (slow[name] * 0.7) + (w * 0.3);
+                sum[name] = t == 0 ? w.clone() : sum[name] + w;
+            }
+        }
+        double[] own = TestNets.Values(_net);
+        using (exponential.Apply())
+        {
+            foreach ((string name, Tensor parameter) in _net.named_parameters())
+                Assert.IsTrue(parameter.allclose(slow[name], 0, 1e-12), name);
+        }
+        using (uniform.Apply())
+        {
+            foreach ((string name, Tensor parameter) in _net.named_parameters())
+                Assert.IsTrue(parameter.allclose(sum[name] / Steps, 0, 1e-12), name);
+        }
+        CollectionAssert.AreEqual(own, TestNets.Values(_net));
+        Assert.AreEqual(Steps, uniform.Updates);
+    }
+
+    [TestMethod]
+    public void ADecayOfZeroAndTheFirstUpdateAreTheWeightsThemselves()
+    {
+        using WeightAverage last = WeightAverage.Exponential(_optimizer, 0), first = WeightAverage.Uniform(_optimizer);
+        Step(0);
+        first.Update();
+        last.Update();
+        double[] one = TestNets.Values(_net);
+        using (first.Apply())
+            CollectionAssert.AreEqual(one, TestNets.Values(_net));
+        Step(1);
+        last.Update();
+        double[] two = TestNets.Values(_net);
+        using (last.Apply())
+            CollectionAssert.AreEqual(two, TestNets.Values(_net));
+    }
+
+    [TestMethod]
+    public void TrainingGoesOnUnderAnAverageOnlyAfterItsOwnWeightsAreBack()
+    {
+        using WeightAverage average = WeightAverage.Uniform(_optimizer);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(average.Apply).Message, "no average yet");
+        Step(0);
+        average.Update();
+        Step(1);
+        double[] own = TestNets.Values(_net);
+        IDisposable applied = average.Apply();
+        Assert.ThrowsExactly<InvalidOperationException>(average.Update);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(average.Apply).Message, "already");
+        applied.Dispose();
+        applied.Dispose();
+        CollectionAssert.AreEqual(own, TestNets.Values(_net));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => WeightAverage.Exponential(_optimizer, 1));
+    }
+
+    [TestMethod]
+    public void StatisticsAreTheMeanOverThePasses()
+    {
+        Step(0);
+        _net.eval();
+        Tensor[] batches = [TestNets.ReferenceBatch(1).Images, TestNets.ReferenceBatch(2).Images, TestNets.ReferenceBatch(3).Images];
+        WeightAverage.UpdateStatistics(_net, batches.Select(images => (Action)(() => _net.call(images))));
+
+        Module<Tensor, Tensor> twin = TestNets.ReferenceNet(batchNorm: true);
+        twin.load_state_dict(_net.state_dict());
+        Tensor mean = zeros(4, float64), variance = zeros(4, float64);
+        foreach (Tensor images in batches)
+        {
+            Tensor channels = functional.conv2d(images, twin.get_parameter("conv.weight")!, twin.get_parameter("conv.bias")!, padding: [1, 1])
+                .transpose(0, 1).reshape(4, -1).detach();
+            mean = mean + (channels.mean([1]) / 3);
+            variance = variance + (channels.var(1, unbiased: true) / 3);
+        }
+        Assert.IsTrue(_net.state_dict()["bn.running_mean"].allclose(mean, 0, 1e-12));
+        Assert.IsTrue(_net.state_dict()["bn.running_var"].allclose(variance, 0, 1e-12));
+        Assert.IsTrue(_net.modules().All(module => !module.training));
+        Assert.AreEqual(0.1, _net.modules().OfType<TorchSharp.Modules.BatchNorm2d>().Single().momentum);
+        Assert.ThrowsExactly<ArgumentException>(() => WeightAverage.UpdateStatistics(_net, []));
+        WeightAverage.UpdateStatistics(Linear(2, 2), []);
+    }
+
+    [TestMethod]
+    public void AnAverageIsSavedAndResumed()
+    {
+        using WeightAverage average = WeightAverage.Uniform(_optimizer), resumed = WeightAverage.Uniform(_optimizer);
+        Step(0);
+        average.Update();
+        Step(1);
+        average.Update();
+        byte[] saved = Saved(average);
+        resumed.Load(new BinaryReader(new MemoryStream(saved)));
+        Step(2);
+        average.Update();
+        resumed.Update();
+        CollectionAssert.AreEqual(Saved(average), Saved(resumed));
+        byte[] before = Saved(resumed);
+        foreach (byte[] wrong in new[] { saved[..^5], [1, 2, 3, 4, 5, 6, 7, 8], [] })
+        {
+            Assert.ThrowsExactly<InvalidDataException>(() => resumed.Load(new BinaryReader(new MemoryStream(wrong))));
+            CollectionAssert.AreEqual(before, Saved(resumed));
+        }
+        using var other = new SharpnessAwareOptimizer(TestNets.ReferenceNet(false), SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1));
+        using WeightAverage foreign = WeightAverage.Uniform(other);
+        Assert.ThrowsExactly<InvalidDataException>(() => foreign.Load(new BinaryReader(new MemoryStream(saved))));
+    }
+
+    private void Step(int t)
+    {
+        (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+        _optimizer.Step(() => _net.call(images), labels);
+    }
+
+    private static byte[] Saved(WeightAverage average)
+    {
+        using var stream = new MemoryStream();
+        average.Save(new BinaryWriter(stream));
+        return stream.ToArray();
+    }
+}
