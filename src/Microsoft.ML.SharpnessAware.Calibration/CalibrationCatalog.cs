@@ -95,6 +95,21 @@ public static class CalibrationCatalog
         => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, scoreColumnName,
             samplingKeyColumnName, seed, numberOfBins);
 
+    /// <summary>
+    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) hold the right class as often as was asked, and how large
+    /// they are. One pass.
+    /// </summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    /// <param name="data">Data with sets, as <c>deciding.Transform(testData)</c> gives it; rows that the sets were not fitted on.</param>
+    /// <param name="labelColumnName">The true class: a key. Matched with the sets by name where both have names.</param>
+    /// <param name="predictionSetColumnName">The sets: a vector of keys.</param>
+    /// <remarks>Rows with a missing label are left out, counted, and reported as a warning.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other classes.</exception>
+    /// <exception cref="InvalidOperationException">No row has a label.</exception>
+    public static PredictionSetMetrics EvaluatePredictionSets(this MulticlassClassificationCatalog catalog, IDataView data,
+        string labelColumnName = "Label", string predictionSetColumnName = "PredictionSet")
+        => PredictionSetEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, predictionSetColumnName);
+
     /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     extension(MulticlassClassificationCatalog catalog)
@@ -112,5 +127,11 @@ public static class CalibrationCatalog
         /// </code>
         /// </example>
         public MulticlassCalibratorsCatalog Calibrators => new(catalog.GetEnvironment());
+
+        /// <summary>
+        /// Decisions: prediction sets that hold the right class as often as asked, and a threshold of confidence above which the model is right as
+        /// often as asked. Fitted on rows that neither the model nor a calibrator has seen.
+        /// </summary>
+        public MulticlassDecisionsCatalog Decisions => new(catalog.GetEnvironment());
     }
 }

@@ -84,20 +84,10 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
 
         var columns = input.ToDictionary(column => column.Name);
         if (!columns.TryGetValue(PredictedLabelColumnName, out SchemaShape.Column predictedLabel))
-            columns[PredictedLabelColumnName] = ScoreColumns.PredictedLabelShape(PredictedLabelColumnName, KeyValuesShape(score, label));
+            columns[PredictedLabelColumnName] = ScoreColumns.PredictedLabelShape(PredictedLabelColumnName, ScoreColumns.KeyValuesShape(score, label));
         else if (!keepsPrediction && !(predictedLabel.IsKey && predictedLabel.Kind == SchemaShape.Column.VectorKind.Scalar))
             throw NotAKey(predictedLabel.GetTypeString());
         return new SchemaShape(columns.Values);
-    }
-
-    private static IEnumerable<SchemaShape.Column> KeyValuesShape(SchemaShape.Column score, SchemaShape.Column label)
-    {
-        bool isKnown = score.Annotations.TryFindColumn(AnnotationUtils.Kinds.TrainingLabelValues, out SchemaShape.Column values)
-            || score.Annotations.TryFindColumn(AnnotationUtils.Kinds.SlotNames, out values)
-            || label.Annotations.TryFindColumn(AnnotationUtils.Kinds.KeyValues, out values);
-        return isKnown
-            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, isKey: false)]
-            : [];
     }
 
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",

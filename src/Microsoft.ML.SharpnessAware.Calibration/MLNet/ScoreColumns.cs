@@ -56,6 +56,18 @@ internal static class ScoreColumns
         new(columnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.UInt32, isKey: true,
             new SchemaShape(keyValues.Concat(AnnotationUtils.GetTrainerOutputAnnotation())));
 
+    /// <summary>The annotation of the key values of columns that name the classes of <paramref name="score"/>, as far as it or the label tells them.
+    /// </summary>
+    public static IEnumerable<SchemaShape.Column> KeyValuesShape(SchemaShape.Column score, SchemaShape.Column label)
+    {
+        bool isKnown = score.Annotations.TryFindColumn(AnnotationUtils.Kinds.TrainingLabelValues, out SchemaShape.Column values)
+            || score.Annotations.TryFindColumn(AnnotationUtils.Kinds.SlotNames, out values)
+            || label.Annotations.TryFindColumn(AnnotationUtils.Kinds.KeyValues, out values);
+        return isKnown
+            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, isKey: false)]
+            : [];
+    }
+
     /// <summary>Finds a model's scores: a vector of Single with one value for each class, at least two.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it is of another type.</exception>
     public static DataViewSchema.Column FindScore(DataViewSchema schema, string columnName)

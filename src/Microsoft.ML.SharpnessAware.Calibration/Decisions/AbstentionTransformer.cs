@@ -1,0 +1,109 @@
+using System.Numerics.Tensors;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Says of each scored row whether the model is sure enough to be right as often as was asked. Made by <see
+/// cref="MulticlassDecisionsCatalog.Abstain"/>.
+/// </summary>
+/// <remarks>
+/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading a row whose
+/// scores are NaN or no probabilities throws InvalidOperationException.
+/// </remarks>
+public sealed class AbstentionTransformer : ITransformer
+{
+    private readonly IHost _host;
+    private readonly AbstentionChoice _choice;
+
+    internal AbstentionTransformer(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence, AbstentionChoice choice,
+        long rows, int numberOfClasses, LabelValues? classes)
+    {
+        _host = environment.Register(nameof(AbstentionTransformer));
+        (Columns, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes) =
+            (columns, accuracy, confidence, choice, rows, numberOfClasses, classes);
+    }
+
+    /// <summary>The accuracy that was asked for the accepted rows.</summary>
+    public double Accuracy { get; }
+
+    /// <summary>How sure the promise is: over draws of the rows it was fitted on, the accuracy is at least the one asked in this share.</summary>
+    public double Confidence { get; }
+
+    /// <summary>A row is accepted if its largest probability is above this; infinite where nothing can be promised.</summary>
+    public double Threshold => _choice.Threshold;
+
+    /// <summary>How many rows it was fitted on.</summary>
+    public long FittedRows { get; }
+
+    /// <summary>The share of those that are accepted.</summary>
+    public double Coverage => FittedRows == 0 ? 0 : (double)_choice.Accepted / FittedRows;
+
+    /// <summary>The accuracy on the accepted of those; NaN where none is. Above the one asked, since that is a bound.</summary>
+    public double ObservedAccuracy => _choice.Accepted == 0 ? double.NaN : (double)_choice.Right / _choice.Accepted;
+
+    internal DecisionColumns Columns { get; }
+
+    internal AbstentionChoice Choice => _choice;
+
+    internal int NumberOfClasses { get; }
+
+    internal LabelValues? Classes { get; }
+
+    /// <summary>The schema of <paramref name="inputSchema"/> with the decision.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted on.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new Mapper(this, inputSchema));
+    }
+
+    /// <summary>A view of <paramref name="input"/> with the decision, computed while it is read.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted on.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return Map(input);
+    }
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return Map(new EmptyDataView(_host, inputSchema));
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx) => DecisionFile.Save(_host, ctx, this);
+
+    private RowToRowMapperTransform Map(IDataView input) => new(_host, input, new Mapper(this, input.Schema), schema => new Mapper(this, schema));
+
+    private sealed class Mapper(AbstentionTransformer transformer, DataViewSchema input) : IRowMapper
+    {
+        private readonly DataViewSchema.Column _score =
+            transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes).Score;
+
+        public DataViewSchema.DetachedColumn[] GetOutputColumns() =>
+            [new DataViewSchema.DetachedColumn(transformer.Columns.OutputColumnName, BooleanDataViewType.Instance)];
+
+        public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column => activeOutput(0) && column == _score.Index;
+
+        public Delegate[] CreateGetters(DataViewRow input, Func<int, bool> activeOutput, out Action? disposer)
+        {
+            disposer = null;
+            if (!activeOutput(0))
+                return new Delegate[1];
+            var row = new DecisionRow(input, _score, transformer.Columns.ScoreKind);
+            return [(ValueGetter<bool>)((ref bool value) =>
+            {
+                row.MoveToCurrent();
+                value = TensorPrimitives.Max(row.Probabilities) > transformer.Threshold;
+            })];
+        }
+
+        public ITransformer GetTransformer() => transformer;
+
+        void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)transformer).Save(ctx);
+    }
+}

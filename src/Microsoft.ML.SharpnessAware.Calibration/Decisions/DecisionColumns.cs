@@ -1,0 +1,72 @@
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The columns that a decision is made of and written to.</summary>
+internal sealed record DecisionColumns(string LabelColumnName, string ScoreColumnName, string OutputColumnName, ScoreKind ScoreKind)
+{
+    /// <summary>What to do with one row.</summary>
+    public delegate void RowAction(ReadOnlySpan<float> probabilities, int label);
+
+    /// <summary>The column of set sizes.</summary>
+    public string SizeColumnName => OutputColumnName + "Size";
+
+    /// <summary>Checks the shapes of the inputs; returns that of the scores.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type.</exception>
+    public SchemaShape.Column Check(SchemaShape input)
+    {
+        LabelColumn.Check(NamedColumn.Find(input, LabelColumnName, "label"));
+        SchemaShape.Column score = NamedColumn.Find(input, ScoreColumnName, "score");
+        ScoreColumns.CheckScore(score);
+        return score;
+    }
+
+    /// <summary>Goes through all rows that have a label, as probabilities; the others are reported.</summary>
+    /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be; the message names the row.</exception>
+    public void Read(IDataView data, LabelledScores scores, IHost host, IChannel channel, RowAction action)
+    {
+        SkippedRowCounter withoutLabel = new();
+        float[] row = new float[scores.NumberOfClasses];
+        long rows = 0;
+        using LabelledScoreCursor cursor = scores.Open(data);
+        while (cursor.MoveNext())
+        {
+            host.CheckAlive();
+            int label = cursor.ReadClass();
+            if (label < 0)
+            {
+                withoutLabel.Add(cursor.Position);
+                continue;
+            }
+
+            cursor.ReadScores(row);
+            if (ScoreRow.ToProbabilities(row, ScoreKind) is string problem)
+                throw ScoreRow.Unusable(ScoreColumnName, ScoreKind, cursor.Position, problem);
+            action(row, label);
+            rows++;
+        }
+
+        withoutLabel.Report(channel, $"the label column '{LabelColumnName}' is missing or unknown");
+        if (rows == 0)
+            throw new InvalidOperationException(withoutLabel.Count == 0
+                ? "The data has no rows to fit a decision on."
+                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{LabelColumnName}', so no decision can be fitted.");
+    }
+
+    /// <summary>The scores of new data, whose classes must be those that the decision was fitted on.</summary>
+    /// <returns>The column, and for each score its class; null where score k is class k.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The column is missing or of another type, or of other classes.</exception>
+    public (DataViewSchema.Column Score, int[]? Places) FindScore(DataViewSchema input, int numberOfClasses, LabelValues? classes)
+    {
+        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
+        if (ScoreColumns.NumberOfClasses(score) != numberOfClasses)
+            throw new ArgumentOutOfRangeException(nameof(input), $"Score column '{ScoreColumnName}' has {ScoreColumns.NumberOfClasses(score)} scores, "
+                + $"but the decision was fitted on {numberOfClasses}.");
+        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
+            return (score, null);
+        return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
+            ? (score, places)
+            : throw new ArgumentOutOfRangeException(nameof(input), $"Score column '{ScoreColumnName}' is not of the classes that the decision was "
+                + $"fitted on: it {problem}. Fit it on the scores of this model.");
+    }
+}

@@ -1,0 +1,139 @@
+using System.Text;
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.SharpnessAware;
+
+[assembly: LoadableClass(typeof(ITransformer), typeof(DecisionFile), null, typeof(SignatureLoadModel),
+    "Prediction sets and abstention", DecisionFile.LoaderSignature)]
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A fitted decision inside an ML.NET model file.</summary>
+internal static class DecisionFile
+{
+    public const string LoaderSignature = "MulticlassDecision";
+
+    private enum Kind : byte
+    {
+        PredictionSets,
+        Abstention,
+    }
+
+    private static VersionInfo GetVersionInfo() => new(
+        modelSignature: "MULTIDEC",
+        verWrittenCur: 0x00010001, // Initial
+        verReadableCur: 0x00010001,
+        verWeCanReadBack: 0x00010001,
+        loaderSignature: LoaderSignature,
+        loaderAssemblyName: typeof(DecisionFile).Assembly.FullName);
+
+    // *** Binary format ***
+    // checked block:
+    //   byte: kind of decision
+    //   string: label column, string: score column, string: output column, byte: kind of score
+    //   int: number of classes, long: fitted rows
+    //   prediction sets: byte: kind of nonconformity, int: seed, double: penalty, int: free ranks, double: coverage, int: thresholds, double each
+    //   abstention: double: accuracy, double: confidence, double: threshold, long: accepted, long: right
+    //   bool: has label values; if so, label values
+
+    public static void Save(IHostEnvironment env, ModelSaveContext ctx, PredictionSetTransformer sets) =>
+        Save(env, ctx, Kind.PredictionSets, sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
+        {
+            writer.Write((byte)sets.Kind.Kind);
+            writer.Write(sets.Kind.Seed);
+            writer.Write(sets.Kind.Penalty);
+            writer.Write(sets.Kind.FreeRanks);
+            writer.Write(sets.Coverage);
+            writer.Write(sets.Values.Length);
+            foreach (double threshold in sets.Values)
+                writer.Write(threshold);
+        });
+
+    public static void Save(IHostEnvironment env, ModelSaveContext ctx, AbstentionTransformer abstention) =>
+        Save(env, ctx, Kind.Abstention, abstention.Columns, abstention.NumberOfClasses, abstention.FittedRows, abstention.Classes, writer =>
+        {
+            writer.Write(abstention.Accuracy);
+            writer.Write(abstention.Confidence);
+            writer.Write(abstention.Threshold);
+            writer.Write(abstention.Choice.Accepted);
+            writer.Write(abstention.Choice.Right);
+        });
+
+    private static void Save(IHostEnvironment env, ModelSaveContext ctx, Kind kind, DecisionColumns columns, int numberOfClasses, long rows,
+        LabelValues? classes, Action<BinaryWriter> writeRest)
+    {
+        ctx.CheckAtModel();
+        ctx.SetVersionInfo(GetVersionInfo());
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream, Encoding.UTF8);
+        writer.Write((byte)kind);
+        writer.Write(columns.LabelColumnName);
+        writer.Write(columns.ScoreColumnName);
+        writer.Write(columns.OutputColumnName);
+        writer.Write((byte)columns.ScoreKind);
+        writer.Write(numberOfClasses);
+        writer.Write(rows);
+        writeRest(writer);
+        writer.Write(classes is not null);
+        writer.Flush();
+        classes?.Save(env, stream);
+        CheckedBlock.Write(ctx.Writer, stream.ToArray());
+    }
+
+    // Found by ML.NET by this name and signature.
+    private static ITransformer Create(IHostEnvironment env, ModelLoadContext ctx)
+    {
+        ctx.CheckAtModel(GetVersionInfo());
+        try
+        {
+            using var reader = new BinaryReader(new MemoryStream(CheckedBlock.Read(ctx.Reader, "decision"), writable: false), Encoding.UTF8);
+            return Read(env, reader);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new FormatException("The model file ends in the middle of the decision: it is cut short. Copy or save it again.", e);
+        }
+    }
+
+    /// <summary>Reads the content of the checked block.</summary>
+    /// <exception cref="FormatException">It is damaged.</exception>
+    internal static ITransformer Read(IHostEnvironment env, BinaryReader reader)
+    {
+        var kind = (Kind)reader.ReadByte();
+        var columns = new DecisionColumns(reader.ReadString(), reader.ReadString(), reader.ReadString(), (ScoreKind)reader.ReadByte());
+        int classes = reader.ReadInt32();
+        long rows = reader.ReadInt64();
+        Check(Enum.IsDefined(kind) && Enum.IsDefined(columns.ScoreKind) && classes >= 2 && rows >= 0);
+        return kind == Kind.PredictionSets ? ReadSets() : ReadAbstention();
+
+        PredictionSetTransformer ReadSets()
+        {
+            var nonconformity = new Nonconformity((PredictionSetScore)reader.ReadByte(), reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32());
+            double coverage = reader.ReadDouble();
+            int count = reader.ReadInt32();
+            Check(Enum.IsDefined(nonconformity.Kind) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1 && (count == 1 || count == classes)
+                && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / sizeof(double));
+            double[] thresholds = new double[count];
+            for (int k = 0; k < count; k++)
+                thresholds[k] = reader.ReadDouble();
+            Check(!thresholds.Any(double.IsNaN));
+            return new PredictionSetTransformer(env, columns, nonconformity, coverage, thresholds, classes, rows, ReadClasses());
+        }
+
+        AbstentionTransformer ReadAbstention()
+        {
+            double accuracy = reader.ReadDouble(), confidence = reader.ReadDouble();
+            var choice = new AbstentionChoice(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), 0, 0);
+            Check(accuracy is > 0 and < 1 && confidence is > 0 and < 1 && choice.Threshold >= 0);
+            return new AbstentionTransformer(env, columns, accuracy, confidence, choice, rows, classes, ReadClasses());
+        }
+
+        LabelValues? ReadClasses() => reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, classes) : null;
+    }
+
+    private static void Check(bool isUsable)
+    {
+        if (!isUsable)
+            throw new FormatException("The decision in the model file cannot be used: it is damaged. Copy or save it again.");
+    }
+}

@@ -1,0 +1,76 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Makes the set of each row.</summary>
+internal sealed class PredictionSetMapper : IRowMapper
+{
+    private const int Set = 0;
+    private const int Size = 1;
+
+    private readonly PredictionSetTransformer _transformer;
+    private readonly DataViewSchema.Column _score;
+    private readonly double[] _thresholds;
+    private readonly DataViewSchema.DetachedColumn[] _outputs;
+
+    public PredictionSetMapper(PredictionSetTransformer transformer, DataViewSchema input)
+    {
+        _transformer = transformer;
+        (_score, int[]? places) = transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes);
+        _thresholds = places is null || transformer.Values.Length == 1 ? transformer.Values : [.. places.Select(place => transformer.Values[place])];
+        var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
+        var annotations = new DataViewSchema.Annotations.Builder();
+        (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
+        _outputs =
+        [
+            new(transformer.Columns.OutputColumnName, new VectorDataViewType(keyType), annotations.ToAnnotations()),
+            new(transformer.Columns.SizeColumnName, NumberDataViewType.Int32),
+        ];
+    }
+
+    public DataViewSchema.DetachedColumn[] GetOutputColumns() => _outputs;
+
+    public Func<int, bool> GetDependencies(Func<int, bool> activeOutput)
+    {
+        bool any = activeOutput(Set) || activeOutput(Size);
+        return column => any && column == _score.Index;
+    }
+
+    public Delegate[] CreateGetters(DataViewRow input, Func<int, bool> activeOutput, out Action? disposer)
+    {
+        disposer = null;
+        var getters = new Delegate[_outputs.Length];
+        if (!activeOutput(Set) && !activeOutput(Size))
+            return getters;
+        var row = new DecisionRow(input, _score, _transformer.Columns.ScoreKind);
+        int[] set = new int[_transformer.NumberOfClasses];
+        ulong[] scratch = new ulong[set.Length];
+        int size = 0;
+        if (activeOutput(Set))
+            getters[Set] = (ValueGetter<VBuffer<uint>>)((ref VBuffer<uint> value) =>
+            {
+                Find();
+                VBufferEditor<uint> editor = VBufferEditor.Create(ref value, size);
+                for (int i = 0; i < size; i++)
+                    editor.Values[i] = (uint)set[i] + 1;
+                value = editor.Commit();
+            });
+        if (activeOutput(Size))
+            getters[Size] = (ValueGetter<int>)((ref int value) =>
+            {
+                Find();
+                value = size;
+            });
+        return getters;
+
+        void Find()
+        {
+            if (row.MoveToCurrent())
+                size = _transformer.Kind.Fill(row.Probabilities, _thresholds, set, scratch);
+        }
+    }
+
+    public ITransformer GetTransformer() => _transformer;
+
+    void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)_transformer).Save(ctx);
+}

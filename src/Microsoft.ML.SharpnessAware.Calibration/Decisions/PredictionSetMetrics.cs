@@ -1,0 +1,76 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>How well prediction sets keep what they promise, and how much they say.</summary>
+public sealed class PredictionSetMetrics
+{
+    internal PredictionSetMetrics(long[,] counts, IReadOnlyList<string> classNames, long skippedRows)
+    {
+        // counts[class, 2 · size + covered]
+        int classes = counts.GetLength(0), sizes = counts.GetLength(1) / 2;
+        long covered = 0, ofSizes = 0;
+        long[] classCount = new long[classes], classCovered = new long[classes], sizeCount = new long[sizes], sizeCovered = new long[sizes];
+        for (int k = 0; k < classes; k++)
+        {
+            for (int size = 0; size < sizes; size++)
+            {
+                long hits = counts[k, 2 * size + 1], rows = counts[k, 2 * size] + hits;
+                Count += rows;
+                covered += hits;
+                ofSizes += size * rows;
+                classCount[k] += rows;
+                classCovered[k] += hits;
+                sizeCount[size] += rows;
+                sizeCovered[size] += hits;
+            }
+        }
+
+        CoverageInterval = BinomialTail.Interval(covered, Count);
+        MeanSize = (double)ofSizes / Count;
+        SingleShare = (double)sizeCount[1] / Count;
+        EmptyShare = (double)sizeCount[0] / Count;
+        SkippedRows = skippedRows;
+        PerClass = [.. Enumerable.Range(0, classes).Select(k =>
+            new ClassCoverage(classNames[k], classCount[k], BinomialTail.Interval(classCovered[k], classCount[k])))];
+        PerSize = [.. Enumerable.Range(0, sizes).Where(size => sizeCount[size] > 0).Select(size =>
+            new SizeCoverage(size, sizeCount[size], BinomialTail.Interval(sizeCovered[size], sizeCount[size])))];
+        LargestClassGap = PerClass.Where(item => item.Count > 0).Max(item => Math.Abs(item.Coverage.Estimate - Coverage));
+        LargestSizeGap = PerSize.Where(item => item.Size > 0).Select(item => Math.Abs(item.Coverage.Estimate - Coverage)).DefaultIfEmpty().Max();
+    }
+
+    /// <summary>How many rows were measured.</summary>
+    public long Count { get; }
+
+    /// <summary>How many rows were left out because their label is missing.</summary>
+    public long SkippedRows { get; }
+
+    /// <summary>The share of rows whose set holds the right class.</summary>
+    public double Coverage => CoverageInterval.Estimate;
+
+    /// <summary>The coverage with its exact 95 % interval (Clopper and Pearson 1934).</summary>
+    public ConfidenceInterval CoverageInterval { get; }
+
+    /// <summary>The mean number of classes in a set: the smaller, the more the sets say.</summary>
+    public double MeanSize { get; }
+
+    /// <summary>The share of sets of one class.</summary>
+    public double SingleShare { get; }
+
+    /// <summary>The share of empty sets: rows unlike those that the sets were fitted on, or whose most probable class was not probable enough.</summary>
+    public double EmptyShare { get; }
+
+    /// <summary>The coverage of the rows of each class, in class order.</summary>
+    public IReadOnlyList<ClassCoverage> PerClass { get; }
+
+    /// <summary>The coverage of the sets of each size that occurs, smallest first.</summary>
+    public IReadOnlyList<SizeCoverage> PerSize { get; }
+
+    /// <summary>How far the coverage of a class lies from that of all rows, at most; small where no class is left out.</summary>
+    public double LargestClassGap { get; }
+
+    /// <summary>How far the coverage of the sets of one size lies from that of all rows, at most, empty sets aside.</summary>
+    public double LargestSizeGap { get; }
+
+    /// <summary>The main numbers in one line, in invariant culture.</summary>
+    public override string ToString() => FormattableString.Invariant(
+        $"Coverage {CoverageInterval}, mean size {MeanSize:F2}, single {100 * SingleShare:F1} %, empty {100 * EmptyShare:F1} %, largest gap by class {LargestClassGap:F3}, by size {LargestSizeGap:F3}, {Count} rows");
+}

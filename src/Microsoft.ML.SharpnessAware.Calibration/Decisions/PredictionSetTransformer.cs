@@ -1,0 +1,84 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Adds to each scored row the set of classes that holds the right one as often as was asked, most probable first, and its size. Made by
+/// <see cref="MulticlassDecisionsCatalog.PredictionSets"/>.
+/// </summary>
+/// <remarks>
+/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading a row whose
+/// scores are NaN or no probabilities throws InvalidOperationException: nothing can be promised for it.
+/// </remarks>
+public sealed class PredictionSetTransformer : ITransformer
+{
+    private readonly IHost _host;
+
+    internal PredictionSetTransformer(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage, double[] thresholds,
+        int numberOfClasses, long rows, LabelValues? classes)
+    {
+        _host = environment.Register(nameof(PredictionSetTransformer));
+        (Columns, Kind, Coverage, Values, NumberOfClasses, FittedRows, Classes) =
+            (columns, kind, coverage, thresholds, numberOfClasses, rows, classes);
+    }
+
+    /// <summary>The coverage that was asked.</summary>
+    public double Coverage { get; }
+
+    /// <summary>What classes are ordered by.</summary>
+    public PredictionSetScore Score => Kind.Kind;
+
+    /// <summary>The largest score in a set: one for all classes, or one for each (perClass); infinite where there were too few rows to promise
+    /// anything.</summary>
+    public IReadOnlyList<double> Thresholds => Array.AsReadOnly(Values);
+
+    /// <summary>The number of classes.</summary>
+    public int NumberOfClasses { get; }
+
+    /// <summary>How many rows the thresholds were fitted on.</summary>
+    public long FittedRows { get; }
+
+    /// <summary>λ of the regularised score; 0 for the others.</summary>
+    public double Penalty => Kind.Penalty;
+
+    /// <summary>How many ranks the regularised score leaves without penalty.</summary>
+    public int FreeRanks => Kind.FreeRanks;
+
+    internal DecisionColumns Columns { get; }
+
+    internal Nonconformity Kind { get; }
+
+    internal double[] Values { get; }
+
+    internal LabelValues? Classes { get; }
+
+    /// <summary>The schema of <paramref name="inputSchema"/> with the set and its size.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted on.</exception>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new PredictionSetMapper(this, inputSchema));
+    }
+
+    /// <summary>A view of <paramref name="input"/> with the set and its size, computed while it is read.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted on.</exception>
+    public IDataView Transform(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return Map(input);
+    }
+
+    bool ITransformer.IsRowToRowMapper => true;
+
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        return Map(new EmptyDataView(_host, inputSchema));
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx) => DecisionFile.Save(_host, ctx, this);
+
+    private RowToRowMapperTransform Map(IDataView input) =>
+        new(_host, input, new PredictionSetMapper(this, input.Schema), schema => new PredictionSetMapper(this, schema));
+}

@@ -1,0 +1,105 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+[TestClass]
+public sealed class AbstentionTests
+{
+    /// <summary>A calibrated model of confidences from ½ to 1: above t it is right in (1 + t)/2. So 90 % are kept from t = .8 on.</summary>
+    [TestMethod]
+    [DataRow(300)]
+    [DataRow(3000)]
+    public void ThePromiseIsBrokenInNoMoreThanTheShareAllowed(int rows)
+    {
+        const int Draws = 300;
+        var random = new Random(rows);
+        int broken = 0, something = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var fit = new AbstentionFit(accuracy: .9, confidence: .9);
+            for (int i = 0; i < rows; i++)
+            {
+                float confidence = .5f + .5f * random.NextSingle();
+                fit.Add([confidence, 1 - confidence], random.NextDouble() < confidence ? 0 : 1);
+            }
+
+            double threshold = fit.Finish().Threshold;
+            broken += threshold < .8 ? 1 : 0;
+            something += double.IsFinite(threshold) ? 1 : 0;
+        }
+
+        Assert.IsGreaterThan(1e-4, 1 - BinomialTail.AtMost(broken - 1, Draws, .1), $"{broken} of {Draws}");
+        Assert.IsGreaterThan(rows >= 3000 ? .99 * Draws : 0, something);
+    }
+
+    /// <summary>1,000 right rows and no wrong one: at 99 % it takes ln(.05/40)/ln .99 = 665.1 of them.</summary>
+    [TestMethod]
+    public void RowsThatAreAllRightByHand()
+    {
+        Assert.AreEqual(666, AbstentionFit.RowsNeeded(.99, .95));
+        Assert.AreEqual(0.0, Finish(1000).Threshold);
+        Assert.AreEqual(1000, Finish(1000).Accepted);
+        Assert.AreEqual(0.0, Finish(666).Threshold);
+        AbstentionChoice none = Finish(665);
+        Assert.AreEqual(double.PositiveInfinity, none.Threshold);
+        Assert.AreEqual(Math.Pow(.05 / 40, 1 / 665.0), none.BestAccuracy, 1e-9);
+        Assert.AreEqual(665, none.BestAccepted);
+
+        static AbstentionChoice Finish(int rows)
+        {
+            var fit = new AbstentionFit(.99, .95);
+            for (int i = 0; i < rows; i++)
+                fit.Add([.9f - 1e-4f * i, .1f + 1e-4f * i], 0);
+            return fit.Finish();
+        }
+    }
+
+    [TestMethod]
+    public void TheDecisionIsAColumnThatIsSavedAndPredicted()
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Examples.Scored(mlContext, 600);
+        var abstention = mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .7, confidence: .9).Fit(data);
+        Assert.IsTrue(abstention.Threshold is >= 0 and < 1);
+        Assert.IsTrue(abstention.ObservedAccuracy > .7 && abstention.Coverage > .3 && abstention.FittedRows == 600);
+        IDataView decided = abstention.Transform(data);
+        bool[] accepted = [.. decided.GetColumn<bool>("Accepted")];
+        float[][] scores = [.. decided.GetColumn<float[]>("Score")];
+        CollectionAssert.AreEqual(scores.Select(row => row.Max() > abstention.Threshold).ToArray(), accepted);
+        Assert.AreEqual(abstention.Coverage, accepted.Count(value => value) / 600.0, 1e-9);
+        CollectionAssert.AreEqual(data.GetColumn<uint>("PredictedLabel").ToArray(), decided.GetColumn<uint>("PredictedLabel").ToArray());
+
+        using var stream = new MemoryStream();
+        mlContext.Model.Save(abstention, data.Schema, stream);
+        CollectionAssert.AreEqual(accepted, new MLContext().Model.Load(stream, out _).Transform(data).GetColumn<bool>("Accepted").ToArray());
+        EstimatorConformance.Check(mlContext, mlContext.MulticlassClassification.Decisions.Abstain(.7, .9), data, mlContext.Data.LoadFromEnumerable([new Unusable()]));
+    }
+
+    [TestMethod]
+    public void WhereNothingCanBePromisedNothingIsAcceptedAndAWarningSaysWhatCould()
+    {
+        var mlContext = new MLContext(1);
+        List<string> warnings = [];
+        mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == ChannelMessageKind.Warning)
+                warnings.Add(log.RawMessage);
+        };
+        IDataView data = Examples.Scored(mlContext, 100);
+        var abstention = mlContext.MulticlassClassification.Decisions.Abstain().Fit(data);
+        Assert.IsFalse(abstention.Transform(data).GetColumn<bool>("Accepted").Any(value => value));
+        Assert.HasCount(1, warnings);
+        StringAssert.Contains(warnings[0], "These 100 row(s) do not let an accuracy of 99 % be promised with a confidence of 95 %");
+        StringAssert.Contains(warnings[0], "it takes 666 accepted rows");
+        Assert.IsTrue(double.IsNaN(abstention.ObservedAccuracy));
+    }
+
+    private sealed class Unusable
+    {
+        [KeyType(3)]
+        public uint Label { get; set; }
+
+        public float Score { get; set; }
+    }
+}

@@ -1,0 +1,31 @@
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+[TestClass]
+public sealed class BinomialTailTests
+{
+    [TestMethod]
+    public void TailsByHand()
+    {
+        Assert.AreEqual(56 / 1024.0, BinomialTail.AtMost(2, 10, .5), 1e-12);
+        Assert.AreEqual(1 - 1 / 1024.0, BinomialTail.AtMost(9, 10, .5), 1e-12);
+        Assert.AreEqual(Math.Pow(.99, 300), BinomialTail.AtMost(0, 300, .01), 1e-12);
+        Assert.AreEqual(0, BinomialTail.AtMost(-1, 10, .5));
+        Assert.AreEqual(1, BinomialTail.AtMost(10, 10, .5));
+        foreach ((long k, long n, double p) in new[] { (3L, 17L, .3), (700, 1000, .7), (5, 1000, .001), (999_000, 1_000_000, .999), (1, 2, .5) })
+            Assert.AreEqual(1, BinomialTail.AtMost(k, n, p) + BinomialTail.AtMost(n - k - 1, n, 1 - p), 1e-9);
+        Assert.AreEqual(.5, BinomialTail.AtMost(500_000, 1_000_000, .5), 1e-3);
+    }
+
+    /// <summary>The published intervals of Clopper and Pearson: 8 of 10, 0 of 10.</summary>
+    [TestMethod]
+    public void IntervalsAreThoseOfClopperAndPearson()
+    {
+        ConfidenceInterval interval = BinomialTail.Interval(8, 10);
+        Assert.AreEqual(.4439, interval.Lower, 5e-5);
+        Assert.AreEqual(.9748, interval.Upper, 5e-5);
+        Assert.AreEqual(0.0, BinomialTail.Interval(0, 10).Lower, 1e-12);
+        Assert.AreEqual(1 - Math.Pow(.025, .1), BinomialTail.Interval(0, 10).Upper, 1e-9);
+        Assert.AreEqual(1.0, BinomialTail.Interval(10, 10).Upper);
+        Assert.IsTrue(double.IsNaN(BinomialTail.Interval(0, 0).Estimate));
+    }
+}

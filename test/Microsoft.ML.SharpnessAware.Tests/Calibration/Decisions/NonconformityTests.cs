@@ -1,0 +1,90 @@
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+[TestClass]
+public sealed class NonconformityTests
+{
+    private static readonly float[] _row = [.5f, .3f, .2f];
+
+    [TestMethod]
+    public void ScoresByHand()
+    {
+        Assert.AreEqual(.7, Of(PredictionSetScore.LeastAmbiguous, 1).Score, 1e-7);
+        for (int seed = 0; seed < 50; seed++)
+        {
+            var kind = new Nonconformity(PredictionSetScore.Adaptive, seed);
+            (double first, int rank) = kind.Of(_row, 0);
+            double uniform = 1 - first / .5;
+            Assert.AreEqual(1, rank);
+            Assert.IsTrue(uniform is >= 0 and < 1);
+            Assert.AreEqual(2, kind.Of(_row, 1).Rank);
+            Assert.AreEqual(.8 - uniform * .3, kind.Of(_row, 1).Score, 1e-6);
+            Assert.AreEqual(1 - uniform * .2, kind.Of(_row, 2).Score, 1e-6);
+        }
+
+        var regularised = new Nonconformity(PredictionSetScore.RegularizedAdaptive, 0, Penalty: .1, FreeRanks: 1);
+        Assert.AreEqual(.4 + .2, regularised.Penalised(.4, 3), 1e-12);
+        Assert.AreEqual(.4, regularised.Penalised(.4, 1), 1e-12);
+
+        static (double Score, int Rank) Of(PredictionSetScore score, int label) => new Nonconformity(score, 0).Of(_row, label);
+    }
+
+    [TestMethod]
+    public void TheRandomShareIsUniformAndTheSameForTheSameRow()
+    {
+        var kind = new Nonconformity(PredictionSetScore.Adaptive, 3);
+        var random = new Random(1);
+        double[] shares = [.. Enumerable.Range(0, 4000).Select(_ =>
+        {
+            float p = .5f + .4f * random.NextSingle();
+            float[] row = [p, 1 - p];
+            Assert.AreEqual(kind.Of(row, 0), kind.Of(row, 0));
+            return 1 - kind.Of(row, 0).Score / p;
+        }).Order()];
+        for (int i = 0; i < shares.Length; i++)     // Kolmogorov and Smirnov at 1 in 10,000
+            Assert.AreEqual((i + .5) / shares.Length, shares[i], 2.23 / Math.Sqrt(shares.Length));
+        Assert.AreNotEqual(kind.Of(_row, 0), (kind with { Seed = 4 }).Of(_row, 0));
+    }
+
+    /// <summary>A set is what the scores say, class by class, in the order of the probabilities, whatever the threshold and the number of classes.</summary>
+    [TestMethod]
+    [DataRow(3)]
+    [DataRow(40)]
+    [DataRow(300)]
+    public void SetsHoldTheClassesWhoseScoreIsLowEnough(int classes)
+    {
+        var random = new Random(classes);
+        foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
+        {
+            var kind = new Nonconformity(score, 1, Penalty: score == PredictionSetScore.RegularizedAdaptive ? .01 : 0, FreeRanks: 2);
+            for (int i = 0; i < 10; i++)
+            {
+                double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, classes).Select(_ => Math.Round(6 * random.NextDouble(), i % 2 == 0 ? 0 : 6))]);
+                float[] row = [.. p.Select(value => (float)value)];
+                double[] thresholds = i < 5 ? [random.NextDouble()] : [.. row.Select(_ => random.NextDouble())];
+                int[] set = new int[classes];
+                int count = kind.Fill(row, thresholds, set, new ulong[classes]);
+                int[] expected = [.. Enumerable.Range(0, classes).Where(k =>
+                {
+                    (double s, int rank) = kind.Of(row, k);
+                    return kind.Penalised(s, rank) <= thresholds[thresholds.Length == 1 ? 0 : k] + 1e-12;
+                }).OrderByDescending(k => row[k]).ThenBy(k => k)];
+                CollectionAssert.AreEqual(expected, set[..count]);
+            }
+
+            int[] all = new int[classes];
+            Assert.AreEqual(classes, kind.Fill([.. Enumerable.Repeat(1f / classes, classes)], [double.PositiveInfinity], all, new ulong[classes]));
+        }
+    }
+
+    [TestMethod]
+    public void TheThresholdByHand()
+    {
+        double[] scores = [.9, .1, .5, .3, .7, .2, .4, .6, .8];
+        Assert.AreEqual(.8, ConformalThreshold.Of([.. scores], .8));       // the 8th of 9
+        Assert.AreEqual(.9, ConformalThreshold.Of([.. scores], .9));       // the 9th of 9
+        Assert.AreEqual(double.PositiveInfinity, ConformalThreshold.Of([.. scores], .91));
+        Assert.AreEqual(9, ConformalThreshold.RowsNeeded(.9));
+        Assert.AreEqual(19, ConformalThreshold.RowsNeeded(.95));
+        Assert.AreEqual(99, ConformalThreshold.RowsNeeded(.99));
+    }
+}
