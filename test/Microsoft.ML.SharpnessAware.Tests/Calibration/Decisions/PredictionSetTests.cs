@@ -77,9 +77,9 @@ public sealed class PredictionSetTests
     {
         IDataView data = _mlContext.Data.LoadFromEnumerable(
         [
-            // LoadFromEnumerable counts keys from 0; what is beyond the last is missing.
-            new Made { Label = 0, PredictionSet = [0] }, new Made { Label = 0, PredictionSet = [1, 0] }, new Made { Label = 1, PredictionSet = [] },
-            new Made { Label = 1, PredictionSet = [2] }, new Made { Label = 9, PredictionSet = [0] },
+            // LoadFromEnumerable counts a single key from 0, keys in a vector from 1.
+            new Made { Label = 0, PredictionSet = [1] }, new Made { Label = 0, PredictionSet = [2, 1] }, new Made { Label = 1, PredictionSet = [] },
+            new Made { Label = 1, PredictionSet = [3] }, new Made { Label = 9, PredictionSet = [1] },
         ]);
         PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(data);
         Assert.AreEqual(4, metrics.Count);
