@@ -34,6 +34,7 @@ internal static class WeightTransfer
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         Dictionary<string, Tensor> own = ModuleWeights.Of(network);
+        weights = TiedTensors.Complete(own, weights, out IReadOnlyList<string> contradictions);
         (long Rows, long Columns)? grid = PatchGrid(own, input);
         var notes = new List<string>();
         List<string> missing = [], mismatched = [], notFinite = [];
@@ -62,7 +63,7 @@ internal static class WeightTransfer
         ThrowIfAny(
             PublishedNetwork.Advice(weights.ToDictionary(entry => entry.Key, entry => entry.Value.shape), architecture),
             ("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched),
-            ("With NaN or infinite values", notFinite));
+            ("With NaN or infinite values", notFinite), ("One tensor in the network and different ones in the file", contradictions));
         foreach ((Tensor target, Tensor source) in copies)
             target.copy_(source);
         return notes;

@@ -1,0 +1,156 @@
+using Microsoft.ML.Data;
+using SkiaSharp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>Which network and which weights a training starts from, by its options, its data and what lies beside the application.</summary>
+[TestClass]
+public sealed class StartingPointTests
+{
+    private static readonly TemporaryFolder Empty = new();
+
+    [ClassCleanup]
+    public static void Clean() => Empty.Dispose();
+
+    [TestMethod]
+    public void EncodedPicturesAndTheWeightsOfThePackageGiveThePretrainedNetwork()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(Encoded(), _ => { });
+        using (model)
+        {
+            Assert.AreEqual(NetworkArchitecture.MLNetResNet18, model.Architecture);
+            Assert.AreEqual(new ImageShape(3, 32, 32), model.Classifier.Shape);
+            Assert.HasCount(1, model.History);
+            AssertLogged(log, $"The network is 'mlnet_resnet18' and starts from the weights in '{OnnxFile.ResNet18}'");
+            AssertLogged(log, "images went through the backbone once");
+            AssertLogged(log, "each by a head that had not seen it");
+        }
+    }
+
+    [TestMethod]
+    public void GreyPicturesAreBroughtToColourForWeightsThatKnowColour()
+    {
+        var mlContext = new MLContext(1);
+        IDataView grey = Fitted.View(mlContext, Shapes.Pixels(18, seed: 2).Select(row => new EncodedRow { Label = row.Label, Image = GreyPng(row.Image) }));
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(grey, _ => { }, mlContext);
+        using (model)
+            Assert.AreEqual(3, model.Classifier.Shape.Channels);
+    }
+
+    [TestMethod]
+    [DataRow("no weights there", "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18")]
+    [DataRow("pixel vectors", "vectors of pixels")]
+    [DataRow("none wanted", "starts from random weights.")]
+    public void OtherwiseASmallNetworkLearnsFromScratchAndTheLogSaysWhy(string what, string words)
+    {
+        IDataView data = what == "pixel vectors" ? Fitted.View(new MLContext(1), Shapes.Pixels(18)) : Encoded();
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(data, options =>
+        {
+            options.Epoch = 1;
+            if (what == "no weights there")
+                options.PretrainedFolder = Empty.Path;
+            if (what == "none wanted")
+                options.InitialWeights = PretrainedWeights.None;
+        });
+        using (model)
+        {
+            Assert.AreEqual(NetworkArchitecture.ResNet20, model.Architecture);
+            AssertLogged(log, words);
+            AssertLogged(log, "are few to train 'resnet20' on from random weights");
+        }
+    }
+
+    [TestMethod]
+    public void TheNetworkIsThatOfTheFile()
+    {
+        IDataView pixels = Fitted.View(new MLContext(1), Shapes.Pixels(30));
+        string path = Empty.File("convnet.safetensors");
+        using (SharpnessAwareImageClassificationTransformer earlier = Fitted.Model(new MLContext(1), pixels, options =>
+            (options.Arch, options.Epoch) = (NetworkArchitecture.ConvNet, 1)))
+            earlier.SaveWeights(path);
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(pixels, options => options.InitialWeights = path);
+        using (model)
+            Assert.AreEqual(NetworkArchitecture.ConvNet, model.Architecture);
+    }
+
+    [TestMethod]
+    public void NamesWithAWrapperAreTakenAndAForgottenArchIsNamed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        IDataView pixels = Fitted.View(new MLContext(1), Shapes.Pixels(30));
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, new(1, 16, 16));
+        string path = Empty.File("wrapped.safetensors");
+        using (FileStream file = File.Create(path))
+            SafetensorsFile.Write(file, network.state_dict().ToDictionary(entry => $"module.{entry.Key}", entry => entry.Value));
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(pixels, options => options.InitialWeights = path);
+        using (model)
+            Assert.AreEqual(NetworkArchitecture.ConvNet, model.Architecture);
+
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Fit(pixels, options =>
+            (options.InitialWeights, options.Arch) = (path, NetworkArchitecture.ResNet8)));
+        StringAssert.Contains(exception.Message, "This looks like 'convnet': set Arch to it.");
+        Assert.IsLessThan(1500, exception.Message.Length);
+        StringAssert.Contains(exception.Message, " more.");
+    }
+
+    [TestMethod]
+    public void FreezingWithoutWeightsIsRefused()
+    {
+        Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Encoded(), options =>
+            (options.FreezeBackbone, options.PretrainedFolder) = (true, Empty.Path)));
+        Assert.ThrowsExactly<ArgumentException>(() => Fit(Encoded(), options =>
+            (options.FreezeBackbone, options.FineTuning) = (true, FineTuning.HeadOnly)));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Encoded(), options => options.FineTuning = (FineTuning)9));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Encoded(), options => options.TimeBudget = TimeSpan.Zero));
+    }
+
+    [TestMethod]
+    public void TheSameSeedGivesTheSameModel()
+    {
+        (SharpnessAwareImageClassificationTransformer first, _) = Fit(Encoded(), _ => { });
+        (SharpnessAwareImageClassificationTransformer second, _) = Fit(Encoded(), _ => { });
+        using (first)
+        using (second)
+        {
+            Assert.AreEqual(first.Temperature, second.Temperature);
+            CollectionAssert.AreEqual(Head(first), Head(second));
+        }
+
+        static float[] Head(SharpnessAwareImageClassificationTransformer model) =>
+            model.Classifier.Network.state_dict()["fc.weight"].detach().data<float>().ToArray();
+    }
+
+    private static IDataView Encoded() => Fitted.View(new MLContext(1), Shapes.Encoded(18, seed: 2));
+
+    private static byte[] GreyPng(byte[] pixels)
+    {
+        using var bitmap = new SKBitmap(new SKImageInfo(Shapes.Size, Shapes.Size, SKColorType.Gray8, SKAlphaType.Opaque));
+        System.Runtime.InteropServices.Marshal.Copy(pixels, 0, bitmap.GetPixels(), pixels.Length);
+        using SKData data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        return data.ToArray();
+    }
+
+    private static (SharpnessAwareImageClassificationTransformer Model, List<string> Log) Fit(
+        IDataView data, Action<SharpnessAwareImageClassificationTrainer.Options> change, MLContext? mlContext = null)
+    {
+        mlContext ??= new MLContext(1);
+        var log = new List<string>();
+        mlContext.Log += (_, e) => log.Add(e.Message);
+        int? side = data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? null : 32;
+        var options = new SharpnessAwareImageClassificationTrainer.Options
+        {
+            FeatureColumnName = "Image",
+            ImageWidth = side,
+            ImageHeight = side,
+            TimeBudget = null,
+            Device = "cpu",
+        };
+        change(options);
+        return (mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data), log);
+    }
+
+    private static void AssertLogged(List<string> log, string words) =>
+        Assert.IsTrue(log.Any(message => message.Contains(words, StringComparison.Ordinal)), string.Join(Environment.NewLine, log));
+}
