@@ -41,7 +41,7 @@ internal sealed class BareTraining : IDisposable
     {
         _network.train();
         var order = new BatchOrder(_images.shape[0], _setting.BatchSize, _seed);
-        long step = 0, total = (long)_setting.Epochs * order.BatchesPerEpoch;
+        long step = 0, total = TotalSteps;
         var schedule = new LearningRateSchedule.Cosine();
         for (int epoch = 1; epoch <= _setting.Epochs; epoch++)
         {
@@ -54,6 +54,30 @@ internal sealed class BareTraining : IDisposable
                 stepDone(Optimizer.Step(() => _network.call(images), labels));
             }
         }
+    }
+
+    public long TotalSteps => (long)_setting.Epochs * new BatchOrder(_images.shape[0], _setting.BatchSize, _seed).BatchesPerEpoch;
+
+    /// <summary>Makes running statistics anew, for weights that were not trained as they are.</summary>
+    public void UpdateStatistics() => WeightAverage.UpdateStatistics(
+        _network, new BatchOrder(_images.shape[0], _setting.BatchSize, _seed).Epoch(1).Select(rows => (Action)(() =>
+            _network.call(_images.index_select(0, tensor(rows.ToArray()))))));
+
+    /// <summary>Accuracy, log loss and expected calibration error, with the running statistics.</summary>
+    public double[] Judge(ImageSet images)
+    {
+        _network.eval();
+        List<float> probabilities = [];
+        for (int start = 0; start < images.Count; start += ScoringBatch)
+        {
+            using var inference = inference_mode();
+            using DisposeScope scope = NewDisposeScope();
+            using Tensor batch = Batch(images, start, Math.Min(ScoringBatch, images.Count - start));
+            probabilities.AddRange(_network.call(batch).softmax(1).contiguous().data<float>());
+        }
+        MulticlassCalibrationMetrics metrics =
+            CalibrationMetrics.Compute(probabilities.ToArray(), images.Labels.ToArray(), images.NumberOfClasses);
+        return [metrics.Accuracy, metrics.LogLoss, metrics.ExpectedCalibrationError];
     }
 
     /// <summary>The mean cross entropy, with the running statistics.</summary>
