@@ -34,7 +34,7 @@ internal sealed record CommandLine(string? DataFolder, string OutputFolder, int 
                     Console.Error.WriteLine(
                         $"""
                         dotnet run -c Release --project docs/samples/Quickstart -- [options]
-                          --quick          {QuickEpochs} epochs in place of {DefaultEpochs}
+                          --quick          {QuickEpochs} epochs instead of {DefaultEpochs}
                           --epochs <n>     that many epochs
                           --images <n>     train on n images (default: {ImageData.DefaultImages} of the 5000 beside this program, all of your own)
                           --data <folder>  your images: one sub-folder for each class, or the four IDX files of the MNIST family

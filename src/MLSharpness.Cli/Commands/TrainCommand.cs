@@ -13,13 +13,13 @@ internal static class TrainCommand
         var output = new Option<string>("--out", "-o") { Description = "The model file to write.", DefaultValueFactory = _ => "model.zip" };
         var method = new Option<string>("--method", "-m") { Description = "sgd, sam, ssam, csam or asam.", DefaultValueFactory = _ => "csam" };
         var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
-        var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could go on." };
+        var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could continue." };
         var training = new TrainingOptions();
         var command = new Command("train", """
             Trains a classifier and measures it on images that it has not seen.
 
             After each epoch the training's state goes to a file beside the model, MODEL.checkpoint, which is deleted at the end. Ctrl+C saves the
-            best model so far; the same command, given again, goes on where it stopped.
+            best model so far; the same command, given again, continues where it stopped.
             """)
         { folder, output, method, test, restart };
         training.AddTo(command);
@@ -37,7 +37,7 @@ internal static class TrainCommand
             if (context.Value(restart))
                 Delete(checkpoint);
             else if (File.Exists(checkpoint))
-                context.Say($"Going on from {checkpoint} (--restart begins anew).");
+                context.Say($"Continuing from {checkpoint} (--restart begins anew).");
 
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
             try
@@ -66,7 +66,7 @@ internal static class TrainCommand
                 using (best)
                     Save(best, best.Transform(labels.Transform(split.TestSet)));
                 throw new OperationCanceledException(
-                    $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command goes on.");
+                    $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command continues.");
             }
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
@@ -84,7 +84,7 @@ internal static class TrainCommand
                 }
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
-                    throw new OperationCanceledException("Stopped before the first epoch ended: there is no model yet; the same command goes on.");
+                    throw new OperationCanceledException("Stopped before the first epoch ended: there is no model yet; the same command continues.");
                 }
             }
         });

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What a calibrator has learnt: a function from the class probabilities of a model to better ones. One of
+/// What a calibrator has learned: a function from the class probabilities of a model to better ones. One of
 /// <see cref="TemperatureCalibrator"/>, <see cref="VectorCalibrator"/>, <see cref="OneVersusRestIsotonicCalibrator"/> and
 /// <see cref="DirichletCalibrator"/>.
 /// </summary>

@@ -34,7 +34,7 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
     }
 
     /// <summary>
-    /// What was learnt: a <see cref="TemperatureCalibrator"/>, <see cref="VectorCalibrator"/>,
+    /// What was learned: a <see cref="TemperatureCalibrator"/>, <see cref="VectorCalibrator"/>,
     /// <see cref="OneVersusRestIsotonicCalibrator"/> or <see cref="DirichletCalibrator"/>.
     /// </summary>
     public MulticlassCalibrator Calibrator { get; }

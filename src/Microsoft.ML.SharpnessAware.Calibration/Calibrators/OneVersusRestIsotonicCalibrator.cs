@@ -18,7 +18,7 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
     // What two ways of computing the same probability may differ by.
     private const double Rounding = 4e-7;
 
-    // ML.NET's calibrator returns this in place of 0.
+    // ML.NET's calibrator returns this instead of 0.
     private const float Zero = 1e-15f;
 
     private readonly IsotonicCalibrator[] _perClass;

@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Isotonic regression of one class against the rest with ML.NET's own trainer.</summary>
 /// <remarks>
-/// The trainer is given the ranks of the distinct scores in place of the scores, each with the number of its rows, first those of the
+/// The trainer is given the ranks of the distinct scores instead of the scores, each with the number of its rows, first those of the
 /// class. Thus equal scores are pooled before they are compared with their neighbours (of equal scores, the trainer would compare each row
 /// as it comes and could pool too much), and the order of the rows does not matter.
 /// </remarks>

@@ -4,7 +4,7 @@ using OxyPlot.Series;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Draws how accurate models are on the rows that they are surest of, against how many rows these are.</summary>
+/// <summary>Draws how accurate models are on the rows that they are most confident about, against how many rows these are.</summary>
 internal static class AccuracyRejectionFigure
 {
     // The first rows of a curve are few, and its beginning is noise: it must not set the scale.

@@ -63,7 +63,7 @@ internal sealed record MetricRow(
 
     private static MetricRow KeptAt(double accuracy) => new(
         Invariant($"Kept at {accuracy:P0}"),
-        Invariant($"The largest share of the surest rows that is right in {accuracy:P0}."),
+        Invariant($"The largest share of the most confident rows of which {accuracy:P0} are correct."),
         metrics => metrics.AccuracyRejectionCurve.CoverageAt(accuracy), Share, 1);
 
     private static IEnumerable<MetricRow> TopK(int k)

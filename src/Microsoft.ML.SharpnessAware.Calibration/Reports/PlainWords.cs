@@ -18,17 +18,17 @@ internal static class PlainWords
             : Invariant($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
-    /// <summary>The calibration error, and what acting on the surest predictions only would give.</summary>
+    /// <summary>The calibration error, and what acting on the most confident predictions only would give.</summary>
     public static string Details(MulticlassCalibrationMetrics metrics)
     {
         const double Wished = 0.95;
         double coverage = metrics.AccuracyRejectionCurve.CoverageAt(Wished);
         double points = 100 * metrics.ExpectedCalibrationError;
         string error = Invariant($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
-        return error + (coverage >= 1 ? Invariant($"All predictions together are right in at least {Wished:P0}.")
+        return error + (coverage >= 1 ? Invariant($"All predictions together are correct at least {Wished:P0} of the time.")
             : coverage <= 0 ? Invariant($"No part of the predictions, however sure, is right in {Wished:P0}.")
-            : Invariant($"The surest {coverage:P1} of the predictions, those with a confidence of at least ")
-                + Invariant($"{metrics.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are right in {Wished:P0}."));
+            : Invariant($"The most confident {coverage:P1} of the predictions, those with a confidence of at least ")
+                + Invariant($"{metrics.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are correct {Wished:P0} of the time."));
     }
 
     /// <summary>Of mean confidence minus accuracy: how much chance there is in whether rows of each confidence turn out right.</summary>

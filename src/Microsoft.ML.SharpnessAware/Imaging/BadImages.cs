@@ -11,7 +11,7 @@ internal sealed class BadImages(OnBadImage handling = OnBadImage.Error, Action<s
     private readonly List<InvalidOperationException> _named = [];
     private long _count;
 
-    /// <summary>Takes an error if it is about one image and reading can go on after it.</summary>
+    /// <summary>Takes an error if it is about one image and reading can continue after it.</summary>
     public bool Takes(InvalidOperationException error)
     {
         if (!(handling == OnBadImage.Skip ? ImageReader.IsBadImage(error) : ImageReader.IsAboutOneImage(error)))

@@ -42,7 +42,7 @@ internal static class ImageFolder
 
         Warn(listing.Foreign, "files of", "are no images of a class and are left out");
         Warn(listing.Repeated, "links of", "lead to what is listed already, or to a folder that it lies in, and are left out");
-        Warn(listing.EmptyFolders(), "folders of", "have no images and make no class");
+        Warn(listing.EmptyFolders(), "folders of", "have no images, so they are not classes");
         if (AlikeLabels(listing.Images) is { Count: > 0 } alike)
             channel.Warning($"Some labels of '{root}' differ only in case, spaces or the code of an accent, and make classes of their own: {Names(alike)}");
         return [.. listing.Images.OrderBy(image => image.Label, StringComparer.Ordinal).ThenBy(image => image.Path, StringComparer.Ordinal)];

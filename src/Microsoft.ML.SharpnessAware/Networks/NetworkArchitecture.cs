@@ -32,7 +32,7 @@ public static class NetworkArchitecture
     public const string ResNet50 = "resnet50";
 
     /// <summary>
-    /// The network of ML.NET's package Microsoft.ML.DnnImageFeaturizer.ResNet18, which brings weights learnt on ImageNet: ResNet-18 with one
+    /// The network of ML.NET's package Microsoft.ML.DnnImageFeaturizer.ResNet18, which brings weights trained on ImageNet: ResNet-18 with one
     /// block more in its last stage, 16,410,152 parameters at 1,000 classes. Images of at least 32×32, best 128×128 and more; see
     /// <see cref="PretrainedWeights"/>.
     /// </summary>
@@ -153,7 +153,7 @@ public static class NetworkArchitecture
         int side = Math.Min(input.Height, input.Width);
         return side < Reduction && FindBuiltIn(name)?.Name is ResNet18 or ResNet34 or ResNet50 or MLNetResNet18
             ? $"Network '{name}' shrinks images {Reduction} times, and these have {input.Width}×{input.Height} pixels: where one side is below " +
-              $"{Reduction}, its deeper layers see padding more than image, and weights learnt on photographs are of little use. Set " +
+              $"{Reduction}, its deeper layers see padding more than image, and weights trained on photographs are of little use. Set " +
               $"{nameof(ResNet8)}, {nameof(ResNet20)} or {nameof(ConvNet)} as Arch, or a larger ImageWidth and ImageHeight."
             : null;
     }

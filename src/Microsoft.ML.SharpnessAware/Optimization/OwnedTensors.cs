@@ -22,7 +22,7 @@ internal static class OwnedTensors
             {
                 Release(taken);
                 throw new InvalidOperationException(
-                    $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would go on without changing it. Dispose that " +
+                    $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. Dispose that " +
                     "one first; a parameter has one optimiser at a time.");
             }
             taken.Add(tensor);

@@ -372,7 +372,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             member.LearningRateFactor = factor;
     }
 
-    /// <summary>Frees the optimiser's tensors. The module keeps its weights and goes on working.</summary>
+    /// <summary>Frees the optimiser's tensors. The module keeps its weights and continues to work.</summary>
     public void Dispose()
     {
         _disposed = true;

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Training cannot go on because the loss, its gradient or what the network gives is infinite or not a number.
+/// Training cannot continue because the loss, its gradient or what the network gives is infinite or not a number.
 /// </summary>
 /// <remarks>The step that throws it leaves weights and running statistics as they were before the step.</remarks>
 public sealed class TrainingDivergedException : InvalidOperationException

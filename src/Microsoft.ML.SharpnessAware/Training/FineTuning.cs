@@ -11,7 +11,7 @@ public enum FineTuning
 
     /// <summary>
     /// The head alone, the last linear layer, on features that each image's one way through the backbone gave: seconds. Best where the pictures
-    /// are like those that the weights have learnt on.
+    /// are like those that the weights were trained on.
     /// </summary>
     HeadOnly,
 
@@ -19,6 +19,6 @@ public enum FineTuning
     Gentle,
 
     /// <summary>The whole network, batch norm included, by the steps of a training from scratch. Best where the pictures are unlike those that
-    /// the weights have learnt on.</summary>
+    /// the weights were trained on.</summary>
     Full,
 }

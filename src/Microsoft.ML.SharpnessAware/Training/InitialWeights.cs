@@ -28,10 +28,10 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The network that they are of, where the file tells; else null.</summary>
     public string? Architecture { get; }
 
-    /// <summary>Width and height of the images that they have learnt on, where the network depends on it; else null.</summary>
+    /// <summary>Width and height of the images that they were trained on, where the network depends on it; else null.</summary>
     public int? Side => Architecture is NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall ? 224 : null;
 
-    /// <summary>The channels of the images that they have learnt on, where that is known.</summary>
+    /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
 
     /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by content.</summary>

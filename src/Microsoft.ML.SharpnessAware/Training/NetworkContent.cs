@@ -43,7 +43,7 @@ internal static class NetworkContent
         return string.Join(' ', logits.Select(logit => logit.ToString(CultureInfo.InvariantCulture)));
     }
 
-    /// <summary>A hash of all weights and buffers below the head, for networks that are made with what they have learnt.</summary>
+    /// <summary>A hash of all weights and buffers below the head, for networks that are made with trained weights.</summary>
     public static string Backbone(ImageClassifier classifier)
     {
         ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);

@@ -7,7 +7,7 @@ public enum OnDivergence
     Stop,
 
     /// <summary>
-    /// It goes back to the beginning of the epoch and goes on with half the learning rate, at most three times; then it stops. Each time is
+    /// It goes back to the beginning of the epoch and continues with half the learning rate, at most three times; then it stops. Each time is
     /// a warning in the log.
     /// </summary>
     RestoreAndHalve,

@@ -40,7 +40,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// The network: a constant of <see cref="NetworkArchitecture"/>, or a name registered with NetworkArchitecture.Register. Default
-        /// <see cref="NetworkArchitecture.Auto"/>: one that has learnt already where its weights are at hand, since a few hundred pictures do not
+        /// <see cref="NetworkArchitecture.Auto"/>: a pretrained one where its weights are available, since a few hundred pictures do not
         /// teach a network to see; else a small one from scratch. The log says which, and why.
         /// </summary>
         public string Arch { get; set; } = NetworkArchitecture.Auto;
@@ -76,7 +76,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public FineTuning FineTuning { get; set; } = FineTuning.Auto;
 
         /// <summary>
-        /// How long <see cref="FineTuning.Auto"/> may go on with the whole network after the head, by an estimate that is made before and logged.
+        /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head, by an estimate that is made before and logged.
         /// Default five minutes; null for no time at all: the head alone.
         /// </summary>
         /// <remarks>The estimate depends on the network, the images and the number of threads, and not on a clock, so that the same data give
@@ -108,7 +108,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// The learning rate of everything below the head, as a multiple of the head's; above 0. Default 1. With
-        /// <see cref="InitialWeights"/> 0.1 is usual: the backbone has learnt already, a new head has not. The climb of SAM is the same for
+        /// <see cref="InitialWeights"/> 0.1 is usual: the backbone is trained already, a new head is not. The climb of SAM is the same for
         /// all weights.
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;

@@ -88,7 +88,7 @@ internal sealed class StartingPoint : IDisposable
         {
             (_, true, _) or (false, _, _) => $"{start}.",
             (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names a file.",
-            (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures weights that have learnt already are much " +
+            (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are much " +
                 $"better: dotnet add package {Package}",
         };
     }

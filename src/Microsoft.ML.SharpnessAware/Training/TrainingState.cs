@@ -31,7 +31,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
         writer.WriteBytes(random.State);
     }
 
-    /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not go on.</exception>
+    /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not continue.</exception>
     /// <exception cref="IOException">It ends early.</exception>
     /// <exception cref="FormatException">It holds what cannot be read.</exception>
     public void Read(BinaryReader reader, int version = CheckpointFile.Version)

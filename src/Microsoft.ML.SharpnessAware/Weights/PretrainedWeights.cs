@@ -1,9 +1,9 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Weights that have learnt on many pictures already, where a package has laid them beside the application.</summary>
+/// <summary>Weights that were trained on many pictures already, where a package has laid them beside the application.</summary>
 /// <remarks>
 /// <para>Known is the package Microsoft.ML.DnnImageFeaturizer.ResNet18, which ML.NET publishes under the MIT licence:
-/// <c>dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18</c>. Its build copies a file of 64 MB, learnt on ImageNet, to the output of
+/// <c>dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18</c>. Its build copies a file of 64 MB, trained on ImageNet, to the output of
 /// the project that names it. (A project gets it by naming it itself, not through another project or package.)</para>
 /// <para><c>Options.InitialWeights</c> takes <see cref="Auto"/>, <see cref="None"/>, or the path of a file.</para>
 /// </remarks>

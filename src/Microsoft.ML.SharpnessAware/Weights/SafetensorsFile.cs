@@ -66,7 +66,7 @@ internal static class SafetensorsFile
         foreach (Entry entry in entries)
             tensors.Add(entry.Name, ReadTensor(stream, entry, lengthIsKnown: length is not null));
         if (stream.ReadByte() >= 0)
-            throw new InvalidDataException("The file goes on after the last tensor that its header describes.");
+            throw new InvalidDataException("The file continues after the last tensor that its header describes.");
         scope.MoveToOuter(tensors.Values);
         return tensors;
     }

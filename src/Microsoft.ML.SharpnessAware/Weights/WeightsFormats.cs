@@ -34,7 +34,7 @@ internal static class WeightsFormats
         if (start.StartsWith("version https://git-lfs"u8))
         {
             return "It is a pointer of Git LFS, a few lines of text that stand for the file: fetch the file itself (git lfs pull), or download it by " +
-                "the address that has /resolve/ or /media/ in place of /raw/ or /blob/.";
+                "the address that has /resolve/ or /media/ instead of /raw/ or /blob/.";
         }
 
         if (start is [0x80, >= 2 and <= 5, ..])

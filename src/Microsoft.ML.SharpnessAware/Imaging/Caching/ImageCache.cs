@@ -10,7 +10,7 @@ public static class ImageCache
     /// next training decodes its images again.
     /// </summary>
     /// <remarks>
-    /// A training that is running goes on undisturbed on Linux and macOS; on Windows its file is in use and cannot be deleted.
+    /// A running training continues undisturbed on Linux and macOS; on Windows its file is in use and cannot be deleted.
     /// </remarks>
     /// <param name="workspacePath">The folder that was the options' WorkspacePath. It need not exist.</param>
     /// <returns>The bytes of disk space that are free again.</returns>

@@ -52,7 +52,7 @@ public sealed class PixelNormalization
     public override string ToString() => _name;
 
     /// <summary>The numbers for training data, in the units of its pixels as they are stored.</summary>
-    /// <exception cref="InvalidOperationException">Given numbers do not suit the data.</exception>
+    /// <exception cref="InvalidOperationException">The given numbers do not fit the data.</exception>
     internal Normalization For(ImageDataset training)
     {
         if (_mean is null || _standardDeviation is null)
