@@ -12,7 +12,7 @@ public sealed class EstimateTests
         Estimate estimate = Estimate.Of([1, 2, 3, 4, 5]);
         Assert.AreEqual(3, estimate.Mean);
         Assert.AreEqual(Math.Sqrt(0.5), estimate.StandardError, 1e-12);
-        Assert.AreEqual(2.776 * Math.Sqrt(0.5), estimate.HalfWidth, 1e-12);
+        Assert.AreEqual(2.7764451051977987 * Math.Sqrt(0.5), estimate.HalfWidth, 1e-12);
         Assert.IsTrue(estimate.IsClear);
         Assert.AreEqual("3.00 ± 0.71", estimate.Text(1, 2));
         Assert.AreEqual("**+3.0 [+1.0, +5.0]**", estimate.Difference(1, 1));
