@@ -18,9 +18,10 @@ internal static class Preconditions
             throw NoValidationImages();
 
         if (options.CheckpointPath is string checkpoint)
-            Try(nameof(options.CheckpointPath), checkpoint);
+            Try(checkpoint, reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
         if (options.WorkspacePath is string workspace)
-            Try(nameof(options.WorkspacePath), Path.Combine(workspace, "pixels"));
+            Try(Path.Combine(workspace, "pixels"), reason =>
+                $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
     }
 
     /// <summary>Early stopping was asked for, and there is nothing to see whether the network improves.</summary>
@@ -45,7 +46,7 @@ internal static class Preconditions
                 "Make both with the same fitted MapValueToKey transformer.");
     }
 
-    private static void Try(string option, string path)
+    private static void Try(string path, Func<string, string> describe)
     {
         try
         {
@@ -53,7 +54,7 @@ internal static class Preconditions
         }
         catch (IOException e)
         {
-            throw new IOException($"{option}: {e.Message}", e);
+            throw new IOException(describe((e.InnerException ?? e).Message), e);
         }
     }
 }

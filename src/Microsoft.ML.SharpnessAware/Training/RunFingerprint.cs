@@ -115,6 +115,7 @@ internal sealed class RunFingerprint
         Setting(nameof(options.FreezeEpochs), options.FreezeEpochs);
         Setting(nameof(options.FreezeBatchNorm), options.FreezeBatchNorm);
         Setting(nameof(options.BackboneLearningRateFactor), options.BackboneLearningRateFactor);
+        Setting(nameof(options.WeightAveraging), options.WeightAveraging);
         Setting(nameof(options.OnDivergence), options.OnDivergence);
 
         void Setting(string name, object? value)

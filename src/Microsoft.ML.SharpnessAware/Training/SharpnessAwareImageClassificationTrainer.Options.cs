@@ -261,6 +261,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? CheckpointSteps { get; set; }
 
         /// <summary>
+        /// Makes an average of the weights that the training goes through its result. Default null: the last weights, which a learning rate
+        /// that anneals to zero has averaged already.
+        /// </summary>
+        public WeightAveraging? WeightAveraging { get; set; }
+
+        /// <summary>
         /// What happens when loss or gradient are no longer finite. Default <see cref="OnDivergence.Stop"/>: the learning rate was too high,
         /// and the one who set it should know.
         /// </summary>

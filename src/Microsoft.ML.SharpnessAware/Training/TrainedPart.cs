@@ -14,15 +14,17 @@ internal sealed class TrainedPart : IDisposable
     private readonly nn.Module<Tensor, Tensor> _network;
     private readonly ClassificationHead? _head;
     private readonly int _seed;
+    private readonly long _totalSteps;
     private readonly List<Parameter> _frozen = [];
     private SharpnessAwareOptimizer? _optimizer;
     private int _epoch;
 
     /// <exception cref="InvalidOperationException">Head and backbone are to be treated differently, and the network has no head that can be
     /// told.</exception>
-    public TrainedPart(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier, int seed)
+    public TrainedPart(
+        SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier, int seed, long totalSteps)
     {
-        _seed = seed;
+        (_seed, _totalSteps) = (seed, totalSteps);
         _options = options;
         _classifier = classifier;
         _network = classifier.Network;
@@ -32,6 +34,9 @@ internal sealed class TrainedPart : IDisposable
 
     /// <summary>Whether the backbone stays as it is in the epoch of the last <see cref="OptimizerFor"/>.</summary>
     public bool BackboneIsFrozen { get; private set; }
+
+    /// <summary>The average of the weights that change, where the options ask for one.</summary>
+    public AveragedWeights? Average { get; private set; }
 
     /// <summary>The optimiser of an epoch, counted from 1; a new one where what it changes is not what the last one changed.</summary>
     public SharpnessAwareOptimizer OptimizerFor(int epoch)
@@ -55,6 +60,8 @@ internal sealed class TrainedPart : IDisposable
         };
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);
+        if (_options.WeightAveraging is not null)
+            Average = new AveragedWeights(_options.WeightAveraging, _network, _optimizer, _options.Epoch, _totalSteps);
         return _optimizer;
     }
 
@@ -79,6 +86,7 @@ internal sealed class TrainedPart : IDisposable
     {
         writer.Write(_epoch);
         _optimizer?.Save(writer);
+        Average?.Write(writer);
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
@@ -86,8 +94,10 @@ internal sealed class TrainedPart : IDisposable
     {
         Thaw();
         _epoch = reader.ReadInt32();
-        if (_epoch > 0)
-            OptimizerFor(_epoch).Load(reader);
+        if (_epoch == 0)
+            return;
+        OptimizerFor(_epoch).Load(reader);
+        Average?.Read(reader);
     }
 
     /// <summary>Frees the optimiser; all parameters that were trainable before are again.</summary>
@@ -112,8 +122,9 @@ internal sealed class TrainedPart : IDisposable
 
     private void Thaw()
     {
+        Average?.Dispose();
         _optimizer?.Dispose();
-        _optimizer = null;
+        (Average, _optimizer) = (null, null);
         _frozen.ForEach(parameter => parameter.requires_grad = true);
         _frozen.Clear();
     }

@@ -8,6 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>The epochs of a training, top to bottom: shuffle, augment, two-pass steps, validate, report, perhaps stop.</summary>
 internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, TrainingCheckpoint? checkpoint = null)
 {
+    private const int BatchesForStatistics = 50;
+
     private readonly SharpnessAwareImageClassificationTrainer.Options _options = plan.Options;
     private readonly ImageClassifier _classifier = plan.Classifier;
     private readonly BaseOptimizer _baseOptimizer = plan.Options.EffectiveBaseOptimizer;
@@ -25,7 +27,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     /// <summary>Trains the plan's network, from where its checkpoint left off if there is one, and returns one entry an epoch.</summary>
     public IReadOnlyList<EpochMetrics> Run()
     {
-        using var part = new TrainedPart(_options, _classifier, context.Seed);
+        using var part = new TrainedPart(_options, _classifier, context.Seed, TotalSteps);
         using var best = new BestWeights(_classifier.Network);
         using var report = new TrainingReport(context, plan, _progress, _order.BatchesPerEpoch, StepsBeforeClimbs);
         var state = new TrainingState(_progress, _classifier.Network, part, best, context.Random);
@@ -43,8 +45,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             retry.Remember();
             try
             {
-                EpochMetrics metrics = TrainAndValidate(part, state, report);
-                EndEpoch(metrics, best);
+                EpochMetrics metrics = TrainAndValidate(part, best, state, report);
                 checkpoint?.Save(state);
                 report.EpochDone(metrics);
             }
@@ -54,7 +55,9 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             }
         }
 
-        if (best.Epoch != 0 && best.Epoch != _progress.History.Count)
+        if (best.Epoch == 0)
+            KeepAverage(part, best);
+        if (best.Epoch != 0 && (best.Epoch != _progress.History.Count || part.Average is not null))
         {
             best.Restore();
             plan.Validation?.Forget();
@@ -67,7 +70,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private void CheckOutputs(EpochMetrics epoch) =>
         OutputCheck.Check(plan, epoch.Epoch, (long)epoch.Epoch * _order.BatchesPerEpoch, epoch.LearningRate, epoch.TrainLoss);
 
-    private EpochMetrics TrainAndValidate(TrainedPart part, TrainingState state, TrainingReport report)
+    private EpochMetrics TrainAndValidate(TrainedPart part, BestWeights best, TrainingState state, TrainingReport report)
     {
         int epoch = _progress.Epoch, batchesBefore = _progress.Batch;
         long start = Stopwatch.GetTimestamp();
@@ -75,9 +78,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         TrainOneEpoch(part, optimizer, state, report);
         double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - batchesBefore);
         double loss = _progress.LossSum / plan.Training.Count;
+        part.Average?.EpochDone(epoch);
+        using IDisposable? averaged = Averaged(part, epoch);
         OutputCheck.Check(plan, epoch, _progress.Step, optimizer.LearningRate, loss);
         MulticlassCalibrationMetrics? validated = plan.Validation?.Metrics();
-        return new EpochMetrics
+        var metrics = new EpochMetrics
         {
             Epoch = epoch,
             TotalEpochs = _options.Epoch,
@@ -89,6 +94,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             ImagesPerSecond = plan.Training.Count / (secondsPerBatch * _order.BatchesPerEpoch),
             Duration = Stopwatch.GetElapsedTime(start),
         };
+        EndEpoch(metrics, best);
+        return metrics;
     }
 
     private void TrainOneEpoch(TrainedPart part, SharpnessAwareOptimizer optimizer, TrainingState state, TrainingReport report)
@@ -107,15 +114,13 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
 
             using (DisposeScope scope = NewDisposeScope())
             {
-                Tensor index = tensor(rows.ToArray(), device: CPU);
-                AugmentedBatch batch = _augmenter.Apply(plan.Training.Batch(index), rows.Span, epoch, _classifier.Device);
-                Tensor images = _classifier.Prepare(batch.Pixels);
-                Tensor labels = plan.Training.Labels.index_select(0, index).to(_classifier.Device);
+                (Tensor images, Tensor labels, Tensor? share) = Batch(rows, epoch);
                 double loss = plan.Draw(() =>
                 {
                     (Func<Tensor, Tensor> network, Tensor inputs) = part.Pass(images);
-                    return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, batch.Share);
+                    return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, share);
                 });
+                part.Average?.StepDone();
                 _progress.StepDone(loss, rows.Length);
                 report.StepDone();
             }
@@ -123,6 +128,14 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             if (_progress.Step % _options.CheckpointSteps == 0 && _progress.Batch < _order.BatchesPerEpoch)
                 checkpoint?.Save(state);
         }
+    }
+
+    private (Tensor Images, Tensor Labels, Tensor? Share) Batch(ReadOnlyMemory<long> rows, int epoch)
+    {
+        Tensor index = tensor(rows.ToArray(), device: CPU);
+        AugmentedBatch batch = _augmenter.Apply(plan.Training.Batch(index), rows.Span, epoch, _classifier.Device);
+        Tensor labels = plan.Training.Labels.index_select(0, index).to(_classifier.Device);
+        return (_classifier.Prepare(batch.Pixels), labels, batch.Share);
     }
 
     private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor, Tensor> network, Tensor inputs, Tensor labels, Tensor? share)
@@ -154,6 +167,31 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                                  $"epochs. The best epoch was {best.Epoch}.");
             _progress.StoppedEarly = true;
         }
+    }
+
+    /// <summary>
+    /// The network with the average of its weights until the result is disposed. Images, augmentation and random numbers of the passes are
+    /// the same each time for an epoch, and so are the running statistics.
+    /// </summary>
+    private IDisposable? Averaged(TrainedPart part, int epoch) => part.Average?.Apply(() =>
+    {
+        if (part.BackboneIsFrozen)
+            return;
+        using var random = new TorchRandom(context.Seed, _classifier.Device);
+        random.Draw(() =>
+        {
+            WeightAverage.UpdateStatistics(_classifier.Network, _order.Epoch(epoch).Take(BatchesForStatistics).Select(
+                rows => (Action)(() => _classifier.Run(Batch(rows, epoch).Images))));
+            return 0;
+        });
+    });
+
+    /// <summary>Keeps the average, as it was validated after the last epoch, where there is one.</summary>
+    private void KeepAverage(TrainedPart part, BestWeights kept)
+    {
+        using IDisposable? averaged = Averaged(part, _progress.History.Count);
+        if (averaged is not null)
+            kept.Keep(_progress.History.Count);
     }
 
     private static Augmenter Augmenter(TrainingPlan plan, int seed)

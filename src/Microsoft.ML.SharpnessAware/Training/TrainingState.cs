@@ -12,7 +12,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     // *** Binary format ***
     // progress: counters and history
     // bool, and where true int: whether there is an optimiser, and the epoch that it is of
-    // optimiser's state
+    // optimiser's state, and that of the average of weights where the options ask for one
     // byte[]: the network's weights and buffers (safetensors), with their length
     // early stopping
     // byte[]: random state, with its length

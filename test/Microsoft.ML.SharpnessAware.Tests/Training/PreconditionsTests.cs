@@ -45,7 +45,7 @@ public sealed class PreconditionsTests
     {
         Prepare();
         string message = Refused<IOException>(options => options.WorkspacePath = _folder.File("a file"));
-        StringAssert.Contains(message, "WorkspacePath: '");
+        StringAssert.Contains(message, "(WorkspacePath): ");
     }
 
     [TestMethod]

@@ -1,0 +1,96 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The average that <c>Options.WeightAveraging</c> asks for, of what one optimiser changes.</summary>
+internal sealed class AveragedWeights : IDisposable
+{
+    private readonly nn.Module _network;
+    private readonly WeightAverage _average;
+    private readonly int _firstEpochOfUniform;
+    private readonly bool _isExponential;
+
+    public AveragedWeights(WeightAveraging averaging, nn.Module network, SharpnessAwareOptimizer optimizer, int epochs, long totalSteps)
+    {
+        _network = network;
+        switch (averaging)
+        {
+            case WeightAveraging.Exponential exponential:
+                _isExponential = true;
+                _average = WeightAverage.Exponential(optimizer, Math.Max(0, 1 - (1 / (exponential.Share * totalSteps))));
+                break;
+            case WeightAveraging.Uniform uniform:
+                _average = WeightAverage.Uniform(optimizer);
+                _firstEpochOfUniform = epochs - Math.Max(1, (int)Math.Round(uniform.Share * epochs)) + 1;
+                break;
+            default:
+                throw new ArgumentException($"'{averaging}' is no known average.", nameof(averaging));
+        }
+    }
+
+    public void StepDone()
+    {
+        if (_isExponential)
+            _average.Update();
+    }
+
+    public void EpochDone(int epoch)
+    {
+        if (!_isExponential && epoch >= _firstEpochOfUniform)
+            _average.Update();
+    }
+
+    /// <summary>
+    /// Puts the average into the network, with running statistics made by passes over training data, until the result is disposed; null
+    /// where there is none yet.
+    /// </summary>
+    public IDisposable? Apply(Action updateStatistics)
+    {
+        if (_average.Updates == 0)
+            return null;
+        var applied = new Applied(_network, _average);
+        try
+        {
+            updateStatistics();
+            return applied;
+        }
+        catch
+        {
+            applied.Dispose();
+            throw;
+        }
+    }
+
+    public void Write(BinaryWriter writer) => _average.Save(writer);
+
+    /// <exception cref="InvalidDataException">It is not an average of this network's weights.</exception>
+    public void Read(BinaryReader reader) => _average.Load(reader);
+
+    public void Dispose() => _average.Dispose();
+
+    private sealed class Applied : IDisposable
+    {
+        private readonly nn.Module _network;
+        private readonly Tensor[] _buffers;
+        private readonly IDisposable _ownWeights;
+
+        public Applied(nn.Module network, WeightAverage average)
+        {
+            _network = network;
+            using IDisposable noGradient = no_grad();
+            _buffers = [.. network.named_buffers().Select(entry => entry.buffer.clone().DetachFromDisposeScope())];
+            _ownWeights = average.Apply();
+        }
+
+        public void Dispose()
+        {
+            _ownWeights.Dispose();
+            using IDisposable noGradient = no_grad();
+            foreach (((_, Tensor buffer), Tensor own) in _network.named_buffers().Zip(_buffers))
+            {
+                buffer.copy_(own);
+                own.Dispose();
+            }
+        }
+    }
+}
