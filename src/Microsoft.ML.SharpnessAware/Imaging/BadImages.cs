@@ -14,7 +14,7 @@ internal sealed class BadImages(OnBadImage handling = OnBadImage.Error, Action<s
     /// <summary>Takes an error if it is about one image and reading can continue after it.</summary>
     public bool Takes(InvalidOperationException error)
     {
-        if (!(handling == OnBadImage.Skip ? ImageReader.IsBadImage(error) : ImageReader.IsAboutOneImage(error)))
+        if (!ImageReader.IsAboutOneImage(error))
             return false;
         if (_named.Count < MaxNamed)
             _named.Add(error);

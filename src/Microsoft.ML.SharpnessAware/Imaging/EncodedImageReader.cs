@@ -8,7 +8,6 @@ internal sealed class EncodedImageReader : ImageReader
 {
     private readonly ImageDecoder _decoder = new();
     private readonly ValueGetter<VBuffer<byte>> _getter;
-    private readonly bool _convertsChannels;
     private VBuffer<byte> _file;
     private VBuffer<byte> _dense;
 
@@ -16,7 +15,6 @@ internal sealed class EncodedImageReader : ImageReader
         : base(column, row)
     {
         _getter = row.GetGetter<VBuffer<byte>>(source);
-        _convertsChannels = column.Shape is not null;
     }
 
     public override EncodedImage Take()
@@ -26,15 +24,11 @@ internal sealed class EncodedImageReader : ImageReader
         {
             Fetched();
             file = _file.GetValues().ToArray();
-            return new EncodedImage(Place(), file, GetShape(), Column.ResizeMode, _convertsChannels);
+            return new EncodedImage(Place(), file, Column);
         }
         catch (Exception exception) when (IsAboutTheImage(exception))
         {
             return new EncodedImage(file, Place().Error(exception));
-        }
-        catch (InvalidOperationException exception) when (IsAboutOneImage(exception))
-        {
-            return new EncodedImage(file, exception);
         }
     }
 
@@ -49,8 +43,6 @@ internal sealed class EncodedImageReader : ImageReader
 
     protected override void AppendContent(IncrementalHash hash) => Append(hash, _file.GetValues());
 
-    protected override int ReadChannels() => ImageDecoder.ReadChannels(_file.GetValues());
-
     protected override void ReadCore(ImageShape shape, Span<byte> pixels) =>
-        EncodedImage.Decode(_decoder, _file.GetValues(), shape, pixels, Column.ResizeMode, _convertsChannels);
+        _decoder.Decode(_file.GetValues(), shape, pixels, Column.Resizing);
 }

@@ -23,7 +23,7 @@ internal sealed class ImageColumn
     private ImageColumn(DataViewSchema schema, DataViewSchema.Column column, ImageRequest request)
     {
         _column = column;
-        ResizeMode = request.ResizeMode;
+        Resizing = request.Resizing;
         PathColumn = schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path && path.Index != column.Index ? path : null;
 
         if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
@@ -31,6 +31,7 @@ internal sealed class ImageColumn
             _layout = PixelLayout.Of(Name, vector, request);
             PixelType = vector.ItemType == NumberDataViewType.Byte ? ScalarType.Byte : ScalarType.Float32;
             Shape = _layout.Value.Shape with { Channels = request.Channels ?? _layout.Value.Shape.Channels };
+            (Width, Height) = (Shape.Value.Width, Shape.Value.Height);
         }
         else
         {
@@ -52,7 +53,7 @@ internal sealed class ImageColumn
 
     public string Name => _column.Name;
 
-    /// <summary>Shape of every image of the column; null while it takes its channels from the first image that is read.</summary>
+    /// <summary>Shape of every image of the column; null where its channels depend on all images, see <see cref="PixelSink"/>.</summary>
     public ImageShape? Shape { get; }
 
     /// <summary>Type of a pixel value: <see cref="ScalarType.Byte"/>, or <see cref="ScalarType.Float32"/> for vectors of float.</summary>
@@ -65,23 +66,22 @@ internal sealed class ImageColumn
 
     /// <summary>All that the pixels depend on besides the images, as text.</summary>
     public string Settings => string.Create(CultureInfo.InvariantCulture,
-        $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, {ResizeMode}");
+        $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, {Resizing}");
 
     internal DataViewSchema.Column? PathColumn { get; }
 
     /// <summary>How a vector of pixels is laid out; null for images that are decoded.</summary>
     internal PixelLayout? Layout => _layout;
 
-    internal ResizeMode ResizeMode { get; }
+    internal ResizingKind Resizing { get; }
 
     internal int Width { get; }
 
     internal int Height { get; }
 
     /// <summary>
-    /// Binds to a column of training data. Without requested channels, encoded images all have those of the first: 1 for a file that stores
-    /// grey values, else 3; an image that differs is an error. With them, grey images are repeated and colour images weighted (BT.601) to
-    /// fit.
+    /// Binds to a column of training data. Without requested channels, encoded images are taken in colour unless all of them are files that
+    /// store grey values. Grey images are repeated and colour images weighted (BT.601) to fit the channels.
     /// </summary>
     public static ImageColumn Bind(DataViewSchema schema, string columnName, ImageRequest request)
     {
@@ -96,9 +96,9 @@ internal sealed class ImageColumn
     /// encoded images and MLImages are resized as in training; pixel values of another type are refused, since their scale would be a guess.
     /// </summary>
     public static ImageColumn Bind(
-        DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizeMode resizeMode)
+        DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizingKind resizing)
     {
-        ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape, resizeMode));
+        ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape, resizing));
         if (column.PixelType != modelPixelType)
         {
             throw NotSupported(columnName,

@@ -42,35 +42,54 @@ internal sealed class ImageDecoder
     }
 
     /// <summary>Decodes, converts and resizes to <paramref name="shape"/>; returns the channels that the file itself has.</summary>
-    public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
+    public unsafe int Decode(ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes, ResizingKind resizing = ResizingKind.Fill)
     {
         fixed (byte* bytes = file)
         {
             using SKData data = SKData.Create((nint)bytes, file.Length);
             using SKCodec codec = Open(data);
-            int channels = Channels(codec);
-            SKEncodedOrigin origin = ExifOrientation.Of(file);
-            ImageShape stored = origin.SwapsSides() ? new(shape.Channels, shape.Width, shape.Height) : shape;
-
-            SKSizeI size = DecodedSize(codec, stored, mode);
-            var info = new SKImageInfo(size.Width, size.Height, channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
-            if (_pixels.Length < info.BytesSize)
-                _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
-            fixed (byte* pixels = _pixels)
-                Check(codec.GetPixels(info, (nint)pixels));
-            if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
-                JpegScan.Check(file);
-
-            double reduction = Reduction(codec.Info.Size, size);
-            var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, channels == 1 ? BitmapFormat.Grey : BitmapFormat.Rgba)
-            {
-                ImageWidth = codec.Info.Width * reduction,
-                ImageHeight = codec.Info.Height * reduction,
-                HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(_pixels.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
-            };
-            Scale(bitmap, origin, stored, planes, mode);
-            return channels;
+            Decode(codec, file, shape, planes, resizing);
+            return Channels(codec);
         }
+    }
+
+    /// <summary>As above, into new planes; in the channels of the file, which are returned too, where none are asked for.</summary>
+    public unsafe (byte[] Planes, int FileChannels) Decode(ReadOnlySpan<byte> file, int height, int width, int? channels, ResizingKind resizing)
+    {
+        fixed (byte* bytes = file)
+        {
+            using SKData data = SKData.Create((nint)bytes, file.Length);
+            using SKCodec codec = Open(data);
+            var shape = new ImageShape(channels ?? Channels(codec), height, width);
+            byte[] planes = GC.AllocateUninitializedArray<byte>(shape.ValueCount);
+            Decode(codec, file, shape, planes, resizing);
+            return (planes, Channels(codec));
+        }
+    }
+
+    private unsafe void Decode(SKCodec codec, ReadOnlySpan<byte> file, ImageShape shape, Span<byte> planes, ResizingKind resizing)
+    {
+        SKEncodedOrigin origin = ExifOrientation.Of(file);
+        ImageShape stored = origin.SwapsSides() ? new(shape.Channels, shape.Width, shape.Height) : shape;
+
+        bool isGrey = Channels(codec) == 1;
+        SKSizeI size = DecodedSize(codec, stored, resizing);
+        var info = new SKImageInfo(size.Width, size.Height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
+        if (_pixels.Length < info.BytesSize)
+            _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
+        fixed (byte* pixels = _pixels)
+            Check(codec.GetPixels(info, (nint)pixels));
+        if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
+            JpegScan.Check(file);
+
+        double reduction = Reduction(codec.Info.Size, size);
+        var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, isGrey ? BitmapFormat.Grey : BitmapFormat.Rgba)
+        {
+            ImageWidth = codec.Info.Width * reduction,
+            ImageHeight = codec.Info.Height * reduction,
+            HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(_pixels.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
+        };
+        Scale(bitmap, origin, stored, planes, resizing);
     }
 
     private static SKCodec Open(SKData data)
@@ -120,9 +139,9 @@ internal sealed class ImageDecoder
     }
 
     // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; at least twice the target is left for the area average.
-    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizeMode mode)
+    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizingKind resizing)
     {
-        float scale = 2 * (float)ResizeGeometry.Of(mode, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
+        float scale = 2 * (float)ResizeGeometry.Of(resizing, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
         float eighths = MathF.Ceiling(8 * scale) / 8; // SkiaSharp would take the nearest, which may be too few
         return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && eighths < 1 ? codec.GetScaledDimensions(eighths) : codec.Info.Size;
     }
@@ -140,18 +159,18 @@ internal sealed class ImageDecoder
             throw new InvalidDataException($"the image is damaged and cannot be decoded ({result}).");
     }
 
-    private void Scale(Bitmap bitmap, SKEncodedOrigin origin, ImageShape stored, Span<byte> planes, ResizeMode mode)
+    private void Scale(Bitmap bitmap, SKEncodedOrigin origin, ImageShape stored, Span<byte> planes, ResizingKind resizing)
     {
         if (origin is SKEncodedOrigin.TopLeft)
         {
-            _scaler.Scale(bitmap, stored, planes, mode);
+            _scaler.Scale(bitmap, stored, planes, resizing);
             return;
         }
 
         if (_stored.Length < planes.Length)
             _stored = new byte[planes.Length];
         Span<byte> unturned = _stored.AsSpan(0, planes.Length);
-        _scaler.Scale(bitmap, stored, unturned, mode);
+        _scaler.Scale(bitmap, stored, unturned, resizing);
         int area = stored.Height * stored.Width;
         for (int channel = 0; channel < stored.Channels; channel++)
             origin.Apply(unturned.Slice(channel * area, area), stored.Width, stored.Height, planes.Slice(channel * area, area));

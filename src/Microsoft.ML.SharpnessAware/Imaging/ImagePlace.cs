@@ -14,7 +14,7 @@ internal readonly record struct ImagePlace(string Column, long Row, string Path)
         string where = string.Create(CultureInfo.InvariantCulture, $"Column '{Column}', row {Row} (counting from 0)");
         if (Path.Length > 0)
             where += $", '{Path}'";
-        return exception is InvalidDataException or ChannelMismatchException
+        return exception is InvalidDataException
             ? new InvalidOperationException($"{where}: {exception.Message}", exception)
             : new InvalidOperationException($"{where}: the image could not be read. {exception.Message}", exception);
     }

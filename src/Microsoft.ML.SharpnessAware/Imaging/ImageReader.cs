@@ -9,18 +9,16 @@ namespace Microsoft.ML.SharpnessAware;
 /// one cursor and one thread. Whatever is wrong with an image is an <see cref="InvalidOperationException"/> that names the column, the row
 /// and, where the data has one, the path.
 /// </summary>
-internal abstract class ImageReader : IImageSource
+internal abstract class ImageReader
 {
     private readonly DataViewRow _row;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _path;
-    private ImageShape? _shape;
     private bool _fetched;
 
     protected ImageReader(ImageColumn column, DataViewRow row)
     {
         Column = column;
         _row = row;
-        _shape = column.Shape;
         if (column.PathColumn is { } path && row.IsColumnActive(path))
             _path = row.GetGetter<ReadOnlyMemory<char>>(path);
     }
@@ -29,10 +27,6 @@ internal abstract class ImageReader : IImageSource
 
     /// <summary>Whether an error of this class is about the image of one row, and not about the data as a whole.</summary>
     public static bool IsAboutOneImage(InvalidOperationException error) => error.InnerException is { } cause && IsAboutTheImage(cause);
-
-    /// <summary>As <see cref="IsAboutOneImage"/>, and it is the image's fault and not that of a setting.</summary>
-    public static bool IsBadImage(InvalidOperationException error) =>
-        IsAboutOneImage(error) && error.InnerException is not ChannelMismatchException;
 
     /// <summary>
     /// Moves the cursor on. ML.NET may read rows ahead in other threads (it does for LoadRawImageBytes), and then it is here, and not in
@@ -60,30 +54,14 @@ internal abstract class ImageReader : IImageSource
     public virtual EncodedImage? Take() => null;
 
     /// <summary>
-    /// The shape of every image; where the channels are those of the first image, this is the call that looks at it, in the current row.
-    /// </summary>
-    public ImageShape GetShape()
-    {
-        try
-        {
-            return _shape ??= new ImageShape(Fetched().ReadChannels(), Column.Height, Column.Width);
-        }
-        catch (Exception exception) when (IsAboutTheImage(exception))
-        {
-            throw Error(exception);
-        }
-    }
-
-    /// <summary>
     /// Reads the image of the current row. <paramref name="pixels"/> holds one image: a byte for each value, or the four bytes of a float
-    /// where the column's <see cref="ImageColumn.PixelType"/> is Float32.
+    /// where the column's <see cref="ImageColumn.PixelType"/> is Float32. Where the column leaves channels open, <see cref="Take"/> is to be used.
     /// </summary>
     public void Read(Span<byte> pixels)
     {
-        ImageShape shape = GetShape();
         try
         {
-            Fetched().ReadCore(shape, pixels);
+            Fetched().ReadCore(Column.Shape!.Value, pixels);
         }
         catch (Exception exception) when (IsAboutTheImage(exception))
         {
@@ -126,15 +104,12 @@ internal abstract class ImageReader : IImageSource
     /// <summary>Adds what <see cref="Fetch"/> got to a hash.</summary>
     protected abstract void AppendContent(IncrementalHash hash);
 
-    /// <summary>The channels of the image that <see cref="Fetch"/> got. Only encoded images leave them open.</summary>
-    protected virtual int ReadChannels() => throw new NotSupportedException();
-
     /// <summary>Reads the image that <see cref="Fetch"/> got; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
     protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
 
     /// <summary>What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, and our own findings.</summary>
     public static bool IsAboutTheImage(Exception exception) =>
-        exception is InvalidDataException or ChannelMismatchException or IOException or UnauthorizedAccessException or ArgumentException;
+        exception is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException;
 
     private static void AppendNumber(IncrementalHash hash, int number)
     {

@@ -18,8 +18,8 @@ internal sealed record ImageRequest
         (Width, Height, Channels) = (width, height, channels);
     }
 
-    public ImageRequest(ImageShape shape, ResizeMode resizeMode)
-        : this(shape.Width, shape.Height, shape.Channels) => ResizeMode = resizeMode;
+    public ImageRequest(ImageShape shape, ResizingKind resizing)
+        : this(shape.Width, shape.Height, shape.Channels) => Resizing = resizing;
 
     public int? Width { get; }
 
@@ -27,7 +27,7 @@ internal sealed record ImageRequest
 
     public int? Channels { get; }
 
-    public ResizeMode ResizeMode { get; init; }
+    public ResizingKind Resizing { get; init; }
 
     private static void CheckSide(int? side, string name)
     {

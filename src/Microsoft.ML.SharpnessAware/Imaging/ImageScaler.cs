@@ -19,10 +19,10 @@ internal sealed class ImageScaler
 
     public static float Grey(float red, float green, float blue) => (0.299f * red) + (0.587f * green) + (0.114f * blue);
 
-    public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizeMode mode = ResizeMode.Stretch)
+    public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizingKind resizing = ResizingKind.Fill)
     {
         _hasAlpha = source.HasAlpha;
-        ResizeGeometry geometry = ResizeGeometry.Of(mode, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
+        ResizeGeometry geometry = ResizeGeometry.Of(resizing, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
         PixelBox target = geometry.Target;
         Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width);
         Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height);

@@ -26,7 +26,7 @@ internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataVie
     }
 
     protected override void ReadCore(ImageShape shape, Span<byte> pixels) =>
-        _scaler.Scale(BitmapOf(_image), shape, pixels, Column.ResizeMode);
+        _scaler.Scale(BitmapOf(_image), shape, pixels, Column.Resizing);
 
     /// <summary>The pixels of an image; an <see cref="InvalidDataException"/> where there are none.</summary>
     public static Bitmap BitmapOf(MLImage? image)

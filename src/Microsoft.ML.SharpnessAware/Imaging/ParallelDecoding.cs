@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// Decodes images on all processors while the next ones are read, and hands them on in the order in which they came. Only so many are on their
 /// way at a time that memory stays bounded.
 /// </summary>
-internal sealed class ParallelDecoding(Action<IImageSource, long, long> handOn, Action? checkCancelled)
+internal sealed class ParallelDecoding(Action<EncodedImage, long, long> handOn, Action? checkCancelled)
 {
     private const int MaxRows = 64;
 
@@ -25,7 +25,7 @@ internal sealed class ParallelDecoding(Action<IImageSource, long, long> handOn, 
     public void Add(EncodedImage image, long label, long row)
     {
         _onTheirWay.Enqueue((image, label, row, _workers.StartNew(() => Decode(image))));
-        _bytes += BytesOf(image);
+        _bytes += image.Length;
         while (_onTheirWay.Count > MaxRows || (_bytes > MaxBytes && _onTheirWay.Count > 1))
             HandOnFirst();
     }
@@ -43,7 +43,7 @@ internal sealed class ParallelDecoding(Action<IImageSource, long, long> handOn, 
         decoded.GetAwaiter().GetResult();
         checkCancelled?.Invoke();
         handOn(image, label, row);
-        _bytes -= BytesOf(image);
+        _bytes -= image.Length;
     }
 
     private void Decode(EncodedImage image)
@@ -53,6 +53,4 @@ internal sealed class ParallelDecoding(Action<IImageSource, long, long> handOn, 
         image.Decode(decoder);
         _decoders.Add(decoder);
     }
-
-    private static long BytesOf(EncodedImage image) => image.Length + image.PixelBytes;
 }

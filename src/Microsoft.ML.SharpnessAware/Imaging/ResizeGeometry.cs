@@ -6,17 +6,17 @@ internal readonly record struct ResizeGeometry(double Left, double Top, double W
     /// <summary>Target pixels for each source pixel, along the axis that has more of them.</summary>
     public double Scale => Math.Max(Target.Width / Width, Target.Height / Height);
 
-    public static ResizeGeometry Of(ResizeMode mode, double sourceWidth, double sourceHeight, int width, int height)
+    public static ResizeGeometry Of(ResizingKind resizing, double sourceWidth, double sourceHeight, int width, int height)
     {
         PixelBox all = PixelBox.Of(0, 0, width, height);
         (double horizontal, double vertical) = (width / sourceWidth, height / sourceHeight);
-        switch (mode)
+        switch (resizing)
         {
-            case ResizeMode.Crop:
+            case ResizingKind.IsoCrop:
                 double larger = Math.Max(horizontal, vertical);
                 (double w, double h) = (Math.Min(sourceWidth, width / larger), Math.Min(sourceHeight, height / larger));
                 return new((sourceWidth - w) / 2, (sourceHeight - h) / 2, w, h, all);
-            case ResizeMode.Pad:
+            case ResizingKind.IsoPad:
                 double smaller = Math.Min(horizontal, vertical);
                 int fitWidth = Math.Clamp((int)Math.Round(sourceWidth * smaller), 1, width);
                 int fitHeight = Math.Clamp((int)Math.Round(sourceHeight * smaller), 1, height);

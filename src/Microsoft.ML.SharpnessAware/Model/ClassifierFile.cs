@@ -16,9 +16,9 @@ internal static class ClassifierFile
     private static VersionInfo GetVersionInfo() => new(
         modelSignature: "SHARPIMG",
         // verWrittenCur: 0x00010001, // Initial
-        // 0x00010002: ResizeMode
+        // 0x00010002: Resizing
         verWrittenCur: VersionPartialClimbs, // at the end of the description, which older libraries read without it
-        verReadableCur: VersionResizeMode, // an older library would score with another ResizeMode than was trained with
+        verReadableCur: VersionResizeMode, // an older library would score with another Resizing than was trained with
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(ClassifierFile).Assembly.FullName);
@@ -94,7 +94,7 @@ internal static class ClassifierFile
             NumberOfClasses = classifier.NumberOfClasses,
             Shape = classifier.Shape,
             PixelType = classifier.PixelType,
-            ResizeMode = classifier.ResizeMode,
+            Resizing = classifier.Resizing,
             Mean = [.. classifier.Normalization.Mean],
             StandardDeviation = [.. classifier.Normalization.StandardDeviation],
             WeightsLength = weights.Length,
@@ -123,7 +123,7 @@ internal static class ClassifierFile
         var classifier = new ImageClassifier(
             content.Architecture, network, device, content.Shape, content.PixelType, normalization, content.NumberOfClasses)
         {
-            ResizeMode = content.ResizeMode,
+            Resizing = content.Resizing,
         };
         return new SavedClassifier(classifier, content.Description);
     }

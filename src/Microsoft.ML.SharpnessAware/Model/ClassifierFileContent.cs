@@ -17,7 +17,7 @@ internal sealed record ClassifierFileContent
 
     public required ScalarType PixelType { get; init; }
 
-    public required ResizeMode ResizeMode { get; init; }
+    public required ResizingKind Resizing { get; init; }
 
     public required double[] Mean { get; init; }
 
@@ -43,7 +43,7 @@ internal sealed record ClassifierFileContent
         writer.Write(Shape.Height);
         writer.Write(Shape.Width);
         writer.Write((byte)PixelType);
-        writer.Write((byte)ResizeMode);
+        writer.Write((byte)Resizing);
         writer.WriteDoubles(Mean);
         writer.WriteDoubles(StandardDeviation);
         writer.Write(Description.Temperature);
@@ -89,7 +89,7 @@ internal sealed record ClassifierFileContent
         int numberOfClasses = reader.ReadInt32();
         var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
         var pixelType = (ScalarType)reader.ReadByte();
-        ResizeMode resizeMode = hasResizeMode ? reader.ReadResizeMode() : ResizeMode.Stretch;
+        ResizingKind resizing = hasResizeMode ? reader.ReadResizingKind() : ResizingKind.Fill;
         double[] mean = reader.ReadDoubles(), standardDeviation = reader.ReadDoubles();
         double temperature = reader.ReadDouble();
         SharpnessAwareMethod method = reader.ReadMethod();
@@ -105,7 +105,7 @@ internal sealed record ClassifierFileContent
             NumberOfClasses = numberOfClasses,
             Shape = shape,
             PixelType = pixelType,
-            ResizeMode = resizeMode,
+            Resizing = resizing,
             Mean = mean,
             StandardDeviation = standardDeviation,
             WeightsLength = weightsLength,

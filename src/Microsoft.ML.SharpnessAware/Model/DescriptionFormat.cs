@@ -36,9 +36,9 @@ internal static class DescriptionFormat
         Period = reader.ReadInt32(),
     };
 
-    public static ResizeMode ReadResizeMode(this BinaryReader reader)
+    public static ResizingKind ReadResizingKind(this BinaryReader reader)
     {
-        var mode = (ResizeMode)reader.ReadByte();
+        var mode = (ResizingKind)reader.ReadByte();
         return Enum.IsDefined(mode)
             ? mode
             : throw new FormatException(

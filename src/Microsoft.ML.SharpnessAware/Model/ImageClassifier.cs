@@ -39,7 +39,7 @@ internal sealed class ImageClassifier : IDisposable
     public bool OwnsNetwork { get; init; } = true;
 
     /// <summary>How images are brought to the shape.</summary>
-    public ResizeMode ResizeMode { get; init; }
+    public ResizingKind Resizing { get; init; }
 
     /// <summary>Type of the pixels that the network was trained on: Byte or Float32.</summary>
     public ScalarType PixelType { get; }

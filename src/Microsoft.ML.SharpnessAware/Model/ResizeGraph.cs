@@ -4,7 +4,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <see cref="ImageScaler"/> as operators, for pictures of any size: two products of matrices, whose weights (those of <see cref="AxisWeights"/>)
 /// the graph works out from the size of each input. ONNX's own Resize averages in another way.
 /// </summary>
-internal sealed class ResizeGraph(OnnxGraphWriter graph, ImageShape target, ResizeMode mode)
+internal sealed class ResizeGraph(OnnxGraphWriter graph, ImageShape target, ResizingKind mode)
 {
     /// <summary>From [rows, channels, any height, any width] to the target's size; float32, rounded to whole numbers.</summary>
     public string Add(string pixels)
@@ -12,8 +12,8 @@ internal sealed class ResizeGraph(OnnxGraphWriter graph, ImageShape target, Resi
         string height = Size(pixels, 2), width = Size(pixels, 3);
         (Axis vertical, Axis horizontal) = mode switch
         {
-            ResizeMode.Crop => Cropped(height, width),
-            ResizeMode.Pad => Padded(height, width),
+            ResizingKind.IsoCrop => Cropped(height, width),
+            ResizingKind.IsoPad => Padded(height, width),
             _ => (new Axis(height, target.Height, Number(0), height, Number(target.Height), Number(0)),
                 new Axis(width, target.Width, Number(0), width, Number(target.Width), Number(0))),
         };

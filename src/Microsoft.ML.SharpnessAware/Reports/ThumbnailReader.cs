@@ -56,7 +56,7 @@ internal sealed class ThumbnailReader
         int size = column.PixelType == ScalarType.Byte ? 1 : sizeof(float);
         return () =>
         {
-            ImageShape shape = reader.GetShape();
+            ImageShape shape = column.Shape!.Value;
             byte[] values = new byte[shape.ValueCount * size];
             reader.Read(values);
             byte[] planes = size == 1 ? values : ToBytes(MemoryMarshal.Cast<byte, float>(values));

@@ -119,7 +119,7 @@ internal static class OnnxExport
             pixels = file.Cast(pixels, OnnxType.Float32);
         if (last)
             pixels = file.Node("Transpose", [pixels], ("perm", (long[])[0, 3, 1, 2]));
-        return options.Resize ? new ResizeGraph(file, classifier.Shape, classifier.ResizeMode).Add(pixels) : pixels;
+        return options.Resize ? new ResizeGraph(file, classifier.Shape, classifier.Resizing).Add(pixels) : pixels;
     }
 
     /// <summary>The columns that a calibrator is given.</summary>
@@ -143,7 +143,7 @@ internal static class OnnxExport
         file.AddMetadata("pixel_type", classifier.PixelType == ScalarType.Byte ? "uint8" : "float32");
         file.AddMetadata("pixel_order", options.PixelOrder == OnnxPixelOrder.ChannelsFirst ? "NCHW" : "NHWC");
         file.AddMetadata("resizes", options.Resize ? "true" : "false");
-        file.AddMetadata("resize_mode", classifier.ResizeMode.ToString());
+        file.AddMetadata("resize_mode", classifier.Resizing.ToString());
         file.AddMetadata("temperature", description.Temperature.ToString("R", CultureInfo.InvariantCulture));
         file.AddMetadata("class_names", JsonSerializer.Serialize(classNames));
     }

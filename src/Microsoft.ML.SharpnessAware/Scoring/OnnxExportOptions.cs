@@ -16,7 +16,7 @@ public sealed record OnnxExportOptions
     public OnnxPixelType PixelType { get; init; } = OnnxPixelType.AsTrained;
 
     /// <summary>
-    /// Whether the file takes pictures of any size and brings them to the model's, as <c>Options.ResizeMode</c> said in training: by averaging
+    /// Whether the file takes pictures of any size and brings them to the model's, as <c>Options.Resizing</c> said in training: by averaging
     /// areas where they shrink, as this library does. The pictures of one call have one size. Off by default. Large pictures take memory: about 16 bytes
     /// for each of their values.
     /// </summary>

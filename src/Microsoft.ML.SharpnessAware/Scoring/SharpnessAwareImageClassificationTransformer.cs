@@ -170,7 +170,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         input, _description.ScoreColumnName, _description.PredictedLabelColumnName, Classifier.NumberOfClasses, _description.LabelValues);
 
     internal ImageColumn BindImages(DataViewSchema schema) =>
-        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.ResizeMode);
+        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.Resizing);
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

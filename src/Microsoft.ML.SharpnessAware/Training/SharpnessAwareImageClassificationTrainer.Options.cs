@@ -120,16 +120,16 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? ImageHeight { get; set; }
 
         /// <summary>
-        /// Channels that images are brought to, 1 (grey) or 3 (red, green, blue). Default: those of the first image; an image of
-        /// another number is then an error, so that a mixture is noticed. Set it to convert instead.
+        /// Channels that images are brought to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that store
+        /// grey values. Grey images in a mixture are taken in colour, which is logged once.
         /// </summary>
         public int? ImageChannels { get; set; }
 
         /// <summary>
         /// How images of another proportion are brought to that size, in training and, since it is saved in the model, in scoring. Default
-        /// <see cref="ResizeMode.Stretch"/>: nothing is lost. Pixel vectors are never resized.
+        /// <see cref="ResizingKind.Fill"/>: nothing is lost. Pixel vectors are never resized.
         /// </summary>
-        public ResizeMode ResizeMode { get; set; } = ResizeMode.Stretch;
+        public ResizingKind Resizing { get; set; } = ResizingKind.Fill;
 
         /// <summary>
         /// What to do about images that cannot be used, in the training and the validation data. Default
@@ -146,7 +146,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <remarks>
         /// <para>The folder is created if need be, and needs width × height × channels bytes for each image; a local disk, best a solid-state
         /// one, since batches are drawn from all over the file. The result is the same with and without, bit for bit.</para>
-        /// <para>A file is used again where the bytes of all images (in their order), the size, channels and <see cref="ResizeMode"/>, and
+        /// <para>A file is used again where the bytes of all images (in their order), the size, channels and <see cref="Resizing"/>, and
         /// the version of the decoder are the same; the images are read and hashed for that, and the file's checksum is verified. Labels
         /// always come from the data. Anything else makes a new file, and the old ones stay until <see cref="ImageCache.Delete"/> is called.
         /// Several trainings can use one folder at the same time.</para>
@@ -300,7 +300,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         internal bool DrawsRandomNumbers =>
             !NetworkArchitecture.IsBuiltIn(Arch) || Loss.GetType().Assembly != typeof(ClassificationLoss).Assembly;
 
-        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { ResizeMode = ResizeMode };
+        internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { Resizing = Resizing };
 
         internal Options Clone() => (Options)MemberwiseClone();
 
@@ -328,8 +328,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))
                 throw new ArgumentOutOfRangeException(nameof(ImageChannels), ImageChannels, "ImageChannels must be 1 or 3, or 4 for pixel vectors.");
-            if (!Enum.IsDefined(ResizeMode))
-                throw new ArgumentOutOfRangeException(nameof(ResizeMode), ResizeMode, "ResizeMode must be Stretch, Crop or Pad.");
+            if (!Enum.IsDefined(Resizing))
+                throw new ArgumentOutOfRangeException(nameof(Resizing), Resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
             if (!Enum.IsDefined(OnBadImage))
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))

@@ -168,7 +168,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         return new ImageClassifier(
             options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
         {
-            ResizeMode = options.ResizeMode,
+            Resizing = options.Resizing,
         };
     }
 

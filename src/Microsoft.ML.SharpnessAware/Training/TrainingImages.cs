@@ -24,7 +24,7 @@ internal sealed class TrainingImages : IDisposable
         {
             CheckClasses(all, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
-                return new(all, Load(set, options, new ImageRequest(all.Shape, options.ResizeMode), context));
+                return new(all, Load(set, options, new ImageRequest(all.Shape, options.Resizing), context));
 
             (long[] trainingRows, long[] validationRows) =
                 StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
@@ -59,7 +59,8 @@ internal sealed class TrainingImages : IDisposable
         PixelCache? cache = options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
         var badImages = new BadImages(options.OnBadImage, warning => channel.Warning(warning));
         return ImageDataset.Load(
-            data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache);
+            data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache,
+            message => channel.Info(message));
     }
 
     private static void CheckClasses(ImageDataset data, Options options, LabelValues? labelValues, IChannel channel)

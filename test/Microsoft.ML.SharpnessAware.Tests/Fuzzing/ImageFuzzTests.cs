@@ -67,7 +67,7 @@ public sealed class ImageFuzzTests
             file =>
             {
                 IDataView data = TestRows.Files(file);
-                var request = new ImageRequest(new ImageShape(file.Length % 2 == 0 ? 3 : 1, 8, 10), (ResizeMode)(file.Length % 3));
+                var request = new ImageRequest(new ImageShape(file.Length % 2 == 0 ? 3 : 1, 8, 10), (ResizingKind)(file.Length % 3));
                 using ImageDataset dataset = ImageDataset.Load(data, "Image", "Label", request);
             });
     }

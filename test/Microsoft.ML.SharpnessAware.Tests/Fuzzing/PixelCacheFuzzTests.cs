@@ -38,6 +38,7 @@ public sealed class PixelCacheFuzzTests
 
     private static CacheTrailer Trailer(long count) => new()
     {
+        Converted = 0,
         Settings = "version 1, Stretch",
         Content = new byte[32],
         Checksum = new byte[32],

@@ -110,9 +110,9 @@ public sealed class ExifOrientationTests
     {
         byte[] stored = TestImages.EncodeGrey(32, 8, (x, _) => (byte)(8 * x), SKEncodedImageFormat.Jpeg);
         IDataView file = Files(TestImages.WithOrientation(stored, 6));
-        byte[] cropped = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(2, 2) { ResizeMode = ResizeMode.Crop })).Images[0];
+        byte[] cropped = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(2, 2) { Resizing = ResizingKind.IsoCrop })).Images[0];
         EncodedImageTests.AssertNear([108, 108, 140, 140], cropped, 3); // rows 12 to 20 of 32
-        byte[] padded = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(3, 4) { ResizeMode = ResizeMode.Pad })).Images[0];
+        byte[] padded = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(3, 4) { Resizing = ResizingKind.IsoPad })).Images[0];
         EncodedImageTests.AssertNear([0, 28, 0, 0, 92, 0, 0, 156, 0, 0, 220, 0], padded, 3);
     }
 }

@@ -129,10 +129,10 @@ public sealed class ImageColumnTests
     public void AModelRefusesPixelsOfAnotherTypeButConvertsGreyAndColour()
     {
         var shape = new ImageShape(3, 4, 5);
-        Assert.AreEqual(shape, ImageColumn.Bind(Files().Schema, "Image", shape, ScalarType.Byte, ResizeMode.Stretch).Shape);
-        Assert.AreEqual(shape, ImageColumn.Bind(Pixels<byte>([1, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizeMode.Stretch).Shape);
+        Assert.AreEqual(shape, ImageColumn.Bind(Files().Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill).Shape);
+        Assert.AreEqual(shape, ImageColumn.Bind(Pixels<byte>([1, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill).Shape);
         string message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => ImageColumn.Bind(Pixels<float>([3, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizeMode.Stretch)).Message;
+            () => ImageColumn.Bind(Pixels<float>([3, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill)).Message;
         StringAssert.Contains(message, "trained on bytes, this column holds float pixels");
     }
 

@@ -68,28 +68,28 @@ public sealed class ImageScalerTests
     [TestMethod]
     public void CropTakesTheMiddleOfTheRightProportion()
     {
-        CollectionAssert.AreEqual(new byte[] { 20, 30 }, Scale([10, 20, 30, 40], 4, 1, 2, 1, ResizeMode.Crop, 1));
-        CollectionAssert.AreEqual(new byte[] { 20, 30 }, Scale([10, 20, 30, 40], 1, 4, 1, 2, ResizeMode.Crop, 1));
-        CollectionAssert.AreEqual(new byte[] { 25 }, Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 1, 1, ResizeMode.Crop, 1));
+        CollectionAssert.AreEqual(new byte[] { 20, 30 }, Scale([10, 20, 30, 40], 4, 1, 2, 1, ResizingKind.IsoCrop, 1));
+        CollectionAssert.AreEqual(new byte[] { 20, 30 }, Scale([10, 20, 30, 40], 1, 4, 1, 2, ResizingKind.IsoCrop, 1));
+        CollectionAssert.AreEqual(new byte[] { 25 }, Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 1, 1, ResizingKind.IsoCrop, 1));
         // The middle 2 of 3 columns: halves of the outer ones.
-        CollectionAssert.AreEqual(new byte[] { 30, 70 }, Scale([20, 40, 100, 20, 40, 100], 3, 2, 2, 2, ResizeMode.Crop, 1)[..2]);
+        CollectionAssert.AreEqual(new byte[] { 30, 70 }, Scale([20, 40, 100, 20, 40, 100], 3, 2, 2, 2, ResizingKind.IsoCrop, 1)[..2]);
     }
 
     [TestMethod]
     public void PadFitsTheWholeImageAndLeavesBlack()
     {
-        CollectionAssert.AreEqual(new byte[] { 0, 0, 15, 35, 0, 0 }, Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 2, 3, ResizeMode.Pad, 1));
-        CollectionAssert.AreEqual(new byte[] { 0, 15, 0, 0, 35, 0 }, Scale([10, 20, 30, 40], 1, 4, 3, 2, ResizeMode.Pad, 1));
-        CollectionAssert.AreEqual(new byte[] { 0, 7, 0, 0, 7, 0 }, Scale([7], 1, 1, 3, 1, ResizeMode.Pad, 2));
+        CollectionAssert.AreEqual(new byte[] { 0, 0, 15, 35, 0, 0 }, Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 2, 3, ResizingKind.IsoPad, 1));
+        CollectionAssert.AreEqual(new byte[] { 0, 15, 0, 0, 35, 0 }, Scale([10, 20, 30, 40], 1, 4, 3, 2, ResizingKind.IsoPad, 1));
+        CollectionAssert.AreEqual(new byte[] { 0, 7, 0, 0, 7, 0 }, Scale([7], 1, 1, 3, 1, ResizingKind.IsoPad, 2));
     }
 
     [TestMethod]
     public void TheRightProportionIsTheSameInEveryMode() =>
         Gen.Byte.Array[6 * 4].Sample(pixels =>
         {
-            byte[] stretched = Scale(pixels, 6, 4, 3, 2, ResizeMode.Stretch, 1);
-            CollectionAssert.AreEqual(stretched, Scale(pixels, 6, 4, 3, 2, ResizeMode.Crop, 1));
-            CollectionAssert.AreEqual(stretched, Scale(pixels, 6, 4, 3, 2, ResizeMode.Pad, 1));
+            byte[] stretched = Scale(pixels, 6, 4, 3, 2, ResizingKind.Fill, 1);
+            CollectionAssert.AreEqual(stretched, Scale(pixels, 6, 4, 3, 2, ResizingKind.IsoCrop, 1));
+            CollectionAssert.AreEqual(stretched, Scale(pixels, 6, 4, 3, 2, ResizingKind.IsoPad, 1));
         });
 
     [TestMethod]
@@ -97,14 +97,14 @@ public sealed class ImageScalerTests
         Gen.Select(Gen.Int[1, 40], Gen.Int[1, 40], Gen.Int[1, 40], Gen.Int[1, 40]).Sample((w, h, width, height) =>
         {
             byte[] flat = [.. Enumerable.Repeat((byte)99, w * h)];
-            Assert.IsTrue(Scale(flat, w, h, width, height, ResizeMode.Crop, 1).All(value => value == 99));
-            byte[] padded = Scale(flat, w, h, width, height, ResizeMode.Pad, 1);
+            Assert.IsTrue(Scale(flat, w, h, width, height, ResizingKind.IsoCrop, 1).All(value => value == 99));
+            byte[] padded = Scale(flat, w, h, width, height, ResizingKind.IsoPad, 1);
             Assert.IsTrue(padded.All(value => value is 0 or 99));
-            PixelBox box = ResizeGeometry.Of(ResizeMode.Pad, w, h, width, height).Target;
+            PixelBox box = ResizeGeometry.Of(ResizingKind.IsoPad, w, h, width, height).Target;
             Assert.AreEqual(box.Width * box.Height, padded.Count(value => value == 99));
             Assert.IsTrue(box.Width == width || box.Height == height);
             Assert.IsInRange(0.0, 1.0, Math.Min(Math.Abs(box.Width - ((double)w * box.Height / h)), Math.Abs(box.Height - ((double)h * box.Width / w))));
-            ResizeGeometry crop = ResizeGeometry.Of(ResizeMode.Crop, w, h, width, height);
+            ResizeGeometry crop = ResizeGeometry.Of(ResizingKind.IsoCrop, w, h, width, height);
             Assert.AreEqual((double)width / height, crop.Width / crop.Height, 1e-9 * width);
             Assert.IsTrue(crop.Left >= 0 && crop.Top >= 0 && crop.Left + crop.Width <= w + 1e-9 && crop.Top + crop.Height <= h + 1e-9);
         }, iter: 300);
@@ -114,11 +114,11 @@ public sealed class ImageScalerTests
     {
         var scaler = new ImageScaler();
         byte[] result = new byte[2];
-        Scale(ResizeMode.Stretch, 15, 35);
-        Scale(ResizeMode.Crop, 20, 30);
-        Scale(ResizeMode.Stretch, 15, 35);
+        Scale(ResizingKind.Fill, 15, 35);
+        Scale(ResizingKind.IsoCrop, 20, 30);
+        Scale(ResizingKind.Fill, 15, 35);
 
-        void Scale(ResizeMode mode, params byte[] expected)
+        void Scale(ResizingKind mode, params byte[] expected)
         {
             byte[] pixels = [10, 20, 30, 40];
             scaler.Scale(new Bitmap(pixels, 4, 1, 4, BitmapFormat.Grey), new ImageShape(1, 1, 2), result, mode);
@@ -134,8 +134,8 @@ public sealed class ImageScalerTests
         foreach (int width in new[] { 5, 4, 3, 2 })
         {
             byte[] pixels = [.. Enumerable.Range(0, width * 2).Select(i => (byte)(i * 20))];
-            scaler.Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), one, ResizeMode.Crop);
-            new ImageScaler().Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), two, ResizeMode.Crop);
+            scaler.Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), one, ResizingKind.IsoCrop);
+            new ImageScaler().Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), two, ResizingKind.IsoCrop);
             CollectionAssert.AreEqual(two, one);
         }
     }
@@ -154,7 +154,7 @@ public sealed class ImageScalerTests
     }
 
     private static byte[] Scale(
-        byte[] grey, int width, int height, int newWidth, int newHeight, ResizeMode mode = ResizeMode.Stretch, int channels = 1)
+        byte[] grey, int width, int height, int newWidth, int newHeight, ResizingKind mode = ResizingKind.Fill, int channels = 1)
     {
         byte[] result = [.. Enumerable.Repeat((byte)255, channels * newWidth * newHeight)]; // as left from an image before
         var shape = new ImageShape(channels, newHeight, newWidth);

@@ -37,17 +37,6 @@ public sealed class ParallelDecodingTests
     }
 
     [TestMethod]
-    public void AnErrorThatStopsIsThatOfTheFirstRowThatHasOne()
-    {
-        // Skipping takes damaged files, but not files that a setting is at fault for: grey ones where the first is in colour.
-        byte[]?[] files = Images();
-        files[90] = TestImages.EncodeGrey(8, 8, (_, _) => 3);
-        files[80] = TestImages.EncodeGrey(8, 8, (_, _) => 4);
-        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Load(Files(files), new BadImages(OnBadImage.Skip), channels: null).Dispose());
-        Assert.Contains("row 80 ", exception.Message);
-    }
-
-    [TestMethod]
     public void CancellationIsHeard()
     {
         int calls = 0;

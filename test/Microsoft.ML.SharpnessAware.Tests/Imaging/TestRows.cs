@@ -64,10 +64,18 @@ internal static class TestRows
         ImageReader reader = column.OpenReader(cursor);
         var images = new List<T[]>();
         ImageShape shape = default;
+        var decoder = new ImageDecoder();
         while (reader.MoveNext(cursor))
         {
-            shape = reader.GetShape();
-            var pixels = new T[shape.Channels * shape.Height * shape.Width];
+            if (column.Shape is null && reader.Take() is EncodedImage image)
+            {
+                image.Decode(decoder);
+                images.Add((T[])(object)image.Pixels(out shape));
+                continue;
+            }
+
+            shape = column.Shape!.Value;
+            var pixels = new T[shape.ValueCount];
             reader.Read(MemoryMarshal.AsBytes(pixels.AsSpan()));
             images.Add(pixels);
         }

@@ -54,7 +54,7 @@ public sealed class ModelFileTests
         NetworkArchitecture.Register("FlatForVersion1", classes => TorchSharp.torch.nn.Sequential(
             ("flatten", TorchSharp.torch.nn.Flatten()), ("fc", TorchSharp.torch.nn.Linear(2 * 3, classes))));
         using var loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(Path.Combine("Assets", "model-version-1.zip"), out _);
-        Assert.AreEqual(ResizeMode.Stretch, loaded.Classifier.ResizeMode);
+        Assert.AreEqual(ResizingKind.Fill, loaded.Classifier.Resizing);
 
         // 12 × 3: five columns of black, two of grey, five of white; to 2 × 3.
         byte[] wide = TestImages.Encode(12, 3, (x, _) => x < 5 ? SkiaSharp.SKColors.Black : x < 7 ? SkiaSharp.SKColors.Gray : SkiaSharp.SKColors.White);
@@ -64,24 +64,24 @@ public sealed class ModelFileTests
     }
 
     [TestMethod]
-    [DataRow(ResizeMode.Crop)]
-    [DataRow(ResizeMode.Pad)]
-    public void TheResizeModeOfTrainingIsThatOfScoringAfterLoading(ResizeMode mode)
+    [DataRow(ResizingKind.IsoCrop)]
+    [DataRow(ResizingKind.IsoPad)]
+    public void TheResizeModeOfTrainingIsThatOfScoringAfterLoading(ResizingKind mode)
     {
         IDataView data = Fitted.View(MLContext, Shapes.Encoded(24));
         using var trained = Fitted.Model(MLContext, data, options =>
         {
-            (options.ResizeMode, options.ImageWidth, options.ImageHeight, options.Epoch) = (mode, 20, 12, 1);
+            (options.Resizing, options.ImageWidth, options.ImageHeight, options.Epoch) = (mode, 20, 12, 1);
         });
         using var stream = new MemoryStream();
         MLContext.Model.Save(trained, data.Schema, stream);
         using var loaded = (SharpnessAwareImageClassificationTransformer)new MLContext().Model.Load(stream, out _);
-        Assert.AreEqual(mode, loaded.Classifier.ResizeMode);
+        Assert.AreEqual(mode, loaded.Classifier.Resizing);
         float[] scores = Flat(trained, data);
         CollectionAssert.AreEqual(scores, Flat(loaded, data));
 
         // The same images in their final form, so that no mode does anything, get the same scores from the same network.
-        ImageColumn column = ImageColumn.Bind(data.Schema, "Image", new ImageRequest(20, 12, 3) { ResizeMode = mode });
+        ImageColumn column = ImageColumn.Bind(data.Schema, "Image", new ImageRequest(20, 12, 3) { Resizing = mode });
         (_, byte[][] images) = TestRows.ReadAll<byte>(data, column);
         IDataView resized = Fitted.View(MLContext, images.Select((image, i) => new EncodedRow
         {
@@ -89,7 +89,7 @@ public sealed class ModelFileTests
             Image = TestImages.Encode(20, 12, (x, y) => new SkiaSharp.SKColor(image[(y * 20) + x], image[240 + (y * 20) + x], image[480 + (y * 20) + x])),
         }));
         CollectionAssert.AreEqual(scores, Flat(loaded, resized));
-        Assert.AreEqual(mode == ResizeMode.Pad, images[0][0] == 0 && images[0][239] == 0);
+        Assert.AreEqual(mode == ResizingKind.IsoPad, images[0][0] == 0 && images[0][239] == 0);
     }
 
     [TestMethod]

@@ -92,12 +92,12 @@ public sealed class SaveOnnxTests
     }
 
     [TestMethod]
-    [DataRow(ResizeMode.Stretch)]
-    [DataRow(ResizeMode.Crop)]
-    [DataRow(ResizeMode.Pad)]
-    public void PicturesOfAnySizeAreResizedAsTheLibraryDoes(ResizeMode mode)
+    [DataRow(ResizingKind.Fill)]
+    [DataRow(ResizingKind.IsoCrop)]
+    [DataRow(ResizingKind.IsoPad)]
+    public void PicturesOfAnySizeAreResizedAsTheLibraryDoes(ResizingKind mode)
     {
-        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(3, 20, 24), resizeMode: mode);
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ResNet8, new(3, 20, 24), resizing: mode);
         using var folder = new TemporaryFolder();
         var engine = MLContext.Model.CreatePredictionEngine<EncodedRow, ScoredRow>(model);
         foreach (int opset in new[] { 11, 17, 21 })
@@ -163,7 +163,7 @@ public sealed class SaveOnnxTests
         Assert.AreEqual("3,20,24", metadata["input_size"]);
         Assert.AreEqual("uint8", metadata["pixel_type"]);
         Assert.AreEqual("NCHW", metadata["pixel_order"]);
-        Assert.AreEqual("Crop", metadata["resize_mode"]);
+        Assert.AreEqual("IsoCrop", metadata["resize_mode"]);
         Assert.AreEqual("1.5", metadata["temperature"]);
         Assert.AreEqual("[\"across\",\"down\",\"slanted\"]", metadata["class_names"]);
         CollectionAssert.AreEqual(new[] { "Image" }, session.InputMetadata.Keys.ToArray());
@@ -279,7 +279,7 @@ public sealed class SaveOnnxTests
 
     /// <summary>A model with random weights and statistics, none of which is 0 or 1.</summary>
     private static SharpnessAwareImageClassificationTransformer Make(
-        string architecture, ImageShape shape, ScalarType pixelType = ScalarType.Byte, ResizeMode resizeMode = ResizeMode.Crop)
+        string architecture, ImageShape shape, ScalarType pixelType = ScalarType.Byte, ResizingKind resizing = ResizingKind.IsoCrop)
     {
         nn.Module<Tensor, Tensor> network = TorchRandom.Isolated(() =>
         {
@@ -304,7 +304,7 @@ public sealed class SaveOnnxTests
         IHostEnvironment env = CatalogUtils.GetEnvironment(MLContext.Transforms);
         var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(mean, deviation), 3)
         {
-            ResizeMode = resizeMode,
+            Resizing = resizing,
         };
         return new SharpnessAwareImageClassificationTransformer(env, classifier, new ClassifierDescription
         {

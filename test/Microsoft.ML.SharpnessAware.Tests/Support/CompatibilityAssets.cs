@@ -89,7 +89,7 @@ internal static class CompatibilityAssets
             ImageWidth = 10,
             ImageHeight = 8,
             ImageChannels = 3,
-            ResizeMode = ResizeMode.Crop,
+            Resizing = ResizingKind.IsoCrop,
             Augmentation = Augmentation.Standard,
             Seed = 5,
             Device = "cpu",

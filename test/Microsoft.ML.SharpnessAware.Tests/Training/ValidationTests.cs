@@ -11,7 +11,7 @@ public sealed class ValidationTests
         IDataView data = Fitted.View(mlContext, Shapes.Encoded(24));
         using var model = Fitted.Model(mlContext, data, options =>
         {
-            (options.ResizeMode, options.ImageWidth, options.ImageHeight, options.Epoch) = (ResizeMode.Crop, 16, 8, 1);
+            (options.Resizing, options.ImageWidth, options.ImageHeight, options.Epoch) = (ResizingKind.IsoCrop, 16, 8, 1);
             (options.ValidationSet, options.Calibration) = (data, ProbabilityCalibration.None);
         });
         double logLoss = mlContext.MulticlassClassification.Evaluate(model.Transform(data)).LogLoss;

@@ -20,7 +20,7 @@ public sealed partial record Augmentation
     /// The width that images are brought to, as in the trainer's options; null takes the trainer's default.
     /// </param>
     /// <param name="imageHeight">The height, likewise.</param>
-    /// <param name="resizeMode">How images of another proportion are brought to that size, likewise.</param>
+    /// <param name="resizing">How images of another proportion are brought to that size, likewise.</param>
     /// <param name="seed">Decides what is drawn.</param>
     /// <remarks>
     /// For <see cref="Mixup"/> and <see cref="CutMix"/> the rows of the sheet are a mini-batch, so an image's partner is the one above it.
@@ -32,7 +32,7 @@ public sealed partial record Augmentation
     /// </exception>
     public void SaveContactSheet(
         string path, IDataView images, string featureColumnName = "Features", int count = 8, int versions = 8,
-        int? imageWidth = null, int? imageHeight = null, ResizeMode resizeMode = ResizeMode.Stretch, int seed = 0)
+        int? imageWidth = null, int? imageHeight = null, ResizingKind resizing = ResizingKind.Fill, int seed = 0)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(images);
@@ -40,7 +40,7 @@ public sealed partial record Augmentation
         CheckCount(versions, nameof(versions));
 
         using var scope = NewDisposeScope();
-        var request = new ImageRequest(imageWidth, imageHeight) { ResizeMode = resizeMode };
+        var request = new ImageRequest(imageWidth, imageHeight) { Resizing = resizing };
         using Tensor originals = ContactSheet.Read(images, featureColumnName, count, request, out double white);
         using Normalization statistics = Normalization.FromData(originals);
         var augmenter = new Augmenter(this, seed, white, statistics.Mean);

@@ -17,7 +17,7 @@ internal static class ContactSheet
         ImageColumn column = ImageColumn.Bind(data.Schema, columnName, request);
         if (column.Shape is null)
             column = ImageColumn.Bind(
-                data.Schema, columnName, new ImageRequest(request.Width, request.Height, channels: 3) { ResizeMode = request.ResizeMode });
+                data.Schema, columnName, new ImageRequest(request.Width, request.Height, channels: 3) { Resizing = request.Resizing });
         ImageShape shape = column.Shape!.Value;
         if (shape.Channels is not (1 or 3))
             throw new InvalidOperationException(
@@ -25,20 +25,23 @@ internal static class ContactSheet
 
         using DataViewRowCursor cursor = data.GetRowCursor(column.Columns);
         ImageReader reader = column.OpenReader(cursor);
-        using var store = new PixelStore(shape, column.PixelType, expectedRows: null);
+        using var sink = new MemorySink(column.PixelType, expectedRows: null);
+        byte[] pixels = new byte[shape.ValueCount * (int)column.PixelType.ElementSize()];
         double stride = Math.Max(1, (data.GetRowCount() ?? 0) / (double)count);
         int taken = 0;
         for (long row = 0; taken < count && reader.MoveNext(cursor); row++)
         {
             if (row < (long)(taken * stride))
                 continue;
-            reader.Read(store.NextRow());
+            reader.Read(pixels);
+            sink.Add(pixels, shape);
             taken++;
         }
 
         if (taken == 0)
             throw new InvalidOperationException($"The data has no rows, so there are no images in column '{columnName}' to show.");
-        Tensor images = store.Complete();
+        using ImagePixels all = sink.Complete();
+        Tensor images = all.Batch(0, taken);
         white = PixelScale.White(images);
         return images;
     }

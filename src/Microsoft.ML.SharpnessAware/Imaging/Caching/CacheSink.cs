@@ -9,48 +9,32 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSink
 {
-    private readonly IncrementalHash _content = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly IncrementalHash _checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly List<long> _badRows = [];
+    private IncrementalHash _checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private string? _temporary;
     private Stream? _file;
-    private ImageShape _shape;
-    private byte[] _row = [];
     private long _count;
 
-    public override void Add(IImageSource image)
-    {
-        image.AddContentTo(_content);
-        if (_row.Length == 0)
-        {
-            _shape = image.GetShape();
-            _row = new byte[_shape.ValueCount * (int)images.PixelType.ElementSize()];
-        }
+    /// <summary>SHA-256 of the images as the data had them, those left out included; to be set before the end.</summary>
+    public byte[] Content { get; set; } = [];
 
-        image.Read(_row);
-        _checksum.AppendData(_row);
-        cache.Write(() =>
-        {
-            if (_file is null)
-                (_temporary, _file) = cache.CreateTemporary();
-            _file.Write(_row);
-        });
-        _count++;
-    }
+    /// <summary>The rows, counted from 0, that were left out; likewise.</summary>
+    public IReadOnlyList<long> BadRows { get; set; } = [];
 
-    public override void Skip(long row) => _badRows.Add(row);
+    /// <summary>How many images were converted to the others' channels; likewise.</summary>
+    public long Converted { get; set; }
 
     public override ImagePixels Complete()
     {
         var trailer = new CacheTrailer
         {
             Settings = PixelCache.Settings(images),
-            Content = _content.GetHashAndReset(),
+            Content = Content,
             Checksum = _checksum.GetHashAndReset(),
             Type = images.PixelType,
-            Shape = _shape,
+            Shape = Shape,
             Count = _count,
-            BadRows = [.. _badRows],
+            Converted = Converted,
+            BadRows = [.. BadRows],
         };
         cache.Write(() =>
         {
@@ -62,7 +46,6 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
 
     public override void Dispose()
     {
-        _content.Dispose();
         _checksum.Dispose();
         if (_temporary is null)
             return;
@@ -82,6 +65,51 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // The error that led here says more than this one; what is left is taken away when the next file is written.
+        }
+    }
+
+    protected override void Append(ReadOnlySpan<byte> pixels)
+    {
+        _checksum.AppendData(pixels);
+        try
+        {
+            if (_file is null)
+                (_temporary, _file) = cache.CreateTemporary();
+            _file.Write(pixels);
+        }
+        catch (Exception exception) when (PixelCache.IsAboutFiles(exception))
+        {
+            throw cache.CannotWrite(exception);
+        }
+
+        _count++;
+    }
+
+    /// <summary>Writes all images so far to another file.</summary>
+    protected override void Repeat(int channels)
+    {
+        string before = _temporary!;
+        cache.Write(_file!.Dispose);
+        (_temporary, _file) = (null, null);
+        _checksum.Dispose();
+        _checksum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        long count = _count;
+        _count = 0;
+        byte[] image = new byte[Shape.ValueCount], repeated = new byte[image.Length * channels];
+        try
+        {
+            using FileStream file = cache.Write(() => File.OpenRead(before));
+            for (long i = 0; i < count; i++)
+            {
+                file.ReadExactly(image);
+                for (int channel = 0; channel < channels; channel++)
+                    image.CopyTo(repeated.AsSpan(channel * image.Length));
+                Append(repeated);
+            }
+        }
+        finally
+        {
+            File.Delete(before);
         }
     }
 }

@@ -16,9 +16,10 @@ namespace Microsoft.ML.SharpnessAware;
 ///     byte      type: 0 Byte, 1 Float32
 ///     int × 3   channels, height, width
 ///     long      count of images
+///     long      how many of them were converted from grey to colour or back
 ///     int, long × that many: the rows, counted from 0, that are left out because their image is bad
 /// long      where the block starts
-/// byte[8]   "MLSPIX01"
+/// byte[8]   "MLSPIX02"
 /// </code>
 /// </remarks>
 internal sealed record CacheTrailer
@@ -37,11 +38,13 @@ internal sealed record CacheTrailer
 
     public required long Count { get; init; }
 
+    public required long Converted { get; init; }
+
     public required long[] BadRows { get; init; }
 
     public int ImageBytes => checked(Shape.ValueCount * (int)Type.ElementSize());
 
-    private static ReadOnlySpan<byte> Magic => "MLSPIX01"u8;
+    private static ReadOnlySpan<byte> Magic => "MLSPIX02"u8;
 
     /// <summary>Reads the trailer of a whole file; null where the file is damaged or not one of these.</summary>
     public static CacheTrailer? Read(Stream file)
@@ -81,6 +84,7 @@ internal sealed record CacheTrailer
             writer.Write(Shape.Height);
             writer.Write(Shape.Width);
             writer.Write(Count);
+            writer.Write(Converted);
             writer.Write(BadRows.Length);
             foreach (long row in BadRows)
                 writer.Write(row);
@@ -103,6 +107,7 @@ internal sealed record CacheTrailer
             Type = block.ReadByte() == 0 ? ScalarType.Byte : ScalarType.Float32,
             Shape = new ImageShape(block.ReadInt32(), block.ReadInt32(), block.ReadInt32()),
             Count = block.ReadInt64(),
+            Converted = block.ReadInt64(),
             BadRows = ReadBadRows(block),
         };
         (int channels, int height, int width) = trailer.Shape;

@@ -19,6 +19,9 @@ internal sealed unsafe class MappedPixels : ImagePixels
 
     private MappedPixels(Map map) => _map = map;
 
+    /// <summary>What is behind the pixels in the file.</summary>
+    public CacheTrailer Trailer => _map.Trailer;
+
     public override ScalarType Type => _map.Trailer.Type;
 
     public override ImageShape Shape => _map.Trailer.Shape;
@@ -30,7 +33,7 @@ internal sealed unsafe class MappedPixels : ImagePixels
             return batch;
         using var rows = index.data<long>();
         long bytes = _map.Trailer.ImageBytes;
-        byte* target = (byte*)TensorMemory.Start(batch);
+        byte* target = (byte*)TensorPixels.Start(batch);
         foreach (long row in rows)
         {
             Buffer.MemoryCopy(_map.Row(row), target, bytes, bytes);
@@ -47,7 +50,7 @@ internal sealed unsafe class MappedPixels : ImagePixels
             return batch;
         long bytes = count * _map.Trailer.ImageBytes;
         _ = _map.Row(start + count - 1);
-        Buffer.MemoryCopy(_map.Row(start), (void*)TensorMemory.Start(batch), bytes, bytes);
+        Buffer.MemoryCopy(_map.Row(start), (void*)TensorPixels.Start(batch), bytes, bytes);
         return batch;
     }
 

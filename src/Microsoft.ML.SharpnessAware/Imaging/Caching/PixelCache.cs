@@ -15,7 +15,7 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     private const string TemporaryExtension = ".cache.tmp";
 
     // To be raised when the same file and settings give other pixels than before, or the format changes.
-    private const int Version = 1;
+    private const int Version = 2;
 
     private readonly string _folder = Path.GetFullPath(folder);
 
@@ -32,7 +32,7 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
         Directory.Exists(_folder) && Directory.EnumerateFiles(_folder, $"{SettingsName(Settings(images))}*{Extension}").Any();
 
     /// <summary>The pixels of these settings and content; null where they are not in the cache, or not as they were written.</summary>
-    public CachedImages? Find(ImageColumn images, byte[] content, Action? checkCancelled)
+    public MappedPixels? Find(ImageColumn images, byte[] content, Action? checkCancelled)
     {
         string settings = Settings(images), path = PathOf(settings, content);
         if (!File.Exists(path))
@@ -47,7 +47,7 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
                 var pixels = new MappedPixels(file, trailer);
                 file = null;
                 log?.Invoke($"The pixels of {trailer.Count} images come from the cache '{path}'.");
-                return new CachedImages(pixels, trailer.BadRows);
+                return pixels;
             }
 
             log?.Invoke($"The cache '{path}' is damaged and will be written again.");
@@ -122,13 +122,17 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
         {
             return action();
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (IsAboutFiles(exception))
         {
-            throw new IOException(
-                $"The images cannot be cached in the folder '{_folder}' (WorkspacePath): {exception.Message.TrimEnd('.')}. Make room " +
-                "there, choose another folder, or leave WorkspacePath null, which keeps the pixels in memory.", exception);
+            throw CannotWrite(exception);
         }
     }
+
+    internal static bool IsAboutFiles(Exception exception) => exception is IOException or UnauthorizedAccessException;
+
+    internal IOException CannotWrite(Exception exception) => new(
+        $"The images cannot be cached in the folder '{_folder}' (WorkspacePath): {exception.Message.TrimEnd('.')}. Make room " +
+        "there, choose another folder, or leave WorkspacePath null, which keeps the pixels in memory.", exception);
 
     internal void Write(Action action) => Write(() =>
     {

@@ -53,7 +53,7 @@ internal sealed class ImageDataset : IDisposable
     /// <exception cref="IOException">The cache cannot be written.</exception>
     public static ImageDataset Load(
         IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null,
-        BadImages? badImages = null, PixelCache? cache = null)
+        BadImages? badImages = null, PixelCache? cache = null, Action<string>? log = null)
     {
         ImageColumn images = ImageColumn.Bind(data.Schema, featureColumn, request);
         LabelColumn labels = LabelColumn.Bind(data.Schema, labelColumn);
@@ -61,6 +61,7 @@ internal sealed class ImageDataset : IDisposable
         {
             Cache = cache,
             CheckCancelled = checkCancelled,
+            Log = log,
         };
         return loader.Load();
     }

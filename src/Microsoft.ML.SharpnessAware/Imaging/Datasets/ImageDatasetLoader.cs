@@ -11,10 +11,16 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, LabelColumn labels, BadImages badImages)
 {
     private readonly List<long> _labels = [];
+    private readonly List<long> _badRows = [];
+    private readonly long[] _ofChannels = new long[4];
+    private byte[] _pixels = [];
 
     public PixelCache? Cache { get; init; }
 
     public Action? CheckCancelled { get; init; }
+
+    /// <summary>Is told of conversions between grey and colour.</summary>
+    public Action<string>? Log { get; init; }
 
     public ImageDataset Load()
     {
@@ -26,30 +32,76 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     {
         _labels.Clear();
         using PixelSink sink = Cache is null ? new MemorySink(images.PixelType, data.GetRowCount()) : Cache.Create(images);
-        var ahead = new ParallelDecoding((image, label, row) => Add(sink, image, label, row), CheckCancelled);
+        using IncrementalHash? content = Cache is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var ahead = new ParallelDecoding(Add, CheckCancelled);
         long rows = ForEachRow((reader, label, row) =>
         {
             if (reader.Take() is EncodedImage image)
+            {
                 ahead.Add(image, label, row);
-            else
-                Add(sink, reader, label, row);
+                return;
+            }
+
+            if (content is not null)
+                reader.AddContentTo(content);
+            if (TryRead(row, label, () => Read(reader)))
+                sink.Add(_pixels, images.Shape!.Value);
         });
         ahead.Flush();
         badImages.Report(rows);
-        return sink.Complete();
+        if (sink is CacheSink cached)
+            (cached.Content, cached.BadRows, cached.Converted) = (content!.GetHashAndReset(), _badRows, Converted());
+        ImagePixels pixels = sink.Complete();
+        LogConversions(Converted(), pixels.Shape.Channels);
+        return pixels;
+
+        void Add(EncodedImage image, long label, long row)
+        {
+            if (content is not null)
+                image.AddContentTo(content);
+            (byte[] decoded, ImageShape shape) = ([], default(ImageShape));
+            if (!TryRead(row, label, () => decoded = image.Pixels(out shape)))
+                return;
+            _ofChannels[image.FileChannels]++;
+            sink.Add(decoded, shape);
+        }
     }
 
-    private void Add(PixelSink sink, IImageSource image, long label, long row)
+    /// <summary>How many images have other channels than the data set will have.</summary>
+    private long Converted() => (images.Shape?.Channels ?? (_ofChannels[3] > 0 ? 3 : 1)) == 3 ? _ofChannels[1] : _ofChannels[3];
+
+    private void LogConversions(long converted, int channels)
+    {
+        if (converted == 0)
+            return;
+        string how = channels == 3 ? "grey and are taken in colour" : "in colour and are taken as grey";
+        Log?.Invoke($"{converted} of {_labels.Count} images are {how}, " + (images.Shape is null
+            ? "since the others are in colour; ImageChannels = 1 makes all of them grey."
+            : "as ImageChannels or the images that the model is trained on ask for."));
+    }
+
+    /// <summary>Reads an image; notes its label, or its row where it is bad.</summary>
+    private bool TryRead(long row, long label, Action read)
     {
         try
         {
-            sink.Add(image);
-            _labels.Add(label);
+            read();
         }
         catch (InvalidOperationException exception) when (badImages.Takes(exception))
         {
-            sink.Skip(row);
+            _badRows.Add(row);
+            return false;
         }
+
+        _labels.Add(label);
+        return true;
+    }
+
+    private void Read(ImageReader reader)
+    {
+        if (_pixels.Length == 0)
+            _pixels = new byte[images.Shape!.Value.ValueCount * (int)images.PixelType.ElementSize()];
+        reader.Read(_pixels);
     }
 
     private ImagePixels? ReadCached()
@@ -62,15 +114,16 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
             reader.AddContentTo(content);
             _labels.Add(label);
         });
-        if (Cache.Find(images, content.GetHashAndReset(), CheckCancelled) is not var (pixels, badRows))
+        if (Cache.Find(images, content.GetHashAndReset(), CheckCancelled) is not MappedPixels pixels)
             return null;
         try
         {
-            if (ReadBadImages(badRows))
+            if (ReadBadImages(pixels.Trailer.BadRows))
             {
                 badImages.Report(rows);
-                foreach (long row in badRows.Reverse())
+                foreach (long row in pixels.Trailer.BadRows.Reverse())
                     _labels.RemoveAt((int)row);
+                LogConversions(pixels.Trailer.Converted, pixels.Shape.Channels);
                 return pixels;
             }
         }
@@ -90,6 +143,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         if (badRows.Length == 0)
             return true;
         var errors = new List<InvalidOperationException>();
+        var decoder = new ImageDecoder();
         using DataViewRowCursor cursor = data.GetRowCursor(images.Columns);
         ImageReader reader = images.OpenReader(cursor);
         foreach (long row in badRows)
@@ -98,7 +152,16 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
                 CheckCancelled?.Invoke();
             try
             {
-                reader.Read(new byte[reader.GetShape().ValueCount * (int)images.PixelType.ElementSize()]);
+                if (reader.Take() is EncodedImage image)
+                {
+                    image.Decode(decoder);
+                    image.Pixels(out _);
+                }
+                else
+                {
+                    Read(reader);
+                }
+
                 return false;
             }
             catch (InvalidOperationException exception) when (ImageReader.IsAboutOneImage(exception))

@@ -158,8 +158,8 @@ public sealed class PixelCacheTests
         IDataView data = Images(3);
         ImageRequest[] requests =
         [
-            new(2, 2), new(3, 2), new(2, 3), new(2, 2, 1), new(2, 2, 3), new(2, 2) { ResizeMode = ResizeMode.Crop },
-            new(2, 2) { ResizeMode = ResizeMode.Pad },
+            new(2, 2), new(3, 2), new(2, 3), new(2, 2, 1), new(2, 2, 3), new(2, 2) { Resizing = ResizingKind.IsoCrop },
+            new(2, 2) { Resizing = ResizingKind.IsoPad },
         ];
         for (int run = 0; run < 2; run++)
         {
