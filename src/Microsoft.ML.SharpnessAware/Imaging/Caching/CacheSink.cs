@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using TorchSharp;
 
 namespace Microsoft.ML.SharpnessAware;
 
