@@ -9,7 +9,7 @@ namespace Serve;
 /// One model in memory, and as many prediction engines on it as there are requests at a time: a prediction engine serves one thread, the model
 /// serves all.
 /// </summary>
-internal sealed class ImageClassifierPool : IDisposable
+internal sealed class ImageClassifierPool : IImageClassifier
 {
     private readonly ITransformer _model;
     private readonly ObjectPool<PredictionEngine<ImageRow, ScoredRow>> _engines;
@@ -26,8 +26,6 @@ internal sealed class ImageClassifierPool : IDisposable
         _engines.Return(engine);
     }
 
-    /// <summary>The probability of each class, the most probable first.</summary>
-    /// <param name="image">An image file's bytes.</param>
     public IReadOnlyList<ClassProbability> Predict(byte[] image)
     {
         PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();

@@ -1,11 +1,11 @@
 namespace Serve;
 
-/// <summary>POST /predict with an image file as body answers with the probability of each class.</summary>
+/// <summary>POST /predict with an image file as body answers with the probability of each class; / is a page to drop a picture on.</summary>
 internal static class PredictionService
 {
     private const long LargestImage = 20 << 20;
 
-    public static WebApplication Create(string[] args, ImageClassifierPool pool)
+    public static WebApplication Create(string[] args, IImageClassifier classifier)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
         builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
@@ -16,13 +16,21 @@ internal static class PredictionService
             await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
             try
             {
-                return Results.Ok(pool.Predict(body.ToArray()));
+                return Results.Ok(classifier.Predict(body.ToArray()));
             }
             catch (InvalidOperationException exception)
             {
                 return Results.BadRequest(new { error = exception.Message });       // not an image, for instance
             }
         });
+        string page = Page();
+        app.MapGet("/", () => Results.Content(page, "text/html"));
         return app;
+    }
+
+    private static string Page()
+    {
+        using var reader = new StreamReader(typeof(PredictionService).Assembly.GetManifestResourceStream("Page.html")!);
+        return reader.ReadToEnd();
     }
 }

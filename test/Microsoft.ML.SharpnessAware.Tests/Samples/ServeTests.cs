@@ -41,6 +41,42 @@ public sealed class ServeTests
         await app.StopAsync();
     }
 
+    [TestMethod]
+    public async Task AnOnnxModelAnswersAsTheModelThatItWasSavedFrom()
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(48);
+        var pipeline = mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()));
+        IDataView data = mlContext.Data.LoadFromEnumerable(rows);
+        using TransformerChain<SharpnessAwareImageClassificationTransformer> model = pipeline.Fit(data);
+        mlContext.Model.Save(model, data.Schema, folder.File("model.zip"));
+        model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { Resize = true, PixelOrder = OnnxPixelOrder.ChannelsLast });
+        model.SaveOnnx(folder.File("other.onnx"));
+        Assert.Throws<InvalidDataException>(() => new OnnxImageClassifier(folder.File("other.onnx")));
+
+        using var pool = new ImageClassifierPool(folder.File("model.zip"));
+        using var onnx = new OnnxImageClassifier(folder.File("model.onnx"));
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"], onnx);
+        await app.StartAsync();
+        using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+        ClassProbability[][] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
+
+        foreach ((EncodedRow row, ClassProbability[] answer) in rows.Zip(answers))
+        {
+            foreach ((ClassProbability expected, ClassProbability actual) in pool.Predict(row.Image).Zip(answer))
+            {
+                Assert.AreEqual(expected.Name, actual.Name);
+                Assert.AreEqual(expected.Probability, actual.Probability, 1e-4f);
+            }
+        }
+        using HttpResponseMessage bad = await client.PostAsync("/predict", new ByteArrayContent([1, 2, 3]));
+        Assert.AreEqual(HttpStatusCode.BadRequest, bad.StatusCode);
+        Assert.Contains("Drop a picture", await client.GetStringAsync("/"));
+        await app.StopAsync();
+    }
+
     private static SharpnessAwareImageClassificationTrainer.Options Options()
     {
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
