@@ -12,7 +12,7 @@ Console.OutputEncoding = Encoding.UTF8;
 Experiment[] experiments = 
 [
     new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(), new Temperature(),
-    new Cheaper(), new Averaging(),
+    new Cheaper(), new Averaging(), new Calibrators(),
 ];
 
 var experiment = new Argument<string>("experiment")

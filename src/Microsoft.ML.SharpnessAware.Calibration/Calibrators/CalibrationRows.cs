@@ -76,6 +76,16 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes);
     }
 
+    /// <summary>Some of the rows.</summary>
+    public CalibrationRows Where(Func<int, bool> isIncluded)
+    {
+        int[] rows = [.. Enumerable.Range(0, Count).Where(isIncluded)];
+        float[] scores = new float[rows.Length * NumberOfClasses];
+        for (int i = 0; i < rows.Length; i++)
+            Row(rows[i]).CopyTo(scores.AsSpan(i * NumberOfClasses));
+        return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses);
+    }
+
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 
     /// <summary>ln p of every score, as <see cref="LogProbabilities"/> reads it.</summary>

@@ -19,6 +19,10 @@ internal static class LbfgsMinimizer
     // iterations together gained less than the second.
     private const double GradientTolerance = 1e-8;
     private const double GainTolerance = 1e-10;
+
+    // Thousands of numbers creep on for hundreds of iterations, without a difference to any probability.
+    private const int ManyVariables = 1000;
+    private const double GainToleranceOfMany = 1e-7;
     private const int GainIterations = 10;
     private const double Rounding = 1e-14;
 
@@ -42,7 +46,7 @@ internal static class LbfgsMinimizer
         {
             checkAlive();
             lastValues.Enqueue(value);
-            bool gainsNothing = lastValues.Count > GainIterations && lastValues.Dequeue() - value < GainTolerance;
+            bool gainsNothing = lastValues.Count > GainIterations && lastValues.Dequeue() - value < (n > ManyVariables ? GainToleranceOfMany : GainTolerance);
             if (gainsNothing || Largest(gradient) <= GradientTolerance)
                 return true;
 

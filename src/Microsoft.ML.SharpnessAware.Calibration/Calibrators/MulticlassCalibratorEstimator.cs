@@ -120,10 +120,4 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     }
 
     private protected abstract MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel);
-
-    private protected static void Minimize(LbfgsMinimizer.Objective objective, double[] parameters, IHost host, IChannel channel)
-    {
-        if (!LbfgsMinimizer.Minimize(objective, parameters, host.CheckAlive))
-            channel.Warning($"The fit has not converged after {LbfgsMinimizer.MaximumIterations} iterations; what it reached is used.");
-    }
 }

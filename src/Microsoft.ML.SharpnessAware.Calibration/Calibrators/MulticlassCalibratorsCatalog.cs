@@ -25,7 +25,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
-/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows per class on.</description></item>
+/// <item><term>StructuredMatrix</term><description>Certain classes are confused with each other; from some hundred rows on.</description></item>
+/// <item><term>Dirichlet</term><description>The same with weaker penalties; from some hundred rows per class on.</description></item>
 /// <item><term>Isotonic</term><description>No formula fits; from some thousand rows on.</description></item>
 /// </list>
 /// All of them count a probability as at least 2⁻²² / K for K classes, the resolution of <see cref="float"/>: a model that says 0 has rounded.
@@ -69,7 +70,9 @@ public sealed class MulticlassCalibratorsCatalog
     /// 5 Σ (T a_k − 1)², a convex function, by L-BFGS. The last term holds scales to within about a third of the common one, unless there are
     /// rows enough to say otherwise: without it, fifty rows of ten classes gave probabilities far worse than the temperature alone did. The
     /// targets are smoothed, as if the temperature-scaled model counted as one row more, which keeps the minimum finite whatever the rows, also
-    /// where the model is always right or a class never occurs. The log loss on the rows never rises above that of the temperature.
+    /// where the model is always right or a class never occurs. With up to 2,000 rows what is fitted is drawn back towards the temperature, by a quarter, a half,
+    /// three quarters or all of the way, as a cross-fit of the rows says: fifty rows of ten classes say nothing but chance. The log loss on the rows never rises
+    /// above that of the temperature.
     /// </remarks>
     /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
@@ -125,7 +128,8 @@ public sealed class MulticlassCalibratorsCatalog
     /// the model is, and all three terms fade as rows are added. (The paper's λ' and μ' weigh mean squares against the mean log loss, with T =
     /// 1 and without the last term: λ = 2 N λ' / (K (K − 1)), μ = 2 N μ' / K for N rows of K classes.) The targets are smoothed, as if the
     /// temperature-scaled model counted as one row more, which keeps the minimum finite whatever the rows, also where the model is always right
-    /// or a class never occurs. The log loss on the rows never rises above that of the temperature.</para>
+    /// or a class never occurs. With up to 2,000 rows it is drawn back towards the temperature as <see cref="Vector"/> is. The log loss on the rows never rises
+    /// above that of the temperature.</para>
     /// <para>At most 128 classes, since W has the square of that many numbers, more than rows to learn them from can be had, and each step of
     /// the fit takes time in proportion. For more use vector or temperature scaling.</para>
     /// </remarks>
@@ -149,6 +153,27 @@ public sealed class MulticlassCalibratorsCatalog
         ScoreKind scoreKind = ScoreKind.Probabilities) =>
         new DirichletCalibratorEstimator(_environment, labelColumnName, Columns(scoreColumnName, predictedLabelColumnName, scoreKind),
             offDiagonalRegularization, biasRegularization);
+
+    /// <summary>
+    /// A structured matrix (<see href="https://arxiv.org/abs/2511.03685">arXiv:2511.03685</see>): p' = softmax((I + Δ) ln p / T + b), corrections on top of a
+    /// temperature, held to 0 the more strongly the more classes there are. Says what <see cref="Dirichlet"/> says with far less risk where there are few rows.
+    /// </summary>
+    /// <remarks>
+    /// Minimises the log loss summed over n rows of K classes plus K (Σ b_k² + Σ Δ_kk²) + K (K − 1) Σ_{i≠j} Δ_ij², a convex function, by L-BFGS, beginning with the
+    /// temperature; targets are smoothed, and few rows draw it back towards the temperature, as for <see cref="Dirichlet"/>. What is fitted is a <see cref="DirichletCalibrator"/>, W = (I + Δ)/T. At most 128
+    /// classes.
+    /// </remarks>
+    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
+    /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
+    /// <param name="scoreKind">What the scores are.</param>
+    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is none.</exception>
+    public MulticlassCalibratorEstimator StructuredMatrix(
+        string labelColumnName = DefaultColumnNames.Label,
+        string scoreColumnName = DefaultColumnNames.Score,
+        string predictedLabelColumnName = DefaultColumnNames.PredictedLabel,
+        ScoreKind scoreKind = ScoreKind.Probabilities) =>
+        new StructuredMatrixEstimator(_environment, labelColumnName, Columns(scoreColumnName, predictedLabelColumnName, scoreKind));
 
     /// <summary>
     /// Trains a model on a part of the rows and calibrates it on the rest, which it has not seen: the estimator to put in a pipeline or into a

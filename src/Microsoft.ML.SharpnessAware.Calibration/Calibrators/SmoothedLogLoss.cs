@@ -15,12 +15,10 @@ internal sealed class SmoothedLogLoss
 {
     private readonly CalibrationRows _rows;
     private readonly float[] _logarithms;
-    private readonly double[] _own;
 
     public SmoothedLogLoss(CalibrationRows rows)
     {
         _rows = rows;
-        _own = new double[rows.NumberOfClasses];
         Temperature = rows.FitTemperature();
         _logarithms = rows.Logarithms();
         TensorPrimitives.Divide(_logarithms, (float)Temperature, _logarithms);
@@ -44,15 +42,16 @@ internal sealed class SmoothedLogLoss
     {
         double weight = _rows.WeightOfOneRow;
         int label = _rows.Labels[row];
-        TensorPrimitives.SoftMax(logarithms, _own);
-        TensorPrimitives.Multiply(_own, weight, _own);
+        Span<double> own = logarithms.Length <= 256 ? stackalloc double[logarithms.Length] : new double[logarithms.Length];
+        TensorPrimitives.SoftMax(logarithms, own);
+        TensorPrimitives.Multiply(own, weight, own);
 
         TensorPrimitives.Subtract(logits, TensorPrimitives.Max<double>(logits), logits);
-        double loss = -(1 - weight) * logits[label] - TensorPrimitives.Dot<double>(_own, logits);
+        double loss = -(1 - weight) * logits[label] - TensorPrimitives.Dot<double>(own, logits);
         TensorPrimitives.Exp<double>(logits, logits);
         double sum = TensorPrimitives.Sum<double>(logits);
         TensorPrimitives.Divide(logits, sum, logits);
-        TensorPrimitives.Subtract(logits, _own, logits);
+        TensorPrimitives.Subtract(logits, own, logits);
         logits[label] -= 1 - weight;
         return loss + Math.Log(sum);
     }

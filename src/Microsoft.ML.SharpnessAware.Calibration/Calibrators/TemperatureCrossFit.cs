@@ -15,7 +15,7 @@ internal static class TemperatureCrossFit
     {
         if (loss.Count > MaximumRows || double.IsPositiveInfinity(prior.HarmDeviations))
             return false;
-        int[] folds = Deal(loss);
+        int[] folds = Deal(loss, Folds);
         bool[] included = new bool[loss.Count];
         double sum = 0, squares = 0;
         for (int fold = 0; fold < Folds; fold++)
@@ -41,7 +41,7 @@ internal static class TemperatureCrossFit
     }
 
     /// <summary>By rank of the loss, so that each part has its share of bad rows, and so that the order of the rows does not matter.</summary>
-    private static int[] Deal(TemperatureLoss loss)
+    public static int[] Deal(TemperatureLoss loss, int numberOfFolds)
     {
         (double Loss, double Warmer)[] keys = new (double, double)[loss.Count];
         for (int row = 0; row < keys.Length; row++)
@@ -51,7 +51,7 @@ internal static class TemperatureCrossFit
             rows[row] = row;
         Array.Sort(keys, rows);
         for (int rank = 0; rank < rows.Length; rank++)
-            folds[rows[rank]] = rank % Folds;
+            folds[rows[rank]] = rank % numberOfFolds;
         return folds;
     }
 }

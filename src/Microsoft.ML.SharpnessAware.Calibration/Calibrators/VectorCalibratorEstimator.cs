@@ -14,11 +14,12 @@ internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, st
     private protected override MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel)
     {
         int classes = rows.NumberOfClasses;
-        var loss = new SmoothedLogLoss(rows);
-        double[] parameters = new double[2 * classes];
-        parameters.AsSpan(0, classes).Fill(1);
-        Minimize(new VectorObjective(loss, ScaleRidge, _ridge).Evaluate, parameters, host, channel);
-        double[] scale = Array.ConvertAll(parameters[..classes], relative => relative / loss.Temperature);
-        return new VectorCalibrator(scale, parameters[classes..]);
+        double[] start = new double[2 * classes];
+        start.AsSpan(0, classes).Fill(1);
+        return new ShrunkenFit(
+            start,
+            loss => new VectorObjective(loss, ScaleRidge, _ridge).Evaluate,
+            (parameters, temperature) => new VectorCalibrator(
+                Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..])).Fit(rows, host, channel);
     }
 }

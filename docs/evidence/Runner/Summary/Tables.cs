@@ -6,6 +6,8 @@ namespace MLSharpness.Evidence.Summary;
 /// <summary>Results as Markdown tables.</summary>
 internal static class Tables
 {
+    private static readonly string[] _order = ["none", "temperature", "vector", "structured matrix", "Dirichlet", "isotonic"];
+
     /// <summary>The order in which methods are shown; others follow in the order of their names.</summary>
     private static readonly string[] _order =
         ["base", "base + label smoothing 0.05", "base + focal loss 2", "SAM", "SSAM", "CSAM 0.5", "CSAM 1", "CSAM 2", "CSAM auto 5"];
@@ -123,6 +125,30 @@ internal static class Tables
         static double Gain(ResultRow row) => row.Number("log_loss") - row.Number("best_log_loss");
 
         static double Change(ResultRow row) => row.Number("fitted_log_loss") - row.Number("log_loss");
+    }
+
+    /// <summary>Log loss and ECE of each calibrator by model and number of rows, and the difference of the log loss to the temperature's.</summary>
+    public static string Calibrators(IEnumerable<ResultRow> rows)
+    {
+        string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(_order, name))];
+        return Table(
+            ["Model", "Rows", .. names],
+            rows.GroupBy(row => (Model: row["model"], Rows: row.Number("rows"))).OrderBy(group => group.Key).Select(group =>
+            {
+                Dictionary<(string Seed, string Draw), double> temperature = group.Where(row => row["calibrator"] == "temperature")
+                    .ToDictionary(row => (row["seed"], row["draw"]), row => row.Number("log_loss"));
+                return (string[])
+                [
+                    group.Key.Model, $"{group.Key.Rows:F0}",
+                    .. names.Select(name =>
+                    {
+                        ResultRow[] fits = [.. group.Where(row => row["calibrator"] == name)];
+                        string values = $"{fits.Average(row => row.Number("log_loss")):F3} · {100 * fits.Average(row => row.Number("ece")):F1}";
+                        return name == "temperature" ? values : $"{values} · " + Estimate.Of(
+                            [.. fits.Select(row => row.Number("log_loss") - temperature[(row["seed"], row["draw"])])]).Difference(1, 3);
+                    }),
+                ];
+            }));
     }
 
     public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) => Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);

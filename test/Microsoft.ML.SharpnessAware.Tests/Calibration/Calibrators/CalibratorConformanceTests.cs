@@ -12,6 +12,7 @@ public sealed class CalibratorConformanceTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void TheEstimatorKeepsItsPromises(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(60);

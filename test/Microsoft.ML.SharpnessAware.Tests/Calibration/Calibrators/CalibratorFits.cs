@@ -13,6 +13,7 @@ internal static class CalibratorFits
             "Temperature" => catalog.Temperature(),
             "Vector" => catalog.Vector(),
             "Isotonic" => catalog.Isotonic(),
+            "StructuredMatrix" => catalog.StructuredMatrix(),
             _ => catalog.Dirichlet(),
         };
     }

@@ -13,6 +13,7 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void ScoreIsWhatTheCalibratorGivesAndPredictedLabelItsLargest(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(80);
@@ -226,6 +227,7 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void ASavedModelGivesTheSameBitsAndShowsTheSameParameters(string kind)
     {
         IDataView data = Examples.Data(Context, 200);
@@ -247,6 +249,7 @@ public sealed class CalibratorTransformerTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void APredictionEngineGivesWhatTransformGives(string kind)
     {
         IDataView data = Examples.Data(Context, 50);

@@ -13,6 +13,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void LogLossOnTheFittingRowsIsNeverWorse(string kind) => ScoredRows.Random.Sample(rows =>
     {
         MulticlassCalibrator calibrator = Fit(kind, rows);
@@ -23,6 +24,7 @@ public sealed class EveryCalibratorTests
     [TestMethod]
     [DataRow("Vector")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void LogLossOnTheFittingRowsIsNotWorseThanThatOfTheTemperature(string kind) => ScoredRows.Random.Sample(rows =>
         Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(kind, rows))), iter: 60);
 
@@ -31,6 +33,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void OrderOfRowsDoesNotMatter(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -44,6 +47,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void OrderOfClassesPermutesTheParameters(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -81,6 +85,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void ASecondFitGivesTheSameBits(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -92,6 +97,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void CalibrationHelpsOnRowsThatItHasNotSeen(string kind)
     {
         MulticlassCalibrator calibrator = Fit(kind, ScoredRows.Confused(2000));
@@ -105,6 +111,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void WhereEveryRowIsRightConfidenceRisesButNotToOne(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 30).Select(i => (i % 3, Favouring(i % 3, .5f + .005f * i)))]);
@@ -120,6 +127,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void AClassThatNeverOccursStaysPossible(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 40).Select(i => (i % 2, Favouring(i % 3, .6f)))]);
@@ -135,6 +143,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void LabelsOfOneClassOnly(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 20).Select(i => (1, Favouring(i % 3, .4f + .02f * i)))]);
@@ -150,6 +159,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void ProbabilitiesOfExactlyZeroAndOne(string kind)
     {
         // Of a hundred certain rows of each class ten are wrong.
@@ -169,6 +179,7 @@ public sealed class EveryCalibratorTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void OneRowAndEqualProbabilities(string kind)
     {
         foreach (ScoredRows rows in new[] { ScoredRows.Of(2, (1, [.7f, .3f])), ScoredRows.Of(4, (2, [.25f, .25f, .25f, .25f])) })
