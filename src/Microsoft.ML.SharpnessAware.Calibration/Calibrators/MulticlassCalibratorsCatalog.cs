@@ -25,8 +25,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
-/// <item><term>StructuredMatrix</term><description>Certain classes are confused with each other; from some hundred rows on.</description></item>
-/// <item><term>Dirichlet</term><description>The same with weaker penalties; from some hundred rows per class on.</description></item>
+/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows on.</description></item>
+/// <item><term>StructuredMatrix</term><description>The same, more cautiously.</description></item>
 /// <item><term>Isotonic</term><description>No formula fits; from some thousand rows on.</description></item>
 /// </list>
 /// All of them count a probability as at least 2⁻²² / K for K classes, the resolution of <see cref="float"/>: a model that says 0 has rounded.
@@ -156,7 +156,7 @@ public sealed class MulticlassCalibratorsCatalog
 
     /// <summary>
     /// A structured matrix (<see href="https://arxiv.org/abs/2511.03685">arXiv:2511.03685</see>): p' = softmax((I + Δ) ln p / T + b), corrections on top of a
-    /// temperature, held to 0 the more strongly the more classes there are. Says what <see cref="Dirichlet"/> says with far less risk where there are few rows.
+    /// temperature, held to 0 the more strongly the more classes there are: <see cref="Dirichlet"/> with other, stronger penalties.
     /// </summary>
     /// <remarks>
     /// Minimises the log loss summed over n rows of K classes plus K (Σ b_k² + Σ Δ_kk²) + K (K − 1) Σ_{i≠j} Δ_ij², a convex function, by L-BFGS, beginning with the

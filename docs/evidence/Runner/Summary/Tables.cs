@@ -6,7 +6,7 @@ namespace MLSharpness.Evidence.Summary;
 /// <summary>Results as Markdown tables.</summary>
 internal static class Tables
 {
-    private static readonly string[] _order = ["none", "temperature", "vector", "structured matrix", "Dirichlet", "isotonic"];
+    private static readonly string[] _calibrators = ["none", "temperature", "vector", "structured matrix", "Dirichlet", "isotonic"];
 
     /// <summary>The order in which methods are shown; others follow in the order of their names.</summary>
     private static readonly string[] _order =
@@ -130,7 +130,7 @@ internal static class Tables
     /// <summary>Log loss and ECE of each calibrator by model and number of rows, and the difference of the log loss to the temperature's.</summary>
     public static string Calibrators(IEnumerable<ResultRow> rows)
     {
-        string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(_order, name))];
+        string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(_calibrators, name))];
         return Table(
             ["Model", "Rows", .. names],
             rows.GroupBy(row => (Model: row["model"], Rows: row.Number("rows"))).OrderBy(group => group.Key).Select(group =>
