@@ -3,8 +3,9 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Where asked to, goes back to the beginning of the epoch whose loss or gradient was not finite, with half the learning rate.</summary>
-internal sealed class DivergenceRetry(OnDivergence onDivergence, TrainingState state, TrainingProgress progress, IChannel channel) : IDisposable
+/// <summary>Where asked to, goes back to the beginning of the epoch that diverged, with half the learning rate.</summary>
+internal sealed class DivergenceRetry(
+    OnDivergence onDivergence, TrainingState state, TrainingProgress progress, IChannel channel) : IDisposable
 {
     private const int MaximumHalvings = 3;
 

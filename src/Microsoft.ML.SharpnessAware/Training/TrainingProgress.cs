@@ -51,12 +51,14 @@ internal sealed class TrainingProgress
         writer.WriteHistory(History);
     }
 
-    /// <exception cref="InvalidDataException">The counters, which were read, are not of a training of so many epochs and batches.</exception>
+    /// <exception cref="InvalidDataException">The counters, which were read, are not of a training of so many epochs and
+    /// batches.</exception>
     public void CheckWithin(int epochs, int batchesPerEpoch)
     {
         if (Epoch > epochs + 1L || Batch >= batchesPerEpoch || Step != ((Epoch - 1L) * batchesPerEpoch) + Batch)
             throw new InvalidDataException(
-                $"The checkpoint is damaged: epoch {Epoch}, batch {Batch}, step {Step} is not in {epochs} epochs of {batchesPerEpoch} batches.");
+                $"The checkpoint is damaged: epoch {Epoch}, batch {Batch}, step {Step} is not in {epochs} epochs of {batchesPerEpoch} " +
+                "batches.");
     }
 
     public void Read(BinaryReader reader)
