@@ -10,10 +10,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class IdxFile
 {
-    // A small file can unpack to anything. Beyond this size, data must not be more than so many times as long as the file (MNIST: 5).
-    private const long AlwaysUnpacked = 64 << 20;
-    private const long MaxCompression = 200;
-
     /// <param name="environment">Where a warning goes.</param>
     /// <param name="imagesPath">The images.</param>
     /// <param name="labelsPath">The labels.</param>
@@ -97,7 +93,7 @@ internal static class IdxFile
                 $"its header announces {contentBytes} bytes after the header, there are {fileBytes - headerBytes}: truncated?");
         }
 
-        if (compressed && contentBytes > Math.Max(AlwaysUnpacked, MaxCompression * fileBytes))
+        if (compressed && !PackedLimit.Allows(contentBytes, fileBytes))
             throw Error(path, $"its header announces {contentBytes} bytes, which is not plausible for {fileBytes} compressed bytes");
     }
 

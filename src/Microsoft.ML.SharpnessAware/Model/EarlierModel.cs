@@ -10,11 +10,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal static class EarlierModel
 {
-    // A small archive can unpack to anything. Beyond this size, an entry must not be more than so many times as long as it is packed;
-    // trained weights hardly shorten at all.
-    private const long AlwaysUnpacked = 64 << 20;
-    private const long MaxCompression = 200;
-
     /// <summary>Reads the classifier.</summary>
     /// <exception cref="InvalidDataException">The file has none, or several, or is damaged.</exception>
     /// <exception cref="FormatException">The classifier is damaged.</exception>
@@ -47,7 +42,7 @@ internal static class EarlierModel
         using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
         foreach (ZipArchiveEntry entry in zip.Entries)
         {
-            if (entry.CompressedLength > stream.Length || entry.Length > Math.Max(AlwaysUnpacked, MaxCompression * entry.CompressedLength))
+            if (entry.CompressedLength > stream.Length || !PackedLimit.Allows(entry.Length, entry.CompressedLength))
             {
                 throw new InvalidDataException(
                     $"The entry '{PrintableText.Of(entry.FullName)}' claims {entry.Length} bytes from {entry.CompressedLength}, which is not plausible.");

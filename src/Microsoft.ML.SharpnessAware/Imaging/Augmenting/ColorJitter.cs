@@ -46,11 +46,11 @@ public sealed record ColorJitter(double Brightness = 0, double Contrast = 0, dou
     internal void Draw(Random random, ImageSteps steps)
     {
         List<(ColorOperation Operation, double Strength)> drawn = [];
-        Add(ColorOperation.Brightness, Brightness);
-        Add(ColorOperation.Contrast, Contrast);
-        Add(ColorOperation.Saturation, Saturation);
+        Add(ColorOperations.Brightness, Brightness);
+        Add(ColorOperations.Contrast, Contrast);
+        Add(ColorOperations.Saturation, Saturation);
         if (Hue > 0)
-            drawn.Add((ColorOperation.Hue, random.Between(-Hue, Hue)));
+            drawn.Add((ColorOperations.Hue, random.Between(-Hue, Hue)));
         random.Shuffle(CollectionsMarshal.AsSpan(drawn));
         foreach ((ColorOperation operation, double strength) in drawn)
             steps.Add(operation, strength);

@@ -21,7 +21,28 @@ namespace Microsoft.ML.SharpnessAware;
 public sealed record RandAugment(int NumberOfOperations = 2, int Magnitude = 9)
 {
     internal const int MaxMagnitude = 30;
-    internal const int OperationCount = 14;
+
+    // In torchvision's order, which a seed's draws depend on. An operation that is added here is drawn with the others.
+    private static readonly Action<ImageSteps, Draws>[] Table =
+    [
+        (_, _) => { }, // identity
+        (steps, draws) => steps.Add(AffineMap.ShearX(0.3 * draws.Signed, draws.Height)),
+        (steps, draws) => steps.Add(AffineMap.ShearY(0.3 * draws.Signed, draws.Width)),
+        (steps, draws) => steps.Add(AffineMap.Translation(Math.Truncate(150.0 / 331 * draws.Width * draws.Signed), 0)),
+        (steps, draws) => steps.Add(AffineMap.Translation(0, Math.Truncate(150.0 / 331 * draws.Height * draws.Signed))),
+        (steps, draws) => steps.Add(AffineMap.Rotation(30 * draws.Signed)),
+        (steps, draws) => steps.Add(ColorOperations.Brightness, 1 + (0.9 * draws.Signed)),
+        (steps, draws) => steps.Add(ColorOperations.Saturation, 1 + (0.9 * draws.Signed)),
+        (steps, draws) => steps.Add(ColorOperations.Contrast, 1 + (0.9 * draws.Signed)),
+        (steps, draws) => steps.Add(ColorOperations.Sharpness, 1 + (0.9 * draws.Signed)),
+        (steps, draws) => steps.Add(ColorOperations.Posterize, 1 << (int)Math.Round(4 * draws.Level)),
+        (steps, draws) => steps.Add(ColorOperations.Solarize, 1 - draws.Level),
+        (steps, _) => steps.Add(ColorOperations.AutoContrast, 0),
+        (steps, _) => steps.Add(ColorOperations.Equalize, 0),
+    ];
+
+
+    internal static int OperationCount => Table.Length;
 
     /// <summary>N, from 0 to 14.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 14].</exception>
@@ -45,56 +66,15 @@ public sealed record RandAugment(int NumberOfOperations = 2, int Magnitude = 9)
     /// <summary>Adds operation <paramref name="index"/> of the table to an image's steps.</summary>
     internal void Add(int index, int sign, int width, int height, ImageSteps steps)
     {
-        double level = (double)Magnitude / MaxMagnitude, signed = sign * level;
-        switch (index)
-        {
-            case 0:
-                break; // identity
-            case 1:
-                steps.Add(AffineMap.ShearX(0.3 * signed, height));
-                break;
-            case 2:
-                steps.Add(AffineMap.ShearY(0.3 * signed, width));
-                break;
-            case 3:
-                steps.Add(AffineMap.Translation(Math.Truncate(150.0 / 331 * width * signed), 0));
-                break;
-            case 4:
-                steps.Add(AffineMap.Translation(0, Math.Truncate(150.0 / 331 * height * signed)));
-                break;
-            case 5:
-                steps.Add(AffineMap.Rotation(30 * signed));
-                break;
-            case 6:
-                steps.Add(ColorOperation.Brightness, 1 + (0.9 * signed));
-                break;
-            case 7:
-                steps.Add(ColorOperation.Saturation, 1 + (0.9 * signed));
-                break;
-            case 8:
-                steps.Add(ColorOperation.Contrast, 1 + (0.9 * signed));
-                break;
-            case 9:
-                steps.Add(ColorOperation.Sharpness, 1 + (0.9 * signed));
-                break;
-            case 10:
-                steps.Add(ColorOperation.Posterize, 1 << (int)Math.Round(4 * level));
-                break;
-            case 11:
-                steps.Add(ColorOperation.Solarize, 1 - level);
-                break;
-            case 12:
-                steps.Add(ColorOperation.AutoContrast, 0);
-                break;
-            case 13:
-                steps.Add(ColorOperation.Equalize, 0);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(index), index, $"There are {OperationCount} operations.");
-        }
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Table.Length, nameof(index));
+        double level = (double)Magnitude / MaxMagnitude;
+        Table[index](steps, new Draws(level, sign * level, width, height));
     }
 
     private static int Between(int value, int maximum, string name) => value >= 0 && value <= maximum
         ? value
         : throw new ArgumentOutOfRangeException(name, value, $"{name} must be 0 to {maximum}.");
+
+    /// <summary>What was drawn: the strength in [0, 1], the same with a sign, and the image's size.</summary>
+    private readonly record struct Draws(double Level, double Signed, int Width, int Height);
 }

@@ -31,7 +31,7 @@ internal static class StepRunner
             {
                 float[] strengths = [.. group.Select(row => steps[row].Colors[turn].Strength)];
                 Tensor strength = tensor(strengths, [strengths.Length, 1, 1, 1], device: images.device);
-                images = Change(images, [.. group], chosen => group.Key.Apply(chosen, strength));
+                images = Change(images, [.. group], chosen => group.Key(chosen, strength));
             }
         }
 

@@ -158,9 +158,9 @@ public sealed class AugmenterTests
             new ColorJitter(0.4, 1.5, 0.2, 0.1).Draw(random, steps);
             Assert.HasCount(4, steps.Colors);
             first.Add(steps.Colors[0].Operation);
-            brightness.AddRange(steps.Colors.Where(step => step.Operation == ColorOperation.Brightness).Select(step => (double)step.Strength));
-            Assert.IsInRange(0f, 2.5f, steps.Colors.Single(step => step.Operation == ColorOperation.Contrast).Strength);
-            Assert.IsInRange(-0.1f, 0.1f, steps.Colors.Single(step => step.Operation == ColorOperation.Hue).Strength);
+            brightness.AddRange(steps.Colors.Where(step => step.Operation == ColorOperations.Brightness).Select(step => (double)step.Strength));
+            Assert.IsInRange(0f, 2.5f, steps.Colors.Single(step => step.Operation == ColorOperations.Contrast).Strength);
+            Assert.IsInRange(-0.1f, 0.1f, steps.Colors.Single(step => step.Operation == ColorOperations.Hue).Strength);
         }
 
         foreach (var group in first.GroupBy(operation => operation))

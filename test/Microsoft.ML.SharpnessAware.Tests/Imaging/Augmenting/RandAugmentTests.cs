@@ -27,8 +27,8 @@ public sealed class RandAugmentTests
     {
         ColorOperation[] expected =
         [
-            ColorOperation.Brightness, ColorOperation.Saturation, ColorOperation.Contrast, ColorOperation.Sharpness, ColorOperation.Posterize,
-            ColorOperation.Solarize, ColorOperation.AutoContrast, ColorOperation.Equalize,
+            ColorOperations.Brightness, ColorOperations.Saturation, ColorOperations.Contrast, ColorOperations.Sharpness, ColorOperations.Posterize,
+            ColorOperations.Solarize, ColorOperations.AutoContrast, ColorOperations.Equalize,
         ];
         for (int i = 0; i < expected.Length; i++)
             Assert.AreSame(expected[i], Steps(new RandAugment(), 6 + i, 1).Colors[0].Operation);
@@ -67,7 +67,7 @@ public sealed class RandAugmentTests
 
         foreach (var group in colors.GroupBy(color => color.Operation))
             Assert.AreEqual(6000.0 / 14, group.Count(), 75, group.Key.GetType().Name); // 3.7 standard deviations
-        Assert.AreEqual(0.5, colors.Where(color => color.Operation == ColorOperation.Brightness).Average(color => color.Strength > 1 ? 1 : 0), 0.1);
+        Assert.AreEqual(0.5, colors.Where(color => color.Operation == ColorOperations.Brightness).Average(color => color.Strength > 1 ? 1 : 0), 0.1);
     }
 
     [TestMethod]

@@ -15,14 +15,14 @@ public sealed class StepRunnerTests
         // What a translation leaves black, AutoContrast and Solarize (from black on) see or do not see.
         var first = new ImageSteps();
         first.Add(AffineMap.Translation(1, 0));
-        first.Add(ColorOperation.Solarize, 0);
+        first.Add(ColorOperations.Solarize, 0);
         var last = new ImageSteps();
-        last.Add(ColorOperation.Solarize, 0);
+        last.Add(ColorOperations.Solarize, 0);
         last.Add(AffineMap.Translation(1, 0));
         var between = new ImageSteps();
-        between.Add(ColorOperation.Solarize, 0);
+        between.Add(ColorOperations.Solarize, 0);
         between.Add(AffineMap.Translation(-1, 0));
-        between.Add(ColorOperation.AutoContrast, 0);
+        between.Add(ColorOperations.AutoContrast, 0);
         float[] result = [.. StepRunner.Run(images, [first, last, new ImageSteps(), between], white: 255).contiguous().data<float>()];
 
         float[] expected = [255, 255, 204, 153, 0, 255, 204, 153, 0, 51, 102, 153, 255, 191.25f, 127.5f, 0];
