@@ -21,7 +21,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
             throw new ArgumentOutOfRangeException(nameof(input),
                 $"Score column '{ScoreColumnName}' has {numberOfClasses} scores, "
                 + $"but the calibrator was fitted on {calibrator.NumberOfClasses}.");
-        FindKeys(input, calibrator.KeepsPrediction);
+        FindKeys(input, calibrator.KeepsPrediction, labelValues);
 
         var calibrated = new DataViewSchema.DetachedColumn(score);
         return input.GetColumnOrNull(PredictedLabelColumnName) switch
@@ -53,9 +53,10 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
     /// <summary>Matches the scores with the keys of the PredictedLabel that is to be replaced, by name where both have names.</summary>
     /// <returns>For each score the key, counted from 0; null where key k is score k, or there is nothing to replace.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is a PredictedLabel to replace, and it is not a key of the classes.</exception>
-    public int[]? FindKeys(DataViewSchema input, bool keepsPrediction)
+    public int[]? FindKeys(DataViewSchema input, bool keepsPrediction, LabelValues? classes)
     {
-        if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not DataViewSchema.Column column)
+        if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not DataViewSchema.Column column
+            || FindValues(input, keepsPrediction, classes) is not null)
             return null;
         if (column.Type is not KeyDataViewType key)
             throw NotAKey(column.Type.ToString()!);
@@ -73,6 +74,16 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
                 $"Column '{PredictedLabelColumnName}' is a key of other classes than the scores: column '{ScoreColumnName}' {problem}.");
     }
 
+    /// <summary>The values of the classes, score by score, where PredictedLabel holds such values and no keys any more, as MapKeyToValue makes
+    /// them; else null.</summary>
+    public LabelValues? FindValues(DataViewSchema input, bool keepsPrediction, LabelValues? classes)
+    {
+        if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not { } column || column.Type is KeyDataViewType)
+            return null;
+        LabelValues? values = LabelValues.OfScores(ScoreColumns.FindScore(input, ScoreColumnName)) ?? classes;
+        return values is not null && column.Type.Equals(values.Type.ItemType) ? values : null;
+    }
+
     /// <summary>The shapes after the calibrator.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated.</exception>
     public SchemaShape GetOutputShape(SchemaShape input, string labelColumnName, bool keepsPrediction)
@@ -85,12 +96,14 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
         var columns = input.ToDictionary(column => column.Name);
         if (!columns.TryGetValue(PredictedLabelColumnName, out SchemaShape.Column predictedLabel))
             columns[PredictedLabelColumnName] = ScoreColumns.PredictedLabelShape(PredictedLabelColumnName, ScoreColumns.KeyValuesShape(score, label));
-        else if (!keepsPrediction && !(predictedLabel.IsKey && predictedLabel.Kind == SchemaShape.Column.VectorKind.Scalar))
+        else if (!keepsPrediction && !(predictedLabel.Kind == SchemaShape.Column.VectorKind.Scalar
+            && (predictedLabel.IsKey || ScoreColumns.KeyValuesShape(score, label).Any(values => values.ItemType.Equals(predictedLabel.ItemType)))))
             throw NotAKey(predictedLabel.GetTypeString());
         return new SchemaShape(columns.Values);
     }
 
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",
         $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; "
-        + $"found {found}. Calibrate before MapKeyToValue, or name another column, which is then added.");
+        + $"found {found}. Values of the classes, as MapKeyToValue makes them, are taken where Score or the label says what they are; or name another "
+        + "column, which is then added.");
 }

@@ -11,9 +11,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="outputs">The columns that are made.</param>
 /// <param name="classes">For each score its class in the calibrator; null where score k is class k.</param>
 /// <param name="keys">For each score its key in PredictedLabel, counted from 0; null where score k is key k.</param>
+/// <param name="values">For each score the value of its class, where PredictedLabel holds values and no keys any more.</param>
 internal sealed class CalibratorRowMapper(
     MulticlassCalibratorTransformer transformer, ScoreKind scoreKind, DataViewSchema.Column score,
-    DataViewSchema.DetachedColumn[] outputs, int[]? classes, int[]? keys) : IRowMapper, ISaveAsOnnx
+    DataViewSchema.DetachedColumn[] outputs, int[]? classes, int[]? keys, LabelValues? values)
+    : IRowMapper, ISaveAsOnnx
 {
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => outputs;
 
@@ -35,7 +37,9 @@ internal sealed class CalibratorRowMapper(
             getters[ScoreColumns.Score] = (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
                 ProbabilityBuffer.Copy(row.Current(), ref value));
         if (outputs.Length > ScoreColumns.PredictedLabel && activeOutput(ScoreColumns.PredictedLabel))
-            getters[ScoreColumns.PredictedLabel] = KeyGetter(outputs[ScoreColumns.PredictedLabel].Type.RawType, row);
+            getters[ScoreColumns.PredictedLabel] = values is null
+                ? KeyGetter(outputs[ScoreColumns.PredictedLabel].Type.RawType, row)
+                : values.CreateGetter(() => (int)row.Key() - 1);
         return getters;
     }
 
@@ -49,6 +53,9 @@ internal sealed class CalibratorRowMapper(
     {
         var graph = new OnnxContextWriter(ctx, "calibrator");
         graph.CheckOpset("A calibrator");
+        if (values is not null)
+            throw new NotSupportedException($"A calibrator after MapKeyToValue cannot be converted to ONNX: column "
+                + $"'{outputs[ScoreColumns.PredictedLabel].Name}' holds no keys. Calibrate before MapKeyToValue.");
         string calibrated = AddTo(graph, ctx.GetVariableName(score.Name));
         graph.Column("Cast", [calibrated], outputs[ScoreColumns.Score].Name, outputs[ScoreColumns.Score].Type, ("to", (long)OnnxType.Float32));
         if (outputs.Length > ScoreColumns.PredictedLabel)

@@ -92,7 +92,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     internal LabelledScores Bind(DataViewSchema schema)
     {
         LabelledScores scored = LabelledScores.Bind(schema, _labelColumnName, _columns.ScoreColumnName);
-        _columns.FindKeys(schema, KeepsPrediction);
+        _columns.FindKeys(schema, KeepsPrediction, scored.Classes);
         CheckNumberOfClasses(scored.NumberOfClasses);
         return scored;
     }

@@ -26,6 +26,9 @@ internal abstract class LabelValues
             new VBuffer<ReadOnlyMemory<char>>(names.Length, names).CopyTo(ref destination));
     }
 
+    /// <summary>Gives the value at a place that changes from row to row; a missing one where it is negative.</summary>
+    public abstract Delegate CreateGetter(Func<int> place);
+
     /// <summary>Writes type and values in ML.NET's own binary encoding.</summary>
     public abstract void Save(IHostEnvironment env, Stream stream);
 
@@ -113,6 +116,12 @@ internal abstract class LabelValues
 
         public override void AddTo(DataViewSchema.Annotations.Builder annotations, string kind) =>
             annotations.Add(kind, Type, (ref VBuffer<T> destination) => _values.CopyTo(ref destination));
+
+        public override Delegate CreateGetter(Func<int> place)
+        {
+            T[] values = [.. _values.DenseValues()];
+            return (ValueGetter<T>)((ref T value) => value = place() is >= 0 and int found ? values[found] : default!);
+        }
 
         public override void Save(IHostEnvironment env, Stream stream)
         {

@@ -119,7 +119,7 @@ internal static class Tables
             ResultRow[] near = [.. rows.Where(row => Gain(row) < 0.01)], far = [.. rows.Where(row => Gain(row) >= 0.05)];
             double change = near.Length == 0 ? 0 : near.Average(Change), harmed = rows.Average(row => row.Number("harmed"));
             double share = far.Length == 0 ? 0 : far.Average(row => -Change(row) / Gain(row));
-            return $"{change:+0.000;−0.000} · {100 * harmed:F0} % · {100 * share:F0} %";
+            return $"{Math.Round(change, 3):+0.000;−0.000;0.000} · {100 * harmed:F0} % · {100 * share:F0} %";
         }
 
         static double Gain(ResultRow row) => row.Number("log_loss") - row.Number("best_log_loss");

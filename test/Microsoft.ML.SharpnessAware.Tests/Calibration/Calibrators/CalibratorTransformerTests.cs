@@ -91,13 +91,13 @@ public sealed class CalibratorTransformerTests
     }
 
     [TestMethod]
-    public void APredictedLabelThatIsTextAlreadyIsLeftByTemperatureAndRefusedByOthers()
+    public void APredictedLabelThatIsNeitherKeyNorClassIsLeftByTemperatureAndRefusedByOthers()
     {
         IDataView scored = Examples.Scored(Context, 60);
-        IDataView texts = Context.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored).Transform(scored);
+        IDataView texts = Context.Transforms.CopyColumns("PredictedLabel", "Number").Fit(scored).Transform(scored);
 
         IDataView calibrated = Estimator("Temperature").Fit(texts).Transform(texts);
-        CollectionAssert.AreEqual(texts.GetColumn<string>("PredictedLabel").ToArray(), calibrated.GetColumn<string>("PredictedLabel").ToArray());
+        CollectionAssert.AreEqual(texts.GetColumn<int>("PredictedLabel").ToArray(), calibrated.GetColumn<int>("PredictedLabel").ToArray());
 
         foreach (Action action in new Action[]
         {
@@ -108,7 +108,7 @@ public sealed class CalibratorTransformerTests
         {
             string message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(action).Message;
             StringAssert.Contains(message, "'PredictedLabel'");
-            StringAssert.Contains(message, "Calibrate before MapKeyToValue");
+            StringAssert.Contains(message, "expected a key, as trainers give it");
         }
     }
 
