@@ -37,6 +37,8 @@ public static class CalibrationCatalog
     /// the literature.</param>
     /// <param name="topKPredictionCount">For how many of the most probable classes to measure calibration (<see
     /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
+    /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them (the trainers of
+    /// Microsoft.ML.TorchSharp give these).</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
     /// <para>The expected calibration error itself is summed in <see cref="ReliabilityDiagram.ExpectedCalibrationError"/>.</para>
@@ -60,9 +62,37 @@ public static class CalibrationCatalog
     /// </code>
     /// </example>
     public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0)
+        string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0,
+        ScoreKind scoreKind = ScoreKind.Probabilities)
         => CalibrationEvaluator.Evaluate(
-            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount);
+            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount, scoreKind);
+
+    /// <summary>
+    /// Measures how well the probability of a binary model matches what happened, whatever trainer made it. One pass over the two columns.
+    /// </summary>
+    /// <param name="catalog">The binary catalog of the context.</param>
+    /// <param name="data">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
+    /// <param name="labelColumnName">Whether a row is positive: a <see cref="bool"/>.</param>
+    /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
+    /// <param name="numberOfBins">The number of bins of the probability.</param>
+    /// <returns>The metrics, with the reliability diagrams.</returns>
+    /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="BinaryCalibrationMetrics.SkippedRows"/> and reported as a
+    /// warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) want a calibrator first:
+    /// <c>mlContext.BinaryClassification.Calibrators.Platt</c>.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or <paramref name="numberOfBins"/> is out of
+    /// range.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, or a value is not a probability; the message names the
+    /// row.</exception>
+    /// <example>
+    /// <code>
+    /// BinaryCalibrationMetrics metrics = mlContext.BinaryClassification.EvaluateCalibration(model.Transform(testData));
+    /// Console.WriteLine(metrics);
+    /// metrics.ReliabilityDiagram.SavePng("reliability.png");
+    /// </code>
+    /// </example>
+    public static BinaryCalibrationMetrics EvaluateCalibration(this BinaryClassificationCatalog catalog, IDataView data,
+        string labelColumnName = "Label", string probabilityColumnName = "Probability", int numberOfBins = 15)
+        => BinaryCalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, probabilityColumnName, numberOfBins);
 
     /// <summary>
     /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as
@@ -78,6 +108,7 @@ public static class CalibrationCatalog
     /// are not both trained on and measured with; by default there is no such column.</param>
     /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
+    /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range, or
     /// a column is missing or has another type.</exception>
@@ -91,9 +122,9 @@ public static class CalibrationCatalog
     public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>> CrossValidateCalibration(
         this MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,
         string labelColumnName = "Label", string scoreColumnName = "Score", string? samplingKeyColumnName = null, int? seed = null,
-        int numberOfBins = 15)
+        int numberOfBins = 15, ScoreKind scoreKind = ScoreKind.Probabilities)
         => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, scoreColumnName,
-            samplingKeyColumnName, seed, numberOfBins);
+            samplingKeyColumnName, seed, numberOfBins, scoreKind);
 
     /// <summary>
     /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) hold the right class as often as was asked, and how large

@@ -9,7 +9,7 @@ internal static class CalibrationCrossValidation
 {
     public static TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>[] Run(
         MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds,
-        string labelColumnName, string scoreColumnName, string? samplingKeyColumnName, int? seed, int numberOfBins)
+        string labelColumnName, string scoreColumnName, string? samplingKeyColumnName, int? seed, int numberOfBins, ScoreKind scoreKind)
     {
         IHostEnvironment environment = catalog.GetEnvironment();
         environment.CheckValue(data, nameof(data));
@@ -28,7 +28,7 @@ internal static class CalibrationCrossValidation
                 ITransformer model = estimator.Fit(split.TrainSet);
                 IDataView scored = Score(model, split.TestSet);
                 MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
-                    environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0);
+                    environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0, scoreKind);
                 return new TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>(model, metrics, scored, fold);
             }),
         ];

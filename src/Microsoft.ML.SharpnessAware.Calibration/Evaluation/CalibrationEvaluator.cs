@@ -11,15 +11,18 @@ internal sealed class CalibrationEvaluator
 {
     private readonly IHost _host;
     private readonly LabelledScores _columns;
+    private readonly ScoreKind _scoreKind;
     private readonly MeasuredRow? _onRow;
     private readonly CalibrationAccumulator _accumulator;
     private readonly SkippedRowCounter _withoutLabel = new();
     private readonly SkippedRowCounter _withoutScore = new();
 
-    private CalibrationEvaluator(IHost host, LabelledScores columns, int numberOfBins, int topKPredictionCount, MeasuredRow? onRow)
+    private CalibrationEvaluator(
+        IHost host, LabelledScores columns, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, MeasuredRow? onRow)
     {
         _host = host;
         _columns = columns;
+        _scoreKind = scoreKind;
         _onRow = onRow;
         _accumulator = new CalibrationAccumulator(columns.NumberOfClasses, numberOfBins, topKPredictionCount);
     }
@@ -27,19 +30,22 @@ internal sealed class CalibrationEvaluator
     /// <param name="environment">Whose log gets the warnings.</param>
     /// <param name="data">The scored rows.</param>
     /// <param name="labelColumnName">The true class.</param>
-    /// <param name="scoreColumnName">The probabilities.</param>
+    /// <param name="scoreColumnName">The scores.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="topKPredictionCount">For how many of the most probable classes to measure.</param>
+    /// <param name="scoreKind">What the scores are.</param>
     /// <param name="onRow">Called for each row that is measured, by one thread at a time.</param>
     public static MulticlassCalibrationMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName,
-        string scoreColumnName, int numberOfBins, int topKPredictionCount, MeasuredRow? onRow = null)
+        string scoreColumnName, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, MeasuredRow? onRow = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
+        if (!Enum.IsDefined(scoreKind))
+            throw new ArgumentOutOfRangeException(nameof(scoreKind), scoreKind, "There is no such kind of scores.");
         IHost host = environment.Register(nameof(CalibrationEvaluator));
         LabelledScores columns = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
-        CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, onRow);
+        CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, scoreKind, onRow);
         evaluator.Read(data);
         return evaluator.GetMetrics();
     }
@@ -79,7 +85,7 @@ internal sealed class CalibrationEvaluator
         int kept = 0;
         for (int row = 0; row < block.Count; row++)
         {
-            if (ProbabilityRow.IsValid(block.Row(row)) || !Refuse(block.Row(row), block.Position(row)))
+            if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row)) || !Refuse(block.Row(row), block.Position(row)))
                 block.Move(row, kept++);
         }
 
@@ -91,21 +97,18 @@ internal sealed class CalibrationEvaluator
             _onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row));
     }
 
-    /// <summary>Counts a row that is not finite, and throws if it is not a distribution.</summary>
-    private bool Refuse(ReadOnlySpan<float> scores, long position)
+    /// <summary>Makes probabilities of logits. Counts a row that is not finite, and throws if it is not a distribution.</summary>
+    private bool Refuse(Span<float> scores, long position)
     {
+        if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)
+            return false;
+        bool isFinite = true;
         foreach (float score in scores)
-        {
-            if (!float.IsFinite(score))
-            {
-                _withoutScore.Add(position);
-                return true;
-            }
-        }
-
-        if (ProbabilityRow.Problem(scores) is string problem)
-            throw ScoreColumns.NotProbabilities(_columns.Score.Name, $"row {position} (counted from 0)", problem);
-        return false;
+            isFinite &= float.IsFinite(score);
+        if (isFinite)
+            throw ScoreRow.Unusable(_columns.Score.Name, _scoreKind, position, problem);
+        _withoutScore.Add(position);
+        return true;
     }
 
     private MulticlassCalibrationMetrics GetMetrics()

@@ -88,11 +88,6 @@ internal static class ScoreColumns
             throw WrongScoreType(column.Name, column.GetTypeString());
     }
 
-    /// <summary>What to throw where a row does not hold probabilities.</summary>
-    public static InvalidOperationException NotProbabilities(string columnName, string row, string problem) => new(
-        $"Column '{columnName}' must hold class probabilities, but {row} {problem}. "
-        + "Turn the scores into probabilities first, for example with a softmax, and leave out rows without scores.");
-
     private static ArgumentOutOfRangeException WrongScoreType(string columnName, string found) => new("schema",
         $"Score column '{columnName}': expected the class probabilities of a multiclass model, a vector of known size (at least 2) "
         + $"of Single; found {found}.");

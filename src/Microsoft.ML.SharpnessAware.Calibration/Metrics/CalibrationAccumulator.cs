@@ -4,7 +4,7 @@ using System.Numerics.Tensors;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: four bytes a row (for what needs their order), the
+/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: sixteen bytes a row (for what needs their order, and for comparing models row by row), the
 /// bins, and three numbers for each class and bin. It trusts its input; callers check rows with <see cref="ProbabilityRow"/>.
 /// </summary>
 internal sealed class CalibrationAccumulator
@@ -25,6 +25,7 @@ internal sealed class CalibrationAccumulator
     private readonly ClassBins _classes;
     private readonly TopKBins? _topK;
     private readonly ConfidenceRanking _ranking = new();
+    private readonly MeasuredOutcomes _measured = new();
 
     private readonly double[] _probabilities;
     private readonly double[] _logarithms;
@@ -77,6 +78,8 @@ internal sealed class CalibrationAccumulator
             ReliabilityDiagram = _outcomes.Diagram(),
             AdaptiveReliabilityDiagram = equalMass,
             AccuracyRejectionCurve = _ranking.AccuracyRejectionCurve(),
+            Ranking = _ranking,
+            Measured = _measured,
             TopK = _topK?.GetMetrics() ?? [],
             SkippedRows = skippedRows,
             ClasswiseCalibrationError = _classes.ClasswiseCalibrationError(Count),
@@ -118,6 +121,7 @@ internal sealed class CalibrationAccumulator
         _outcomes.Add(confidence, correct, OutcomeCell.Row(confidence, -labelLogarithm, brierScore, entropy));
         _classes.Add(scores, label);
         _ranking.Add(confidence, correct);
+        _measured.Add(label, confidence, correct, -labelLogarithm, brierScore);
         _topK?.Add(scores, label);
     }
     /// <summary>max p, Σ p² and −Σ p ln p of a row, together: three calls for ten numbers would cost more than the arithmetic.</summary>

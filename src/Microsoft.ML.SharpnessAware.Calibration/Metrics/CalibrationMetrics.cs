@@ -41,4 +41,30 @@ public static class CalibrationMetrics
         accumulator.Add(scores, labels);
         return accumulator.GetMetrics();
     }
+
+    /// <summary>Computes how well the probabilities of a binary model match what happened.</summary>
+    /// <param name="probabilities">The probability of the positive class, in [0, 1], of each row.</param>
+    /// <param name="labels">Whether each row is positive.</param>
+    /// <param name="numberOfBins">The number of bins of the probability, from 1 to <see cref="MaximumNumberOfBins"/>.</param>
+    /// <returns>The metrics, with the reliability diagrams.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfBins"/> is out of range.</exception>
+    /// <exception cref="ArgumentException">There are no rows, the lengths differ, or a value is not a probability; the message names the
+    /// row.</exception>
+    public static BinaryCalibrationMetrics ComputeBinary(ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> labels, int numberOfBins = 15)
+    {
+        if (labels.IsEmpty)
+            throw new ArgumentException("There are no rows.", nameof(labels));
+        if (labels.Length != probabilities.Length)
+            throw new ArgumentException($"There are {labels.Length} labels, but {probabilities.Length} probabilities.", nameof(probabilities));
+        BinaryCalibrationAccumulator accumulator = new(numberOfBins);
+        for (int row = 0; row < labels.Length; row++)
+        {
+            if (!(probabilities[row] >= 0 && probabilities[row] <= 1 + ProbabilityRow.ExcessTolerance))
+                throw new ArgumentException(
+                    Invariant($"Row {row} (counted from 0) must have a probability in [0, 1], but has {probabilities[row]:G6}."), nameof(probabilities));
+            accumulator.Add(Math.Min(probabilities[row], 1), labels[row]);
+        }
+
+        return accumulator.GetMetrics();
+    }
 }

@@ -16,6 +16,9 @@ internal sealed class ConfidenceRanking
 
     public void Add(float confidence, bool correct) => _rows.Add((BitConverter.SingleToUInt32Bits(confidence) << 1) | (correct ? 1u : 0u));
 
+    /// <summary>The rows in the order in which they are.</summary>
+    public IEnumerable<(double Confidence, bool Correct)> Rows() => _rows.Select(row => (Confidence(row), (row & 1) == 1));
+
     public void Sort() => RadixSort.Sort(CollectionsMarshal.AsSpan(_rows));
 
     /// <summary>

@@ -14,6 +14,7 @@ internal sealed class MeanIntervals
     private readonly long[] _count;
     private readonly Vector256<double>[] _mean;
     private readonly Vector256<double>[] _deviation;
+    private readonly Vector256<double> _estimate;
     private readonly Vector256<double> _smallest;
     private readonly Vector256<double> _largest;
     private readonly BootstrapRandom _random;
@@ -42,7 +43,10 @@ internal sealed class MeanIntervals
             _mean[i] = cells[i].Sum / count;
             Vector256<double> variance = Vector256.Max(Vector256<double>.Zero, cells[i].SumOfSquares / count - _mean[i] * _mean[i]);
             _deviation[i] = Vector256.Sqrt(variance / (count + 1));
+            _estimate += cells[i].Sum;
         }
+
+        _estimate /= Math.Max(1, _count.Sum());
     }
 
     public void Draw()
@@ -67,8 +71,9 @@ internal sealed class MeanIntervals
     }
 
     /// <summary>The interval of the number at <paramref name="index"/>.</summary>
-    public ConfidenceInterval GetInterval(int index, double estimate, double confidenceLevel)
+    public ConfidenceInterval GetInterval(int index, double confidenceLevel)
     {
+        double estimate = _estimate[index];
         double tail = (1 - confidenceLevel) / 2;
         Array.Sort(_lower[index]);
         Array.Sort(_upper[index]);

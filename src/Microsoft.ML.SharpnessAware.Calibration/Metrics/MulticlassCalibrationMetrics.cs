@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.Intrinsics;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -15,6 +16,9 @@ namespace Microsoft.ML.SharpnessAware;
 public sealed class MulticlassCalibrationMetrics
 {
     private readonly Lazy<IReadOnlyList<ClassCalibration>> _perClass;
+    private readonly Lazy<CalibrationTest> _spiegelhalter;
+    private readonly Lazy<CalibrationTest> _kolmogorovSmirnov;
+    private readonly Lazy<double> _smooth;
 
     // What the bootstrap draws from: the wrong and the right rows of each bin of the two diagrams.
     private readonly OutcomeCell[] _cells;
@@ -26,6 +30,9 @@ public sealed class MulticlassCalibrationMetrics
         NumberOfClasses = classes.NumberOfClasses;
         _cells = cells;
         _equalMassCells = equalMassCells;
+        _spiegelhalter = new(() => RankedTests.Spiegelhalter(Ranking.Rows()));
+        _kolmogorovSmirnov = new(() => RankedTests.KolmogorovSmirnov(Ranking.Rows()));
+        _smooth = new(() => RankedTests.SmoothCalibrationError(Ranking.Rows()));
         // When it is asked for: a thousand classes have thousands of bins.
         _perClass = new(() =>
         [
@@ -90,6 +97,26 @@ public sealed class MulticlassCalibrationMetrics
     public double DebiasedRootMeanSquareCalibrationError => ReliabilityDiagram.DebiasedRootMeanSquareCalibrationError;
 
     /// <summary>
+    /// Smooth calibration error (smECE) of the confidence, without bins: the gaps between confidence and accuracy are smoothed by a Gaussian
+    /// kernel whose width is the error itself. Small changes of the scores change it little, which an ECE of bins cannot promise. Range [0, 1],
+    /// lower is better. Błasiok and Nakkiran 2024, "Smooth ECE". Computed when it is asked for.
+    /// </summary>
+    public double SmoothCalibrationError => _smooth.Value;
+
+    /// <summary>
+    /// Spiegelhalter's test of whether the confidences come true, without bins: z = Σ (a − c)(1 − 2c) / √Σ (1 − 2c)² c (1 − c) over
+    /// confidences c and whether a row was right, a. Positive z: too sure, for confidences above ½. Spiegelhalter 1986. Computed when it is
+    /// asked for.
+    /// </summary>
+    public CalibrationTest SpiegelhalterTest => _spiegelhalter.Value;
+
+    /// <summary>
+    /// The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (c − a)|/N over the rows up to any confidence. Gupta et al. 2021,
+    /// "Calibration of neural networks using splines". Computed when it is asked for.
+    /// </summary>
+    public CalibrationTest KolmogorovSmirnovTest => _kolmogorovSmirnov.Value;
+
+    /// <summary>
     /// Brier score: the mean over rows of Σ_k (p_k − [y = k])². Range [0, 2], lower is better; with two classes it is twice the binary
     /// Brier score. Brier 1950, "Verification of forecasts expressed in terms of probability".
     /// </summary>
@@ -140,6 +167,10 @@ public sealed class MulticlassCalibrationMetrics
     /// </summary>
     public required ReliabilityDiagram AdaptiveReliabilityDiagram { get; init; }
 
+    internal MeasuredOutcomes Measured { get; init; } = new();
+
+    internal ConfidenceRanking Ranking { get; init; } = new();
+
     /// <summary>Each class on its own, in the order of the classes.</summary>
     public IReadOnlyList<ClassCalibration> PerClass => _perClass.Value;
 
@@ -161,7 +192,50 @@ public sealed class MulticlassCalibrationMetrics
     /// <returns>The intervals; <see cref="CalibrationIntervals"/> says how they are formed.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
-        => CalibrationBootstrap.Intervals(this, _cells, _equalMassCells, numberOfResamples, confidenceLevel, seed);
+        => CalibrationBootstrap.Intervals(_cells, _equalMassCells, NumberOfClasses, numberOfResamples, confidenceLevel, seed);
+
+    /// <summary>
+    /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it chance?
+    /// </summary>
+    /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
+    /// <param name="numberOfResamples">How often to draw, at least 100.</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
+    /// <param name="seed">The same seed gives the same intervals on every machine.</param>
+    /// <returns>This model minus the other.</returns>
+    /// <exception cref="ArgumentException">The other metrics are of other rows, or of rows in another order.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    /// <example>
+    /// <code>
+    /// CalibrationComparison difference = metricsOfB.CompareTo(metricsOfA);
+    /// bool isBetter = difference.LogLoss.Upper &lt; 0;
+    /// </code>
+    /// </example>
+    public CalibrationComparison CompareTo(
+        MulticlassCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
+        if (Count != other.Count || NumberOfClasses != other.NumberOfClasses)
+            throw new ArgumentException($"Models are compared on the same rows, but these metrics are of {Count} rows of {NumberOfClasses} classes, "
+                + $"and the others of {other.Count} of {other.NumberOfClasses}.", nameof(other));
+        if (Measured.LabelsHash != other.Measured.LabelsHash)
+            throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of the others "
+                + "differ, or come in another order. Score the same view with both models.", nameof(other));
+        (Vector256<double> best, Vector256<double> worst) = CalibrationBootstrap.OneMore(_cells, NumberOfClasses);
+        (Vector256<double> bestOther, Vector256<double> worstOther) = CalibrationBootstrap.OneMore(other._cells, NumberOfClasses);
+        return new PairedComparison(Measured, other.Measured, ReliabilityDiagram.Bins.Count).Compare(
+            Extremes(best, worstOther, -1), Extremes(worst, bestOther, 1), numberOfResamples, confidenceLevel, seed);
+
+        static Vector256<double> Extremes(Vector256<double> of, Vector256<double> other, double accuracy)
+        {
+            Vector256<double> difference = of - other;
+            return Vector256.Create(difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy, difference[RowNumber.Confidence]);
+        }
+    }
+
+    /// <summary>Whether <see cref="CompareTo"/> can compare them.</summary>
+    internal bool IsOfTheSameRows(MulticlassCalibrationMetrics other) =>
+        Count == other.Count && NumberOfClasses == other.NumberOfClasses && Measured.LabelsHash == other.Measured.LabelsHash;
 
     /// <summary>The metrics as a block of text, one a line, in invariant culture.</summary>
     public override string ToString()

@@ -56,6 +56,7 @@ public sealed class CalibrationReport
     /// most; from 0 to 1,000.</param>
     /// <param name="imageWidth">The width of the images in pixels; only needed where pixels come as vectors of one dimension.</param>
     /// <param name="imageHeight">Their height.</param>
+    /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them.</param>
     /// <returns>This report.</returns>
     /// <remarks>An image that cannot be read does not fail the report: it has the reason in its place, and the log a warning. Rows without
     /// a label or with scores that are not finite are left out, and counted.</remarks>
@@ -65,7 +66,7 @@ public sealed class CalibrationReport
     /// row.</exception>
     public CalibrationReport Add(string name, IDataView scored, string labelColumnName = "Label", string scoreColumnName = "Score",
         string? imageColumnName = null, string? imagePathColumnName = null, int numberOfBins = 15, int numberOfExamples = 12,
-        int? imageWidth = null, int? imageHeight = null)
+        int? imageWidth = null, int? imageHeight = null, ScoreKind scoreKind = ScoreKind.Probabilities)
     {
         CheckName(name);
         ArgumentNullException.ThrowIfNull(scored);
@@ -77,7 +78,8 @@ public sealed class CalibrationReport
 
         ExampleCollector examples = new(numberOfExamples);
         MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
-            _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName), examples.Add);
+            _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName),
+            scoreKind, examples.Add);
 
         IReadOnlyList<ReportRow> wrong = examples.ConfidentlyWrong;
         IReadOnlyList<ReportRow> right = examples.HesitantlyRight;

@@ -174,6 +174,7 @@ public sealed class ClassOrderOfScoresTests
             trainers.SdcaMaximumEntropy(new SdcaMaximumEntropyMulticlassTrainer.Options { NumberOfThreads = 1 }),
             trainers.LightGbm(numberOfIterations: 5),
             trainers.OneVersusAll(_mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression(), useProbabilities: true),
+            trainers.PairwiseCoupling(_mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression()),
         ];
         IDataView reversed = numbers
             ? _mlContext.Data.LoadFromEnumerable(new[] { 30, 20, 10 }.Select(number => new { Number = number }))

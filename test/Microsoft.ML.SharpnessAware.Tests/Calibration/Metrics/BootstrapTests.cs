@@ -56,7 +56,7 @@ public sealed class BootstrapTests
         for (int i = 0; i < Resamples; i++)
             intervals.Draw();
 
-        ConfidenceInterval actual = intervals.GetInterval(RowNumber.Confidence, ones / (double)rows, 0.95);
+        ConfidenceInterval actual = intervals.GetInterval(RowNumber.Confidence, 0.95);
         ConfidenceInterval exact = ClopperPearson.Interval(ones, rows, 0.95);
         Assert.AreEqual(exact.Lower, actual.Lower, 0.004);
         Assert.AreEqual(exact.Upper, actual.Upper, 0.004);

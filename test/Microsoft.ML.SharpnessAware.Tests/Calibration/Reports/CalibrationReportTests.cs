@@ -46,6 +46,19 @@ public sealed partial class CalibrationReportTests
         Assert.DoesNotMatchRegex("[<>&]", page.Descendants("style").Single().Value);
     }
 
+    /// <summary>The differences of models that were measured on the same rows, and of no others.</summary>
+    [TestMethod]
+    public void DifferencesToTheFirstModelAreShownForTheSameRows()
+    {
+        MulticlassCalibrationMetrics a = CalibrationMetrics.Compute([.8f, .2f, .3f, .7f], [0, 1], 2);
+        MulticlassCalibrationMetrics b = CalibrationMetrics.Compute([.9f, .1f, .6f, .4f], [0, 1], 2);
+        MulticlassCalibrationMetrics other = CalibrationMetrics.Compute([.9f, .1f, .6f, .4f], [1, 0], 2);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("a", a).Add("b", b).Add("c", other));
+        XElement table = page.Descendants("h3").Single(h3 => h3.Value == "Differences to a").ElementsAfterSelf().First();
+        Assert.AreEqual("b", table.Descendants("tbody").Single().Elements("tr").Single().Element("th")!.Value);
+        StringAssert.Contains(table.Value, "-50.00 %");
+    }
+
     [TestMethod]
     public void IdentifiersOfFiguresAreUniqueAndFound()
     {

@@ -1,0 +1,57 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Reads labels and probabilities of a binary model in one pass over these two columns.</summary>
+internal static class BinaryCalibrationEvaluator
+{
+    public static BinaryCalibrationMetrics Evaluate(
+        IHostEnvironment environment, IDataView data, string labelColumnName, string probabilityColumnName, int numberOfBins)
+    {
+        environment.CheckValue(data, nameof(data));
+        environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
+        environment.CheckNonEmpty(probabilityColumnName, nameof(probabilityColumnName));
+        IHost host = environment.Register(nameof(BinaryCalibrationEvaluator));
+        DataViewSchema.Column label = Find(data.Schema, labelColumnName, "label", BooleanDataViewType.Instance, "Boolean, whether the row is positive");
+        DataViewSchema.Column probability = Find(data.Schema, probabilityColumnName, "probability", NumberDataViewType.Single,
+            "Single, the probability of the positive class; a trainer that gives a Score only wants a calibrator, such as "
+            + "mlContext.BinaryClassification.Calibrators.Platt");
+        BinaryCalibrationAccumulator accumulator = new(numberOfBins);
+        SkippedRowCounter withoutProbability = new();
+        using (DataViewRowCursor cursor = data.GetRowCursor([label, probability]))
+        {
+            ValueGetter<bool> getLabel = cursor.GetGetter<bool>(label);
+            ValueGetter<float> getProbability = cursor.GetGetter<float>(probability);
+            bool isPositive = false;
+            float p = 0;
+            while (cursor.MoveNext())
+            {
+                getLabel(ref isPositive);
+                getProbability(ref p);
+                if (float.IsNaN(p))
+                    withoutProbability.Add(cursor.Position);
+                else if (p >= 0 && p <= 1 + ProbabilityRow.ExcessTolerance)
+                    accumulator.Add(Math.Min(p, 1), isPositive);
+                else
+                    throw new InvalidOperationException(Invariant(
+                        $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has {p:G6}."));
+            }
+        }
+
+        using (IChannel channel = host.Start(nameof(Evaluate)))
+            withoutProbability.Report(channel, $"the probability column '{probabilityColumnName}' holds NaN");
+        if (accumulator.Count == 0)
+            throw new InvalidOperationException(withoutProbability.Count == 0
+                ? "The data has no rows to evaluate."
+                : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of them.");
+        return accumulator.GetMetrics(withoutProbability.Count);
+    }
+
+    private static DataViewSchema.Column Find(DataViewSchema schema, string name, string role, DataViewType type, string expected)
+    {
+        DataViewSchema.Column column = NamedColumn.Find(schema, name, role);
+        return column.Type.Equals(type) ? column
+            : throw new ArgumentOutOfRangeException(nameof(schema), $"Column '{name}': expected {expected}; found {column.Type}.");
+    }
+}

@@ -1,0 +1,46 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Confidence intervals of the calibration metrics of a binary model, from <see cref="BinaryCalibrationMetrics.Bootstrap"/>; formed as
+/// <see cref="CalibrationIntervals"/> says.</summary>
+public sealed class BinaryCalibrationIntervals
+{
+    internal BinaryCalibrationIntervals(CalibrationIntervals intervals) =>
+        (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss, PositiveRate,
+            MeanProbability) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
+            intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy, intervals.MeanConfidence);
+
+    /// <summary>How often an interval is to contain the true value.</summary>
+    public double ConfidenceLevel { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
+    public ConfidenceInterval ExpectedCalibrationError { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are.</summary>
+    public ConfidenceInterval AdaptiveCalibrationError { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
+    public ConfidenceInterval RootMeanSquareCalibrationError { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.BrierScore"/>.</summary>
+    public ConfidenceInterval BrierScore { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.LogLoss"/>.</summary>
+    public ConfidenceInterval LogLoss { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.PositiveRate"/>; exact.</summary>
+    public ConfidenceInterval PositiveRate { get; }
+
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.MeanProbability"/>.</summary>
+    public ConfidenceInterval MeanProbability { get; }
+
+    /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
+    public override string ToString() => string.Join(Environment.NewLine,
+        Invariant($"{ConfidenceLevel:0.#%} intervals"),
+        $"Positive rate                   {PositiveRate}",
+        $"Mean probability                {MeanProbability}",
+        $"Expected calibration error      {ExpectedCalibrationError}",
+        $"Adaptive calibration error      {AdaptiveCalibrationError}",
+        $"Root mean square error          {RootMeanSquareCalibrationError}",
+        $"Brier score                     {BrierScore}",
+        $"Log loss                        {LogLoss}");
+}

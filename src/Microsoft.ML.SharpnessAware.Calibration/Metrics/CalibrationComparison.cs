@@ -1,0 +1,48 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The differences between two models on the same rows, each with its confidence interval, from <see
+/// cref="MulticlassCalibrationMetrics.CompareTo"/>. Where an interval does not hold 0, the difference is more than chance.
+/// </summary>
+/// <remarks>
+/// Rows that are hard are hard for both models, so differences row by row vary far less than the metrics themselves do: intervals of two
+/// models that overlap say little, the interval of the difference tells. Rows are taken as independent; pictures of one patient, or frames of one
+/// film, are not, and make the intervals too narrow.
+/// </remarks>
+public sealed class CalibrationComparison
+{
+    internal CalibrationComparison()
+    {
+    }
+
+    /// <summary>How often an interval is to contain the true difference.</summary>
+    public required double ConfidenceLevel { get; init; }
+
+    /// <summary>The number of rows.</summary>
+    public required long Count { get; init; }
+
+    /// <summary>The difference of the accuracies: positive where this model is right more often than the other.</summary>
+    public required ConfidenceInterval Accuracy { get; init; }
+
+    /// <summary>The difference of the log losses: negative where this model is better.</summary>
+    public required ConfidenceInterval LogLoss { get; init; }
+
+    /// <summary>The difference of the Brier scores: negative where this model is better.</summary>
+    public required ConfidenceInterval BrierScore { get; init; }
+
+    /// <summary>The difference of the mean confidences.</summary>
+    public required ConfidenceInterval MeanConfidence { get; init; }
+
+    /// <summary>The difference of the expected calibration errors: negative where this model is better. What chance adds to both errors is taken
+    /// to cancel, which holds for models of about the same confidences; between very different ones it is a rough guide.</summary>
+    public required ConfidenceInterval ExpectedCalibrationError { get; init; }
+
+    /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>
+    public override string ToString() => string.Join(Environment.NewLine,
+        Invariant($"Differences on {Count:N0} rows, with {ConfidenceLevel:0.#%} intervals"),
+        $"Accuracy                        {Accuracy}",
+        $"Mean confidence                 {MeanConfidence}",
+        $"Expected calibration error      {ExpectedCalibrationError}",
+        $"Brier score                     {BrierScore}",
+        $"Log loss                        {LogLoss}");
+}

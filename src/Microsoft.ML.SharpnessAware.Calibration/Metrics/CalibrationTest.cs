@@ -1,0 +1,11 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A test of whether a model is calibrated.</summary>
+/// <param name="Statistic">What the test looks at; 0 is what a calibrated model tends to.</param>
+/// <param name="PValue">The probability that a calibrated model shows a statistic at least as far from 0: below 0.05, say, it is hardly
+/// calibrated. A large value proves nothing; on few rows it may be chance. NaN where the rows leave nothing to chance.</param>
+public sealed record CalibrationTest(double Statistic, double PValue)
+{
+    /// <summary>The numbers as "1.2345 (p = 0.217)", in invariant culture.</summary>
+    public override string ToString() => Invariant($"{Statistic:F4} (p = {PValue:F3})");
+}
