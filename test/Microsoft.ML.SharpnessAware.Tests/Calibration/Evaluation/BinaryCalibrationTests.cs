@@ -14,7 +14,8 @@ public sealed class BinaryCalibrationTests
     public void EveryNumberByHand()
     {
         BinaryCalibrationMetrics metrics = CalibrationMetrics.ComputeBinary([.1f, .9f, .3f, .8f, .4f], [false, false, true, true, false], 2);
-        Assert.AreEqual((Math.Abs(.8 - 1) + Math.Abs(1.7 - 1)) / 5, metrics.ExpectedCalibrationError, Exact);
+        double error = metrics.ExpectedCalibrationError;
+        Assert.AreEqual((Math.Abs(.8 - 1) + Math.Abs(1.7 - 1)) / 5, error, Exact);
         Assert.AreEqual(.35, metrics.MaximumCalibrationError, Exact);
         Assert.AreEqual((.01 + .81 + .49 + .04 + .16) / 5, metrics.BrierScore, Exact);
         Assert.AreEqual(-(Math.Log(.9) + Math.Log(.1) + Math.Log(.3) + Math.Log(.8) + Math.Log(.6)) / 5, metrics.LogLoss, Exact);

@@ -32,7 +32,8 @@ public sealed class CompareToTests
         (MulticlassCalibrationMetrics a, _) = Models(seed: 2, rows: 300, advantage: 0);
         CalibrationComparison difference = a.CompareTo(a);
         Assert.AreEqual(0.0, difference.LogLoss.Estimate);
-        Assert.AreEqual(new ConfidenceInterval(0, 0, 0), difference.ExpectedCalibrationError);
+        ConfidenceInterval error = difference.ExpectedCalibrationError;
+        Assert.AreEqual(new ConfidenceInterval(0, 0, 0), error);
         Assert.IsLessThanOrEqualTo(0, difference.Accuracy.Lower);
         Assert.IsGreaterThanOrEqualTo(0, difference.Accuracy.Upper);
     }

@@ -57,8 +57,8 @@ public sealed class RankedTestsTests
     public void SmoothErrorIsThatOfItsDefinition(int seed, int count, double gap)
     {
         (double Probability, bool Happened)[] rows = Draw(seed, count, p => Math.Max(0, p - gap));
-        double actual = RankedTests.SmoothCalibrationError(rows);
-        Assert.AreEqual(actual, Definition(actual), 0.01 * actual + 1e-4);
+        double error = RankedTests.SmoothCalibrationError(rows);
+        Assert.AreEqual(Definition(error), error, 0.01 * error + 1e-4);
 
         double Definition(double sigma)
         {
