@@ -32,8 +32,8 @@ public static class NetworkArchitecture
     public const string ResNet50 = "resnet50";
 
     /// <summary>
-    /// The network of ML.NET's package Microsoft.ML.DnnImageFeaturizer.ResNet18, which brings weights trained on ImageNet: ResNet-18 with one
-    /// block more in its last stage, 16,410,152 parameters at 1,000 classes. Images of at least 32×32, best 128×128 and more; see
+    /// The network of ML.NET's package Microsoft.ML.DnnImageFeaturizer.ResNet18, which brings weights trained on ImageNet: ResNet-18 with
+    /// one block more in its last stage, 16,410,152 parameters at 1,000 classes. Images of at least 32×32, best 128×128 and more; see
     /// <see cref="PretrainedWeights"/>.
     /// </summary>
     public const string MLNetResNet18 = "mlnet_resnet18";
@@ -54,8 +54,8 @@ public static class NetworkArchitecture
     public const string ConvNet = "convnet";
 
     /// <summary>
-    /// No network but the choice of one, by what there is: the network of <c>Options.InitialWeights</c>, or <see cref="MLNetResNet18"/> where its
-    /// weights lie beside the application and the images are files or MLImages; else <see cref="ResNet20"/> from random weights.
+    /// No network but the choice of one, by what there is: the network of <c>Options.InitialWeights</c>, or <see cref="MLNetResNet18"/>
+    /// where its weights lie beside the application and the images are files or MLImages; else <see cref="ResNet20"/> from random weights.
     /// </summary>
     public const string Auto = "auto";
 
@@ -152,8 +152,8 @@ public static class NetworkArchitecture
         const int Reduction = 32;
         int side = Math.Min(input.Height, input.Width);
         return side < Reduction && FindBuiltIn(name)?.Name is ResNet18 or ResNet34 or ResNet50 or MLNetResNet18
-            ? $"Network '{name}' shrinks images {Reduction} times, and these have {input.Width}×{input.Height} pixels: where one side is below " +
-              $"{Reduction}, its deeper layers see padding more than image, and weights trained on photographs are of little use. Set " +
+            ? $"Network '{name}' shrinks images {Reduction} times, and these have {input.Width}×{input.Height} pixels: where one side is " +
+              $"below {Reduction}, its deeper layers see padding more than image, and weights trained on photographs are of little use. Set " +
               $"{nameof(ResNet8)}, {nameof(ResNet20)} or {nameof(ConvNet)} as Arch, or a larger ImageWidth and ImageHeight."
             : null;
     }

@@ -27,7 +27,8 @@ internal static class NetworkCall
     private static bool IsOfTheNetwork(Exception e) => e is ExternalException or ArgumentException or IndexOutOfRangeException
         or NullReferenceException or NotSupportedException or InvalidOperationException and not ObjectDisposedException;
 
-    /// <summary>Runs it once more and follows it: the layer that was entered last and not left. Only <c>call()</c> can be followed.</summary>
+    /// <summary>Runs it once more and follows it: the layer that was entered last and not left. Only <c>call()</c> can be
+    /// followed.</summary>
     private static (string Name, string Type)? FindLayer(nn.Module<Tensor, Tensor> network, Tensor input)
     {
         using DisposeScope scope = NewDisposeScope();

@@ -17,14 +17,14 @@ internal static class ClassificationBatch
         if (logits is null || logits.dim() < 2 || !logits.is_floating_point())
         {
             throw new ArgumentException(
-                "The logits must be a floating-point tensor of shape [batch, classes], or [batch, classes, height, width] with a label for " +
-                $"each pixel, but are {Describe(logits)}.", nameof(logits));
+                "The logits must be a floating-point tensor of shape [batch, classes], or [batch, classes, height, width] with a " +
+                $"label for each pixel, but are {Describe(logits)}.", nameof(logits));
         }
         if (labels.dtype != ScalarType.Int64 || labels.numel() == 0 || !labels.shape.SequenceEqual(WithoutClasses(logits)))
         {
             throw new ArgumentException(
-                $"The labels must be an int64 tensor of shape [{string.Join(", ", WithoutClasses(logits))}], one for each sample, and not " +
-                $"empty, but are {Describe(labels)} where the logits are {Describe(logits)}.", nameof(labels));
+                $"The labels must be an int64 tensor of shape [{string.Join(", ", WithoutClasses(logits))}], one for each sample, " +
+                $"and not empty, but are {Describe(labels)} where the logits are {Describe(logits)}.", nameof(labels));
         }
         CheckDevice(logits, labels, "labels are");
         CheckDepends(logits);
@@ -106,8 +106,8 @@ internal static class ClassificationBatch
         if (((values >= FixedScalars.Zero).all() & ((values.sum(1) - FixedScalars.One).abs() <= tolerance).all()).item<bool>())
         {
             throw new InvalidOperationException(
-                "The network gives probabilities: its outputs are positive and sum to 1 in every row of the first mini-batch, as a softmax " +
-                "at its end makes them. The loss applies the softmax itself; leave it out of the network.");
+                "The network gives probabilities: its outputs are positive and sum to 1 in every row of the first mini-batch, as a " +
+                "softmax at its end makes them. The loss applies the softmax itself; leave it out of the network.");
         }
     }
 

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// All trainable parameters of a module as views of one vector W, and their gradients collected in another, G, so that a climb, a copy or an
-/// update is one operation however many layers there are.
+/// All trainable parameters of a module as views of one vector W, and their gradients collected in another, G, so that a climb, a copy or
+/// an update is one operation however many layers there are.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -64,7 +64,8 @@ internal sealed class FlatParameters : IDisposable
             _members.Add(new FlatParameter(name, parameter, gradientView, offset, group));
             offset += parameter.numel();
         }
-        foreach ((string name, Parameter parameter) in all.Where(p => !_members.Exists(member => ReferenceEquals(member.Parameter, p.Value))))
+        HashSet<Parameter> trained = [.. _members.Select(member => member.Parameter)];
+        foreach ((string name, Parameter parameter) in all.Where(p => !trained.Contains(p.Value)))
         {
             if (parameter.requires_grad)
                 _frozenByGroup.Add(parameter);
@@ -136,8 +137,8 @@ internal sealed class FlatParameters : IDisposable
             if (!parameter.IsInvalid && parameter.requires_grad)
             {
                 throw new InvalidOperationException(
-                    $"Parameter '{name}' requires a gradient now, but did not when the optimiser was made, so that the optimiser does not " +
-                    "train it. Dispose the optimiser and make a new one after freeing parameters.");
+                    $"Parameter '{name}' requires a gradient now, but did not when the optimiser was made, so that the optimiser does " +
+                    "not train it. Dispose the optimiser and make a new one after freeing parameters.");
             }
         }
     }

@@ -22,8 +22,8 @@ internal static class OwnedTensors
             {
                 Release(taken);
                 throw new InvalidOperationException(
-                    $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. Dispose that " +
-                    "one first; a parameter has one optimiser at a time.");
+                    $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. " +
+                    "Dispose that one first; a parameter has one optimiser at a time.");
             }
             taken.Add(tensor);
         }

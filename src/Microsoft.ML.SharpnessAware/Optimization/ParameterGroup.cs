@@ -49,7 +49,8 @@ public sealed record ParameterGroup
         _description = string.Join(", ", own.Select(module => $"module {module.GetName()}"));
     }
 
-    private ParameterGroup(Func<nn.Module, IEnumerable<string>>? choose, string description) => (_choose, _description) = (choose, description);
+    private ParameterGroup(Func<nn.Module, IEnumerable<string>>? choose, string description) =>
+        (_choose, _description) = (choose, description);
 
     /// <summary>The parameters of all normalisation layers: batch, layer, group and instance normalisation.</summary>
     public static ParameterGroup NormalizationLayers { get; } = new(
@@ -110,7 +111,8 @@ public sealed record ParameterGroup
                 if (!assigned.TryAdd(name, group))
                 {
                     throw new ArgumentException(
-                        $"Parameter '{name}' is in two groups, of {assigned[name]._description} and of {group._description}; it can be in one.",
+                        $"Parameter '{name}' is in two groups, of {assigned[name]._description} and of {group._description}; " +
+                        "it can be in one.",
                         nameof(groups));
                 }
             }

@@ -51,17 +51,17 @@ public sealed record SharpnessAwareMethod
     public double Gamma { get; init => field = Require.Within(value, 0, 2, nameof(Gamma)); }
 
     /// <summary>
-    /// Share in [0, 1] of the training, at its end, whose steps climb; the others are steps of the base optimiser. Default 1. SAM in the last
-    /// quarter or tenth finds minima about as flat as SAM throughout (Andriushchenko and Flammarion 2022; arXiv 2410.10373). It is the
+    /// Share in [0, 1] of the training, at its end, whose steps climb; the others are steps of the base optimiser. Default 1. SAM in the
+    /// last quarter or tenth finds minima about as flat as SAM throughout (Andriushchenko and Flammarion 2022; arXiv 2410.10373). It is the
     /// trainer that knows how long a training is; on the optimiser alone set <see cref="SharpnessAwareOptimizer.Climbs"/>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 1].</exception>
     public double LatePhase { get; init => field = Require.Within(value, 0, 1, nameof(LatePhase)); } = 1;
 
     /// <summary>
-    /// Share in (0, 1] of the mini-batch, at least one sample of it, that the gradient of the climb is taken of (Bahri et al. 2022, "Sharpness-
-    /// aware minimization improves language model generalization"). The gradient g̃ is always that of the whole mini-batch; SSAM gives it
-    /// the length of the share's. Default 1.
+    /// Share in (0, 1] of the mini-batch, at least one sample of it, that the gradient of the climb is taken of (Bahri et al. 2022,
+    /// "Sharpness- aware minimization improves language model generalization"). The gradient g̃ is always that of the whole mini-batch;
+    /// SSAM gives it the length of the share's. Default 1.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in (0, 1].</exception>
     public double AscentShare
@@ -86,13 +86,15 @@ public sealed record SharpnessAwareMethod
     /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Usual are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest
+    /// float.</exception>
     public static SharpnessAwareMethod Sam(double rho = 0.05) => new() { Rho = rho };
 
     /// <summary>Stable SAM (Tan et al. 2024, JMLR 26): SAM with the second pass's gradient rescaled to the length of the first's.</summary>
     /// <param name="rho">Radius ρ ≥ 0.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest
+    /// float.</exception>
     public static SharpnessAwareMethod Ssam(double rho = 0.05) => Sam(rho) with { Renormalize = true };
 
     /// <summary>Calibrated SAM (Tan et al. 2025, ICLR 2026): SAM whose second pass damps the loss of confident samples.</summary>
@@ -105,7 +107,8 @@ public sealed record SharpnessAwareMethod
     /// <summary>Adaptive SAM (Kwon et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Measured in scaled weights, so about ten times SAM's; the paper uses 0.5 on CIFAR-10.</param>
     /// <returns>The method.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest float.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest
+    /// float.</exception>
     public static SharpnessAwareMethod Asam(double rho = 0.5) => Sam(rho) with { Adaptive = true };
 
     /// <summary>The method's name and numbers, for example <c>SSAM (ρ = 0.05)</c> or <c>ASAM + CSAM (ρ = 0.5, γ = 1)</c>.</summary>

@@ -15,8 +15,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// <returns>The mean loss, without CSAM's damping, of the first pass: at the weights before the step.</returns>
     /// <remarks>With probabilities q the loss is Σₖ qₖ ℓ(k), and CSAM damps each term by the probability of its own class.</remarks>
     /// <exception cref="ArgumentException">
-    /// The labels are not int64 or probabilities, not of the shape that belongs to the logits, on another device or (checked on the CPU) out
-    /// of range; the logits are not a tensor of floating-point numbers of such a shape; or the loss does not give one number a sample.
+    /// The labels are not int64 or probabilities, not of the shape that belongs to the logits, on another device or (checked on the CPU)
+    /// out of range; the logits are not a tensor of floating-point numbers of such a shape; or the loss does not give one number a sample.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The logits do not depend on the parameters, or are probabilities already; <paramref name="logits"/> called <c>backward()</c>; the
@@ -72,8 +72,8 @@ public sealed partial class SharpnessAwareOptimizer
     }
 
     /// <summary>
-    /// Trains on one mini-batch that is too large for memory, part by part: the loss is the mean over all samples, and so are the gradients,
-    /// norms and CSAM's damping. Only batch normalisation sees each part by itself.
+    /// Trains on one mini-batch that is too large for memory, part by part: the loss is the mean over all samples, and so are the
+    /// gradients, norms and CSAM's damping. Only batch normalisation sees each part by itself.
     /// </summary>
     /// <param name="microBatches">The parts. The optimiser goes over them once for each pass, and keeps the activations of one.</param>
     /// <param name="ascent">Whose gradient the weights climb along. Default: that of the whole mini-batch.</param>
@@ -107,8 +107,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// <param name="inputs">The inputs; the first dimension is the samples.</param>
     /// <param name="labels">As for a step with logits and labels.</param>
     /// <returns>The mean loss of the first pass, without CSAM's damping; of the share, where the climb's gradient is that of one.</returns>
-    /// <remarks>With a share, a network with running statistics (batch normalisation) costs one more forward pass, without gradients, so that
-    /// they are those of the whole mini-batch at w.</remarks>
+    /// <remarks>With a share, a network with running statistics (batch normalisation) costs one more forward pass, without gradients, so
+    /// that they are those of the whole mini-batch at w.</remarks>
     /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
     public double Step(Func<Tensor, Tensor> network, Tensor inputs, Tensor labels)
     {
@@ -147,8 +147,8 @@ public sealed partial class SharpnessAwareOptimizer
             if (original is not null && _isFirst && !original.allclose(inputs, rtol: 0, atol: 0, equal_nan: true))
             {
                 throw new InvalidOperationException(
-                    "The network changes its input in place, so that the second pass, and whoever uses the images afterwards, sees something " +
-                    "else. Use the operations that make a new tensor (relu() for relu_(), x - m for x.sub_(m)).");
+                    "The network changes its input in place, so that the second pass, and whoever uses the images afterwards, sees " +
+                    "something else. Use the operations that make a new tensor (relu() for relu_(), x - m for x.sub_(m)).");
             }
             return logits;
         }
@@ -164,8 +164,8 @@ public sealed partial class SharpnessAwareOptimizer
 
     /// <summary>What a share of something is that cannot be divided.</summary>
     private Func<MicroBatch[]>? ShareOfOne() => _method.AscentShare == 1 ? null : () => throw new InvalidOperationException(
-        "The gradient of the climb is to be that of a share of the mini-batch (AscentShare), and a function that computes the whole cannot " +
-        "be divided. Use Step(network, inputs, labels) or several micro-batches.");
+        "The gradient of the climb is to be that of a share of the mini-batch (AscentShare), and a function that computes the whole " +
+        "cannot be divided. Use Step(network, inputs, labels) or several micro-batches.");
 
     /// <summary>The places of the share that is drawn for this step, in rising order.</summary>
     private int[] Drawn(int count)

@@ -70,13 +70,14 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
     /// <param name="method">What a step minimises.</param>
     /// <param name="baseOptimizer">
-    /// An optimiser of the module's parameters, made by <c>torch.optim</c>. Its groups, its learning rates and a scheduler that was made for
-    /// it work as always; <see cref="LearningRate"/> is that of its first group, and setting it sets all. It stays yours to dispose.
+    /// An optimiser of the module's parameters, made by <c>torch.optim</c>. Its groups, its learning rates and a scheduler that was made
+    /// for it work as always; <see cref="LearningRate"/> is that of its first group, and setting it sets all. It stays yours to dispose.
     /// </param>
     /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
     /// <param name="groups">Parameters that climb differently from the others or are frozen; null where all are alike. Learning rates and
     /// weight decay are the base optimiser's to group.</param>
-    /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight decay.</exception>
+    /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight
+    /// decay.</exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, optim.Optimizer baseOptimizer,
         ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)
@@ -132,8 +133,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     public bool Climbs { get; set; } = true;
 
     /// <summary>
-    /// Chooses, with the number of the step, the samples that the gradient of the climb is taken of where it is of a share of the mini-batch.
-    /// Default 0.
+    /// Chooses, with the number of the step, the samples that the gradient of the climb is taken of where it is of a share of the
+    /// mini-batch. Default 0.
     /// </summary>
     public int Seed { get; init; }
 
@@ -178,8 +179,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         if (Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
         {
             throw new InvalidOperationException(
-                "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, or a " +
-                "method without damping: SAM, SSAM or ASAM.");
+                "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, or " +
+                "a method without damping: SAM, SSAM or ASAM.");
         }
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -296,7 +297,10 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         {
             (loss, objective) = part.Evaluate(_loss, gamma, _isFirst);
             if (loss.device_type != _parameters.Device.type)
-                throw new ArgumentException($"The loss is on {loss.device} but the module's parameters are on {_parameters.Device}.", nameof(part));
+            {
+                throw new ArgumentException(
+                    $"The loss is on {loss.device} but the module's parameters are on {_parameters.Device}.", nameof(part));
+            }
             _parameters.ExpectNoGradient();
             using Scalar share = weight.ToScalar();
             (weight == 1 ? objective : objective * share).backward();
@@ -314,7 +318,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         if (_parameters.Members.All(member => member.RhoFactor > 0))
             return null;
         Tensor g = _method.Adaptive ? _parameters.Weights.mul(_parameters.Gradient) : _parameters.Gradient;
-        Tensor[] norms = [.. _parameters.Runs<int>(member => member.RhoFactor > 0 ? 1 : null).Select(run => g.narrow(0, run.Start, run.Length).norm())];
+        Tensor[] norms = [.. _parameters.Runs<int>(member => member.RhoFactor > 0 ? 1 : null)
+            .Select(run => g.narrow(0, run.Start, run.Length).norm())];
         return norms.Length == 0 ? zeros_like(g.narrow(0, 0, 1)).sum() : stack(norms).norm();
     }
 
@@ -329,7 +334,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             Climb(_parameters.Weights, _parameters.Gradient, scale);
             return;
         }
-        foreach ((long start, long length, double factor) in _parameters.Runs<double>(member => member.RhoFactor > 0 ? member.RhoFactor : null))
+        foreach ((long start, long length, double factor) in
+            _parameters.Runs<double>(member => member.RhoFactor > 0 ? member.RhoFactor : null))
             Climb(_parameters.Weights.narrow(0, start, length), _parameters.Gradient.narrow(0, start, length), scale * factor);
 
         void Climb(Tensor w, Tensor g, double scale)

@@ -23,8 +23,8 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         if (groups?.FirstOrDefault(group => group.LearningRateFactor != 1 || group.WeightDecay is not null) is { } wrong)
         {
             throw new ArgumentException(
-                $"{wrong}: learning rates and weight decay of groups are settings of TorchSharp's optimiser here. Make it with groups of its " +
-                "own.", nameof(groups));
+                $"{wrong}: learning rates and weight decay of groups are settings of TorchSharp's optimiser here. Make it with groups of " +
+                "its own.", nameof(groups));
         }
         return parameters => new TorchRule(optimizer, parameters);
     }

@@ -10,8 +10,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// The average is one vector beside the optimiser's, and an update two operations. Call <see cref="Update"/> after steps, and
-/// <see cref="Apply"/> to look at the network with the averaged weights. Running statistics (batch normalisation) are not averaged, since they would not be those of the averaged weights: make them anew by
-/// <see cref="UpdateStatistics"/>.
+/// <see cref="Apply"/> to look at the network with the averaged weights. Running statistics (batch normalisation) are not averaged, since
+/// they would not be those of the averaged weights: make them anew by <see cref="UpdateStatistics"/>.
 /// </remarks>
 /// <example>
 /// <code>
