@@ -7,7 +7,7 @@ internal static class PredictionService
 
     public static WebApplication Create(string[] args, IImageClassifier classifier)
     {
-        WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
         builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
         WebApplication app = builder.Build();
         app.MapPost("/predict", async (HttpRequest request) =>
