@@ -34,7 +34,7 @@ public sealed class TablesTests
                 new(columns, ["sure", "20", "0", "Infinity", "1", "0.9", "0.7", "1", "0.5"]),
             ]).Split('\n');
         Assert.AreEqual("| 4 | 1.645 s.e. | +0.002 · 5 % · 75 % | −0.001 · 0 % · 100 % |", lines[2]);
-        Assert.AreEqual("| none | no | +0.000 · 50 % · -50 % | – |", lines[3]);
+        Assert.AreEqual("| none | no | 0.000 · 50 % · -50 % | – |", lines[3]);
     }
 
     private static ResultRow Row(string method, string seed, string accuracy) => new(_columns, ["normalised", method, "0.8", "0.4", seed, accuracy]);
