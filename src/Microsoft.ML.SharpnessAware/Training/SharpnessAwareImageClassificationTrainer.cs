@@ -20,8 +20,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// | Score (output) | fixed-size vector of `float` | Calibrated probability of each class, summing to 1. Its SlotNames are the class names. |
 /// | PredictedLabel (output) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The most probable class, with the label's key values. |
 ///
-/// Prefer encoded images (`LoadImagesFromFolder`, `LoadRawImageBytes`) to MLImages of ML.NET's `LoadImages`, which does not turn photographs as
-/// their EXIF data say and takes files that are cut off; or decode by `mlContext.Transforms.DecodeImages`, which does turn them and does not.
+/// Prefer encoded images (`LoadImagesFromFolder`, `LoadRawImageBytes`) to MLImages from ML.NET's `LoadImages`, which ignores the EXIF orientation
+/// of photographs and accepts truncated files. Where you need MLImages, decode with `mlContext.Transforms.DecodeImages`, which does neither.
 ///
 /// ### Trainer Characteristics
 /// | | |
@@ -30,13 +30,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// | Is normalization required? | No: pixels are normalised inside, with statistics of the training images |
 /// | Is caching required? | No: each image is decoded once and kept as bytes |
 /// | Required NuGet in addition to Microsoft.ML | MLSharpness and one native backend, for example libtorch-cpu-linux-x64 |
-/// | Exportable to ONNX | No |
+/// | Exportable to ONNX | Yes: every model by `SaveOnnx`; pipelines that begin with vectors of pixels also by ML.NET's `ConvertToOnnx` |
 ///
 /// ### Training algorithm
 /// Each step takes two passes over a mini-batch. The first finds the gradient g at the weights w, and the weights climb to
 /// w + ρ g / ‖g‖; the second takes the gradient there, which the base optimiser applies at w
 /// ([SAM, Foret et al. 2021](https://arxiv.org/abs/2010.01412)). SSAM rescales the second gradient to the first one's norm
-/// ([Tan et al. 2024](https://arxiv.org/abs/2401.07250)); CSAM damps the loss of samples that are confidently right in the second pass
+/// ([Tan et al. 2024](https://arxiv.org/abs/2401.07250)); CSAM damps, in the second pass, the loss of samples that are classified correctly with confidence
 /// ([Tan et al. 2025](https://arxiv.org/abs/2505.23866)). See <see cref="SharpnessAwareMethod"/>. After the last epoch one temperature
 /// is fitted on the validation images and folded into Score.
 /// ]]></format>
