@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.Json;
 using Microsoft.ML.Data;
 
@@ -25,6 +26,28 @@ public sealed class CompatibilityTests
         byte[] magic = BitConverter.GetBytes(0x00010003);
         byte[] now = Written(_mlContext);
         Assert.IsGreaterThan(0, now.AsSpan().IndexOf(magic), "The model file has a new version: keep files of it, too (Assets/README.md).");
+    }
+
+    [TestMethod]
+    [DataRow("version-1.2", 0x00010001u)]
+    [DataRow("version-1.3", 0x00010002u)]
+    public void TheCalibratorsKeptAreOfTheirVersion(string folder, uint version)
+    {
+        using ZipArchive zip = ZipFile.OpenRead(Path.Combine("Assets", folder, CompatibilityAssets.ModelFile));
+        Assert.AreEqual(4, zip.Entries.Count(entry => Content(entry).IndexOf([.. "MULTICAL"u8, .. BitConverter.GetBytes(version)]) > 0));
+    }
+
+    [TestMethod]
+    public void ThereIsAFileOfTheCalibratorVersionThatIsWrittenNow()
+    {
+        IDataView data = CompatibilityAssets.TrainingRows(_mlContext);
+        using SharpnessAwareImageClassificationTransformer model = CompatibilityAssets.Trainer(_mlContext).Fit(data);
+        using var file = new MemoryStream();
+        _mlContext.Model.Save(_mlContext.MulticlassClassification.Calibrators.Temperature().Fit(model.Transform(data)), data.Schema, file);
+        using var zip = new ZipArchive(file);
+        Assert.IsTrue(
+            zip.Entries.Any(entry => Content(entry).IndexOf([.. "MULTICAL"u8, .. BitConverter.GetBytes(0x00010002)]) > 0),
+            "The calibrator file has a new version: keep files of it, too (Assets/README.md).");
     }
 
     [TestMethod]
@@ -93,10 +116,15 @@ public sealed class CompatibilityTests
         using SharpnessAwareImageClassificationTransformer model = CompatibilityAssets.Trainer(mlContext).Fit(data);
         using var file = new MemoryStream();
         mlContext.Model.Save(model, data.Schema, file);
-        using var zip = new System.IO.Compression.ZipArchive(file);
-        using Stream entry = zip.Entries.Where(entry => entry.Name == "Model.key").MaxBy(entry => entry.Length)!.Open();
+        using var zip = new ZipArchive(file);
+        return Content(zip.Entries.Where(entry => entry.Name == "Model.key").MaxBy(entry => entry.Length)!).ToArray();
+    }
+
+    private static ReadOnlySpan<byte> Content(ZipArchiveEntry entry)
+    {
+        using Stream stream = entry.Open();
         using var bytes = new MemoryStream();
-        entry.CopyTo(bytes);
+        stream.CopyTo(bytes);
         return bytes.ToArray();
     }
 }

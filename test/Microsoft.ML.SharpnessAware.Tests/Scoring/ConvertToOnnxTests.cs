@@ -76,6 +76,7 @@ public sealed class ConvertToOnnxTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void CalibratorsBehindAnotherTrainerAreConverted(string calibrator)
     {
         var random = new Random(3);
@@ -91,7 +92,8 @@ public sealed class ConvertToOnnxTests
             "Temperature" => calibrators.Temperature(),
             "Vector" => calibrators.Vector(),
             "Isotonic" => calibrators.Isotonic(),
-            _ => calibrators.Dirichlet(),
+            "Dirichlet" => calibrators.Dirichlet(),
+            _ => calibrators.StructuredMatrix(),
         };
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.LightGbm(new LightGbmMulticlassTrainer.Options { NumberOfIterations = 10, NumberOfThreads = 1 }))

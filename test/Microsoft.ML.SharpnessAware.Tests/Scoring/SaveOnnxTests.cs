@@ -176,6 +176,7 @@ public sealed class SaveOnnxTests
     [DataRow("Vector")]
     [DataRow("Isotonic")]
     [DataRow("Dirichlet")]
+    [DataRow("StructuredMatrix")]
     public void CalibratorsGoAlong(string calibrator)
     {
         List<PixelRow> rows = Shapes.Pixels(240, seed: 20);
@@ -188,7 +189,8 @@ public sealed class SaveOnnxTests
             "Temperature" => calibrators.Temperature(),
             "Vector" => calibrators.Vector(),
             "Isotonic" => calibrators.Isotonic(),
-            _ => calibrators.Dirichlet(),
+            "Dirichlet" => calibrators.Dirichlet(),
+            _ => calibrators.StructuredMatrix(),
         };
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions()))
