@@ -95,8 +95,7 @@ internal static class ClassifierFile
             Shape = classifier.Shape,
             PixelType = classifier.PixelType,
             Resizing = classifier.Resizing,
-            Mean = [.. classifier.Normalization.Mean],
-            StandardDeviation = [.. classifier.Normalization.StandardDeviation],
+            Statistics = classifier.Normalization.Statistics,
             WeightsLength = weights.Length,
             WeightsChecksum = SHA256.HashData(weights.GetBuffer().AsSpan(0, (int)weights.Length)),
             Description = description,
@@ -119,7 +118,7 @@ internal static class ClassifierFile
         network.to(device);
         network.eval();
         scope.Detach(network.parameters().Concat(network.buffers()));
-        var normalization = new Normalization(content.Mean, content.StandardDeviation, device);
+        var normalization = new Normalization(content.Statistics, device);
         var classifier = new ImageClassifier(
             content.Architecture, network, device, content.Shape, content.PixelType, normalization, content.NumberOfClasses)
         {

@@ -19,9 +19,7 @@ internal sealed record ClassifierFileContent
 
     public required ResizingKind Resizing { get; init; }
 
-    public required double[] Mean { get; init; }
-
-    public required double[] StandardDeviation { get; init; }
+    public required PixelStatistics Statistics { get; init; }
 
     public required long WeightsLength { get; init; }
 
@@ -44,8 +42,8 @@ internal sealed record ClassifierFileContent
         writer.Write(Shape.Width);
         writer.Write((byte)PixelType);
         writer.Write((byte)Resizing);
-        writer.WriteDoubles(Mean);
-        writer.WriteDoubles(StandardDeviation);
+        writer.WriteDoubles(Statistics.Mean);
+        writer.WriteDoubles(Statistics.StandardDeviation);
         writer.Write(Description.Temperature);
         writer.WriteMethod(Description.Method);
         writer.WriteHistory(Description.History);
@@ -78,7 +76,7 @@ internal sealed record ClassifierFileContent
         }
         catch (ArgumentException e)
         {
-            throw Damaged($"{e.Message}", e); // a number of the method
+            throw Damaged($"{e.Message}", e); // a number of the normalisation or the method
         }
     }
 
@@ -106,8 +104,7 @@ internal sealed record ClassifierFileContent
             Shape = shape,
             PixelType = pixelType,
             Resizing = resizing,
-            Mean = mean,
-            StandardDeviation = standardDeviation,
+            Statistics = new PixelStatistics(mean, standardDeviation, pixelType),
             WeightsLength = weightsLength,
             WeightsChecksum = weightsChecksum,
             Description = new ClassifierDescription
@@ -134,10 +131,8 @@ internal sealed record ClassifierFileContent
             throw Damaged($"its images have {Shape.Channels} × {Shape.Height} × {Shape.Width} values");
         if (PixelType is not (ScalarType.Byte or ScalarType.Float32))
             throw Damaged($"its pixels are of type {(int)PixelType}");
-        if (Mean.Length != Shape.Channels || StandardDeviation.Length != Shape.Channels)
-            throw Damaged($"its images have {Shape.Channels} channels, and it has means of {Mean.Length} and deviations of {StandardDeviation.Length}");
-        if (!Mean.All(double.IsFinite) || !StandardDeviation.All(value => value > 0 && double.IsFinite(value)))
-            throw Damaged($"its normalisation is not of finite numbers");
+        if (Statistics.Mean.Count != Shape.Channels)
+            throw Damaged($"its images have {Shape.Channels} channels, and it has means and deviations of {Statistics.Mean.Count}");
         if (!(Description.Temperature > 0 && double.IsFinite(Description.Temperature)))
             throw Damaged($"its temperature is {Description.Temperature}");
 

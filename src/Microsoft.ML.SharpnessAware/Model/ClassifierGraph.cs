@@ -8,8 +8,9 @@ internal static class ClassifierGraph
     public static string Logits(OnnxGraphWriter graph, ImageClassifier classifier, string pixels)
     {
         long channels = classifier.Shape.Channels;
-        string mean = graph.Constant([.. classifier.Normalization.Mean.Select(value => (float)value)], 1, channels, 1, 1);
-        string scale = graph.Constant([.. classifier.Normalization.StandardDeviation.Select(value => (float)(1 / value))], 1, channels, 1, 1);
+        PixelStatistics statistics = classifier.Normalization.Statistics;
+        string mean = graph.Constant([.. statistics.Mean.Select(value => (float)value)], 1, channels, 1, 1);
+        string scale = graph.Constant([.. statistics.StandardDeviation.Select(value => (float)(1 / value))], 1, channels, 1, 1);
         string normalized = graph.Node("Mul", [graph.Node("Sub", [pixels, mean]), scale]);
         return new OnnxNetworkGraph(graph, classifier.Architecture).Layer(classifier.Network, new OnnxValue(normalized)).Name;
     }

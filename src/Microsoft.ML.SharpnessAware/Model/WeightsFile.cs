@@ -36,9 +36,7 @@ internal static class WeightsFile
                 "float32" => ScalarType.Float32,
                 _ => throw new FormatException($"{PixelType} is '{type}', not uint8 or float32"),
             };
-            double[] means = Numbers(mean), deviations = Numbers(deviation);
-            new Normalization(means, deviations).Dispose(); // checks them
-            return new PixelStatistics(pixelType, means, deviations);
+            return new PixelStatistics(Numbers(mean), Numbers(deviation), pixelType);
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
@@ -53,8 +51,8 @@ internal static class WeightsFile
         [Architecture] = classifier.Architecture,
         [InputSize] = $"{classifier.Shape.Channels},{classifier.Shape.Height},{classifier.Shape.Width}",
         [PixelType] = classifier.PixelType == ScalarType.Byte ? "uint8" : "float32",
-        [PixelMean] = Text(classifier.Normalization.Mean),
-        [PixelStandardDeviation] = Text(classifier.Normalization.StandardDeviation),
+        [PixelMean] = Text(classifier.Normalization.Statistics.Mean),
+        [PixelStandardDeviation] = Text(classifier.Normalization.Statistics.StandardDeviation),
         [Temperature] = temperature.ToString("R", CultureInfo.InvariantCulture),
         [ClassNames] = JsonSerializer.Serialize(classNames),
     };

@@ -46,8 +46,9 @@ internal sealed class BackboneFeatures : IDisposable
 
         ImageShape shape = trainingFeatures.Shape;
         double[] zeros = new double[shape.Channels], ones = [.. Enumerable.Repeat(1.0, shape.Channels)];
+        var unchanged = new PixelStatistics(zeros, ones, trainingFeatures.PixelType);
         var headClassifier = new ImageClassifier(classifier.Architecture, new HeadAlone(head.Layer), classifier.Device, shape,
-            trainingFeatures.PixelType, new Normalization(zeros, ones, classifier.Device), classifier.NumberOfClasses)
+            trainingFeatures.PixelType, new Normalization(unchanged, classifier.Device), classifier.NumberOfClasses)
         {
             OwnsNetwork = false,
         };

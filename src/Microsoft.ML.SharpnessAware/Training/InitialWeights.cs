@@ -79,7 +79,7 @@ internal sealed class InitialWeights : IDisposable
     }
 
     /// <summary>The normalisation that the weights were trained with, where the file tells it and it suits the images; else null.</summary>
-    public Normalization? NormalizationFor(ImageDataset images, IChannel channel)
+    public PixelStatistics? StatisticsFor(ImageDataset images, IChannel channel)
     {
         if (_statistics is null)
         {
@@ -91,14 +91,12 @@ internal sealed class InitialWeights : IDisposable
             return PixelNormalization.ImageNet.For(images);
         }
 
-        Normalization? normalization = _statistics.For(images.PixelType, images.Shape);
-        if (normalization is null)
-        {
-            channel.Info(
-                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
-                $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
-        }
-        return normalization;
+        if (_statistics.Suit(images))
+            return _statistics;
+        channel.Info(
+            $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
+            $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
+        return null;
     }
 
     /// <summary>A hash of the weights and of the normalisation that goes with them, whatever the file's name and place.</summary>
@@ -151,7 +149,7 @@ internal sealed class InitialWeights : IDisposable
                 $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to NetworkArchitecture.MLNetResNet18.");
         }
 
-        return new InitialWeights(path, tensors, new PixelStatistics(ScalarType.Byte, OnnxResNet.Mean, [1, 1, 1]),
+        return new InitialWeights(path, tensors, new PixelStatistics(OnnxResNet.Mean, [1, 1, 1], ScalarType.Byte),
             NetworkArchitecture.MLNetResNet18);
     }
 
@@ -165,9 +163,7 @@ internal sealed class InitialWeights : IDisposable
         }
         using DisposeScope scope = NewDisposeScope();
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
-        return new InitialWeights(path, tensors,
-            new PixelStatistics(classifier.PixelType, classifier.Normalization.Mean, classifier.Normalization.StandardDeviation),
-            classifier.Architecture);
+        return new InitialWeights(path, tensors, classifier.Normalization.Statistics, classifier.Architecture);
     }
 
     private static Dictionary<string, long[]> Shapes(Dictionary<string, Tensor> tensors) =>

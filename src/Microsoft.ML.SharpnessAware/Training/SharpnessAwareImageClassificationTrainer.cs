@@ -163,18 +163,18 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     private static ImageClassifier CreateClassifier(StartingPoint start, ImageDataset training, Device device, TrainingContext context)
     {
         Options options = start.Options;
-        using Normalization statistics = ChooseNormalization(start, training, context.Channel);
+        PixelStatistics statistics = ChooseStatistics(start, training, context.Channel);
         nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(start, training, context.Channel)).to(device);
         return new ImageClassifier(
-            options.Arch, network, device, training.Shape, training.PixelType, statistics.On(device), training.NumberOfClasses)
+            options.Arch, network, device, training.Shape, training.PixelType, new Normalization(statistics, device), training.NumberOfClasses)
         {
             Resizing = options.Resizing,
         };
     }
 
     /// <summary>What the options ask for; by default what the initial weights were trained with, or else the images' own.</summary>
-    private static Normalization ChooseNormalization(StartingPoint start, ImageDataset training, IChannel channel) =>
-        (start.Options.Normalization == PixelNormalization.FromData ? start.Weights?.NormalizationFor(training, channel) : null)
+    private static PixelStatistics ChooseStatistics(StartingPoint start, ImageDataset training, IChannel channel) =>
+        (start.Options.Normalization == PixelNormalization.FromData ? start.Weights?.StatisticsFor(training, channel) : null)
         ?? start.Options.Normalization.For(training);
 
     private static nn.Module<Tensor, Tensor> CreateNetwork(StartingPoint start, ImageDataset training, IChannel channel)

@@ -198,6 +198,6 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     {
         Augmentation augmentation = plan.Options.Augmentation;
         double white = augmentation.ChangesColors ? PixelScale.White(plan.Training) : 1;
-        return new(augmentation, seed, white, plan.Classifier.Normalization.Mean);
+        return new(augmentation, seed, white, plan.Classifier.Normalization.Statistics.Mean);
     }
 }

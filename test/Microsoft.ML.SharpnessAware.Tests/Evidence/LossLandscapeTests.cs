@@ -51,6 +51,6 @@ public sealed class LossLandscapeTests
             layer.weight!.copy_(weights);
         var network = nn.Sequential(("flatten", nn.Flatten()), ("fc", layer));
         return new ImageClassifier("linear", network, CPU, new ImageShape(1, 1, 1), ScalarType.Byte,
-            new Normalization([0], [1]), 2);
+            new Normalization(new([0], [1]), CPU), 2);
     }
 }

@@ -109,7 +109,7 @@ public sealed class MLNetResNet18Tests
     /// <summary>What a classifier makes of raw pixels.</summary>
     private static Tensor Features(Tensor pixels)
     {
-        using var normalization = new Normalization(OnnxResNet.Mean, [1, 1, 1]);
+        using var normalization = new Normalization(new(OnnxResNet.Mean, [1, 1, 1]), CPU);
         return ClassificationHead.Of(s_network, Classes, NetworkArchitecture.MLNetResNet18).Features(s_network.call, normalization.Apply(pixels));
     }
 

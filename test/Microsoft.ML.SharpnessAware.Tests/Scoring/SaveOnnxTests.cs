@@ -304,7 +304,7 @@ public sealed class SaveOnnxTests
         double[] mean = [.. Enumerable.Range(0, shape.Channels).Select(channel => 120.0 + channel)];
         double[] deviation = [.. Enumerable.Range(0, shape.Channels).Select(channel => 70.0 - channel)];
         IHostEnvironment env = CatalogUtils.GetEnvironment(MLContext.Transforms);
-        var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(mean, deviation), 3)
+        var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(new(mean, deviation, pixelType), CPU), 3)
         {
             Resizing = resizing,
         };

@@ -11,9 +11,8 @@ public sealed class BackboneFeaturesTests
         var mlContext = new MLContext(1);
         using var folder = new TemporaryFolder();
         using ImageDataset training = Load(300, seed: 1), validation = Load(130, seed: 2);
-        using Normalization normalization = Normalization.FromData(training);
         using var classifier = new ImageClassifier(CountingNetwork.Name, new CountingNetwork(3), CPU, training.Shape, training.PixelType,
-            normalization.On(CPU), training.NumberOfClasses);
+            new Normalization(PixelStatistics.FromData(training), CPU), training.NumberOfClasses);
         Assert.IsGreaterThan(classifier.BatchSize, training.Count);
 
         using BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, () => { });

@@ -259,7 +259,7 @@ public sealed class FineTuningTests
         var images = ImageDataset.Load(_data, "Image", "Label", new ImageRequest(null, null, null));
         random.manual_seed(Seed);
         nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 3, images.Shape);
-        return new Setting(images, new ImageClassifier(name, network, CPU, images.Shape, images.PixelType, Normalization.FromData(images), 3));
+        return new Setting(images, new ImageClassifier(name, network, CPU, images.Shape, images.PixelType, new Normalization(PixelStatistics.FromData(images), CPU), 3));
     }
 
     private void Run(SharpnessAwareImageClassificationTrainer.Options options, Setting setting)

@@ -40,12 +40,12 @@ public sealed class InitialWeightsTests
         IDataView data = Fitted.View(MLContext, Shapes.Pixels(40).Select(Brighter));
         using var model = Model(data, kind == "zip" ? s_zip : s_safetensors);
         AssertSame(Weights(s_earlier), Weights(model));
-        CollectionAssert.AreEqual(s_earlier.Classifier.Normalization.Mean.ToArray(), model.Classifier.Normalization.Mean.ToArray());
+        CollectionAssert.AreEqual(s_earlier.Classifier.Normalization.Statistics.Mean.ToArray(), model.Classifier.Normalization.Statistics.Mean.ToArray());
         CollectionAssert.AreEqual(
-            s_earlier.Classifier.Normalization.StandardDeviation.ToArray(), model.Classifier.Normalization.StandardDeviation.ToArray());
+            s_earlier.Classifier.Normalization.Statistics.StandardDeviation.ToArray(), model.Classifier.Normalization.Statistics.StandardDeviation.ToArray());
 
         using var random = Model(data, path: null);
-        Assert.AreNotEqual(s_earlier.Classifier.Normalization.Mean[0], random.Classifier.Normalization.Mean[0]);
+        Assert.AreNotEqual(s_earlier.Classifier.Normalization.Statistics.Mean[0], random.Classifier.Normalization.Statistics.Mean[0]);
     }
 
     [TestMethod]
@@ -85,7 +85,7 @@ public sealed class InitialWeightsTests
     public void StatisticsInOtherUnitsAreNotUsed()
     {
         using var model = Model(Fitted.View(MLContext, Shapes.Floats(40)), s_zip);
-        Assert.IsLessThan(1, model.Classifier.Normalization.Mean[0]);
+        Assert.IsLessThan(1, model.Classifier.Normalization.Statistics.Mean[0]);
         AssertSame(Weights(s_earlier), Weights(model));
     }
 
@@ -125,8 +125,8 @@ public sealed class InitialWeightsTests
                 (NetworkArchitecture.MLNetResNet18, PretrainedWeights.Find(NetworkArchitecture.MLNetResNet18), true, 1);
             (options.ImageWidth, options.ImageHeight, options.ImageChannels) = (32, 32, 3);
         });
-        CollectionAssert.AreEqual(OnnxResNet.Mean.ToArray(), model.Classifier.Normalization.Mean.ToArray());
-        CollectionAssert.AreEqual(new double[] { 1, 1, 1 }, model.Classifier.Normalization.StandardDeviation.ToArray());
+        CollectionAssert.AreEqual(OnnxResNet.Mean.ToArray(), model.Classifier.Normalization.Statistics.Mean.ToArray());
+        CollectionAssert.AreEqual(new double[] { 1, 1, 1 }, model.Classifier.Normalization.Statistics.StandardDeviation.ToArray());
         OnnxGraph graph = OnnxGraph.Read(File.ReadAllBytes(OnnxFile.ResNet18));
         using Tensor last = graph.Constants["Parameter10"].ToTensor(512, 512, 3, 3);
         CollectionAssert.AreEqual(last.data<float>().ToArray(), Weights(model)["layer4.2.conv2.weight"]);

@@ -220,7 +220,7 @@ public sealed class RunFingerprintTests
         using TrainingImages images = TrainingImages.Load(
             Fitted.View(mlContext, Shapes.Pixels(12)), options, labelValues: null, new TrainingContext(host, channel, 1, random));
         using var network = NetworkArchitecture.Create(options.Arch, 3, images.Training.Shape);
-        using Normalization normalization = Normalization.FromData(images.Training);
+        using var normalization = new Normalization(PixelStatistics.FromData(images.Training), CPU);
         var classifier = new ImageClassifier(options.Arch, network, CPU, images.Training.Shape, images.Training.PixelType, normalization, 3);
         return RunFingerprint.Of(options, images, classifier, initialWeights: null, seed: 1);
     }

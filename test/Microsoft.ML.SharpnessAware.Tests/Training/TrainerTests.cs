@@ -114,8 +114,8 @@ public sealed class TrainerTests
         using var stream = new MemoryStream();
         mlContext.Model.Save(model, data.Schema, stream);
         using var loaded = (SharpnessAwareImageClassificationTransformer)mlContext.Model.Load(stream, out _);
-        Assert.AreEqual(0.485 * 255, loaded.Classifier.Normalization.Mean[0], 1e-9);
-        Assert.AreEqual(0.225 * 255, loaded.Classifier.Normalization.StandardDeviation[2], 1e-9);
+        Assert.AreEqual(0.485 * 255, loaded.Classifier.Normalization.Statistics.Mean[0], 1e-9);
+        Assert.AreEqual(0.225 * 255, loaded.Classifier.Normalization.Statistics.StandardDeviation[2], 1e-9);
     }
 
     [TestMethod]

@@ -42,8 +42,7 @@ public sealed partial record Augmentation
         using var scope = NewDisposeScope();
         var request = new ImageRequest(imageWidth, imageHeight) { Resizing = resizing };
         using Tensor originals = ContactSheet.Read(images, featureColumnName, count, request, out double white);
-        using Normalization statistics = Normalization.FromData(originals);
-        var augmenter = new Augmenter(this, seed, white, statistics.Mean);
+        var augmenter = new Augmenter(this, seed, white, PixelStatistics.FromData(originals).Mean);
         long[] rows = [.. Enumerable.Range(0, (int)originals.shape[0])];
         Tensor[] columns =
             [originals, .. Enumerable.Range(1, versions).Select(epoch => augmenter.Apply(originals, rows, epoch, CPU).Pixels)];

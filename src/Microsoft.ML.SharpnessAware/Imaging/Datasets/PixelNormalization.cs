@@ -7,12 +7,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 public sealed class PixelNormalization
 {
-    private readonly double[]? _mean;
-    private readonly double[]? _standardDeviation;
     private readonly string _name;
+    private readonly PixelStatistics? _ofColors; // where black is 0 and white is 1
 
-    private PixelNormalization(string name, double[]? mean = null, double[]? standardDeviation = null) =>
-        (_name, _mean, _standardDeviation) = (name, mean, standardDeviation);
+    private PixelNormalization(string name, PixelStatistics? ofColors = null) => (_name, _ofColors) = (name, ofColors);
 
     /// <summary>Those of the training images, channel by channel.</summary>
     public static PixelNormalization FromData { get; } = new("from the data");
@@ -21,7 +19,7 @@ public sealed class PixelNormalization
     /// Those of ImageNet's photographs, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) for red, green and blue in [0, 1]: what nearly all
     /// published weights were trained with.
     /// </summary>
-    public static PixelNormalization ImageNet { get; } = new("ImageNet", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    public static PixelNormalization ImageNet { get; } = new("ImageNet", new([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]));
 
     /// <summary>Given ones, for weights that were trained with others; (0.5, 0.5, 0.5) twice is frequent.</summary>
     /// <param name="mean">The mean of each channel, where black is 0 and white is 1.</param>
@@ -31,20 +29,10 @@ public sealed class PixelNormalization
     {
         ArgumentNullException.ThrowIfNull(mean);
         ArgumentNullException.ThrowIfNull(standardDeviation);
-        double[] means = [.. mean], deviations = [.. standardDeviation];
-        if (means.Length == 0 || means.Length != deviations.Length)
-        {
-            throw new ArgumentException(
-                $"Each channel needs a mean and a deviation, not {means.Length} and {deviations.Length}.", nameof(mean));
-        }
+        var statistics = new PixelStatistics([.. mean], [.. standardDeviation]);
+        return new($"mean {Join(statistics.Mean)}, standard deviation {Join(statistics.StandardDeviation)}", statistics);
 
-        if (!means.All(double.IsFinite))
-            throw new ArgumentException("Means must be finite numbers.", nameof(mean));
-        if (!deviations.All(value => value > 0 && double.IsFinite(value)))
-            throw new ArgumentException("Standard deviations must be finite and positive.", nameof(standardDeviation));
-        return new($"mean {Join(means)}, standard deviation {Join(deviations)}", means, deviations);
-
-        static string Join(double[] values) =>
+        static string Join(IReadOnlyList<double> values) =>
             $"({string.Join(", ", values.Select(value => value.ToString(CultureInfo.InvariantCulture)))})";
     }
 
@@ -53,18 +41,21 @@ public sealed class PixelNormalization
 
     /// <summary>The numbers for training data, in the units of its pixels as they are stored.</summary>
     /// <exception cref="InvalidOperationException">The given numbers do not fit the data.</exception>
-    internal Normalization For(ImageDataset training)
+    internal PixelStatistics For(ImageDataset training)
     {
-        if (_mean is null || _standardDeviation is null)
-            return Normalization.FromData(training);
-        if (_mean.Length != training.Shape.Channels)
+        if (_ofColors is null)
+            return PixelStatistics.FromData(training);
+        int channels = _ofColors.Mean.Count;
+        if (channels != training.Shape.Channels)
         {
             throw new InvalidOperationException(
-                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set " +
-                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
+                $"The normalisation ({_name}) is for {channels} channels, but the images have {training.Shape.Channels}; set " +
+                $"ImageChannels to {channels} to convert them, or normalise {FromData}.");
         }
 
         double white = PixelScale.White(training);
-        return new Normalization([.. _mean.Select(value => value * white)], [.. _standardDeviation.Select(value => value * white)]);
+        return new(InUnits(_ofColors.Mean), InUnits(_ofColors.StandardDeviation), training.PixelType);
+
+        double[] InUnits(IReadOnlyList<double> values) => [.. values.Select(value => value * white)];
     }
 }

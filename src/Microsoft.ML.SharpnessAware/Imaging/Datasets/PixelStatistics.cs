@@ -1,14 +1,89 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The normalisation that weights were trained with. They mean what they meant only on pixels normalised like that.</summary>
-/// <param name="PixelType">Byte, pixels from 0 to 255, or Float32, whatever the data had.</param>
-/// <param name="Mean">Mean of each channel, in units of the pixels.</param>
-/// <param name="StandardDeviation">Standard deviation of each channel, in units of the pixels.</param>
-internal sealed record PixelStatistics(ScalarType PixelType, IReadOnlyList<double> Mean, IReadOnlyList<double> StandardDeviation)
+/// <summary>
+/// Mean and standard deviation of each channel, in units of the pixels: what a network's input is normalised with, and what weights mean
+/// what they meant only with. Numbers alone; <see cref="Normalization"/> applies them.
+/// </summary>
+internal sealed record PixelStatistics
 {
-    /// <summary>The normalisation, where it can be applied to these images: of as many channels, in the same units; else null.</summary>
-    public Normalization? For(ScalarType pixelType, ImageShape shape) =>
-        pixelType == PixelType && shape.Channels == Mean.Count ? new Normalization(Mean, StandardDeviation) : null;
+    private const long ChunkValues = 4 << 20;
+
+    /// <param name="mean">Mean of each channel.</param>
+    /// <param name="standardDeviation">Standard deviation of each channel.</param>
+    /// <param name="pixelType">The pixels' type, where it is known.</param>
+    /// <exception cref="ArgumentException">There are none, not as many means as deviations, or they cannot normalise.</exception>
+    public PixelStatistics(IReadOnlyList<double> mean, IReadOnlyList<double> standardDeviation, ScalarType? pixelType = null)
+    {
+        if (mean.Count == 0 || mean.Count != standardDeviation.Count)
+        {
+            throw new ArgumentException(
+                $"Each channel needs a mean and a deviation, not {mean.Count} and {standardDeviation.Count}.", nameof(mean));
+        }
+
+        if (!mean.All(double.IsFinite))
+            throw new ArgumentException("Means must be finite numbers.", nameof(mean));
+        if (!standardDeviation.All(value => value > 0 && double.IsFinite(value)))
+            throw new ArgumentException("Standard deviations must be finite and positive.", nameof(standardDeviation));
+        Mean = [.. mean];
+        StandardDeviation = [.. standardDeviation];
+        PixelType = pixelType;
+    }
+
+    public IReadOnlyList<double> Mean { get; }
+
+    public IReadOnlyList<double> StandardDeviation { get; }
+
+    /// <summary>Byte, pixels from 0 to 255, or Float32, whatever the data had; null where it is not known.</summary>
+    public ScalarType? PixelType { get; }
+
+    /// <summary>
+    /// Mean and (population) standard deviation of each channel over all pixels of all images; a channel that never changes gets deviation
+    /// 1.
+    /// </summary>
+    public static PixelStatistics FromData(ImageDataset data) => FromData(data.Batch, data.Count, data.Shape, data.PixelType);
+
+    /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
+    public static PixelStatistics FromData(Tensor pixels)
+    {
+        long[] shape = pixels.shape;
+        return FromData((start, count) => pixels.narrow(0, start, count), shape[0], new((int)shape[1], (int)shape[2], (int)shape[3]), pixels.dtype);
+    }
+
+    /// <summary>Whether images can be normalised like that: they have as many channels, in the same units.</summary>
+    public bool Suit(ImageDataset images) => images.PixelType == PixelType && images.Shape.Channels == Mean.Count;
+
+    /// <summary>Equal numbers, not the same lists.</summary>
+    public bool Equals(PixelStatistics? other) =>
+        other is not null && PixelType == other.PixelType && Mean.SequenceEqual(other.Mean)
+        && StandardDeviation.SequenceEqual(other.StandardDeviation);
+
+    public override int GetHashCode() => HashCode.Combine(PixelType, Mean.Count, Mean[0], StandardDeviation[0]);
+
+    private static PixelStatistics FromData(Func<long, long, Tensor> batch, long count, ImageShape shape, ScalarType pixelType)
+    {
+        var channels = new ChannelMoments[shape.Channels];
+        int area = shape.Height * shape.Width;
+        long rows = Math.Max(1, ChunkValues / ((long)shape.Channels * area));
+        for (long start = 0; start < count; start += rows)
+        {
+            using Tensor chunk = batch(start, Math.Min(rows, count - start));
+            if (chunk.dtype == ScalarType.Byte)
+                Add<byte>(chunk.bytes, area, channels);
+            else
+                Add<float>(MemoryMarshal.Cast<byte, float>(chunk.bytes), area, channels);
+        }
+
+        return new([.. channels.Select(channel => channel.Mean)], [.. channels.Select(channel => channel.Deviation)], pixelType);
+    }
+
+    private static void Add<T>(ReadOnlySpan<T> pixels, int area, Span<ChannelMoments> channels)
+        where T : unmanaged, INumber<T>
+    {
+        for (int plane = 0; plane * area < pixels.Length; plane++)
+            channels[plane % channels.Length].Add(pixels.Slice(plane * area, area));
+    }
 }

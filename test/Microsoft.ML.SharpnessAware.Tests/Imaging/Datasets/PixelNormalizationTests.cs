@@ -10,16 +10,16 @@ public sealed class PixelNormalizationTests
     public void ImageNetIsInTheUnitsOfThePixels()
     {
         using ImageDataset bytes = Load(Pixels([3, 1, 1], Dense<byte>(0, 1, 2)));
-        using Normalization ofBytes = PixelNormalization.ImageNet.For(bytes);
+        PixelStatistics ofBytes = PixelNormalization.ImageNet.For(bytes);
         AssertNear([123.675, 116.28, 103.53], ofBytes.Mean);
         AssertNear([58.395, 57.12, 57.375], ofBytes.StandardDeviation);
 
         using ImageDataset unit = Load(Pixels([3, 1, 1], Dense(0f, 0.5f, 1f)));
-        using Normalization ofUnit = PixelNormalization.ImageNet.For(unit);
+        PixelStatistics ofUnit = PixelNormalization.ImageNet.For(unit);
         AssertNear([0.485, 0.456, 0.406], ofUnit.Mean);
 
         using ImageDataset large = Load(Pixels([3, 1, 1], Dense(0f, 0.5f, 1f), Dense(0f, 2f, 200f)));
-        using Normalization ofLarge = PixelNormalization.ImageNet.For(large);
+        PixelStatistics ofLarge = PixelNormalization.ImageNet.For(large);
         AssertNear([123.675, 116.28, 103.53], ofLarge.Mean);
     }
 
@@ -27,7 +27,7 @@ public sealed class PixelNormalizationTests
     public void FromDataIsThatOfTheData()
     {
         using ImageDataset data = Load(Pixels([1, 1, 2], Dense(-10f, 30f)));
-        using Normalization normalization = PixelNormalization.FromData.For(data);
+        PixelStatistics normalization = PixelNormalization.FromData.For(data);
         AssertNear([10], normalization.Mean);
         AssertNear([20], normalization.StandardDeviation);
     }
