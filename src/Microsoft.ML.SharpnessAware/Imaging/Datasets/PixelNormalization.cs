@@ -7,10 +7,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 public sealed class PixelNormalization
 {
+    // Checkpoints name these fields: a training goes on only where they are called that and hold the same.
+    private readonly double[]? _mean;
+    private readonly double[]? _standardDeviation;
     private readonly string _name;
-    private readonly PixelStatistics? _ofColors; // where black is 0 and white is 1
 
-    private PixelNormalization(string name, PixelStatistics? ofColors = null) => (_name, _ofColors) = (name, ofColors);
+    private PixelNormalization(string name, PixelStatistics? ofColors = null) =>
+        (_name, _mean, _standardDeviation) = (name, ofColors?.Mean.ToArray(), ofColors?.StandardDeviation.ToArray());
 
     /// <summary>Those of the training images, channel by channel.</summary>
     public static PixelNormalization FromData { get; } = new("from the data");
@@ -43,19 +46,16 @@ public sealed class PixelNormalization
     /// <exception cref="InvalidOperationException">The given numbers do not fit the data.</exception>
     internal PixelStatistics For(ImageDataset training)
     {
-        if (_ofColors is null)
+        if (_mean is null || _standardDeviation is null)
             return PixelStatistics.FromData(training);
-        int channels = _ofColors.Mean.Count;
-        if (channels != training.Shape.Channels)
+        if (_mean.Length != training.Shape.Channels)
         {
             throw new InvalidOperationException(
-                $"The normalisation ({_name}) is for {channels} channels, but the images have {training.Shape.Channels}; set " +
-                $"ImageChannels to {channels} to convert them, or normalise {FromData}.");
+                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set " +
+                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
         }
 
         double white = PixelScale.White(training);
-        return new(InUnits(_ofColors.Mean), InUnits(_ofColors.StandardDeviation), training.PixelType);
-
-        double[] InUnits(IReadOnlyList<double> values) => [.. values.Select(value => value * white)];
+        return new([.. _mean.Select(value => value * white)], [.. _standardDeviation.Select(value => value * white)], training.PixelType);
     }
 }

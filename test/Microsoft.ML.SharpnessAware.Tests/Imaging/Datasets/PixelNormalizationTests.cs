@@ -62,6 +62,19 @@ public sealed class PixelNormalizationTests
         Assert.AreEqual("mean (0.5), standard deviation (0.25)", PixelNormalization.Of([0.5], [0.25]).ToString());
     }
 
+    [TestMethod]
+    public void CheckpointsKnowItByTheNamesThatTheyHaveWritten()
+    {
+        IEnumerable<string> fields =
+            FieldContent.Of("Normalization", PixelNormalization.Of([0.5], [0.25])).Select(field => $"{field.Name} {field.Value}");
+        string[] written =
+        [
+            "Normalization PixelNormalization", "Normalization._mean [0.5]",
+            "Normalization._name 'mean (0.5), standard deviation (0.25)'", "Normalization._standardDeviation [0.25]",
+        ];
+        CollectionAssert.AreEqual(written, fields.Order(StringComparer.Ordinal).ToArray());
+    }
+
     private static ImageDataset Load(IDataView view) => ImageDataset.Load(view, "Image", "Label", new());
 
     private static void AssertNear(double[] expected, IReadOnlyList<double> actual)
