@@ -7,7 +7,7 @@ namespace Microsoft.ML;
 public static class CalibrationCatalog
 {
     /// <summary>
-    /// As <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
+    /// Like <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
     /// </summary>
     /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves none.
     /// </remarks>
@@ -37,7 +37,7 @@ public static class CalibrationCatalog
     /// the literature.</param>
     /// <param name="topKPredictionCount">For how many of the most probable classes to measure calibration (<see
     /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
-    /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them (the trainers of
+    /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them (the trainers of
     /// Microsoft.ML.TorchSharp give these).</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
@@ -77,8 +77,8 @@ public static class CalibrationCatalog
     /// <param name="numberOfBins">The number of bins of the probability.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="BinaryCalibrationMetrics.SkippedRows"/> and reported as a
-    /// warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) want a calibrator first:
-    /// <c>mlContext.BinaryClassification.Calibrators.Platt</c>.</remarks>
+    /// warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
+    /// first: <c>mlContext.BinaryClassification.Calibrators.Platt</c>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or <paramref name="numberOfBins"/> is out of
     /// range.</exception>
     /// <exception cref="InvalidOperationException">There is no row to evaluate, or a value is not a probability; the message names the
@@ -108,7 +108,7 @@ public static class CalibrationCatalog
     /// are not both trained on and measured with; by default there is no such column.</param>
     /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
-    /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them.</param>
+    /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range, or
     /// a column is missing or has another type.</exception>
@@ -127,8 +127,8 @@ public static class CalibrationCatalog
             samplingKeyColumnName, seed, numberOfBins, scoreKind);
 
     /// <summary>
-    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) hold the right class as often as was asked, and how large
-    /// they are. One pass.
+    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as asked, and how
+    /// large they are. One pass.
     /// </summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     /// <param name="data">Data with sets, as <c>deciding.Transform(testData)</c> gives it; rows that the sets were not fitted on.</param>
@@ -160,8 +160,8 @@ public static class CalibrationCatalog
         public MulticlassCalibratorsCatalog Calibrators => new(catalog.GetEnvironment());
 
         /// <summary>
-        /// Decisions: prediction sets that hold the right class as often as asked, and a threshold of confidence above which the model is right as
-        /// often as asked. Fitted on rows that neither the model nor a calibrator has seen.
+        /// Decisions: prediction sets that contain the correct class as often as asked, and a confidence threshold above which the
+        /// model is correct as often as asked. Fitted on rows that neither the model nor a calibrator has seen.
         /// </summary>
         public MulticlassDecisionsCatalog Decisions => new(catalog.GetEnvironment());
     }

@@ -7,7 +7,7 @@ namespace Microsoft.ML;
 public static class SharpnessAwareCatalog
 {
     /// <summary>
-    /// Creates a trainer that trains an image classifier end to end by sharpness-aware minimisation and gives calibrated probabilities.
+    /// Creates a trainer for image classifiers: end to end, by sharpness-aware minimisation, with calibrated probabilities.
     /// </summary>
     /// <param name="catalog">The multiclass classification trainers of an <see cref="MLContext"/>.</param>
     /// <param name="labelColumnName">The label: a key.</param>
@@ -68,7 +68,7 @@ public static class SharpnessAwareCatalog
     /// the file, read only when a row's Image is asked for). Rows come in the ordinal order of their labels, then of their paths. Files
     /// with the extensions png, jpg, jpeg, gif, bmp and webp are images, however deep they lie; hidden files and folders are ignored; other
     /// files are left out, with one warning in <see cref="MLContext.Log"/> that names them. Links are followed, and each file and folder
-    /// counts once, where it lies if it lies in the folder: a warning names the links that lead to it again. Labels that differ only in
+    /// counts once, at its real place if that is in the folder: a warning names the links that lead to it again. Labels that differ only in
     /// case, in spaces around them or in the code of an accent (NFC, NFD) are classes of their own, and a warning names them.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
@@ -105,7 +105,7 @@ public static class SharpnessAwareCatalog
     /// name.</param>
     /// <param name="labelsPath">The labels, for example <c>train-labels-idx1-ubyte.gz</c>.</param>
     /// <param name="transposed">
-    /// Whether the file holds each image column by column, as EMNIST's do and the others do not: then rows and columns change places.
+    /// Whether the file holds each image column by column, as EMNIST's do and the others do not: rows and columns are then swapped.
     /// </param>
     /// <exception cref="FileNotFoundException">A file does not exist.</exception>
     /// <exception cref="InvalidDataException">A file is not in this format, truncated or too long, or the numbers of images and labels
@@ -135,11 +135,11 @@ public static class SharpnessAwareCatalog
     }
 
     /// <summary>
-    /// Decodes image files to <see cref="MLImage"/> as the trainer sees them when it is given the files: turned as their EXIF data say,
-    /// transparency over white, and only whole: a file that is cut off or damaged is an error.
+    /// Decodes image files to <see cref="MLImage"/> as the trainer sees them when it is given the files: rotated as their EXIF data say,
+    /// with transparency over white. A file that is truncated or damaged is an error.
     /// </summary>
     /// <remarks>
-    /// ML.NET's own <c>LoadImages</c> does neither: it leaves a photograph that was taken upright on its side, and takes a file that is cut off
+    /// ML.NET's own <c>LoadImages</c> does neither: it leaves a photograph that was taken upright on its side, and accepts a truncated file
     /// with the rest blank. The input is what <c>LoadRawImageBytes</c> and <see cref="LoadImagesFromFolder"/> give: a variable-size vector of
     /// Byte. The trainer takes it as it is; use this for what needs an MLImage, ML.NET's <c>ResizeImages</c> and <c>ExtractPixels</c> for
     /// example.

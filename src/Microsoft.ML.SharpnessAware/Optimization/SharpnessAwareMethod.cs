@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// <para>
 /// With w all trainable parameters as one vector, L the mean loss over the mini-batch and ε = 10⁻¹², a step climbs to
-/// w̃ = w + ρ g/(‖g‖₂ + ε) with g = ∇L(w), takes the gradient g̃ there, goes back to w and lets the base optimiser apply g̃.
+/// w̃ = w + ρ g/(‖g‖₂ + ε) with g = ∇L(w), takes the gradient g̃ there, returns to w and lets the base optimiser apply g̃.
 /// A climb costs a second forward and backward pass, so a step takes about twice the time of the base optimiser alone.
 /// </para>
 /// <para>
@@ -59,9 +59,9 @@ public sealed record SharpnessAwareMethod
     public double LatePhase { get; init => field = Require.Within(value, 0, 1, nameof(LatePhase)); } = 1;
 
     /// <summary>
-    /// Share in (0, 1] of the mini-batch, at least one sample of it, that the gradient of the climb is taken of (Bahri et al. 2022,
-    /// "Sharpness- aware minimization improves language model generalization"). The gradient g̃ is always that of the whole mini-batch;
-    /// SSAM gives it the length of the share's. Default 1.
+    /// Share in (0, 1] of the mini-batch, at least one sample, on which the gradient of the climb is computed (Bahri et al. 2022,
+    /// "Sharpness-aware minimization improves language model generalization"). The gradient g̃ is always that of the whole mini-batch;
+    /// SSAM rescales it to the length of the share's gradient. Default 1.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in (0, 1].</exception>
     public double AscentShare
@@ -72,7 +72,7 @@ public sealed record SharpnessAwareMethod
     } = 1;
 
     /// <summary>
-    /// Every how many steps one climbs, with radius ρ times this number; the others are steps of the base optimiser (MosaicML Composer's
+    /// One step in this many climbs, with radius ρ times this number; the others are steps of the base optimiser (MosaicML Composer's
     /// <c>interval</c>). Default 1: every step climbs. <see cref="int.MaxValue"/> is the base optimiser.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
@@ -84,7 +84,7 @@ public sealed record SharpnessAwareMethod
     } = 1;
 
     /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
-    /// <param name="rho">Radius ρ ≥ 0. Usual are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
+    /// <param name="rho">Radius ρ ≥ 0. Usual values are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest
     /// float.</exception>

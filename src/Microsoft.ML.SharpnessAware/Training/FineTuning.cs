@@ -1,6 +1,6 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What a training that starts from weights changes.</summary>
+/// <summary>Which part of a pretrained network is trained.</summary>
 public enum FineTuning
 {
     /// <summary>
@@ -10,15 +10,15 @@ public enum FineTuning
     Auto,
 
     /// <summary>
-    /// The head alone, the last linear layer, on features that each image's one way through the backbone gave: seconds. Best where the pictures
-    /// are like those that the weights were trained on.
+    /// The head alone, the last linear layer, on features from a single pass of each image through the backbone: seconds. Best for pictures
+    /// like those that the network was pretrained on.
     /// </summary>
     HeadOnly,
 
-    /// <summary>The head first, then the whole network by small steps, with batch norm as the weights have it.</summary>
+    /// <summary>The head first, then the whole network in small steps, with batch norm left as the weights have it.</summary>
     Gentle,
 
-    /// <summary>The whole network, batch norm included, by the steps of a training from scratch. Best where the pictures are unlike those that
-    /// the weights were trained on.</summary>
+    /// <summary>The whole network, batch norm included, with the step size of a training from scratch. Best for pictures unlike those that
+    /// the network was pretrained on.</summary>
     Full,
 }

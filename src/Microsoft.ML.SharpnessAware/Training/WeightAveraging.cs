@@ -1,13 +1,13 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Which average of the weights that a training goes through is its result: <see cref="Exponential"/> or <see cref="Uniform"/>, as an
+/// Which average of the weights over the course of a training is its result: <see cref="Exponential"/> or <see cref="Uniform"/>, as an
 /// immutable value. See <see cref="WeightAverage"/> for the optimiser on its own.
 /// </summary>
 /// <remarks>
-/// Validation, early stopping, the temperature and the checkpoint's best model are those of the averaged weights; the training itself goes
-/// on with its own. Running statistics of batch normalisation are made anew for the averaged weights, by up to 50 mini-batches of the
-/// epoch.
+/// Validation, early stopping, the temperature and the checkpoint's best model are those of the averaged weights; the training itself
+/// continues with its own weights. Running statistics of batch normalisation are recomputed for the averaged weights from up to 50 mini-batches
+/// of the epoch.
 /// </remarks>
 public abstract record WeightAveraging
 {
@@ -16,7 +16,7 @@ public abstract record WeightAveraging
     }
 
     /// <summary>
-    /// An exponential average over the steps (EMA, Polyak averaging). Worth most where the learning rate stays high until the end.
+    /// An exponential average over the steps (EMA, Polyak averaging). Most useful where the learning rate stays high until the end.
     /// </summary>
     /// <param name="Share">About how much of the training it looks back on, in (0, 1]: with T steps the decay is 1 − 1/(Share·T).
     /// Default 0.05.</param>
@@ -29,12 +29,12 @@ public abstract record WeightAveraging
 
     /// <summary>
     /// The mean of the weights at the end of each of the last epochs (SWA; Izmailov et al. 2018, "Averaging weights leads to wider optima
-    /// and better generalization"). Wants a learning rate that does not fall to zero. Before those epochs the weights are the training's.
+    /// and better generalization"). Needs a learning rate that does not fall to zero. Before those epochs the weights are not averaged.
     /// </summary>
-    /// <param name="Share">Which part of the training, at its end, those epochs are, in (0, 1]; at least one epoch. Default 0.25.</param>
+    /// <param name="Share">The share of the training, at its end, that is averaged, in (0, 1]; at least one epoch. Default 0.25.</param>
     public sealed record Uniform(double Share = 0.25) : WeightAveraging
     {
-        /// <summary>Which part of the training, at its end, is averaged, in (0, 1]. Default: 0.25.</summary>
+        /// <summary>The share of the training, at its end, that is averaged, in (0, 1]. Default: 0.25.</summary>
         /// <exception cref="ArgumentOutOfRangeException">The value is not in (0, 1].</exception>
         public double Share { get; init => field = InShare(value); } = InShare(Share);
     }
