@@ -110,13 +110,21 @@ internal sealed class FittedHead
         }
     }
 
-    /// <summary>Puts the weights into a network's head.</summary>
-    public void CopyTo(Linear head)
+    /// <summary>Logits [rows × classes] of other features, given as pixels.</summary>
+    public float[] LogitsOf(ImageDataset features)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return SoftmaxRegression.Logits(Features(features), Weights, features.NumberOfClasses);
+    }
+
+    /// <summary>Puts the weights, divided by a temperature, into a network's head.</summary>
+    public void CopyTo(Linear head, double temperature = 1)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         (long classes, long features) = (head.weight.shape[0], head.weight.shape[1]);
-        Tensor all = tensor(Weights, [classes, features + 1], device: CPU);
+        using Scalar divisor = temperature.ToScalar();
+        Tensor all = tensor(Weights, [classes, features + 1], device: CPU).div(divisor);
         head.weight.copy_(all.narrow(1, 0, features));
         head.bias!.copy_(all.select(1, features));
     }

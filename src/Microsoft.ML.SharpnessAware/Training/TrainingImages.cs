@@ -47,6 +47,18 @@ internal sealed class TrainingImages : IDisposable
         return validation.Length > 0 ? new(Training.Subset(training), Training.Subset(validation)) : new(Training.Subset(training), null);
     }
 
+    /// <summary>Other pixels of the same images, split in the same way.</summary>
+    public TrainingImages SetAsideOf(ImageDataset other, double fraction, int seed)
+    {
+        (long[] training, long[] validation) = StratifiedSplit.Split(Training.Labels.data<long>().ToArray(), fraction, seed);
+        return new(other.Subset(training), other.Subset(validation));
+    }
+
+    /// <summary>The same images and validation images, to be disposed on their own.</summary>
+    public TrainingImages WithOwnValidation() => new(All(Training), Validation is null ? null : All(Validation));
+
+    private static ImageDataset All(ImageDataset data) => data.Subset([.. Enumerable.Range(0, (int)data.Count).Select(row => (long)row)]);
+
     public void Dispose()
     {
         Training.Dispose();

@@ -1,0 +1,112 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>The whole network after the head, on tiny pictures: what is tried, compared and returned.</summary>
+[TestClass]
+public sealed class FineTuningRunTests
+{
+    [TestMethod]
+    public void AutoTriesBothKindsAndSaysWhatItChose()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options => options.TimeBudget = TimeSpan.FromHours(1));
+        using (model)
+        {
+            AssertLogged(log, "Gentle for 8 epochs, then Full for 10 epochs");
+            AssertLogged(log, "Gentle: accuracy");
+            AssertLogged(log, "Full: accuracy");
+            Assert.IsTrue(double.IsFinite(model.Temperature));
+            bool headWon = log.Any(message => message.Contains("the head is the model", StringComparison.Ordinal));
+            Assert.AreEqual(headWon, model.History.Count == 1, "the model's history is that of what was chosen");
+        }
+    }
+
+    [TestMethod]
+    public void NoTimeIsTheHeadAlone()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options => options.TimeBudget = TimeSpan.FromMilliseconds(1));
+        using (model)
+        {
+            AssertLogged(log, "nothing is worth trying within TimeBudget");
+            Assert.HasCount(1, model.History);
+        }
+    }
+
+    [TestMethod]
+    public void GentleLeavesBatchNormAsItWasAndMovesTheRest()
+    {
+        (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
+        (SharpnessAwareImageClassificationTransformer gentle, _) = Fit(options => (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 1));
+        using (head)
+        using (gentle)
+        {
+            Assert.HasCount(1, gentle.History);
+            Dictionary<string, float[]> before = State(head), after = State(gentle);
+            foreach (string name in before.Keys)
+            {
+                bool isNorm = name.Contains("bn", StringComparison.Ordinal) || name.Contains("downsample.1", StringComparison.Ordinal);
+                Assert.AreEqual(isNorm, before[name].SequenceEqual(after[name]), name);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void ACandidateThatDivergesIsPassedOver()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+            (options.TimeBudget, options.BaseOptimizer, options.Schedule) =
+                (TimeSpan.FromHours(1), new BaseOptimizer.Sgd(1e20), new LearningRateSchedule.Constant()));
+        using (model)
+        {
+            AssertLogged(log, "the head is the model");
+            Assert.IsTrue(State(model).Values.All(values => values.All(float.IsFinite)));
+        }
+    }
+
+    [TestMethod]
+    public void CancellingEndsIt()
+    {
+        using var cancellation = new CancellationTokenSource();
+        int epochs = 0;
+        Assert.ThrowsExactly<OperationCanceledException>(() => Fit(options =>
+        {
+            options.FineTuning = FineTuning.Gentle;
+            options.CancellationToken = cancellation.Token;
+            options.MetricsCallback = _ =>
+            {
+                epochs++;
+                cancellation.Cancel();
+            };
+        }));
+        Assert.AreEqual(1, epochs);
+    }
+
+    private static Dictionary<string, float[]> State(SharpnessAwareImageClassificationTransformer model)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return model.Classifier.Network.state_dict().Where(entry => entry.Value.is_floating_point())
+            .ToDictionary(entry => entry.Key, entry => entry.Value.detach().contiguous().reshape(-1).data<float>().ToArray());
+    }
+
+    private static (SharpnessAwareImageClassificationTransformer Model, List<string> Log) Fit(
+        Action<SharpnessAwareImageClassificationTrainer.Options> change)
+    {
+        var mlContext = new MLContext(1);
+        var log = new List<string>();
+        mlContext.Log += (_, e) => log.Add(e.Message);
+        var options = new SharpnessAwareImageClassificationTrainer.Options
+        {
+            FeatureColumnName = "Image",
+            ImageWidth = 32,
+            ImageHeight = 32,
+            Device = "cpu",
+        };
+        change(options);
+        IDataView data = Fitted.View(mlContext, Shapes.Encoded(30, seed: 2));
+        return (mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data), log);
+    }
+
+    private static void AssertLogged(List<string> log, string words) =>
+        Assert.IsTrue(log.Any(message => message.Contains(words, StringComparison.Ordinal)), string.Join(Environment.NewLine, log));
+}
