@@ -46,6 +46,13 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
     {
         if (options.FineTuning == FineTuning.HeadOnly || (options.FineTuning == FineTuning.Auto && options.TimeBudget is null))
             return [];
+        long heldOut = images.Validation?.Count ?? (long)Math.Round(ShareSetAside * _training.Count);
+        if (options.FineTuning == FineTuning.Auto && heldOut < options.LeastToCompareOn)
+        {
+            Log($"{heldOut} images are too few to tell whether the whole network is better than the head: the head is the model.");
+            return [];
+        }
+
         double seconds = _training.Count * NetworkCost.OfOneImage(classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
         if (options.FineTuning != FineTuning.Auto)
         {

@@ -284,6 +284,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <inheritdoc cref="GivenMethod"/>
         internal Augmentation? GivenAugmentation { get; private set; }
 
+        /// <summary>How many images <see cref="FineTuning.Auto"/> wants to compare on: with fewer one picture decides. Less in tests.</summary>
+        internal int LeastToCompareOn { get; set; } = 25;
+
         /// <summary>Where packages lay weights; another folder in tests.</summary>
         internal string PretrainedFolder { get; set; } = AppContext.BaseDirectory;
 

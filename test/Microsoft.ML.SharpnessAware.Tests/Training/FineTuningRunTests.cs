@@ -34,6 +34,17 @@ public sealed class FineTuningRunTests
     }
 
     [TestMethod]
+    public void AFewImagesCannotDecide()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options => options.LeastToCompareOn = 7);
+        using (model)
+        {
+            AssertLogged(log, "6 images are too few to tell");
+            Assert.HasCount(1, model.History);
+        }
+    }
+
+    [TestMethod]
     public void GentleLeavesBatchNormAsItWasAndMovesTheRest()
     {
         (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
@@ -100,6 +111,7 @@ public sealed class FineTuningRunTests
             FeatureColumnName = "Image",
             ImageWidth = 32,
             ImageHeight = 32,
+            LeastToCompareOn = 6,
             Device = "cpu",
         };
         change(options);
