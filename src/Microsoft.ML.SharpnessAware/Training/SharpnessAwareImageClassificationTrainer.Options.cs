@@ -252,6 +252,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Delete the files, or choose another name, to begin anew. A model of the best epoch so far is
         /// <see cref="BestFromCheckpoint"/>.</para>
         /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues another.</para>
+        /// <para>Fine-tuning that begins with the head (<see cref="FineTuning"/> other than Full) takes seconds, or <see cref="TimeBudget"/>,
+        /// and is not resumed: a warning says so, and the file is neither read nor written.</para>
         /// </remarks>
         public string? CheckpointPath { get; set; }
 
@@ -295,6 +297,22 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>Whether the head has to be told from what is below it.</summary>
         internal bool TreatsBackboneDifferently => FreezeBackbone || FreezeEpochs > 0 || BackboneLearningRateFactor != 1;
+
+        /// <summary>The settings for steps of gradient descent, which a head alone does not take, that differ from their defaults.</summary>
+        internal IEnumerable<string> SetForSteps => new (string Name, bool IsSet)[]
+        {
+            (nameof(Method), GivenMethod is not null),
+            (nameof(BaseOptimizer), GivenBaseOptimizer is not null),
+            (nameof(LearningRate), LearningRate is not null),
+            (nameof(Schedule), Schedule != new LearningRateSchedule.Cosine()),
+            (nameof(Epoch), GivenEpoch is not null),
+            (nameof(Loss), Loss != new ClassificationLoss.CrossEntropy()),
+            (nameof(Augmentation), GivenAugmentation is not null && GivenAugmentation != Augmentation.None),
+            (nameof(MaxGradientNorm), MaxGradientNorm is not null),
+            (nameof(WeightAveraging), WeightAveraging is not null),
+            (nameof(OnDivergence), OnDivergence != OnDivergence.Stop),
+            (nameof(FreezeBatchNorm), FreezeBatchNorm),
+        }.Where(setting => setting.IsSet).Select(setting => setting.Name);
 
         /// <summary>Whether the features of an image are the same all along, so that they are computed once.</summary>
         internal bool FeaturesNeverChange => FreezeBackbone && Augmentation == Augmentation.None;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms.Image;
@@ -10,6 +11,7 @@ internal sealed class StartingPoint : IDisposable
 {
     private const string Package = OnnxResNet.Package;
     private const int SideFromWeights = 128;
+    private const double DefaultShare = 0.1; // Options.ValidationSetFraction
 
     private StartingPoint(Options options, InitialWeights? weights) => (Options, Weights) = (options, weights);
 
@@ -73,10 +75,38 @@ internal sealed class StartingPoint : IDisposable
         }
 
         channel.Info(Describe(chosen, weights, anyNetwork, arePictures, options.InitialWeights == PretrainedWeights.None));
-        return new StartingPoint(chosen, weights);
+        var start = new StartingPoint(chosen, weights);
+        if (start.IsFineTuned)
+            WarnOfWhatHasNoEffect(options, channel);
+        return start;
     }
 
     public void Dispose() => Weights?.Dispose();
+
+    /// <summary>Names the settings that a training of the head does not use, since nobody would notice.</summary>
+    private static void WarnOfWhatHasNoEffect(Options options, IChannel channel)
+    {
+        const string Otherwise = "Set FineTuning to Full for one training of the whole network that does.";
+        if (options.CheckpointPath is string path)
+        {
+            channel.Warning($"CheckpointPath has no effect, and '{path}' is neither read nor written: the head takes seconds, and what follows it " +
+                            $"within TimeBudget does not continue where it was stopped. {Otherwise}");
+        }
+
+        if (options.EarlyStoppingCriteria is not null)
+            channel.Warning($"EarlyStoppingCriteria has no effect: the head has no epochs to stop after. {Otherwise}");
+        if (options.ValidationSet is null && options.ValidationSetFraction is double share && share != 0 && share != DefaultShare)
+        {
+            channel.Warning(string.Create(CultureInfo.InvariantCulture, $"ValidationSetFraction {share} has no effect: the head is trained on all ") +
+                            "images, and each is judged by a head that had not seen it. Give a ValidationSet for images of your own choice.");
+        }
+
+        if (options.SetForSteps.ToArray() is { Length: > 0 } names)
+        {
+            channel.Warning($"{string.Join(", ", names)}: of no effect on the head, which is the solution of a convex problem, but only where the " +
+                            $"whole network is trained after it (FineTuning, TimeBudget). {Otherwise}");
+        }
+    }
 
     private static string Describe(Options chosen, InitialWeights? weights, bool wasChosen, bool arePictures, bool randomIsWanted)
     {

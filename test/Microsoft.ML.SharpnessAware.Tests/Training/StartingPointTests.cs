@@ -107,6 +107,35 @@ public sealed class StartingPointTests
     }
 
     [TestMethod]
+    public void SettingsThatTheHeadDoesNotUseAreNamedInAWarning()
+    {
+        string checkpoint = Empty.File("head.ckpt");
+        File.WriteAllText(checkpoint, "of another training");
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(Encoded(), options =>
+        {
+            options.CheckpointPath = checkpoint;
+            options.EarlyStoppingCriteria = new EarlyStopping();
+            options.ValidationSetFraction = 0.3;
+            (options.Epoch, options.LearningRate, options.MaxGradientNorm) = (9, 1, 1);
+            (options.Method, options.BaseOptimizer) = (SharpnessAwareMethod.Sam(), new BaseOptimizer.AdamW(1e-3));
+            (options.Loss, options.Schedule) = (new ClassificationLoss.CrossEntropy(0.1), new LearningRateSchedule.Cosine(0));
+            (options.Augmentation, options.WeightAveraging) = (Augmentation.Light, new WeightAveraging.Exponential());
+            (options.OnDivergence, options.FreezeBatchNorm) = (OnDivergence.RestoreAndHalve, true);
+        });
+        model.Dispose();
+        AssertLogged(log, $"CheckpointPath has no effect, and '{checkpoint}' is neither read nor written");
+        AssertLogged(log, "EarlyStoppingCriteria has no effect");
+        AssertLogged(log, "ValidationSetFraction 0.3 has no effect");
+        AssertLogged(log, "Method, BaseOptimizer, LearningRate, Schedule, Epoch, Loss, Augmentation, MaxGradientNorm, WeightAveraging, OnDivergence, " +
+            "FreezeBatchNorm: of no effect on the head");
+        Assert.AreEqual("of another training", File.ReadAllText(checkpoint));
+
+        (model, log) = Fit(Encoded(), _ => { });
+        model.Dispose();
+        Assert.IsFalse(log.Any(message => message.Contains("no effect", StringComparison.Ordinal)), string.Join(Environment.NewLine, log));
+    }
+
+    [TestMethod]
     public void TheSameSeedGivesTheSameModel()
     {
         (SharpnessAwareImageClassificationTransformer first, _) = Fit(Encoded(), _ => { });
