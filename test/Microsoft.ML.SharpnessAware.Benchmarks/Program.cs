@@ -19,6 +19,7 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
     ["photographs"] = ("a folder of JPEG files to pixels against ML.NET's transforms", PhotographBenchmark.Run),
     ["evaluate"] = ("EvaluateCalibration against ML.NET's Evaluate", EvaluateBenchmark.Run),
+    ["decisions"] = ("fitting and applying prediction sets and abstention against EvaluateCalibration", DecisionBenchmark.Run),
     ["interval-coverage"] = ("how often the confidence intervals hold the true value; samples and resamples may follow",
         () => IntervalCoverageTable.Run(Number(1, 1000), Number(2, 300))),
     ["small-sample"] = ("calibration errors of a calibrated model on few rows", SmallSampleTable.Run),

@@ -71,6 +71,40 @@ public sealed class CalibrationFigure
         IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
         => new(AccuracyRejectionFigure.Create(Checked(models), title));
 
+    /// <summary>
+    /// How often prediction sets hold the right class against how often they were asked to, with exact 95 % intervals, and the same of each class of at
+    /// least 20 rows: sets that keep their promise lie on the diagonal, and the nearer the classes, the more evenly it is kept.
+    /// </summary>
+    /// <param name="sets">One or more kinds of sets, each with the coverage that was asked and what <see cref="CalibrationCatalog.EvaluatePredictionSets"/>
+    /// measured on rows that they were not fitted on.</param>
+    /// <param name="title">The heading; "Coverage of prediction sets" by default.</param>
+    /// <exception cref="ArgumentException">There are no sets, or some have no metrics.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A coverage is not between 0 and 1.</exception>
+    public static CalibrationFigure PredictionSetCoverage(IEnumerable<(double CoverageAsked, PredictionSetMetrics Metrics)> sets, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(sets);
+        (double CoverageAsked, PredictionSetMetrics Metrics)[] all = [.. sets];
+        if (all.Length == 0 || all.Any(set => set.Metrics is null))
+            throw new ArgumentException("There are no prediction sets to show, or some have no metrics (null).", nameof(sets));
+        foreach ((double asked, _) in all)
+        {
+            if (!(asked is > 0 and < 1))
+                throw new ArgumentOutOfRangeException(nameof(sets), asked, "A coverage that was asked is above 0 and below 1.");
+        }
+
+        return new(SetCoverageFigure.Create(all, title));
+    }
+
+    /// <summary>How large prediction sets are, with the rows whose set misses the right class hatched; below, how often the sets of each size hold it, with
+    /// exact 95 % intervals. Sizes of fewer than 20 rows have hollow markers.</summary>
+    /// <param name="metrics">What <see cref="CalibrationCatalog.EvaluatePredictionSets"/> measured.</param>
+    /// <param name="title">The heading; "Sizes of prediction sets" by default.</param>
+    public static CalibrationFigure PredictionSetSizes(PredictionSetMetrics metrics, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        return new(SetSizesFigure.Create(metrics, title));
+    }
+
     /// <summary>Saves the figure as PNG, 192 pixels an inch.</summary>
     /// <param name="path">The file to write. Its folder is created if need be; an existing file is replaced, but only once the new one is
     /// complete.</param>

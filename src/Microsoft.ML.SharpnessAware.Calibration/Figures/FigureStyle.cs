@@ -63,6 +63,10 @@ internal static class FigureStyle
         return line;
     }
 
+    /// <summary>The points of upright lines from the lower to the upper end of intervals; between them the line is broken.</summary>
+    public static IEnumerable<(double X, double Y)> Whiskers(IEnumerable<(double X, ConfidenceInterval Interval)> intervals)
+        => intervals.SelectMany(one => new[] { (one.X, one.Interval.Lower), (one.X, one.Interval.Upper), (double.NaN, double.NaN) });
+
     /// <summary>The heading of a figure: the title and below it a line of facts.</summary>
     public static IEnumerable<IFigurePart> Heading(string title, string facts, double center, double width) =>
     [

@@ -33,7 +33,7 @@ internal static class EvaluateBenchmark
     }
 
     /// <summary>Scores like those of a network: one class stands out, and is the true one as often as its score says.</summary>
-    private static IDataView Scored(MLContext mlContext, int rows, int classes)
+    public static IDataView Scored(MLContext mlContext, int rows, int classes)
     {
         Random random = new(1);
         Row[] values = new Row[rows];

@@ -43,6 +43,39 @@ public sealed class PredictionSetCoverageTests
         }
     }
 
+    /// <summary>How often the sets of one fit hold the right class is known here to a hair, for it is a share of all rows that can be drawn. Over fits its mean
+    /// lies where theory says, and its spread is √(α (1 − α) / n).</summary>
+    [TestMethod]
+    [DataRow("calibrated", PredictionSetScore.LeastAmbiguous)]
+    [DataRow("overconfident", PredictionSetScore.Adaptive)]
+    public void TenThousandRowsGiveTheCoverageAskedToATwentiethOfAPoint(string model, PredictionSetScore score)
+    {
+        const int Rows = 10_000, Classes = 3, Pool = 50_000;
+        const double Coverage = 0.9;
+        var random = new Random(10);
+        var kind = new Nonconformity(score, 7);
+        double[] pool = new double[Pool];
+        for (int i = 0; i < Pool; i++)
+        {
+            (float[] row, int label) = Draw(model, Classes, random);
+            pool[i] = kind.Of(row, label).Score;
+        }
+
+        Array.Sort(pool);
+        double[] held = new double[Splits], scores = new double[Rows];
+        for (int split = 0; split < Splits; split++)
+        {
+            random.GetItems(pool, scores);
+            double threshold = ConformalThreshold.Of(scores, Coverage);
+            held[split] = (double)UpperBound(pool, threshold) / Pool;
+        }
+
+        double spread = Math.Sqrt(Coverage * (1 - Coverage) / Rows), doubt = 4 * spread / Math.Sqrt(Splits), mean = held.Average();
+        Assert.IsGreaterThan(Coverage - doubt, mean);
+        Assert.IsLessThan(Coverage + 1.0 / (Rows + 1) + 2.0 / Pool + doubt, mean);
+        Assert.AreEqual(spread, Math.Sqrt(held.Average(share => (share - mean) * (share - mean))), 0.1 * spread);
+    }
+
     /// <summary>A class that the model hardly ever sees is covered as often as the others, where each has a threshold of its own.</summary>
     [TestMethod]
     public void EachClassIsCoveredWhereEachHasAThreshold()
@@ -99,6 +132,19 @@ public sealed class PredictionSetCoverageTests
 
         (Nonconformity kind, double[] thresholds) = fit.Finish(perClass, [.. Enumerable.Range(0, classes).Select(k => $"{k}")], Silent);
         return (kind, thresholds, score == PredictionSetScore.RegularizedAdaptive && rows >= 100 ? rows - rows / 5 : rows);
+    }
+
+    /// <summary>How many of the sorted values are at most this one.</summary>
+    private static int UpperBound(double[] sorted, double value)
+    {
+        (int low, int high) = (0, sorted.Length);
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = sorted[middle] <= value ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
     }
 
     private static (float[] Row, int Label) Draw(string model, int classes, Random random)
