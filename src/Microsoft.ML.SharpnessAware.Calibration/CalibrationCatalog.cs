@@ -127,8 +127,8 @@ public static class CalibrationCatalog
             samplingKeyColumnName, seed, numberOfBins, scoreKind);
 
     /// <summary>
-    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as asked, and how
-    /// large they are. One pass.
+    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as asked,
+    /// and how large they are. One pass.
     /// </summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     /// <param name="data">Data with sets, as <c>deciding.Transform(testData)</c> gives it; rows that the sets were not fitted on.</param>

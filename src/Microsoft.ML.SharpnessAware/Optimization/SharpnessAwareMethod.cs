@@ -84,7 +84,8 @@ public sealed record SharpnessAwareMethod
     } = 1;
 
     /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
-    /// <param name="rho">Radius ρ ≥ 0. Usual values are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision transformers.</param>
+    /// <param name="rho">Radius ρ ≥ 0. Usual values are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision
+    /// transformers.</param>
     /// <returns>The method.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rho"/> is negative, not a number, or beyond the largest
     /// float.</exception>

@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Validation, early stopping, the temperature and the checkpoint's best model are those of the averaged weights; the training itself
-/// continues with its own weights. Running statistics of batch normalisation are recomputed for the averaged weights from up to 50 mini-batches
-/// of the epoch.
+/// continues with its own weights. Running statistics of batch normalisation are recomputed for the averaged weights from up to 50
+/// mini-batches of the epoch.
 /// </remarks>
 public abstract record WeightAveraging
 {
