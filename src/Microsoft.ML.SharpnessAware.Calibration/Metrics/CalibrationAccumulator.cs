@@ -4,8 +4,9 @@ using System.Numerics.Tensors;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: sixteen bytes a row (for what needs their order, and for comparing models row by row), the
-/// bins, and three numbers for each class and bin. It trusts its input; callers check rows with <see cref="ProbabilityRow"/>.
+/// Everything the calibration metrics need, gathered in one pass over the rows. Memory: sixteen bytes a row (for what needs their
+/// order, and for comparing models row by row), the bins, and three numbers for each class and bin. It trusts its input; callers check
+/// rows with <see cref="ProbabilityRow"/>.
 /// </summary>
 internal sealed class CalibrationAccumulator
 {
@@ -24,7 +25,6 @@ internal sealed class CalibrationAccumulator
     private readonly OutcomeBins _outcomes;
     private readonly ClassBins _classes;
     private readonly TopKBins? _topK;
-    private readonly ConfidenceRanking _ranking = new();
     private readonly MeasuredOutcomes _measured = new();
 
     private readonly double[] _probabilities;
@@ -53,7 +53,7 @@ internal sealed class CalibrationAccumulator
         _labelLogarithms = new double[chunkRows];
     }
 
-    public long Count => _ranking.Count;
+    public long Count => _measured.Count;
 
     /// <summary>Adds rows.</summary>
     /// <param name="scores">The probabilities of the rows, row-major.</param>
@@ -71,14 +71,14 @@ internal sealed class CalibrationAccumulator
 
     public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, long skippedRows = 0)
     {
-        _ranking.Sort();
-        (ReliabilityDiagram equalMass, OutcomeCell[] equalMassCells) = _ranking.EqualMassBins(_numberOfBins);
+        ConfidenceRanking ranking = _measured.Ranking();
+        (ReliabilityDiagram equalMass, OutcomeCell[] equalMassCells) = ranking.EqualMassBins(_numberOfBins);
         return new MulticlassCalibrationMetrics(_classes, classNames, _outcomes.Cells.ToArray(), equalMassCells)
         {
             ReliabilityDiagram = _outcomes.Diagram(),
             AdaptiveReliabilityDiagram = equalMass,
-            AccuracyRejectionCurve = _ranking.AccuracyRejectionCurve(),
-            Ranking = _ranking,
+            AccuracyRejectionCurve = ranking.AccuracyRejectionCurve(),
+            Ranking = ranking,
             Measured = _measured,
             TopK = _topK?.GetMetrics() ?? [],
             SkippedRows = skippedRows,
@@ -120,7 +120,6 @@ internal sealed class CalibrationAccumulator
 
         _outcomes.Add(confidence, correct, OutcomeCell.Row(confidence, -labelLogarithm, brierScore, entropy));
         _classes.Add(scores, label);
-        _ranking.Add(confidence, correct);
         _measured.Add(label, confidence, correct, -labelLogarithm, brierScore);
         _topK?.Add(scores, label);
     }

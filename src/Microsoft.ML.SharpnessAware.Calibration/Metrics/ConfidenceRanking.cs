@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Every row's confidence and whether it was right, in four bytes (eight while it sorts): the only thing that is kept for each row. What
-/// needs the order of the rows comes from here.
+/// Every row's confidence and whether it was right, in four bytes (eight while it sorts). What needs their order by confidence
+/// comes from here.
 /// </summary>
-internal sealed class ConfidenceRanking
+internal sealed class ConfidenceRanking(int capacity = 0)
 {
     // The confidence's float32 bits shifted left by one, and whether the prediction was right in the lowest bit. Confidences are not
     // negative, so the order of these integers is the order of the confidences.
-    private readonly List<uint> _rows = [];
+    private readonly List<uint> _rows = new(capacity);
 
     public int Count => _rows.Count;
 
