@@ -51,7 +51,7 @@ internal sealed class ConfidenceRanking(int capacity = 0)
     {
         ReadOnlySpan<uint> rows = CollectionsMarshal.AsSpan(_rows);
         List<AccuracyRejectionPoint> points = [];
-        Stack<AccuracyRejectionPoint> widest = [];
+        Stack<(double Accuracy, int Accepted, uint Confidence)> widest = [];      // points are made of those that stay only
         int accepted = 0;
         int wrong = 0;
         double area = 0;
@@ -66,19 +66,21 @@ internal sealed class ConfidenceRanking(int capacity = 0)
 
             area += (accepted - before) * (wrong / (double)accepted);
             long stepsNow = accepted * (long)SharpnessAware.AccuracyRejectionCurve.MaximumNumberOfPoints / rows.Length;
-            AccuracyRejectionPoint point = new(
-                accepted / (double)rows.Length, (accepted - wrong) / (double)accepted, BitConverter.UInt32BitsToSingle(confidence));
-            while (widest.TryPeek(out AccuracyRejectionPoint? narrower) && narrower.Accuracy <= point.Accuracy)
+            double accuracy = (accepted - wrong) / (double)accepted;
+            while (widest.TryPeek(out var narrower) && narrower.Accuracy <= accuracy)
                 widest.Pop();
-            widest.Push(point);
+            widest.Push((accuracy, accepted, confidence));
             if (everyThreshold || stepsNow > steps)
             {
-                points.Add(point);
+                points.Add(Point(widest.Peek()));
                 steps = stepsNow;
             }
         }
 
-        return new AccuracyRejectionCurve(points, [.. widest], area / rows.Length, SmallestArea(wrong) / rows.Length);
+        return new AccuracyRejectionCurve(points, [.. widest.Select(Point)], area / rows.Length, SmallestArea(wrong) / rows.Length);
+
+        AccuracyRejectionPoint Point((double Accuracy, int Accepted, uint Confidence) threshold) => new(
+            threshold.Accepted / (double)Count, threshold.Accuracy, BitConverter.UInt32BitsToSingle(threshold.Confidence));
     }
 
     /// <summary>Σ of the risks when all right rows come before all wrong ones.</summary>
