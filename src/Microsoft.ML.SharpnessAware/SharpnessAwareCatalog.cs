@@ -162,6 +162,64 @@ public static class SharpnessAwareCatalog
     }
 
     /// <summary>
+    /// Turns images into the features that a network has learnt to see on many others: the output of its backbone, 512 numbers for
+    /// <see cref="NetworkArchitecture.MLNetResNet18"/>, as a vector column that any of ML.NET's trainers takes.
+    /// </summary>
+    /// <remarks>
+    /// <para>Linear trainers want features of about the same size: put <c>NormalizeMeanVariance</c> between. The features of an image are what
+    /// the image trainer's own head learns from, so for a linear classifier with calibrated probabilities take
+    /// <c>SharpnessAwareImageClassification</c> at once.</para>
+    /// <para>Images pass through the network once each time that the column is read, in batches: put <c>AppendCacheCheckpoint</c> behind it
+    /// where a trainer reads more than once. The weights are saved in the model. The model holds native memory: dispose it, or the chain that
+    /// it is in.</para>
+    /// </remarks>
+    /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
+    /// <param name="outputColumnName">The column of features, a vector of Single.</param>
+    /// <param name="inputColumnName">The images: encoded bytes (variable-size vector of Byte), <see cref="MLImage"/>, or a fixed-size vector of
+    /// pixels.</param>
+    /// <param name="arch">The network, a name of <see cref="NetworkArchitecture"/>. By default that of the file of weights, or
+    /// <see cref="NetworkArchitecture.MLNetResNet18"/> where none is named.</param>
+    /// <param name="weights">A file of weights, in any format that the image trainer's <c>InitialWeights</c> takes; by default those that a package
+    /// has laid beside the application, see <see cref="PretrainedWeights"/>.</param>
+    /// <param name="imageWidth">Width in pixels that images are resized to. Default: <paramref name="imageHeight"/> if that is given, else what the
+    /// network was made for, else 128. Pixel vectors are never resized.</param>
+    /// <param name="imageHeight">Height in pixels, likewise.</param>
+    /// <param name="resizing">How images of another proportion are brought to that size.</param>
+    /// <returns>An estimator, whose Fit reads the weights and no image.</returns>
+    /// <exception cref="InvalidOperationException">No package has laid weights beside the application, and none are named.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>
+    /// <exception cref="ArgumentException">An argument is out of its range.</exception>
+    /// <example>
+    /// <code>
+    /// var pipeline = mlContext.Transforms.Conversion.MapValueToKey("Label")
+    ///     .Append(mlContext.Transforms.FeaturizeImages("Features", "Image"))
+    ///     .AppendCacheCheckpoint(mlContext)
+    ///     .Append(mlContext.MulticlassClassification.Trainers.LightGbm());
+    /// </code>
+    /// </example>
+    public static IEstimator<ITransformer> FeaturizeImages(
+        this TransformsCatalog catalog,
+        string outputColumnName = DefaultColumnNames.Features,
+        string inputColumnName = "Image",
+        string arch = NetworkArchitecture.Auto,
+        string weights = PretrainedWeights.Auto,
+        int? imageWidth = null,
+        int? imageHeight = null,
+        ResizingKind resizing = ResizingKind.Fill)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentException.ThrowIfNullOrWhiteSpace(outputColumnName);
+        ArgumentException.ThrowIfNullOrWhiteSpace(inputColumnName);
+        ArgumentException.ThrowIfNullOrWhiteSpace(arch);
+        ArgumentException.ThrowIfNullOrWhiteSpace(weights);
+        if (!Enum.IsDefined(resizing))
+            throw new ArgumentOutOfRangeException(nameof(resizing), resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
+        return new ImageFeaturizingEstimator(
+            CatalogUtils.GetEnvironment(catalog), outputColumnName, inputColumnName, arch, weights,
+            new ImageRequest(imageWidth, imageHeight) { Resizing = resizing });
+    }
+
+    /// <summary>
     /// Writes a model with calibrators as one ONNX file; see
     /// <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx(string, OnnxExportOptions?)"/>.
     /// </summary>

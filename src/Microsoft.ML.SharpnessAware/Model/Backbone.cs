@@ -12,6 +12,7 @@ internal sealed class Backbone : IDisposable
     private readonly ImageClassifier _classifier;
     private readonly ClassificationHead _head;
     private readonly FoldedResNet? _folded;
+    private readonly Lock _running = new();
 
     /// <exception cref="InvalidOperationException">The network has no head that could be told.</exception>
     public Backbone(ImageClassifier classifier)
@@ -22,14 +23,24 @@ internal sealed class Backbone : IDisposable
         classifier.Network.eval();
     }
 
-    /// <summary>Raw pixels [n, C, H, W] to features [n, features] on the network's device.</summary>
+    /// <summary>Features of an image.</summary>
+    public int FeatureCount => (int)_head.Layer.weight.shape[1];
+
+    /// <summary>Raw pixels [n, C, H, W] to features [n, features] on the network's device. May run on several threads.</summary>
     /// <exception cref="InvalidOperationException">The network does not end with its head.</exception>
     public Tensor Features(Tensor pixels)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         Tensor images = _classifier.Prepare(pixels);
-        return (_folded?.Run(images) ?? _head.Features(_classifier.Run, images)).MoveToOuterDisposeScope();
+        return (_folded?.Run(images) ?? Unfolded(images)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One at a time: what is given to the head is caught on its way, and it would be the images of whichever thread came by.</summary>
+    private Tensor Unfolded(Tensor images)
+    {
+        lock (_running)
+            return _head.Features(_classifier.Run, images);
     }
 
     public void Dispose() => _folded?.Dispose();

@@ -13,20 +13,29 @@ internal static class ClassifierFile
     internal const string WeightsName = "weights.safetensors";
     private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003;
 
-    private static VersionInfo GetVersionInfo() => new(
-        modelSignature: "SHARPIMG",
+    private static VersionInfo GetVersionInfo() => GetVersionInfo("SHARPIMG", LoaderSignature, verWeCanReadBack: 0x00010001);
+
+    /// <summary>The versions of a file of this format, under signatures of one's own.</summary>
+    public static VersionInfo GetVersionInfo(string modelSignature, string loaderSignature, uint verWeCanReadBack = VersionPartialClimbs) => new(
+        modelSignature: modelSignature,
         // verWrittenCur: 0x00010001, // Initial
         // 0x00010002: Resizing
         verWrittenCur: VersionPartialClimbs, // at the end of the description, which older libraries read without it
         verReadableCur: VersionResizeMode, // an older library would score with another Resizing than was trained with
-        verWeCanReadBack: 0x00010001,
-        loaderSignature: LoaderSignature,
+        verWeCanReadBack: verWeCanReadBack,
+        loaderSignature: loaderSignature,
         loaderAssemblyName: typeof(ClassifierFile).Assembly.FullName);
 
-    public static void Save(IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description)
+    /// <param name="env">For writing label values.</param>
+    /// <param name="ctx">Where to.</param>
+    /// <param name="classifier">The network.</param>
+    /// <param name="description">What is known beside it.</param>
+    /// <param name="version">Null for a classifier's.</param>
+    public static void Save(
+        IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description, VersionInfo? version = null)
     {
         ctx.CheckAtModel();
-        ctx.SetVersionInfo(GetVersionInfo());
+        ctx.SetVersionInfo(version ?? GetVersionInfo());
 
         // *** Binary format ***
         // checked block: description (see ClassifierFileContent)
@@ -72,9 +81,9 @@ internal static class ClassifierFile
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <exception cref="FormatException">The file is damaged.</exception>
     /// <exception cref="InvalidDataException">It is of another network than the one that is registered.</exception>
-    public static SavedClassifier Load(IHostEnvironment env, ModelLoadContext ctx)
+    public static SavedClassifier Load(IHostEnvironment env, ModelLoadContext ctx, VersionInfo? version = null)
     {
-        ctx.CheckAtModel(GetVersionInfo());
+        ctx.CheckAtModel(version ?? GetVersionInfo());
         NativeBackend.EnsureLoaded();
         try
         {

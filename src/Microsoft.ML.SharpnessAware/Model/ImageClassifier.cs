@@ -38,6 +38,9 @@ internal sealed class ImageClassifier : IDisposable
     /// <summary>Whether the network goes with this classifier. Not where its layers are another network's.</summary>
     public bool OwnsNetwork { get; init; } = true;
 
+    /// <summary>What goes with the network when its last owner disposes it: another form of it.</summary>
+    public IDisposable? Companion { get; set; }
+
     /// <summary>How images are brought to the shape.</summary>
     public ResizingKind Resizing { get; init; }
 
@@ -131,6 +134,7 @@ internal sealed class ImageClassifier : IDisposable
         {
             if (OwnsNetwork)
                 NativeModule.DisposeAll(Network);
+            Companion?.Dispose();
             Normalization.Dispose();
         }
     }

@@ -23,7 +23,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
     private readonly Dictionary<int, BufferedColumn> _passedThrough = [];
     private readonly ImageReader _reader;
     private readonly ImageBatch _images;
-    private readonly float[] _probabilities;
+    private readonly float[] _values;
     private readonly ValueGetter<DataViewRowId> _getId;
     private readonly List<RowPlace> _rows = [];
     private readonly int _largestBatch;
@@ -39,7 +39,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         _view = view;
         _input = input;
         _active = active;
-        ImageClassifier classifier = view.Transformer.Classifier;
+        ImageClassifier classifier = view.Scorer.Classifier;
         _largestBatch = classifier.BatchSize;
         foreach (int index in Enumerable.Range(0, active.Length).Where(index => active[index]))
         {
@@ -54,7 +54,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         _reader = view.Images.OpenReader(input);
         _getId = input.GetIdGetter();
         _images = new ImageBatch(classifier, _largestBatch);
-        _probabilities = new float[_largestBatch * classifier.NumberOfClasses];
+        _values = new float[_largestBatch * view.Scorer.ValuesPerImage];
     }
 
     public override DataViewSchema Schema => _view.Schema;
@@ -92,11 +92,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
     {
         int index = _view.Bindings.MapColumnIndex(out bool isPassedThrough, column.Index);
         if (!isPassedThrough)
-        {
-            return index == ScoreColumns.Score
-                ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => ProbabilityBuffer.Copy(CurrentProbabilities(), ref score))
-                : (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(CurrentProbabilities()));
-        }
+            return _view.Scorer.CreateGetter(index, CurrentValues);
         return _passedThrough.TryGetValue(column.Index, out BufferedColumn? buffered)
             ? buffered.CreateGetter(CurrentRow)
             : _input.GetGetter<TValue>(_input.Schema[index]);
@@ -104,25 +100,25 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
 
     private int CurrentRow() => _row >= 0 ? _row : throw new InvalidOperationException("The cursor is not on a row: call MoveNext first.");
 
-    private ReadOnlySpan<float> CurrentProbabilities()
+    private ReadOnlySpan<float> CurrentValues()
     {
         int row = CurrentRow();
         if (row >= _images.Count)
             _imageError!.Throw();
         if (!_isScored)
         {
-            _view.Transformer.ThrowIfDisposed();
-            _images.Score(_view.Transformer.Temperature, _probabilities);
+            _view.Scorer.ThrowIfDisposed();
+            _images.Score(_view.Scorer, _values);
             _isScored = true;
         }
-        int classes = _view.Transformer.Classifier.NumberOfClasses;
-        return _probabilities.AsSpan(row * classes, classes);
+        int count = _view.Scorer.ValuesPerImage;
+        return _values.AsSpan(row * count, count);
     }
 
     /// <summary>Reads rows until the batch is full, the source ends or fails, or a row cannot be read whole.</summary>
     private bool ReadBatch()
     {
-        _view.Transformer.ThrowIfDisposed();
+        _view.Scorer.ThrowIfDisposed();
         _sourceError?.Throw();
         int rows = Math.Clamp(2 * _rows.Count, 1, _largestBatch);
         Clear();

@@ -3,19 +3,19 @@ using Microsoft.ML.Model.OnnxConverter;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>A view with Score and PredictedLabel added, scored a batch at a time while it is read; see <see cref="BatchScoringCursor"/>.</summary>
+/// <summary>A view with a model's columns added, scored a batch at a time while it is read; see <see cref="BatchScoringCursor"/>.</summary>
 /// <remarks>ConvertToOnnx walks a pipeline back through its IDataTransforms. At a view that is none it stops without a word, and makes an
 /// input of every column that the view adds; so this is one, to be asked.</remarks>
 internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOnnx
 {
     private readonly IDataView _source;
 
-    public BatchScoringDataView(SharpnessAwareImageClassificationTransformer transformer, IDataView source)
+    public BatchScoringDataView(IImageScorer scorer, IDataView source)
     {
         _source = source;
-        Transformer = transformer;
-        Images = transformer.BindImages(source.Schema);
-        Bindings = new ColumnBindings(source.Schema, transformer.OutputColumns(source.Schema));
+        Scorer = scorer;
+        Images = scorer.BindImages(source.Schema);
+        Bindings = new ColumnBindings(source.Schema, scorer.OutputColumns(source.Schema));
     }
 
     public DataViewSchema Schema => Bindings.Schema;
@@ -24,7 +24,7 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
 
     IDataView IDataTransform.Source => _source;
 
-    internal SharpnessAwareImageClassificationTransformer Transformer { get; }
+    internal IImageScorer Scorer { get; }
 
     internal ImageColumn Images { get; }
 
@@ -49,16 +49,20 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
     public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)Transformer).Save(ctx);
+    void ICanSaveModel.Save(ModelSaveContext ctx) => Scorer.Save(ctx);
 
-    /// <exception cref="NotSupportedException">The images are files or MLImages.</exception>
-    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => Images.Layout is not null
-        ? true
-        : throw new NotSupportedException(
+    /// <exception cref="NotSupportedException">The images are files or MLImages, or the model is no classifier.</exception>
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => (Scorer, Images.Layout) switch
+    {
+        (not SharpnessAwareImageClassificationTransformer, _) => throw new NotSupportedException(
+            $"What FeaturizeImages makes of column '{Images.Name}' is not written as ONNX. Leave it out, and convert what follows it."),
+        (_, null) => throw new NotSupportedException(
             $"Column '{Images.Name}' holds images that must be decoded and resized first, which ONNX cannot do as the model was trained. " +
-            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the file takes pixels.");
+            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the file takes pixels."),
+        _ => true,
+    };
 
-    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => ClassifierConversion.AddTo(ctx, this);
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => ClassifierConversion.AddTo(ctx, this, (SharpnessAwareImageClassificationTransformer)Scorer);
 
     internal static InvalidOperationException NotActive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' was not asked for when the cursor was made.");

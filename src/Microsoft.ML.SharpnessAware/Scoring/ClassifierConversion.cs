@@ -9,15 +9,16 @@ internal static class ClassifierConversion
     /// <summary>Adds the columns of a view.</summary>
     /// <param name="context">The graph, which has the columns before.</param>
     /// <param name="view">A view whose images are vectors of pixels.</param>
+    /// <param name="transformer">The classifier of the view.</param>
     /// <exception cref="NotSupportedException">The network has a layer that cannot be written; it is named.</exception>
-    public static void AddTo(OnnxContext context, BatchScoringDataView view)
+    public static void AddTo(OnnxContext context, BatchScoringDataView view, SharpnessAwareImageClassificationTransformer transformer)
     {
         var graph = new OnnxContextWriter(context, "classifier");
         graph.CheckOpset("The image classifier");
-        using ImageClassifier classifier = view.Transformer.Classifier.Share();
+        using ImageClassifier classifier = transformer.Classifier.Share();
         string pixels = Pixels(graph, context.GetVariableName(view.Images.Name), view.Images, classifier);
         string logits = ClassifierGraph.Logits(graph, classifier, pixels);
-        string scores = ClassifierGraph.Probabilities(graph, logits, view.Transformer.Temperature);
+        string scores = ClassifierGraph.Probabilities(graph, logits, transformer.Temperature);
         string best = graph.Node("ArgMax", [logits], ("axis", 1L));
 
         DataViewSchema.Column[] added = [.. view.Bindings.AddedColumnIndices.Select(index => view.Schema[index])];

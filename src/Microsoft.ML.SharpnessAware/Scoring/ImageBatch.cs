@@ -6,13 +6,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Pixels of up to <see cref="Capacity"/> images, read one after the other and scored together.</summary>
 internal sealed class ImageBatch : IDisposable
 {
-    private readonly ImageClassifier _classifier;
     private readonly int _imageBytes;
     private readonly Tensor _pixels;
 
     public ImageBatch(ImageClassifier classifier, int capacity)
     {
-        _classifier = classifier;
         Capacity = capacity;
         (int channels, int height, int width) = classifier.Shape;
         _pixels = empty([capacity, channels, height, width], classifier.PixelType, CPU).DetachFromDisposeScope();
@@ -32,11 +30,11 @@ internal sealed class ImageBatch : IDisposable
         Count++;
     }
 
-    /// <summary>Fills <paramref name="probabilities"/> [<see cref="Count"/> × classes].</summary>
-    public void Score(double temperature, Span<float> probabilities)
+    /// <summary>Fills <paramref name="values"/> [<see cref="Count"/> × values per image].</summary>
+    public void Score(IImageScorer scorer, Span<float> values)
     {
         using DisposeScope scope = NewDisposeScope();
-        _classifier.Probabilities(_pixels.narrow(0, 0, Count), temperature, probabilities);
+        scorer.Score(_pixels.narrow(0, 0, Count), values);
     }
 
     public void Dispose() => _pixels.Dispose();

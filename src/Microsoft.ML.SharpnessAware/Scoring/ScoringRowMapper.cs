@@ -3,16 +3,16 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Scores row by row: what a prediction engine uses.</summary>
-internal sealed class ScoringRowMapper(SharpnessAwareImageClassificationTransformer transformer, DataViewSchema inputSchema) : IRowMapper
+internal sealed class ScoringRowMapper(IImageScorer scorer, DataViewSchema inputSchema) : IRowMapper
 {
-    private readonly ImageColumn _images = transformer.BindImages(inputSchema);
-    private readonly DataViewSchema.DetachedColumn[] _outputs = transformer.OutputColumns(inputSchema);
+    private readonly ImageColumn _images = scorer.BindImages(inputSchema);
+    private readonly DataViewSchema.DetachedColumn[] _outputs = scorer.OutputColumns(inputSchema);
 
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => _outputs;
 
     public Func<int, bool> GetDependencies(Func<int, bool> activeOutput)
     {
-        bool any = activeOutput(ScoreColumns.Score) || activeOutput(ScoreColumns.PredictedLabel);
+        bool any = IsAnyActive(activeOutput);
         return column => any && _images.Columns.Any(needed => needed.Index == column);
     }
 
@@ -20,28 +20,27 @@ internal sealed class ScoringRowMapper(SharpnessAwareImageClassificationTransfor
     {
         disposer = null;
         var getters = new Delegate[_outputs.Length];
-        if (!activeOutput(ScoreColumns.Score) && !activeOutput(ScoreColumns.PredictedLabel))
+        if (!IsAnyActive(activeOutput))
             return getters;
 
-        var scorer = new RowScorer(transformer, _images, input);
-        disposer = scorer.Dispose;
-        if (activeOutput(ScoreColumns.Score))
-            getters[ScoreColumns.Score] = (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) =>
-                ProbabilityBuffer.Copy(scorer.Current(), ref score));
-        if (activeOutput(ScoreColumns.PredictedLabel))
-            getters[ScoreColumns.PredictedLabel] = (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(scorer.Current()));
+        var row = new RowScorer(scorer, _images, input);
+        disposer = row.Dispose;
+        foreach (int output in Enumerable.Range(0, getters.Length).Where(activeOutput))
+            getters[output] = scorer.CreateGetter(output, row.Current);
         return getters;
     }
 
-    public ITransformer GetTransformer() => transformer;
+    public ITransformer GetTransformer() => scorer;
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)transformer).Save(ctx);
+    void ICanSaveModel.Save(ModelSaveContext ctx) => scorer.Save(ctx);
 
-    /// <summary>The probabilities of the current row, computed once however many columns ask.</summary>
-    private sealed class RowScorer(SharpnessAwareImageClassificationTransformer transformer, ImageColumn images, DataViewRow input) : IDisposable
+    private bool IsAnyActive(Func<int, bool> activeOutput) => Enumerable.Range(0, _outputs.Length).Any(activeOutput);
+
+    /// <summary>The values of the current row, computed once however many columns ask.</summary>
+    private sealed class RowScorer(IImageScorer scorer, ImageColumn images, DataViewRow input) : IDisposable
     {
-        private readonly float[] _probabilities = new float[transformer.Classifier.NumberOfClasses];
-        private readonly ImageBatch _batch = new(transformer.Classifier, capacity: 1);
+        private readonly float[] _values = new float[scorer.ValuesPerImage];
+        private readonly ImageBatch _batch = new(scorer.Classifier, capacity: 1);
         private readonly ImageReader _reader = images.OpenReader(input);
         private long _position = -1;
 
@@ -49,13 +48,13 @@ internal sealed class ScoringRowMapper(SharpnessAwareImageClassificationTransfor
         {
             if (_position != input.Position)
             {
-                transformer.ThrowIfDisposed();
+                scorer.ThrowIfDisposed();
                 _batch.Clear();
                 _batch.Add(_reader);
-                _batch.Score(transformer.Temperature, _probabilities);
+                _batch.Score(scorer, _values);
                 _position = input.Position;
             }
-            return _probabilities;
+            return _values;
         }
 
         public void Dispose() => _batch.Dispose();

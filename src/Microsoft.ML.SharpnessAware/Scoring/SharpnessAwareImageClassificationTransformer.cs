@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
+using static TorchSharp.torch;
 
 [assembly: LoadableClass(typeof(SharpnessAwareImageClassificationTransformer), null, typeof(SignatureLoadModel),
     "Sharpness-aware image classifier", ClassifierFile.LoaderSignature)]
@@ -22,7 +23,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// file it throws exceptions of its own. <c>Model.Load</c> makes the classes that the file names: load files that you trust, as SECURITY.md
 /// says.</para>
 /// </remarks>
-public sealed class SharpnessAwareImageClassificationTransformer : ITransformer, IDisposable
+public sealed class SharpnessAwareImageClassificationTransformer : ITransformer, IImageScorer, IDisposable
 {
     private readonly IHost _host;
     private readonly ClassifierDescription _description;
@@ -154,6 +155,22 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         return new RowToRowMapperTransform(_host, new EmptyDataView(_host, inputSchema), new ScoringRowMapper(this, inputSchema),
             schema => new ScoringRowMapper(this, schema));
     }
+
+    ImageClassifier IImageScorer.Classifier => Classifier;
+
+    int IImageScorer.ValuesPerImage => Classifier.NumberOfClasses;
+
+    ImageColumn IImageScorer.BindImages(DataViewSchema schema) => BindImages(schema);
+
+    DataViewSchema.DetachedColumn[] IImageScorer.OutputColumns(DataViewSchema input) => OutputColumns(input);
+
+    void IImageScorer.Score(Tensor pixels, Span<float> values) => Classifier.Probabilities(pixels, Temperature, values);
+
+    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) => output == ScoreColumns.Score
+        ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => ProbabilityBuffer.Copy(values(), ref score))
+        : (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(values()));
+
+    void IImageScorer.ThrowIfDisposed() => ThrowIfDisposed();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -55,7 +56,14 @@ public sealed class PixelNormalization
                 $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
         }
 
-        double white = PixelScale.White(training);
-        return new([.. _mean.Select(value => value * white)], [.. _standardDeviation.Select(value => value * white)], training.PixelType);
+        return Scaled(PixelScale.White(training), training.PixelType);
     }
+
+    /// <summary>The numbers for bytes, whatever the images.</summary>
+    /// <exception cref="InvalidOperationException">They are <see cref="FromData"/>.</exception>
+    internal PixelStatistics ForBytes() => Scaled(byte.MaxValue, ScalarType.Byte);
+
+    private PixelStatistics Scaled(double white, ScalarType pixelType) => _mean is null || _standardDeviation is null
+        ? throw new InvalidOperationException("There are no images to take the numbers from.")
+        : new([.. _mean.Select(value => value * white)], [.. _standardDeviation.Select(value => value * white)], pixelType);
 }

@@ -54,7 +54,7 @@ internal sealed record PixelStatistics
     }
 
     /// <summary>Whether images can be normalised like that: they have as many channels, in the same units.</summary>
-    public bool Suit(ImageDataset images) => images.PixelType == PixelType && images.Shape.Channels == Mean.Count;
+    public bool Suit(ScalarType pixelType, ImageShape shape) => pixelType == PixelType && shape.Channels == Mean.Count;
 
     /// <summary>Equal numbers, not the same lists.</summary>
     public bool Equals(PixelStatistics? other) =>

@@ -6,12 +6,13 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The file of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.
+/// A file of weights, such as that of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.
 /// </summary>
 internal sealed class InitialWeights : IDisposable
 {
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
+    private string _argument = nameof(InitialWeights);
 
     private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture)
     {
@@ -38,65 +39,73 @@ internal sealed class InitialWeights : IDisposable
     /// <param name="env">For loading the model.</param>
     /// <param name="path">The file; null gives null.</param>
     /// <param name="architecture">The network that the model in an ML.NET or ONNX file must have; null where any will do.</param>
+    /// <param name="argument">Who names the file, for messages.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is none of these, damaged, or of another network.</exception>
-    public static InitialWeights? Read(IHostEnvironment env, string? path, string? architecture)
+    public static InitialWeights? Read(IHostEnvironment env, string? path, string? architecture, string argument = nameof(InitialWeights))
     {
         if (path is null)
             return null;
         if (!File.Exists(path))
-            throw new FileNotFoundException($"InitialWeights is '{path}', and there is no such file.", path);
+            throw new FileNotFoundException($"{argument} is '{path}', and there is no such file.", path);
         using FileStream file = File.OpenRead(path);
         try
         {
-            return WeightsFormats.Recognise(file, path) switch
+            InitialWeights read = WeightsFormats.Recognise(file, path) switch
             {
                 WeightsFormat.Zip => ReadModel(env, path, file, architecture),
                 WeightsFormat.Onnx => ReadOnnx(path, file, architecture),
                 _ => ReadSafetensors(path, file, architecture),
             };
+            read._argument = argument;
+            return read;
         }
         catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException)
         {
-            throw Refused(path, e);
+            throw Refused(argument, path, e);
         }
     }
 
-    /// <summary>Copies the weights into a network and logs what was adjusted.</summary>
+    /// <summary>Copies the weights into a network and logs what was adjusted, where there is a channel.</summary>
     /// <exception cref="InvalidDataException">They do not fit; all differences are listed.</exception>
-    public void CopyTo(nn.Module network, int numberOfClasses, ImageShape shape, IChannel channel)
+    public void CopyTo(nn.Module network, int numberOfClasses, ImageShape shape, IChannel? channel)
     {
         try
         {
             IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors, Architecture);
             foreach (string note in notes)
-                channel.Info(note);
+                channel?.Info(note);
         }
         catch (InvalidDataException e)
         {
-            throw Refused(Path, e);
+            throw Refused(_argument, Path, e);
         }
     }
 
     /// <summary>The normalisation that the weights were trained with, where the file tells it and it suits the images; else null.</summary>
     public PixelStatistics? StatisticsFor(ImageDataset images, IChannel channel)
     {
-        if (_statistics is null)
+        PixelStatistics? statistics = StatisticsFor(images.PixelType, images.Shape, channel);
+        if (statistics is null && _statistics is not null)
         {
-            if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || !PublishedNetwork.IsUsuallyOfImageNet(network)
-                || images.PixelType != ScalarType.Byte || images.Shape.Channels != 3)
-                return null;
-            channel.Info($"The file of weights does not tell how pixels were normalised; {PixelNormalization.ImageNet}'s statistics are assumed, as is " +
-                         "usual for this network. Set Normalization where its publisher says otherwise.");
-            return PixelNormalization.ImageNet.For(images);
+            channel.Info(
+                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
+                $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
         }
+        return statistics;
+    }
 
-        if (_statistics.Suit(images))
-            return _statistics;
-        channel.Info(
-            $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
-            $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
-        return null;
+    /// <summary>As <see cref="StatisticsFor(ImageDataset, IChannel)"/>, for images that are not read yet.</summary>
+    public PixelStatistics? StatisticsFor(ScalarType pixelType, ImageShape shape, IChannel channel)
+    {
+        if (_statistics is not null)
+            return _statistics.Suit(pixelType, shape) ? _statistics : null;
+        if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || !PublishedNetwork.IsUsuallyOfImageNet(network)
+            || pixelType != ScalarType.Byte || shape.Channels != 3)
+            return null;
+        channel.Info($"The file of weights does not tell how pixels were normalised; {PixelNormalization.ImageNet}'s statistics are " +
+                     "assumed, as is usual for this network. Set Normalization where its publisher says otherwise.");
+        return PixelNormalization.ImageNet.ForBytes();
     }
 
     /// <summary>A hash of the weights and of the normalisation that goes with them, whatever the file's name and place.</summary>
@@ -169,6 +178,6 @@ internal sealed class InitialWeights : IDisposable
     private static Dictionary<string, long[]> Shapes(Dictionary<string, Tensor> tensors) =>
         tensors.ToDictionary(entry => entry.Key, entry => entry.Value.shape);
 
-    private static InvalidDataException Refused(string path, Exception reason) =>
-        new($"InitialWeights '{path}' cannot be used. {reason.Message}", reason);
+    private static InvalidDataException Refused(string argument, string path, Exception reason) =>
+        new($"{argument} '{path}' cannot be used. {reason.Message}", reason);
 }
