@@ -144,7 +144,7 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
         nn.Module<Tensor, Tensor> network = context.Random.Draw(
             () => NetworkArchitecture.Create(classifier.Architecture, classifier.NumberOfClasses, classifier.Shape)).to(classifier.Device);
         ModuleWeights.Load(network, ModuleWeights.Of(classifier.Network));
-        Normalization normalization = classifier.Normalization.On(classifier.Device);
+        Normalization normalization = new Normalization(classifier.Normalization.Statistics, classifier.Device);
         return new ImageClassifier(classifier.Architecture, network, classifier.Device, classifier.Shape, classifier.PixelType, normalization, classifier.NumberOfClasses)
         {
             Resizing = classifier.Resizing,
