@@ -51,7 +51,7 @@ public sealed class FeaturizeImagesTests
         Assert.IsTrue(promised.TryFindColumn("Features", out SchemaShape.Column column));
         Assert.IsTrue(SchemaShape.Create(schema).TryFindColumn("Features", out SchemaShape.Column delivered));
         Assert.IsTrue(delivered.IsCompatibleWith(column));
-        Assert.HasCount(schema.Count, promised);
+        Assert.HasCount(schema.Count(c => !c.IsHidden), promised);
         CollectionAssert.AreEqual(data.GetColumn<int>("Number").ToArray(), model.Transform(data).GetColumn<int>("Number").ToArray());
     }
 
@@ -306,7 +306,7 @@ public sealed class FeaturizeImagesTests
         {
             Assert.HasCount(expected[i].Length, actual[i]);
             for (int j = 0; j < expected[i].Length; j++)
-                Assert.AreEqual(expected[i][j], actual[i][j], 1e-5f * Math.Max(1, Math.Abs(expected[i][j])));
+                Assert.AreEqual(expected[i][j], actual[i][j], 1e-4f * Math.Max(1, Math.Abs(expected[i][j])));
         }
     }
 
