@@ -21,7 +21,8 @@ public sealed class FixTorchSharpOnOlderLinux : Task
     [Required]
     public required ITaskItem[] Libraries { get; set; }
 
-    /// <summary><see langword="true"/> rewrites even where this machine's libstdc++ is new enough, for output that runs on an older one.</summary>
+    /// <summary><see langword="true"/> rewrites even where this machine's libstdc++ is new enough, for output that runs on an older
+    /// one.</summary>
     public bool Force { get; set; }
 
     public override bool Execute()

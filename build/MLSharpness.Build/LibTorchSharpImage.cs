@@ -47,7 +47,8 @@ internal static class LibTorchSharpImage
         if (!versions.TryGetValue(NewVersion, out NeededVersion newer)
             || !versions.TryGetValue(OlderVersion, out NeededVersion older)
             || !versions.TryGetValue(StandInVersion, out NeededVersion standIn))
-            throw new InvalidDataException($"The library needs {MissingSymbol}, but not the versions {NewVersion}, {OlderVersion} and {StandInVersion} that the rewriting relies on. Is it another version of TorchSharp?");
+            throw new InvalidDataException($"The library needs {MissingSymbol}, but not the versions {NewVersion}, {OlderVersion} and " +
+                $"{StandInVersion} that the rewriting relies on. Is it another version of TorchSharp?");
 
         // Elf64_Vernaux: hash (4 bytes), flags (2), other = index (2), name (4), next (4).
         image.AsSpan(older.Offset, 4).CopyTo(image.AsSpan(newer.Offset));
@@ -67,7 +68,8 @@ internal static class LibTorchSharpImage
         for (int i = 0; i < count; i++)
         {
             int header = table + i * entrySize;
-            sections[i] = new Section(Int32(image, header + 4), Int64(image, header + 24), Int64(image, header + 32), Int32(image, header + 40));
+            sections[i] = new Section(Int32(image, header + 4), Int64(image, header + 24), Int64(image, header + 32),
+                Int32(image, header + 40));
         }
         return sections;
     }

@@ -38,4 +38,5 @@ after.ReliabilityDiagram.SavePng("after.png");
 mlContext.Model.Save(calibrated, images.Schema, "calibrated.zip");
 
 // The part of Fashion-MNIST that comes with the Quickstart.
-static string File(string name, [CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "Quickstart", "Data", name);
+static string File(string name, [CallerFilePath] string here = "") =>
+    Path.Combine(Path.GetDirectoryName(here)!, "Quickstart", "Data", name);

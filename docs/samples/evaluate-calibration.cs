@@ -3,7 +3,8 @@
 #:property NoWarn=$(NoWarn);CS1591
 
 // dotnet run docs/samples/evaluate-calibration.cs [-- scores.csv]
-// Scores of any model, made by any program: each line has the number of the right class, then the probability of each class (0,0.7,0.2,0.1).
+// Scores of any model, made by any program: each line has the number of the right class, then the probability of each class
+// (0,0.7,0.2,0.1).
 // Without a file: 5,000 made-up rows of a model that says 90 % where it is right three times out of four.
 using System.Globalization;
 using Microsoft.ML;

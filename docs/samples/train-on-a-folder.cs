@@ -43,4 +43,5 @@ calibration.ReliabilityDiagram.SavePng("reliability.png");
 // 4. Saved and read back, as always in ML.NET.
 mlContext.Model.Save(model, images.Schema, "model.zip");
 ITransformer loaded = new MLContext().Model.Load("model.zip", out _);
-Console.WriteLine($"Read back: {mlContext.MulticlassClassification.EvaluateCalibration(loaded.Transform(split.TestSet)).Accuracy:P1} right.");
+Console.WriteLine($"Read back: {mlContext.MulticlassClassification.EvaluateCalibration(loaded.Transform(split.TestSet)).Accuracy:P1} " +
+    $"right.");

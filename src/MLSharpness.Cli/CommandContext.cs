@@ -9,7 +9,7 @@ namespace MLSharpness.Cli;
 /// <summary>What a command works with. Results go to standard output, messages and progress to standard error.</summary>
 internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, IAnsiConsole Messages, CancellationToken Cancellation)
 {
-    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     public T Value<T>(Option<T> option) => Parsed.GetValue(option)!;
 
@@ -23,7 +23,7 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
     {
         if (Value(CommandAction.Json))
         {
-            Console.WriteLine(JsonSerializer.Serialize(json, _json));
+            Console.WriteLine(JsonSerializer.Serialize(json, Json));
             return;
         }
 

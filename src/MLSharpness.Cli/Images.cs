@@ -17,7 +17,8 @@ internal static class Images
         if (training == 0 || test == 0)
         {
             throw new InvalidDataException(
-                $"--test {testShare} of {training + test} images leaves none to {(test == 0 ? "test" : "train")} on. Give {(test == 0 ? "a larger" : "a smaller")} share.");
+                $"--test {testShare} of {training + test} images leaves none to {(test == 0 ? "test" : "train")} on. Give " +
+                    $"{(test == 0 ? "a larger" : "a smaller")} share.");
         }
 
         return split;

@@ -7,7 +7,8 @@ internal static class NumberOption
 {
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>
     public static Option<int> AtLeast(int least, string name, string description, int value) =>
-        Checked(new Option<int>(name) { Description = description, DefaultValueFactory = _ => value }, number => number >= least, $"at least {least}");
+        Checked(new Option<int>(name) { Description = description, DefaultValueFactory = _ => value }, number => number >= least,
+            $"at least {least}");
 
     /// <summary>A share between 0 and 1, without the ends.</summary>
     public static Option<double> Share(string name, string description, double value) =>

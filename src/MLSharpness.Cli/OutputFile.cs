@@ -13,7 +13,8 @@ internal static class OutputFile
             throw new IOException($"{option} needs the name of a file.");
         string full = Path.GetFullPath(path);
         if (Directory.Exists(full) || Path.EndsInDirectorySeparator(full))
-            throw new IOException($"{option} '{path}' is a folder. Give the name of a file in it, for example '{Path.Combine(path, "model.zip")}'.");
+            throw new IOException($"{option} '{path}' is a folder. Give the name of a file in it, for example " +
+                $"'{Path.Combine(path, "model.zip")}'.");
         string folder = Path.GetDirectoryName(full)!;
         try
         {

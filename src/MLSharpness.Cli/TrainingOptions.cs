@@ -18,7 +18,8 @@ internal sealed class TrainingOptions
 
     private readonly Option<int> _size = NumberOption.AtLeast(1, "--size", "Side that images are scaled to, in pixels.", 64);
 
-    private readonly Option<double> _learningRate = new("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => 0.05 };
+    private readonly Option<double> _learningRate =
+        new("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => 0.05 };
 
     private readonly Option<double> _rho = new("--rho") { Description = "Radius ρ of the ascent.", DefaultValueFactory = _ => 0.05 };
 

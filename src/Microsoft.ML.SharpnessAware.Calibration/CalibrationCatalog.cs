@@ -9,7 +9,8 @@ public static class CalibrationCatalog
     /// <summary>
     /// Like <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
     /// </summary>
-    /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves none.
+    /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves
+    /// none.
     /// </remarks>
     /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
     /// <param name="model">The model, of this library or not.</param>
@@ -42,12 +43,12 @@ public static class CalibrationCatalog
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
     /// <para>The expected calibration error itself is summed in <see cref="ReliabilityDiagram.ExpectedCalibrationError"/>.</para>
-    /// <para>Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they are
-    /// counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.</para>
-    /// <para>Labels and scores are matched by the names of the classes where both columns have them: key values of the label, training label
-    /// values or slot names of the score, text or numbers. They may then stand in another order, and the label may lack classes; a label with
-    /// a class that the model does not have is refused. Where there are no names, key k is score k. Classes are named by the score, else by
-    /// the label, else "0", "1", ….</para>
+    /// <para>Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they
+    /// are counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.</para>
+    /// <para>Labels and scores are matched by the names of the classes where both columns have them: key values of the label, training
+    /// label values or slot names of the score, text or numbers. They may then stand in another order, and the label may lack classes; a
+    /// label with a class that the model does not have is refused. Where there are no names, key k is score k. Classes are named by the
+    /// score, else by the label, else "0", "1", ….</para>
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label has a class that the scores do not
     /// have, there are no names and the label's key count is not the number of scores, or <paramref name="numberOfBins"/> or <paramref
@@ -110,8 +111,8 @@ public static class CalibrationCatalog
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range, or
-    /// a column is missing or has another type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range,
+    /// or a column is missing or has another type.</exception>
     /// <exception cref="InvalidOperationException">A fold has no row to evaluate, or scores are not probabilities.</exception>
     /// <example>
     /// <code>
@@ -127,15 +128,16 @@ public static class CalibrationCatalog
             samplingKeyColumnName, seed, numberOfBins, scoreKind);
 
     /// <summary>
-    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as asked,
-    /// and how large they are. One pass.
+    /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as
+    /// asked, and how large they are. One pass.
     /// </summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     /// <param name="data">Data with sets, as <c>deciding.Transform(testData)</c> gives it; rows that the sets were not fitted on.</param>
     /// <param name="labelColumnName">The true class: a key. Matched with the sets by name where both have names.</param>
     /// <param name="predictionSetColumnName">The sets: a vector of keys.</param>
     /// <remarks>Rows with a missing label are left out, counted, and reported as a warning.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other classes.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
+    /// classes.</exception>
     /// <exception cref="InvalidOperationException">No row has a label.</exception>
     public static PredictionSetMetrics EvaluatePredictionSets(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string predictionSetColumnName = "PredictionSet")

@@ -96,8 +96,8 @@ public static class SharpnessAwareCatalog
     /// <summary>Loads images and labels of the MNIST family (MNIST, Fashion-MNIST, KMNIST, EMNIST) into memory.</summary>
     /// <remarks>
     /// Columns: <c>Label</c> (text, the number of the class: "0", "1", …) and <c>Image</c> (vector of Byte with the dimensions 1 × height ×
-    /// width, grey values 0 to 255), in the order of the files. A side has at most 8192 pixels. A compressed file may unpack to 64 MiB, or to
-    /// 200 times its length. EMNIST's own files hold each image column by column, so that letters lie on their side and mirrored: set
+    /// width, grey values 0 to 255), in the order of the files. A side has at most 8192 pixels. A compressed file may unpack to 64 MiB, or
+    /// to 200 times its length. EMNIST's own files hold each image column by column, so that letters lie on their side and mirrored: set
     /// <paramref name="transposed"/> for them.
     /// </remarks>
     /// <param name="catalog">The data operations catalog, <c>mlContext.Data</c>.</param>
@@ -140,9 +140,9 @@ public static class SharpnessAwareCatalog
     /// </summary>
     /// <remarks>
     /// ML.NET's own <c>LoadImages</c> does neither: it leaves a photograph that was taken upright on its side, and accepts a truncated file
-    /// with the rest blank. The input is what <c>LoadRawImageBytes</c> and <see cref="LoadImagesFromFolder"/> give: a variable-size vector of
-    /// Byte. The trainer takes it as it is; use this for what needs an MLImage, ML.NET's <c>ResizeImages</c> and <c>ExtractPixels</c> for
-    /// example.
+    /// with the rest blank. The input is what <c>LoadRawImageBytes</c> and <see cref="LoadImagesFromFolder"/> give: a variable-size vector
+    /// of Byte. The trainer takes it as it is; use this for what needs an MLImage, ML.NET's <c>ResizeImages</c> and <c>ExtractPixels</c>
+    /// for example.
     /// </remarks>
     /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
     /// <param name="outputColumnName">The column of images.</param>
@@ -154,7 +154,8 @@ public static class SharpnessAwareCatalog
     ///     .Append(mlContext.Transforms.ResizeImages("Image", 224, 224));
     /// </code>
     /// </example>
-    public static IEstimator<ITransformer> DecodeImages(this TransformsCatalog catalog, string outputColumnName, string? inputColumnName = null)
+    public static IEstimator<ITransformer> DecodeImages(this TransformsCatalog catalog, string outputColumnName,
+        string? inputColumnName = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
@@ -166,23 +167,23 @@ public static class SharpnessAwareCatalog
     /// <see cref="NetworkArchitecture.MLNetResNet18"/>, as a vector column that any of ML.NET's trainers takes.
     /// </summary>
     /// <remarks>
-    /// <para>Linear trainers want features of about the same size: put <c>NormalizeMeanVariance</c> between. The features of an image are what
-    /// the image trainer's own head learns from, so for a linear classifier with calibrated probabilities take
+    /// <para>Linear trainers want features of about the same size: put <c>NormalizeMeanVariance</c> between. The features of an image are
+    /// what the image trainer's own head learns from, so for a linear classifier with calibrated probabilities take
     /// <c>SharpnessAwareImageClassification</c> at once.</para>
     /// <para>Images pass through the network once each time that the column is read, in batches: put <c>AppendCacheCheckpoint</c> behind it
-    /// where a trainer reads more than once. The weights are saved in the model. The model holds native memory: dispose it, or the chain that
-    /// it is in.</para>
+    /// where a trainer reads more than once. The weights are saved in the model. The model holds native memory: dispose it, or the chain
+    /// that it is in.</para>
     /// </remarks>
     /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
     /// <param name="outputColumnName">The column of features, a vector of Single.</param>
-    /// <param name="inputColumnName">The images: encoded bytes (variable-size vector of Byte), <see cref="MLImage"/>, or a fixed-size vector of
-    /// pixels.</param>
+    /// <param name="inputColumnName">The images: encoded bytes (variable-size vector of Byte), <see cref="MLImage"/>, or a fixed-size
+    /// vector of pixels.</param>
     /// <param name="arch">The network, a name of <see cref="NetworkArchitecture"/>. By default that of the file of weights, or
     /// <see cref="NetworkArchitecture.MLNetResNet18"/> where none is named.</param>
-    /// <param name="weights">A file of weights, in any format that the image trainer's <c>InitialWeights</c> takes; by default those that a package
-    /// has laid beside the application, see <see cref="PretrainedWeights"/>.</param>
-    /// <param name="imageWidth">Width in pixels that images are resized to. Default: <paramref name="imageHeight"/> if that is given, else what the
-    /// network was made for, else 128. Pixel vectors are never resized.</param>
+    /// <param name="weights">A file of weights, in any format that the image trainer's <c>InitialWeights</c> takes; by default those that
+    /// a package has laid beside the application, see <see cref="PretrainedWeights"/>.</param>
+    /// <param name="imageWidth">Width in pixels that images are resized to. Default: <paramref name="imageHeight"/> if that is given, else
+    /// what the network was made for, else 128. Pixel vectors are never resized.</param>
     /// <param name="imageHeight">Height in pixels, likewise.</param>
     /// <param name="resizing">How images of another proportion are brought to that size.</param>
     /// <returns>An estimator, whose Fit reads the weights and no image.</returns>
@@ -223,8 +224,9 @@ public static class SharpnessAwareCatalog
     /// Writes a model with calibrators as one ONNX file; see
     /// <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx(string, OnnxExportOptions?)"/>.
     /// </summary>
-    /// <param name="model">A classifier of this library, alone or in a chain with calibrators behind it. What maps the label to keys before it,
-    /// and keys to values behind it, is left out: a file that scores has no label, and names the class in PredictedLabel.</param>
+    /// <param name="model">A classifier of this library, alone or in a chain with calibrators behind it. What maps the label to keys
+    /// before it, and keys to values behind it, is left out: a file that scores has no label, and names the class in
+    /// PredictedLabel.</param>
     /// <param name="path">The file, usually with the extension .onnx.</param>
     /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>
     /// <exception cref="NotSupportedException">The chain has another step, the network a layer that cannot be written, or an option is not

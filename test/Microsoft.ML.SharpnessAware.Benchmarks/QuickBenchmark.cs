@@ -10,12 +10,15 @@ internal static class QuickBenchmark
     {
         bool allGood = true;
         Check("SAM step / two plain passes", StepBenchmark.SamAgainstPlainPasses(StepSetting.Small, rounds: 9).Ratio.Median, limit: 1.4);
-        Check("SSAM step / SAM step", StepBenchmark.AgainstSam(StepSetting.Small, SharpnessAwareMethod.Ssam(), rounds: 9).Ratio.Median, limit: 1.4);
-        Check("CSAM step / SAM step", StepBenchmark.AgainstSam(StepSetting.Small, SharpnessAwareMethod.Csam(), rounds: 9).Ratio.Median, limit: 1.4);
+        Check("SSAM step / SAM step", StepBenchmark.AgainstSam(StepSetting.Small, SharpnessAwareMethod.Ssam(), rounds: 9).Ratio.Median,
+            limit: 1.4);
+        Check("CSAM step / SAM step", StepBenchmark.AgainstSam(StepSetting.Small, SharpnessAwareMethod.Csam(), rounds: 9).Ratio.Median,
+            limit: 1.4);
         (SideBySide scoring, double perRow) = ScoringBenchmark.Compare(NetworkArchitecture.ResNet8, rows: 2_000, rounds: 5);
         Check("Transform / raw passes, 2,000 rows", scoring.Ratio.Median, limit: 2);
         Check("Transform / row by row", scoring.OursMilliseconds.Median / 2_000 / perRow, limit: 0.6);
-        Check("EvaluateCalibration / Evaluate, 200,000 rows", EvaluateBenchmark.Compare(new MLContext(seed: 1), 200_000, 10).Ratio.Median, limit: 3);
+        Check("EvaluateCalibration / Evaluate, 200,000 rows", EvaluateBenchmark.Compare(new MLContext(seed: 1), 200_000, 10).Ratio.Median,
+            limit: 3);
         return allGood;
 
         void Check(string name, double ratio, double limit)

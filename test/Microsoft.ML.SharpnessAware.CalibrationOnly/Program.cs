@@ -6,7 +6,8 @@ using Microsoft.ML.SharpnessAware;
 // calibration error and the log loss before and after, then the names of the assemblies that were loaded.
 string folder = args[0];
 var mlContext = new MLContext(seed: 1);
-IDataView training = Rows(40, seed: 1), validation = Rows(400, seed: 2), test = Rows(400, seed: 3);      // 40 rows: it will be overconfident
+// 40 rows: it will be overconfident
+IDataView training = Rows(40, seed: 1), validation = Rows(400, seed: 2), test = Rows(400, seed: 3);
 ITransformer model = mlContext.Transforms.Conversion.MapValueToKey("Label")
     .Append(mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy(l1Regularization: 0, l2Regularization: 0))
     .Fit(training);

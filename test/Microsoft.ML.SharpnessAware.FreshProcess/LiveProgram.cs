@@ -16,7 +16,7 @@ internal static class LiveProgram
     private const string Arch = "tiny";
     private const int NetworksMeasured = 10, Classes = 3;
 
-    private static readonly PixelRow[] _rows = [.. Shapes.Pixels(9)];
+    private static readonly PixelRow[] Rows = [.. Shapes.Pixels(9)];
     private static int _networks;
 
     public static void Run(int rounds, bool dispose)
@@ -34,7 +34,8 @@ internal static class LiveProgram
         (long tensorsAfter, long residentAfter) = Measure(perNetwork);
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{tensorsAfter - tensors} {(residentAfter - resident) >> 10} {references.Count(reference => reference.IsAlive)} {resident >> 10}"));
+            $"{tensorsAfter - tensors} {(residentAfter - resident) >> 10} {references.Count(reference => reference.IsAlive)} " +
+                $"{resident >> 10}"));
     }
 
     private static WeakReference[] Repeat(int rounds, bool dispose)
@@ -53,7 +54,7 @@ internal static class LiveProgram
     private static WeakReference Round(bool dispose)
     {
         var mlContext = new MLContext(seed: 1);
-        IDataView data = Fitted.View(mlContext, _rows);
+        IDataView data = Fitted.View(mlContext, Rows);
         SharpnessAwareImageClassificationTransformer model = Fitted.Model(mlContext, data, options =>
         {
             options.Arch = Arch;
@@ -71,7 +72,7 @@ internal static class LiveProgram
         PredictionEngine<PixelRow, ScoredRow> engine = mlContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(warmer);
         for (int i = 0; i < 3; i++)
         {
-            if (MathF.Abs(engine.Predict(_rows[i]).Score[0] - scores[i][0]) > 1e-5f)
+            if (MathF.Abs(engine.Predict(Rows[i]).Score[0] - scores[i][0]) > 1e-5f)
                 throw new InvalidOperationException("The loaded model gives other scores.");
         }
 

@@ -9,12 +9,12 @@ internal static class MemoryProgram
     /// <summary>Images of 3 × 64 × 64 bytes, 98 MB of them once decoded.</summary>
     private const int Count = 8000, Side = 64;
 
-    private static readonly byte[][] _files = [.. Enumerable.Range(0, 8).Select(Jpeg)];
+    private static readonly byte[][] Files = [.. Enumerable.Range(0, 8).Select(Jpeg)];
 
     /// <summary>
-    /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now, and
-    /// without. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous memory grew at most each time. (Pages of a
-    /// mapped file are not anonymous: the system drops them whenever it needs the room.)
+    /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now,
+    /// and without. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous memory grew at most each time.
+    /// (Pages of a mapped file are not anonymous: the system drops them whenever it needs the room.)
     /// </summary>
     public static void Run(string workspace)
     {
@@ -53,7 +53,7 @@ internal static class MemoryProgram
         options.ImageWidth = options.ImageHeight = Side;
         options.WorkspacePath = folder;
         IDataView data = Fitted.View(mlContext,
-            Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = _files[i % 8] }));
+            Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = Files[i % 8] }));
         mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data).Dispose();
     }
 

@@ -81,7 +81,8 @@ internal sealed class BareTraining : IDisposable
     }
 
     /// <summary>The mean cross entropy, with the running statistics.</summary>
-    public double Loss(ImageSet images) => Mean(images, (logits, labels) => nn.functional.cross_entropy(logits, labels, reduction: nn.Reduction.Sum));
+    public double Loss(ImageSet images) => Mean(images, (logits, labels) =>
+        nn.functional.cross_entropy(logits, labels, reduction: nn.Reduction.Sum));
 
     public double Accuracy(ImageSet images) => Mean(images, (logits, labels) => (logits.argmax(1) == labels).sum());
 
@@ -114,6 +115,7 @@ internal sealed class BareTraining : IDisposable
         using DisposeScope scope = NewDisposeScope();
         ImageShape shape = images.Shape;
         byte[] bytes = [.. images.Images.Skip(start).Take(count).SelectMany(image => image)];
-        return scope.MoveToOuter((tensor(bytes, [count, shape.Channels, shape.Height, shape.Width]).to(float32) - _mean) / _deviation).DetachFromDisposeScope();
+        return scope.MoveToOuter((tensor(bytes, [count, shape.Channels, shape.Height, shape.Width]).to(float32) - _mean) / _deviation)
+            .DetachFromDisposeScope();
     }
 }

@@ -20,12 +20,15 @@ internal sealed class Laboratory : IDisposable
     private readonly Dictionary<string, ImageSplit> _splits = [];
 
     /// <exception cref="IOException">Another process writes to the same results.</exception>
-    public Laboratory(string data, string results, string models, bool smoke, int seeds, int threads, string? device, CancellationToken cancellation)
+    public Laboratory(string data, string results, string models, bool smoke, int seeds, int threads, string? device,
+        CancellationToken cancellation)
     {
-        (_results, _models, IsSmoke, Seeds, _threads, _device, _cancellation) = (results, models, smoke, seeds, threads, device, cancellation);
+        (_results, _models, IsSmoke, Seeds, _threads, _device, _cancellation) =
+            (results, models, smoke, seeds, threads, device, cancellation);
         _data = new DataFolder(data);
         Directory.CreateDirectory(results);
-        _lock = new FileStream(Path.Combine(results, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        _lock = new FileStream(Path.Combine(results, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1,
+            FileOptions.DeleteOnClose);
     }
 
     public bool IsSmoke { get; }
@@ -39,7 +42,8 @@ internal sealed class Laboratory : IDisposable
     /// <summary>The setting at the size that was asked for.</summary>
     public Setting Sized(Setting setting) => IsSmoke ? setting.Smoke : setting;
 
-    public ResultFile Open(string name, IReadOnlyList<string> keys, IReadOnlyList<string> values) => new(Path.Combine(_results, name + ".csv"), keys, values);
+    public ResultFile Open(string name, IReadOnlyList<string> keys, IReadOnlyList<string> values) =>
+        new(Path.Combine(_results, name + ".csv"), keys, values);
 
     public ImageSplit Images(Setting setting)
     {
@@ -76,7 +80,8 @@ internal sealed class Laboratory : IDisposable
         string path = Path.Combine(_models, setting.Name, $"{method.Name} {method.Minimises.Rho} {variant}{seed}.zip");
         var mlContext = new MLContext(seed);
         if (File.Exists(path))
-            return (SharpnessAwareImageClassificationTransformer)((TransformerChain<ITransformer>)mlContext.Model.Load(path, out _)).Single();
+            return (SharpnessAwareImageClassificationTransformer)((TransformerChain<ITransformer>)mlContext.Model.Load(path, out _))
+                .Single();
 
         images ??= Images(setting);
         Setting sized = Sized(setting);

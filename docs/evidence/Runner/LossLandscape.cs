@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace MLSharpness.Evidence;
 
-/// <summary>The cross entropy of a trained network on some images as a function of its weights, near where they are; evaluation mode.</summary>
+/// <summary>The cross entropy of a trained network on some images as a function of its weights, near where they are; evaluation
+/// mode.</summary>
 internal sealed class LossLandscape : IDisposable
 {
     private readonly nn.Module<Tensor, Tensor> _network;
@@ -23,7 +24,8 @@ internal sealed class LossLandscape : IDisposable
         _weights = [.. _network.parameters().Where(parameter => parameter.requires_grad)];
         byte[] bytes = [.. images.Images.SelectMany(image => image)];
         ImageShape shape = images.Shape;
-        _images = classifier.Prepare(tensor(bytes, [images.Count, shape.Channels, shape.Height, shape.Width])).detach().DetachFromDisposeScope();
+        _images = classifier.Prepare(tensor(bytes, [images.Count, shape.Channels, shape.Height, shape.Width])).detach()
+            .DetachFromDisposeScope();
         _labels = tensor(images.Labels.Select(label => (long)label).ToArray(), device: classifier.Device);
         _random = new Generator((ulong)seed);
     }
@@ -59,8 +61,8 @@ internal sealed class LossLandscape : IDisposable
     }
 
     /// <summary>
-    /// The loss at weights moved along one random direction, whose part in each filter is as long as the filter (Li et al. 2018); biases and
-    /// norms stay.
+    /// The loss at weights moved along one random direction, whose part in each filter is as long as the filter (Li et al. 2018); biases
+    /// and norms stay.
     /// </summary>
     public double[] LossAlongRandomDirection(IReadOnlyList<double> distances)
     {
@@ -93,7 +95,8 @@ internal sealed class LossLandscape : IDisposable
     {
         using var gradients = enable_grad();
         if (_gradient.Length == 0)
-            _gradient = [.. autograd.grad([Loss()], [.. _weights], retain_graph: true, create_graph: true).Select(g => g.DetachFromDisposeScope())];
+            _gradient = [.. autograd.grad([Loss()], [.. _weights], retain_graph: true, create_graph: true)
+                .Select(g => g.DetachFromDisposeScope())];
         Tensor product = _gradient.Zip(v, (g, x) => (g * x).sum()).Aggregate((a, b) => a + b);
         return [.. autograd.grad([product], [.. _weights], retain_graph: true)];
     }
@@ -107,7 +110,8 @@ internal sealed class LossLandscape : IDisposable
             : randint(0, 2, weight.shape, dtype: float32, generator: _random) * 2 - 1),
     ];
 
-    private static double Dot(IReadOnlyList<Tensor> a, IReadOnlyList<Tensor> b) => a.Zip(b, (x, y) => (x * y).sum().item<float>()).Sum(x => (double)x);
+    private static double Dot(IReadOnlyList<Tensor> a, IReadOnlyList<Tensor> b) =>
+        a.Zip(b, (x, y) => (x * y).sum().item<float>()).Sum(x => (double)x);
 
     private static Tensor[] Normalised(Tensor[] v)
     {

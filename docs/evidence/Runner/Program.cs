@@ -11,16 +11,19 @@ Console.OutputEncoding = Encoding.UTF8;
 
 Experiment[] experiments = 
 [
-    new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(), new Temperature(),
+    new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
+        new Temperature(),
     new Cheaper(), new Averaging(), new Calibrators(),
 ];
 
 var experiment = new Argument<string>("experiment")
 {
-    Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other; summary: makes docs/evidence.md and its figures of the results.",
+    Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other; summary: makes docs/evidence.md and " +
+        $"its figures of the results.",
 };
 var seeds = new Option<int>("--seeds") { Description = "Trainings of each method.", DefaultValueFactory = _ => 5 };
-var smoke = new Option<bool>("--smoke") { Description = "A size of seconds that shows that the experiment works; results go to a folder of their own." };
+var smoke = new Option<bool>("--smoke") { Description = "A size of seconds that shows that the experiment works; results go to a folder " +
+    "of their own." };
 var settings = new Option<string[]>("--settings")
 {
     Description = $"Which data and network; default: those of the experiment. Known: {string.Join(", ", Setting.All.Select(s => s.Name))}.",
@@ -30,7 +33,8 @@ var data = new Option<string>("--data")
 {
     Description = "Folder with fashion-mnist, sign-language-digits and cifar10 below it.", DefaultValueFactory = _ => "data",
 };
-var results = new Option<string>("--results") { Description = "Where the CSV files are.", DefaultValueFactory = _ => Path.Combine("docs", "evidence", "results") };
+var results = new Option<string>("--results") { Description = "Where the CSV files are.", DefaultValueFactory = _ =>
+    Path.Combine("docs", "evidence", "results") };
 var models = new Option<string>("--models")
 {
     Description = "Where trained networks are kept, for the experiments that use them again.",
@@ -38,11 +42,13 @@ var models = new Option<string>("--models")
 };
 var threads = new Option<int>("--threads")
 {
-    Description = "Trainings at the same time, each on one thread: the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount,
+    Description = "Trainings at the same time, each on one thread: the results do not depend on it.", DefaultValueFactory = _ =>
+        Environment.ProcessorCount,
 };
 var device = new Option<string?>("--device") { Description = "For example cuda:0; default: a GPU where there is one." };
 
-var root = new RootCommand("Measures what SAM, SSAM and CSAM do to accuracy and calibration. What is in the CSV files already is not done again.")
+var root = new RootCommand("Measures what SAM, SSAM and CSAM do to accuracy and calibration. What is in the CSV files already is not " +
+    "done again.")
 {
     experiment, seeds, smoke, settings, data, results, models, threads, device,
 };
@@ -54,7 +60,8 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
     string tables = parsed.GetValue(results)!, docs = Path.Combine("docs", "evidence");
     if (name == "summary")
     {
-        new EvidencePage(tables, Path.Combine(docs, "figures")).Write(Path.Combine(docs, "evidence.template.md"), Path.Combine("docs", "evidence.md"));
+        new EvidencePage(tables, Path.Combine(docs, "figures"))
+            .Write(Path.Combine(docs, "evidence.template.md"), Path.Combine("docs", "evidence.md"));
         return 0;
     }
 
@@ -70,7 +77,8 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
         parsed.GetValue(data)!,
         isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke") : tables,
         isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke", "models") : parsed.GetValue(models)!,
-        isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device), cancellation);
+        isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device),
+            cancellation);
     string[] names = parsed.GetValue(settings) ?? [];
     foreach (Experiment each in chosen)
         each.Run(laboratory, 

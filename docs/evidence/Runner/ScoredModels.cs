@@ -5,13 +5,15 @@ using MLSharpness.Evidence.Data;
 
 namespace MLSharpness.Evidence;
 
-/// <summary>Models of several kinds, and what they say of images that they were not trained on. Scores are kept, so each model is trained once.</summary>
+/// <summary>Models of several kinds, and what they say of images that they were not trained on. Scores are kept, so each model is trained
+/// once.</summary>
 internal sealed class ScoredModels(Laboratory laboratory)
 {
     private const int Known = 5;        // of the ten classes, those that the fine-tuned network has seen before
 
     /// <summary>ML.NET's two usual trainers, two networks from scratch, and one that was fine-tuned on few images.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["LightGBM", "maximum entropy", "ResNet-8 SGD", "ResNet-8 CSAM", "fine-tuned ResNet-8"];
+    public static IReadOnlyList<string> Names { get; } =
+        ["LightGBM", "maximum entropy", "ResNet-8 SGD", "ResNet-8 CSAM", "fine-tuned ResNet-8"];
 
     public static Setting Setting { get; } =
         new("fashion-3000", folder => folder.Fashion(3_000, 3_000, test: 5_000), NetworkArchitecture.ResNet8, 20) { HasRivals = false };
@@ -23,7 +25,8 @@ internal sealed class ScoredModels(Laboratory laboratory)
             return Read(path, name);
         ScoreSplit scores = name switch
         {
-            "LightGBM" => Trained(name, seed, mlContext => mlContext.MulticlassClassification.Trainers.LightGbm(numberOfIterations: laboratory.IsSmoke ? 5 : 100)),
+            "LightGBM" => Trained(name, seed, mlContext =>
+                mlContext.MulticlassClassification.Trainers.LightGbm(numberOfIterations: laboratory.IsSmoke ? 5 : 100)),
             "maximum entropy" => Trained(name, seed, mlContext => mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy(
                 l1Regularization: 0, l2Regularization: 0.01f)),
             "ResNet-8 SGD" => Network(name, Method.Base, seed),
@@ -78,12 +81,14 @@ internal sealed class ScoredModels(Laboratory laboratory)
             return others with { Labels = [.. others.Labels.Select(label => label - Known)], NumberOfClasses = Known };
         }
 
-        static IEnumerable<int> Rows(ImageSet from, Func<int, bool> isWanted) => Enumerable.Range(0, from.Count).Where(row => isWanted(from.Labels[row]));
+        static IEnumerable<int> Rows(ImageSet from, Func<int, bool> isWanted) =>
+            Enumerable.Range(0, from.Count).Where(row => isWanted(from.Labels[row]));
 
         SharpnessAwareImageClassificationTransformer Fit(ImageSet training, string? initialWeights)
         {
             var mlContext = new MLContext(seed);
-            return mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new SharpnessAwareImageClassificationTrainer.Options
+            return mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
+                new SharpnessAwareImageClassificationTrainer.Options
             {
                 FeatureColumnName = "Image",
                 Arch = laboratory.Sized(Setting).Architecture,
@@ -100,7 +105,8 @@ internal sealed class ScoredModels(Laboratory laboratory)
     }
 
     private static ScoreSet Score(ITransformer model, ImageSet images) => new(
-        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)], [.. images.Labels], images.NumberOfClasses);
+        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)], [.. images.Labels],
+            images.NumberOfClasses);
 
     private static void Write(string path, ScoreSplit scores)
     {

@@ -23,10 +23,12 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public bool HasRivals { get; init; } = true;
 
     /// <summary>5,000 images without augmentation, so that a small network fits them all: then it becomes overconfident.</summary>
-    public static Setting Fashion5000 { get; } = new("fashion-5000", folder => folder.Fashion(5_000, 2_000), NetworkArchitecture.ResNet8, 30);
+    public static Setting Fashion5000 { get; } = new(
+        "fashion-5000", folder => folder.Fashion(5_000, 2_000), NetworkArchitecture.ResNet8, 30);
 
     /// <summary>The whole training part, in a smaller network, to stay within two hours.</summary>
-    public static Setting Fashion60000 { get; } = new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 2)
+    public static Setting Fashion60000 { get; } =
+        new("fashion-60000", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ConvNet, 2)
     {
         Radii = [0.05, 0.1],
     };
@@ -37,7 +39,8 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     };
 
     /// <summary>
-    /// Another network, another base optimiser. At 16×16 a vision transformer has 17 tokens, a third of what it has at 28×28, and it fits 500 images in 20 epochs.
+    /// Another network, another base optimiser. At 16×16 a vision transformer has 17 tokens, a third of what it has at 28×28, and it fits
+    /// 500 images in 20 epochs.
     /// </summary>
     public static Setting FashionVit { get; } =
         new("fashion-500-vit-adamw", folder => folder.Fashion(500, 300, test: 2_000).Halved(border: 1), NetworkArchitecture.VitTiny, 20)
@@ -46,7 +49,8 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
         };
 
     /// <summary>For label noise: fewer images and epochs than <see cref="Fashion5000"/>, to leave time for more runs.</summary>
-    public static Setting Fashion2500 { get; } = Fashion5000 with { Name = "fashion-2500", Load = folder => folder.Fashion(2_500, 2_000), Epochs = 20 };
+    public static Setting Fashion2500 { get; } = Fashion5000 with { Name = "fashion-2500", Load = folder => folder.Fashion(
+        2_500, 2_000), Epochs = 20 };
 
     /// <summary>For few images: small batches, so that there are enough steps.</summary>
     public static Setting FashionFew { get; } = Fashion5000 with { Name = "fashion-few", Epochs = 40, BatchSize = 32 };
@@ -66,13 +70,15 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, ScoredModels.Setting, Cifar10ResNet56, Cifar10WideResNet,
+        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, ScoredModels.Setting, Cifar10ResNet56,
+            Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>
     public Setting Smoke => this with
     {
-        Load = folder => folder.Shipped(training: 256, validation: 128, test: 256), Architecture = NetworkArchitecture.ConvNet, Epochs = 2, BatchSize = 64,
+        Load = folder => folder.Shipped(training: 256, validation: 128, test: 256), Architecture = NetworkArchitecture.ConvNet, Epochs = 2,
+            BatchSize = 64,
         Augmentation = Augmentation.None, Radii = [0.05, 0.1],
     };
 

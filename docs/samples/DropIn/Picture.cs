@@ -9,13 +9,15 @@ internal sealed class Picture
 
     public byte[] Image { get; set; } = [];
 
-    /// <summary>Reads the files of a folder with one sub-folder for each class, a list for each class in the order of their names.</summary>
+    /// <summary>Reads the files of a folder with one sub-folder for each class, a list for each class in the order of their
+    /// names.</summary>
     public static IReadOnlyList<Picture[]> Read(string folder) =>
     [
         .. Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Select(directory => Directory.GetFiles(directory)
             .Where(path => Path.GetExtension(path).ToLowerInvariant() is ".jpg" or ".jpeg" or ".png" or ".gif")
             .Order(StringComparer.Ordinal)
-            .Select(path => new Picture { Label = Path.GetFileName(directory), ImagePath = Path.GetFullPath(path), Image = File.ReadAllBytes(path) })
+            .Select(path => new Picture { Label = Path.GetFileName(directory), ImagePath = Path.GetFullPath(path),
+                Image = File.ReadAllBytes(path) })
             .ToArray()),
     ];
 }

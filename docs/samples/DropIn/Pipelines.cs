@@ -11,7 +11,8 @@ internal static class Pipelines
         .Append(mlContext.Transforms.LoadImages("Bitmap", imageFolder: "", nameof(Picture.ImagePath)))
         .Append(mlContext.Transforms.ResizeImages("Bitmap", 224, 224))
         .Append(mlContext.Transforms.ExtractPixels("Pixels", "Bitmap"))
-        .Append(mlContext.Transforms.DnnFeaturizeImage("Features", input => input.ModelSelector.ResNet18(mlContext, input.OutputColumn, input.InputColumn), "Pixels"))
+        .Append(mlContext.Transforms.DnnFeaturizeImage("Features", input =>
+            input.ModelSelector.ResNet18(mlContext, input.OutputColumn, input.InputColumn), "Pixels"))
         .Append(mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
 
     /// <summary>This library's, with nothing but the column's name.</summary>

@@ -5,11 +5,13 @@ using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
 
 // dotnet run -c Release --project docs/samples/DropIn -- <folder> [--people]
-// The folder has one sub-folder of pictures for each class. With --people the first pictures of each class, in the order of their names, are
+// The folder has one sub-folder of pictures for each class. With --people the first pictures of each class, in the order of their names,
+// are
 // trained on and later ones tested on, so that who is in the one is not in the other where files are numbered person by person.
 if (args is not [string folder, ..] || !Directory.Exists(folder))
 {
-    Console.Error.WriteLine("dotnet run -c Release --project docs/samples/DropIn -- <folder with one sub-folder of pictures for each class> [--people]");
+    Console.Error.WriteLine("dotnet run -c Release --project docs/samples/DropIn -- <folder with one sub-folder of pictures for each " +
+        "class> [--people]");
     return 1;
 }
 
@@ -17,7 +19,8 @@ const int TestedOfEachClass = 50;
 bool byName = args.Contains("--people");
 AllocatorTuning.KeepFreedMemory();
 IReadOnlyList<Picture[]> classes = Picture.Read(folder);
-Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures. Accuracy and ECE in %, time to fit in seconds.");
+Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures. Accuracy and ECE in %, time to fit in " +
+    $"seconds.");
 Console.WriteLine("each | seed | side           | accuracy |  ECE | log loss |   fit");
 foreach (int each in new[] { 10, 20, 50, 100 })
 {
@@ -59,6 +62,7 @@ static void Measure(int each, int seed, string side, Func<MLContext, IEstimator<
     double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
     MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(testData));
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"{each,4} | {seed,4} | {side,-14} | {100 * metrics.Accuracy,8:F1} | {100 * metrics.ExpectedCalibrationError,4:F1} | {metrics.LogLoss,8:F3} | {seconds,5:F1}"));
+        $"{each,4} | {seed,4} | {side,-14} | {100 * metrics.Accuracy,8:F1} | {100 * metrics.ExpectedCalibrationError,4:F1} | " +
+            $"{metrics.LogLoss,8:F3} | {seconds,5:F1}"));
     (model as IDisposable)?.Dispose();
 }

@@ -87,5 +87,6 @@ ITransformer loaded = new MLContext().Model.Load(modelPath, out _);
 IDataView oneImage = mlContext.Data.TakeRows(testData, 1);
 Prediction prediction = mlContext.Data.CreateEnumerable<Prediction>(loaded.Transform(oneImage), reuseRowObject: false).Single();
 AnsiConsole.WriteLine(
-    $"Read back from the file, it says of the first test image: class {prediction.PredictedLabel} with probability {prediction.Score.Max():P1}.");
+    $"Read back from the file, it says of the first test image: class {prediction.PredictedLabel} with probability " +
+        $"{prediction.Score.Max():P1}.");
 return 0;

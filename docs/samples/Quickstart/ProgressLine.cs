@@ -8,7 +8,8 @@ internal static class ProgressLine
 {
     public static void Write(EpochMetrics epoch)
     {
-        string line = $"  epoch {epoch.Epoch,2}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  validation accuracy {epoch.ValidationAccuracy:P1} " +
+        string line = $"  epoch {epoch.Epoch,2}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  validation accuracy " +
+            $"{epoch.ValidationAccuracy:P1} " +
                       $"ECE {epoch.ValidationExpectedCalibrationError:P1}  {epoch.ImagesPerSecond:F0} img/s";
         if (AnsiConsole.Profile.Capabilities.Ansi && epoch.Epoch < epoch.TotalEpochs)
             AnsiConsole.Write(line.PadRight(AnsiConsole.Profile.Width - 1) + "\r");

@@ -9,7 +9,8 @@ internal sealed class ResultTable
     private readonly Table _table = new Table { Title = new TableTitle("Test images, before → after temperature scaling") }
         .AddColumns("Method", "Accuracy %", "ECE %", "AdaECE %", "Log loss", "Brier", "T", "Seconds");
 
-    public void Add(string method, MulticlassCalibrationMetrics before, MulticlassCalibrationMetrics after, double temperature, TimeSpan time) =>
+    public void Add(string method, MulticlassCalibrationMetrics before, MulticlassCalibrationMetrics after, double temperature,
+        TimeSpan time) =>
         _table.AddRow(
             method,
             $"{100 * after.Accuracy:F1}",

@@ -6,8 +6,8 @@ using Microsoft.ML.Transforms;
 namespace Serve;
 
 /// <summary>
-/// One model in memory, and as many prediction engines on it as there are requests at a time: a prediction engine serves one thread, the model
-/// serves all.
+/// One model in memory, and as many prediction engines on it as there are requests at a time: a prediction engine serves one thread, the
+/// model serves all.
 /// </summary>
 internal sealed class ImageClassifierPool : IImageClassifier
 {
@@ -31,7 +31,8 @@ internal sealed class ImageClassifierPool : IImageClassifier
         PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();
         float[] scores = engine.Predict(new ImageRow { Image = image }).Score;
         _engines.Return(engine);        // not after an exception: that engine is dropped
-        return [.. _classNames.Zip(scores, (name, score) => new ClassProbability(name, score)).OrderByDescending(entry => entry.Probability)];
+        return [.. _classNames.Zip(scores, (name, score) => new ClassProbability(name, score))
+            .OrderByDescending(entry => entry.Probability)];
     }
 
     // Requests have no label, so nothing maps it, whatever its type was in training.

@@ -4,7 +4,8 @@ using SkiaSharp;
 
 namespace Serve;
 
-/// <summary>A model that SaveOnnx wrote with Resize and ChannelsLast, scored by ONNX Runtime: neither libtorch nor ML.NET is needed.</summary>
+/// <summary>A model that SaveOnnx wrote with Resize and ChannelsLast, scored by ONNX Runtime: neither libtorch nor ML.NET is
+/// needed.</summary>
 internal sealed class OnnxImageClassifier : IImageClassifier
 {
     private const long MaxPixels = 100_000_000;
@@ -41,7 +42,8 @@ internal sealed class OnnxImageClassifier : IImageClassifier
         using OrtValue input = OrtValue.CreateTensorValueFromMemory(pixels, [1, height, width, _channels]);
         using var results = _session.Run(_runOptions, [_input], [input], [_score]);
         float[] scores = results[0].GetTensorDataAsSpan<float>().ToArray();
-        return [.. _classNames.Zip(scores, (name, score) => new ClassProbability(name, score)).OrderByDescending(entry => entry.Probability)];
+        return [.. _classNames.Zip(scores, (name, score) => new ClassProbability(name, score))
+            .OrderByDescending(entry => entry.Probability)];
     }
 
     public void Dispose()

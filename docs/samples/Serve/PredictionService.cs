@@ -1,6 +1,7 @@
 namespace Serve;
 
-/// <summary>POST /predict with an image file as body answers with the probability of each class; / is a page to drop a picture on.</summary>
+/// <summary>POST /predict with an image file as body answers with the probability of each class; / is a page to drop a picture
+/// on.</summary>
 internal static class PredictionService
 {
     private const long LargestImage = 20 << 20;

@@ -17,7 +17,8 @@ await PredictionService.Create(args[1..], classifier).RunAsync();
 return 0;
 
 #if ONNX_ONLY
-static IImageClassifier Load(string path) => throw new NotSupportedException($"'{path}' is no .onnx file, and this is built for these alone.");
+static IImageClassifier Load(string path) => throw new NotSupportedException($"'{path}' is no .onnx file, and this is built for these " +
+    $"alone.");
 #else
 static IImageClassifier Load(string path) => new ImageClassifierPool(path);
 #endif

@@ -6,14 +6,16 @@ using SignDigitsSample;
 // The folder has one sub-folder for each class, for example the folder Dataset of github.com/ardamavi/Sign-Language-Digits-Dataset.
 if (args is not [string folder, ..] || !Directory.Exists(folder))
 {
-    Console.Error.WriteLine("dotnet run -c Release --project docs/samples/SignDigits -- <folder with one sub-folder of pictures for each class>");
+    Console.Error.WriteLine("dotnet run -c Release --project docs/samples/SignDigits -- <folder with one sub-folder of pictures for each " +
+        "class>");
     return 1;
 }
 
 AllocatorTuning.KeepFreedMemory();
 var mlContext = new MLContext(seed: 1);
 
-// Ten pictures in a row, nearly always, are of one student. A model that has seen a student's hand is surer of it than of a stranger's, so all pictures
+// Ten pictures in a row, nearly always, are of one student. A model that has seen a student's hand is surer of it than of a stranger's, so
+// all pictures
 // of a person go to the same side. samplingKeyColumnName is ML.NET's way to say so; it could be a patient, a device or a day.
 var photographs = Directory.GetDirectories(folder).Order(StringComparer.Ordinal)
     .SelectMany(directory => Directory.GetFiles(directory).Order(StringComparer.Ordinal))
@@ -30,7 +32,8 @@ Console.WriteLine("Training …");
 ITransformer model = SignDigits.RetrainModel(mlContext, split.TrainSet);
 SignDigits.SaveModel(mlContext, model, split.TrainSet, SignDigits.MLNetModelPath);
 
-Console.WriteLine($"Accuracy on people that the model has never seen: {SignDigits.Evaluate(mlContext, split.TestSet, model, "Label").MicroAccuracy:P1}");
+Console.WriteLine($"Accuracy on people that the model has never seen: " +
+    $"{SignDigits.Evaluate(mlContext, split.TestSet, model, "Label").MicroAccuracy:P1}");
 Console.WriteLine(SignDigits.EvaluateCalibration(mlContext, split.TestSet, model, "Label"));
 foreach ((string feature, double importance) in SignDigits.CalculatePFI(mlContext, split.TestSet, model, "Label"))
     Console.WriteLine($"Permutation importance of {feature}: {importance:P1} of accuracy");

@@ -57,7 +57,8 @@ public partial class SignDigits
     public static ModelOutput Predict(ModelInput input) => PredictEngine.Value.Predict(input);
 
     /// <summary>The probabilities of all classes for one image, the most probable first.</summary>
-    public static IOrderedEnumerable<KeyValuePair<string, float>> PredictAllLabels(ModelInput input) => GetSortedScoresWithLabels(Predict(input));
+    public static IOrderedEnumerable<KeyValuePair<string, float>> PredictAllLabels(ModelInput input) =>
+        GetSortedScoresWithLabels(Predict(input));
 
     /// <summary>The probabilities of a prediction with the names of their classes, the most probable first.</summary>
     public static IOrderedEnumerable<KeyValuePair<string, float>> GetSortedScoresWithLabels(ModelOutput result)
@@ -76,7 +77,8 @@ public partial class SignDigits
     {
         DataViewSchema schema = PredictEngine.Value.OutputSchema;
         DataViewSchema.Column? labelColumn = schema.GetColumnOrNull("Label")
-            ?? throw new InvalidOperationException("Label column not found. Make sure the name searched for matches the name in the schema.");
+            ?? throw new InvalidOperationException("Label column not found. Make sure the name searched for matches the name in the " +
+                "schema.");
 
         var keyNames = new VBuffer<ReadOnlyMemory<char>>();
         labelColumn.Value.GetKeyValues(ref keyNames);

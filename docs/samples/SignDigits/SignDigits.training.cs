@@ -39,7 +39,8 @@ public partial class SignDigits
 
     /// <summary>Label to key, the trainer, the key of the prediction back to its name.</summary>
     public static IEstimator<ITransformer> BuildPipeline(MLContext mlContext) =>
-        mlContext.Transforms.Conversion.MapValueToKey(outputColumnName: "Label", inputColumnName: "Label", addKeyValueAnnotationsAsText: false)
+        mlContext.Transforms.Conversion.MapValueToKey(outputColumnName: "Label", inputColumnName: "Label",
+            addKeyValueAnnotationsAsText: false)
             .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
                 labelColumnName: "Label", scoreColumnName: "Score", featureColumnName: "ImageSource"))
             .Append(mlContext.Transforms.Conversion.MapKeyToValue(outputColumnName: "PredictedLabel", inputColumnName: "PredictedLabel"));

@@ -17,7 +17,8 @@ internal static class EvaluateCommand
         {
             MLContext mlContext = context.MLContext;
             IDataView scored = ModelFile.Load(mlContext, context.Value(model)).Transform(Images.Load(mlContext, context.Value(folder)));
-            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored, numberOfBins: context.Value(bins));
+            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored,
+                numberOfBins: context.Value(bins));
             context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics));
         });
         return command;

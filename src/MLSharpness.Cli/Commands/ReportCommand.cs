@@ -12,8 +12,10 @@ internal static class ReportCommand
     {
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
-        var output = new Option<string>("--out", "-o") { Description = "The HTML file to write.", DefaultValueFactory = _ => "report.html" };
-        var command = new Command("report", "Writes a page with figures, tables and the most confident mistakes.") { model, folder, output };
+        var output = new Option<string>("--out", "-o") { Description = "The HTML file to write.", DefaultValueFactory = _ =>
+            "report.html" };
+        var command = new Command("report", "Writes a page with figures, tables and the most confident mistakes.") { model, folder,
+            output };
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;

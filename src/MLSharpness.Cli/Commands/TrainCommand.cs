@@ -11,7 +11,8 @@ internal static class TrainCommand
     {
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
         var output = new Option<string>("--out", "-o") { Description = "The model file to write.", DefaultValueFactory = _ => "model.zip" };
-        var method = new Option<string>("--method", "-m") { Description = "sgd, sam, ssam, csam or asam.", DefaultValueFactory = _ => "csam" };
+        var method = new Option<string>("--method", "-m") { Description = "sgd, sam, ssam, csam or asam.", DefaultValueFactory = _ =>
+            "csam" };
         var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could continue." };
         var training = new TrainingOptions();
@@ -27,7 +28,8 @@ internal static class TrainCommand
         {
             MLContext mlContext = context.MLContext;
             SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
-            string path = OutputFile.Check(context.Value(output), "--out"), checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint");
+            string path = OutputFile.Check(context.Value(output), "--out"), checkpoint =
+                OutputFile.Check(path + ".checkpoint", "The checkpoint");
             IDataView images = Images.Load(mlContext, context.Value(folder));
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
@@ -66,7 +68,8 @@ internal static class TrainCommand
                 using (best)
                     Save(best, best.Transform(labels.Transform(split.TestSet)));
                 throw new OperationCanceledException(
-                    $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command continues.");
+                    $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command " +
+                        $"continues.");
             }
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
@@ -84,7 +87,8 @@ internal static class TrainCommand
                 }
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
-                    throw new OperationCanceledException("Stopped before the first epoch ended: there is no model yet; the same command continues.");
+                    throw new OperationCanceledException("Stopped before the first epoch ended: there is no model yet; the same command " +
+                        "continues.");
                 }
             }
         });

@@ -8,7 +8,7 @@ namespace MLSharpness.Cli;
 /// <summary>What several methods reached, each with the same seeds.</summary>
 internal sealed class Comparison(IReadOnlyList<string> methods)
 {
-    private static readonly (string Name, Func<MulticlassCalibrationMetrics, double> Value, double Unit, string Format)[] _columns =
+    private static readonly (string Name, Func<MulticlassCalibrationMetrics, double> Value, double Unit, string Format)[] Columns =
     [
         ("Accuracy %", metrics => metrics.Accuracy, 100, "F1"),
         ("Confidence %", metrics => metrics.MeanConfidence, 100, "F1"),
@@ -32,7 +32,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     {
         method,
         seeds = _results[i].Select(MetricsOutput.Json),
-        differenceFromFirst = i == 0 || Seeds < 2 ? null : _columns.ToDictionary(
+        differenceFromFirst = i == 0 || Seeds < 2 ? null : Columns.ToDictionary(
             column => column.Name.TrimEnd('%', ' '),
             column => Difference(i, column.Value) is var (mean, half) ? new[] { mean, mean - half, mean + half } : null),
     });
@@ -40,19 +40,20 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     public IRenderable Tables()
     {
         if (Seeds < 2)
-            return MetricsOutput.Table(methods.Zip(_results).Where(pair => pair.Second.Count > 0).Select(pair => (pair.First, pair.Second[0])));
+            return MetricsOutput.Table(methods.Zip(_results).Where(pair => pair.Second.Count > 0)
+                .Select(pair => (pair.First, pair.Second[0])));
         Table means = Table($"Means over {Seeds} seeds ± standard error");
         Table differences = Table($"Less {methods[0]}: mean difference [95 % interval]");
         for (int i = 0; i < methods.Count; i++)
         {
-            means.AddRow([new Text(methods[i]), .. _columns.Select(column =>
+            means.AddRow([new Text(methods[i]), .. Columns.Select(column =>
             {
                 (double mean, double error) = Mean(_results[i].Take(Seeds).Select(metrics => column.Unit * column.Value(metrics)));
                 return new Text($"{mean.ToString(column.Format)} ± {error.ToString(column.Format)}");
             })]);
             if (i > 0)
             {
-                differences.AddRow([new Text(methods[i]), .. _columns.Select(column =>
+                differences.AddRow([new Text(methods[i]), .. Columns.Select(column =>
                 {
                     (double mean, double half) = Difference(i, metrics => column.Unit * column.Value(metrics));
                     string digits = column.Format == "F1" ? "0.0" : "0.000", format = $"+{digits};-{digits};{digits}";
@@ -65,7 +66,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     }
 
     private static Table Table(string title) => new Table { Border = TableBorder.Simple, Title = new TableTitle(title.EscapeMarkup()) }
-        .AddColumns(["", .. _columns.Select(column => column.Name)]);
+        .AddColumns(["", .. Columns.Select(column => column.Name)]);
 
     /// <summary>The mean difference from the first method, seed by seed, and half the width of its 95 % interval.</summary>
     private (double Mean, double HalfWidth) Difference(int method, Func<MulticlassCalibrationMetrics, double> value)

@@ -55,7 +55,8 @@ internal static class MetricsOutput
         return table;
 
         void Add(string name, ConfidenceInterval interval, string format) =>
-            table.AddRow(name, interval.Estimate.ToString(format), $"{interval.Lower.ToString(format)} to {interval.Upper.ToString(format)}");
+            table.AddRow(name, interval.Estimate.ToString(format),
+                $"{interval.Lower.ToString(format)} to {interval.Upper.ToString(format)}");
     }
 
     /// <summary>Several models, each a row.</summary>

@@ -55,7 +55,8 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         if (labels.Count == 0)
             throw new InvalidOperationException(withoutLabel.Count == 0
                 ? "The data has no rows to fit a calibrator on."
-                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{columns.Label.Name}', so no calibrator can be fitted.");
+                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{columns.Label.Name}', so no calibrator can be " +
+                    $"fitted.");
         return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses);
     }
 
@@ -63,7 +64,8 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses) =>
         new([.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Labels)], numberOfClasses);
 
-    /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get 0.</summary>
+    /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get
+    /// 0.</summary>
     public CalibrationRows Moved(int[] places, int classes)
     {
         float[] moved = new float[Count * classes];

@@ -74,8 +74,8 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
                 $"Column '{PredictedLabelColumnName}' is a key of other classes than the scores: column '{ScoreColumnName}' {problem}.");
     }
 
-    /// <summary>The values of the classes, score by score, where PredictedLabel holds such values and no keys any more, as MapKeyToValue makes
-    /// them; else null.</summary>
+    /// <summary>The values of the classes, score by score, where PredictedLabel holds such values and no keys any more, as MapKeyToValue
+    /// makes them; else null.</summary>
     public LabelValues? FindValues(DataViewSchema input, bool keepsPrediction, LabelValues? classes)
     {
         if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not { } column || column.Type is KeyDataViewType)
@@ -95,15 +95,18 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
 
         var columns = input.ToDictionary(column => column.Name);
         if (!columns.TryGetValue(PredictedLabelColumnName, out SchemaShape.Column predictedLabel))
-            columns[PredictedLabelColumnName] = ScoreColumns.PredictedLabelShape(PredictedLabelColumnName, ScoreColumns.KeyValuesShape(score, label));
+            columns[PredictedLabelColumnName] = ScoreColumns.PredictedLabelShape(PredictedLabelColumnName,
+                ScoreColumns.KeyValuesShape(score, label));
         else if (!keepsPrediction && !(predictedLabel.Kind == SchemaShape.Column.VectorKind.Scalar
-            && (predictedLabel.IsKey || ScoreColumns.KeyValuesShape(score, label).Any(values => values.ItemType.Equals(predictedLabel.ItemType)))))
+            && (predictedLabel.IsKey || ScoreColumns.KeyValuesShape(score, label)
+                .Any(values => values.ItemType.Equals(predictedLabel.ItemType)))))
             throw NotAKey(predictedLabel.GetTypeString());
         return new SchemaShape(columns.Values);
     }
 
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",
         $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; "
-        + $"found {found}. Values of the classes, as MapKeyToValue makes them, are taken where Score or the label says what they are; or name another "
+        + $"found {found}. Values of the classes, as MapKeyToValue makes them, are taken where Score or the label says what they are; or " +
+            $"name another "
         + "column, which is then added.");
 }

@@ -3,7 +3,8 @@ using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 
-// A file of version 0.1.0 names the assembly Microsoft.ML.SharpnessAware and the signature "MulticlassCalibrator"; see EarlierCalibrators there.
+// A file of version 0.1.0 names the assembly Microsoft.ML.SharpnessAware and the signature "MulticlassCalibrator"; see EarlierCalibrators
+// there.
 // ML.NET does not let two assemblies have the same signature.
 [assembly: LoadableClass(typeof(MulticlassCalibratorTransformer), typeof(CalibratorFile), null, typeof(SignatureLoadModel),
     "Multiclass calibrator", CalibratorFile.LoaderSignature)]

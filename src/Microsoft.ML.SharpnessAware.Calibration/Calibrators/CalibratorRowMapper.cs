@@ -57,7 +57,8 @@ internal sealed class CalibratorRowMapper(
             throw new NotSupportedException($"A calibrator after MapKeyToValue cannot be converted to ONNX: column "
                 + $"'{outputs[ScoreColumns.PredictedLabel].Name}' holds no keys. Calibrate before MapKeyToValue.");
         string calibrated = AddTo(graph, ctx.GetVariableName(score.Name));
-        graph.Column("Cast", [calibrated], outputs[ScoreColumns.Score].Name, outputs[ScoreColumns.Score].Type, ("to", (long)OnnxType.Float32));
+        graph.Column("Cast", [calibrated], outputs[ScoreColumns.Score].Name, outputs[ScoreColumns.Score].Type,
+            ("to", (long)OnnxType.Float32));
         if (outputs.Length > ScoreColumns.PredictedLabel)
         {
             DataViewSchema.DetachedColumn label = outputs[ScoreColumns.PredictedLabel];

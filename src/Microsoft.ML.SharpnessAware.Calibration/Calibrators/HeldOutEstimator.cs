@@ -3,8 +3,10 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Trains on a part of the rows and fits the calibrator on the rest; see <see cref="MulticlassCalibratorsCatalog.HeldOut"/>.</summary>
-internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<ITransformer> estimator, MulticlassCalibratorEstimator calibrator,
+/// <summary>Trains on a part of the rows and fits the calibrator on the rest; see <see
+/// cref="MulticlassCalibratorsCatalog.HeldOut"/>.</summary>
+internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<ITransformer> estimator,
+    MulticlassCalibratorEstimator calibrator,
     double fraction, string? samplingKeyColumnName) : IEstimator<TransformerChain<MulticlassCalibratorTransformer>>
 {
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => calibrator.GetOutputShape(estimator.GetOutputSchema(inputSchema));
@@ -13,7 +15,8 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
     {
         ArgumentNullException.ThrowIfNull(input);
         GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the training
-        DataOperationsCatalog.TrainTestData split = new DataOperationsCatalog(environment).TrainTestSplit(input, fraction, samplingKeyColumnName);
+        DataOperationsCatalog.TrainTestData split = new DataOperationsCatalog(environment)
+            .TrainTestSplit(input, fraction, samplingKeyColumnName);
         ITransformer model = estimator.Fit(split.TrainSet);
         return model.Append(calibrator.FitOnUnseen(model.Transform(split.TestSet)));
     }

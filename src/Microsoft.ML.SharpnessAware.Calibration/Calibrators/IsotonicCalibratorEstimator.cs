@@ -3,7 +3,8 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Fits a non-decreasing function for each class against the rest; see <see cref="MulticlassCalibratorsCatalog.Isotonic"/>.</summary>
+/// <summary>Fits a non-decreasing function for each class against the rest; see <see
+/// cref="MulticlassCalibratorsCatalog.Isotonic"/>.</summary>
 internal sealed class IsotonicCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns)
     : MulticlassCalibratorEstimator(environment, labelColumnName, columns)
 {

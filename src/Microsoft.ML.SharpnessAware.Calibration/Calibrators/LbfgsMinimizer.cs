@@ -46,7 +46,8 @@ internal static class LbfgsMinimizer
         {
             checkAlive();
             lastValues.Enqueue(value);
-            bool gainsNothing = lastValues.Count > GainIterations && lastValues.Dequeue() - value < (n > ManyVariables ? GainToleranceOfMany : GainTolerance);
+            bool gainsNothing = lastValues.Count > GainIterations
+                && lastValues.Dequeue() - value < (n > ManyVariables ? GainToleranceOfMany : GainTolerance);
             if (gainsNothing || Largest(gradient) <= GradientTolerance)
                 return true;
 

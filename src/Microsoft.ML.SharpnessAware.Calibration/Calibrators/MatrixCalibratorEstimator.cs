@@ -3,7 +3,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Fits a matrix and a bias on top of the temperature, each kind of number with a ridge of its own.</summary>
-internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns, string name)
+internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns,
+    string name)
     : MulticlassCalibratorEstimator(environment, labelColumnName, columns)
 {
     // 16,384 weights.
@@ -25,7 +26,8 @@ internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, 
     {
         int classes = rows.NumberOfClasses, matrix = classes * classes;
         if ((long)matrix * rows.Count > ManyProducts)
-            channel.Warning($"{name} of {classes} classes on {rows.Count} rows takes tens of seconds or more, in proportion to rows × classes². Some ten thousand rows "
+            channel.Warning($"{name} of {classes} classes on {rows.Count} rows takes tens of seconds or more, in proportion to rows × " +
+                $"classes². Some ten thousand rows "
                 + "are plenty (mlContext.Data.TakeRows); Calibrators.Vector takes far less.");
         return new ShrunkenFit(
             [.. DirichletCalibrator.Identity(classes), .. new double[classes]],

@@ -65,8 +65,10 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         if (_begunAtPropagation.Value is long begun && _watch is not null && _watch.Begun > begun)
         {
             using IChannel channel = _host.Start(nameof(Fit));
-            channel.Warning("A calibrator was fitted in the same pipeline as the model before it, on the rows that this was trained on. It is surer of "
-                + "those than of any others, so the calibrator can make it worse. Use Calibrators.HeldOut or Calibrators.CrossFitted around both, or fit "
+            channel.Warning("A calibrator was fitted in the same pipeline as the model before it, on the rows that this was trained on. " +
+                "It is surer of "
+                + "those than of any others, so the calibrator can make it worse. Use Calibrators.HeldOut or Calibrators.CrossFitted " +
+                    "around both, or fit "
                 + "the calibrator on other rows and append it to the model.");
         }
 
@@ -102,7 +104,8 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     {
         using IChannel channel = _host.Start("Calibrating");
         if (rows.Count < FewRows)
-            channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it stays near "
+            channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it " +
+                $"stays near "
                 + "the model as it is, and may still be wrong by chance. Give it more rows if you can.");
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
         (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));

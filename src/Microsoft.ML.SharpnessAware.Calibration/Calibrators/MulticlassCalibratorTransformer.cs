@@ -11,10 +11,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Append it to the model, <c>model.Append(calibrator)</c>; both are then saved, loaded and used in a prediction engine as one. It
 /// needs no native library and may be used by several threads at once.</para>
 /// <para>Temperature scaling never changes the most probable class and leaves a PredictedLabel as it is, whatever its type. The other
-/// calibrators replace it: a key keeps its type and values, and values of the classes, as MapKeyToValue made them, stay such values. Where there is
-/// none, it is added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its PredictedLabel is missing.</para>
-/// <para>The calibrator knows the names of the classes that it was fitted on, where the scores or the label had names. Scores of a model that
-/// has the same classes in another order are calibrated class by class; those of a model of other classes are refused.</para>
+/// calibrators replace it: a key keeps its type and values, and values of the classes, as MapKeyToValue made them, stay such values. Where
+/// there is none, it is added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its
+/// PredictedLabel is missing.</para>
+/// <para>The calibrator knows the names of the classes that it was fitted on, where the scores or the label had names. Scores of a model
+/// that has the same classes in another order are calibrated class by class; those of a model of other classes are refused.</para>
 /// <para>A model file whose calibrator is damaged is refused with <see cref="FormatException"/>, which ML.NET wraps in <see
 /// cref="System.Reflection.TargetInvocationException"/>.</para>
 /// </remarks>
@@ -74,7 +75,9 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
         DataViewSchema.DetachedColumn[] outputs = _columns.Create(input, Calibrator, _classes);
         int[]? places = _columns.FindClasses(input, _classes);
         return new CalibratorRowMapper(this, _columns.ScoreKind, ScoreColumns.FindScore(input, _columns.ScoreColumnName), outputs,
-            Calibrator.KeepsPrediction ? null : places,     // one rule for all classes: no order to mind, nor ties that another would decide
-            _columns.FindKeys(input, Calibrator.KeepsPrediction, _classes), _columns.FindValues(input, Calibrator.KeepsPrediction, _classes));
+            // one rule for all classes: no order to mind, nor ties that another would decide
+            Calibrator.KeepsPrediction ? null : places,
+            _columns.FindKeys(input, Calibrator.KeepsPrediction, _classes),
+                _columns.FindValues(input, Calibrator.KeepsPrediction, _classes));
     }
 }

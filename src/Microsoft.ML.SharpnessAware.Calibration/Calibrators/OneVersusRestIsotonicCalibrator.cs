@@ -83,8 +83,10 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         return graph.Node("Where", [graph.Node("Greater", [sum, graph.Constant([0.0], 1)]), mixed, scaled]);
     }
 
-    // f_k rises from its first value between one piece and the next: a sum of ramps, as many for each class, of height 0 where there are fewer.
-    // A piece ends at a score that was seen, and the next may begin a millionth above it. The graph's scores differ from those in their last bits,
+    // f_k rises from its first value between one piece and the next: a sum of ramps, as many for each class, of height 0 where there are
+    // fewer.
+    // A piece ends at a score that was seen, and the next may begin a millionth above it. The graph's scores differ from those in their
+    // last bits,
     // so each ramp keeps a little off its ends: a score that was seen stays on its piece.
     private string AddPerClass(OnnxGraphWriter graph, string probabilities)
     {

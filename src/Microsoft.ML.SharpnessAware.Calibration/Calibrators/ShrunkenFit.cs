@@ -3,12 +3,12 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The fit of a calibrator that begins as the temperature alone and has more to say. With few rows what it says is chance, however much better it fits
-/// them: so it is drawn back towards the temperature as far as rows say that it was not fitted on.
+/// The fit of a calibrator that begins as the temperature alone and has more to say. With few rows what it says is chance, however much
+/// better it fits them: so it is drawn back towards the temperature as far as rows say that it was not fitted on.
 /// </summary>
 /// <remarks>
-/// The rows are dealt into five parts. Parameters start + w (fitted − start) are fitted on four of them and judged on the fifth, for w = 0, ¼, ½, ¾ and 1;
-/// the w of the lowest log loss over all parts is used for the fit on all rows.
+/// The rows are dealt into five parts. Parameters start + w (fitted − start) are fitted on four of them and judged on the fifth, for w =
+/// 0, ¼, ½, ¾ and 1; the w of the lowest log loss over all parts is used for the fit on all rows.
 /// </remarks>
 /// <param name="start">The parameters that leave the temperature alone.</param>
 /// <param name="objective">What is minimised.</param>
@@ -22,7 +22,7 @@ internal sealed class ShrunkenFit(
     private const int MaximumRows = 2_000;
     private const long MaximumProducts = 1 << 26;
 
-    private static readonly double[] _weights = [0, 0.25, 0.5, 0.75, 1];
+    private static readonly double[] Weights = [0, 0.25, 0.5, 0.75, 1];
 
     public MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel)
     {
@@ -39,7 +39,7 @@ internal sealed class ShrunkenFit(
     private double ChooseWeight(CalibrationRows rows, IHost host)
     {
         int[] folds = TemperatureCrossFit.Deal(new TemperatureLoss(rows.Logarithms(), rows.Labels, rows.NumberOfClasses), Folds);
-        double[] losses = new double[_weights.Length];
+        double[] losses = new double[Weights.Length];
         for (int fold = 0; fold < Folds; fold++)
         {
             CalibrationRows unseen = rows.Where(row => folds[row] == fold), others = rows.Where(row => folds[row] != fold);
@@ -47,11 +47,11 @@ internal sealed class ShrunkenFit(
                 continue;
             var loss = new SmoothedLogLoss(others);
             double[] fitted = Minimize(loss, host, out _);
-            for (int i = 0; i < _weights.Length; i++)
-                losses[i] += unseen.Count * unseen.LogLoss(make(Between(fitted, _weights[i]), loss.Temperature));
+            for (int i = 0; i < Weights.Length; i++)
+                losses[i] += unseen.Count * unseen.LogLoss(make(Between(fitted, Weights[i]), loss.Temperature));
         }
 
-        return _weights[Array.IndexOf(losses, losses.Min())];
+        return Weights[Array.IndexOf(losses, losses.Min())];
     }
 
     private double[] Minimize(SmoothedLogLoss loss, IHost host, out bool hasConverged)

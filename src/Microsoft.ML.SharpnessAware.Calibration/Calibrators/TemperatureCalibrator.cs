@@ -27,5 +27,6 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
 
     internal override void Write(BinaryWriter writer) => writer.Write(Temperature);
 
-    private static TemperatureCalibrator Read(CalibratorReader reader) => new(reader.NumberOfClasses, reader.Temperature()) { Floor = reader.Floor };
+    private static TemperatureCalibrator Read(CalibratorReader reader) =>
+        new(reader.NumberOfClasses, reader.Temperature()) { Floor = reader.Floor };
 }

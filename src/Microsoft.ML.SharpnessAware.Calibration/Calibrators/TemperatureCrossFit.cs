@@ -40,7 +40,8 @@ internal static class TemperatureCrossFit
         return mean > 0 && mean > prior.HarmDeviations * Math.Sqrt(Math.Max(0, variance));
     }
 
-    /// <summary>By rank of the loss, so that each part has its share of bad rows, and so that the order of the rows does not matter.</summary>
+    /// <summary>By rank of the loss, so that each part has its share of bad rows, and so that the order of the rows does not
+    /// matter.</summary>
     public static int[] Deal(TemperatureLoss loss, int numberOfFolds)
     {
         (double Loss, double Warmer)[] keys = new (double, double)[loss.Count];

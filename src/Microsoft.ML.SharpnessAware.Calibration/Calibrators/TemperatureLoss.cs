@@ -57,7 +57,8 @@ internal readonly ref struct TemperatureLoss
         return Math.Log(TensorPrimitives.Sum<double>(_z)) - label;
     }
 
-    /// <summary>Of the loss summed over the included rows: its slope, the sum of E_p[z] − z_y, and its curvature, that of Var_p[z].</summary>
+    /// <summary>Of the loss summed over the included rows: its slope, the sum of E_p[z] − z_y, and its curvature, that of
+    /// Var_p[z].</summary>
     public (double First, double Second) Derivatives(double beta, ReadOnlySpan<bool> included)
     {
         CompensatedSum first = default;

@@ -2,8 +2,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>How much a fitted temperature is held to 1 where there are few rows.</summary>
 /// <param name="Weight">
-/// w of w · (β − 1 − ln β), which is added to the log loss summed over the rows, β = 1/T: a gamma distribution of β around 1. It holds T from
-/// both sides, keeps the loss convex, and fades as rows are added.
+/// w of w · (β − 1 − ln β), which is added to the log loss summed over the rows, β = 1/T: a gamma distribution of β around 1. It holds T
+/// from both sides, keeps the loss convex, and fades as rows are added.
 /// </param>
 /// <param name="HarmDeviations">How many standard errors the temperature must be worse than T = 1 in a cross-fit to be left out; infinity
 /// leaves the cross-fit out.</param>

@@ -70,5 +70,6 @@ public sealed class VectorCalibrator : MulticlassCalibrator
     }
 
     private static VectorCalibrator Read(CalibratorReader reader) =>
-        new(reader.FiniteArray(reader.NumberOfClasses, "scale"), reader.FiniteArray(reader.NumberOfClasses, "bias")) { Floor = reader.Floor };
+        new(reader.FiniteArray(reader.NumberOfClasses, "scale"),
+            reader.FiniteArray(reader.NumberOfClasses, "bias")) { Floor = reader.Floor };
 }

@@ -3,7 +3,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Fits a scale and a bias for each class; see <see cref="MulticlassCalibratorsCatalog.Vector"/>.</summary>
-internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns, double ridge)
+internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns,
+    double ridge)
     : MulticlassCalibratorEstimator(environment, labelColumnName, columns)
 {
     /// <summary>As a normal prior of standard deviation 0.32 on a scale relative to the common one.</summary>
@@ -20,6 +21,7 @@ internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, st
             start,
             loss => new VectorObjective(loss, ScaleRidge, _ridge).Evaluate,
             (parameters, temperature) => new VectorCalibrator(
-                Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..])).Fit(rows, host, channel);
+                Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..]))
+                    .Fit(rows, host, channel);
     }
 }

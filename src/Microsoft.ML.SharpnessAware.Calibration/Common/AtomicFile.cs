@@ -4,14 +4,16 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class AtomicFile
 {
     /// <summary>
-    /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are created.
+    /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
+    /// created.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
     /// <param name="temporary">The name to write under; null makes one that nobody else has. A fixed name leaves one file at most where the
     /// process is killed again and again, and keeps a second writer out.</param>
     /// <param name="previous">The name that the file that was there gets; null deletes it.</param>
-    /// <exception cref="IOException">The file cannot be written: no permission, no space, or in use. The message names the target.</exception>
+    /// <exception cref="IOException">The file cannot be written: no permission, no space, or in use. The message names the
+    /// target.</exception>
     public static void Write(string path, Action<FileStream> write, string? temporary = null, string? previous = null)
     {
         string target = Path.GetFullPath(path);

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Takes the operators of an ONNX graph one after the other, wherever they are written to. Values are named by texts; what an operator means
-/// is in the <see href="https://onnx.ai/onnx/operators">ONNX specification</see>.
+/// Takes the operators of an ONNX graph one after the other, wherever they are written to. Values are named by texts; what an operator
+/// means is in the <see href="https://onnx.ai/onnx/operators">ONNX specification</see>.
 /// </summary>
 /// <remarks>The helpers use only operators that opset 11 has, in a form that is right in every later one.</remarks>
 internal abstract class OnnxGraphWriter

@@ -4,7 +4,8 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Fits the confidence from which on a model is right often enough; see <see cref="MulticlassDecisionsCatalog.Abstain"/>.</summary>
+/// <summary>Fits the confidence from which on a model is right often enough; see <see
+/// cref="MulticlassDecisionsCatalog.Abstain"/>.</summary>
 internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
 {
     private readonly IHost _host;
@@ -38,11 +39,15 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
         AbstentionChoice choice = fit.Finish();
         if (double.IsPositiveInfinity(choice.Threshold))
             channel.Warning(string.Create(CultureInfo.InvariantCulture,
-                $"These {fit.Count} row(s) do not let an accuracy of {100 * _accuracy:G6} % be promised with a confidence of {100 * _confidence:G4} %, so "
-                + $"nothing is accepted. What they can promise is {100 * choice.BestAccuracy:F2} %, of the {choice.BestAccepted} most confident. With no "
+                $"These {fit.Count} row(s) do not let an accuracy of {100 * _accuracy:G6} % be promised with a confidence of " +
+                    $"{100 * _confidence:G4} %, so "
+                + $"nothing is accepted. What they can promise is {100 * choice.BestAccuracy:F2} %, of the {choice.BestAccepted} most " +
+                    $"confident. With no "
                 + $"mistake among them it takes {AbstentionFit.RowsNeeded(_accuracy, _confidence)} accepted rows."));
         else
-            channel.Info(string.Create(CultureInfo.InvariantCulture, $"Accepts {choice.Accepted} of {fit.Count} row(s), confidence above {choice.Threshold:G6}."));
-        return new AbstentionTransformer(_host, _columns, _accuracy, _confidence, choice, fit.Count, scores.NumberOfClasses, scores.Classes);
+            channel.Info(string.Create(CultureInfo.InvariantCulture,
+                $"Accepts {choice.Accepted} of {fit.Count} row(s), confidence above {choice.Threshold:G6}."));
+        return new AbstentionTransformer(_host, _columns, _accuracy, _confidence, choice, fit.Count, scores.NumberOfClasses,
+            scores.Classes);
     }
 }

@@ -3,12 +3,13 @@ using System.Numerics.Tensors;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Selection with a guarantee (<see href="https://arxiv.org/abs/1705.08500">Geifman and El-Yaniv 2017</see>): of some coverages that were fixed
-/// beforehand, the largest at which so few mistakes are unlikely if the accuracy were lower than asked. Bonferroni's correction pays for their number.
+/// Selection with a guarantee (<see href="https://arxiv.org/abs/1705.08500">Geifman and El-Yaniv 2017</see>): of some coverages that were
+/// fixed beforehand, the largest at which so few mistakes are unlikely if the accuracy were lower than asked. Bonferroni's correction pays
+/// for their number.
 /// </summary>
 /// <remarks>
-/// For the c most confident rows the threshold is the confidence of the next one. Given that, they are independent draws from what lies above it, so their
-/// mistakes are binomial, and the test is exact for each c; with ties there are fewer of them, and it stays so.
+/// For the c most confident rows the threshold is the confidence of the next one. Given that, they are independent draws from what lies
+/// above it, so their mistakes are binomial, and the test is exact for each c; with ties there are fewer of them, and it stays so.
 /// </remarks>
 internal sealed class AbstentionFit(double accuracy, double confidence)
 {

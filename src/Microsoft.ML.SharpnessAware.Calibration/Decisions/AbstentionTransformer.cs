@@ -9,15 +9,16 @@ namespace Microsoft.ML.SharpnessAware;
 /// cref="MulticlassDecisionsCatalog.Abstain"/>.
 /// </summary>
 /// <remarks>
-/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading a row whose
-/// scores are NaN or no probabilities throws InvalidOperationException.
+/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
+/// a row whose scores are NaN or no probabilities throws InvalidOperationException.
 /// </remarks>
 public sealed class AbstentionTransformer : ITransformer
 {
     private readonly IHost _host;
     private readonly AbstentionChoice _choice;
 
-    internal AbstentionTransformer(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence, AbstentionChoice choice,
+    internal AbstentionTransformer(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence,
+        AbstentionChoice choice,
         long rows, int numberOfClasses, LabelValues? classes)
     {
         _host = environment.Register(nameof(AbstentionTransformer));
@@ -28,7 +29,8 @@ public sealed class AbstentionTransformer : ITransformer
     /// <summary>The accuracy that was asked for the accepted rows.</summary>
     public double Accuracy { get; }
 
-    /// <summary>How sure the promise is: over draws of the rows it was fitted on, the accuracy is at least the one asked in this share.</summary>
+    /// <summary>How sure the promise is: over draws of the rows it was fitted on, the accuracy is at least the one asked in this
+    /// share.</summary>
     public double Confidence { get; }
 
     /// <summary>A row is accepted if its largest probability is above this; infinite where nothing can be promised.</summary>
@@ -52,7 +54,8 @@ public sealed class AbstentionTransformer : ITransformer
     internal LabelValues? Classes { get; }
 
     /// <summary>The schema of <paramref name="inputSchema"/> with the decision.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted on.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted
+    /// on.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
@@ -60,7 +63,8 @@ public sealed class AbstentionTransformer : ITransformer
     }
 
     /// <summary>A view of <paramref name="input"/> with the decision, computed while it is read.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted on.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted
+    /// on.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -77,7 +81,8 @@ public sealed class AbstentionTransformer : ITransformer
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => DecisionFile.Save(_host, ctx, this);
 
-    private RowToRowMapperTransform Map(IDataView input) => new(_host, input, new Mapper(this, input.Schema), schema => new Mapper(this, schema));
+    private RowToRowMapperTransform Map(IDataView input) =>
+        new(_host, input, new Mapper(this, input.Schema), schema => new Mapper(this, schema));
 
     private sealed class Mapper(AbstentionTransformer transformer, DataViewSchema input) : IRowMapper
     {

@@ -22,7 +22,8 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
     }
 
     /// <summary>Goes through all rows that have a label, as probabilities; the others are reported.</summary>
-    /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be; the message names the row.</exception>
+    /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be; the message names the
+    /// row.</exception>
     public void Read(IDataView data, LabelledScores scores, IHost host, IChannel channel, RowAction action)
     {
         SkippedRowCounter withoutLabel = new();
@@ -50,7 +51,8 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
         if (rows == 0)
             throw new InvalidOperationException(withoutLabel.Count == 0
                 ? "The data has no rows to fit a decision on."
-                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{LabelColumnName}', so no decision can be fitted.");
+                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{LabelColumnName}', so " +
+                  $"no decision can be fitted.");
     }
 
     /// <summary>The scores of new data, whose classes must be those that the decision was fitted on.</summary>
@@ -60,13 +62,15 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
     {
         DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
         if (ScoreColumns.NumberOfClasses(score) != numberOfClasses)
-            throw new ArgumentOutOfRangeException(nameof(input), $"Score column '{ScoreColumnName}' has {ScoreColumns.NumberOfClasses(score)} scores, "
+            throw new ArgumentOutOfRangeException(nameof(input),
+                $"Score column '{ScoreColumnName}' has {ScoreColumns.NumberOfClasses(score)} scores, "
                 + $"but the decision was fitted on {numberOfClasses}.");
         if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
             return (score, null);
         return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
             ? (score, places)
-            : throw new ArgumentOutOfRangeException(nameof(input), $"Score column '{ScoreColumnName}' is not of the classes that the decision was "
+            : throw new ArgumentOutOfRangeException(nameof(input),
+                $"Score column '{ScoreColumnName}' is not of the classes that the decision was "
                 + $"fitted on: it {problem}. Fit it on the scores of this model.");
     }
 }

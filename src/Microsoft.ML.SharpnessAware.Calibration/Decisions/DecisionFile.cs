@@ -32,7 +32,8 @@ internal static class DecisionFile
     //   byte: kind of decision
     //   string: label column, string: score column, string: output column, byte: kind of score
     //   int: number of classes, long: fitted rows
-    //   prediction sets: byte: kind of nonconformity, int: seed, double: penalty, int: free ranks, double: coverage, int: thresholds, double each
+    //   prediction sets: byte: kind of nonconformity, int: seed, double: penalty, int: free ranks, double: coverage, int: thresholds,
+    // double each
     //   abstention: double: accuracy, double: confidence, double: threshold, long: accepted, long: right
     //   bool: has label values; if so, label values
 
@@ -86,7 +87,8 @@ internal static class DecisionFile
         ctx.CheckAtModel(GetVersionInfo());
         try
         {
-            using var reader = new BinaryReader(new MemoryStream(CheckedBlock.Read(ctx.Reader, "decision"), writable: false), Encoding.UTF8);
+            using var reader = new BinaryReader(new MemoryStream(CheckedBlock.Read(ctx.Reader, "decision"), writable: false),
+                Encoding.UTF8);
             return Read(env, reader);
         }
         catch (EndOfStreamException e)
@@ -108,10 +110,12 @@ internal static class DecisionFile
 
         PredictionSetTransformer ReadSets()
         {
-            var nonconformity = new Nonconformity((PredictionSetScore)reader.ReadByte(), reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32());
+            var nonconformity = new Nonconformity((PredictionSetScore)reader.ReadByte(), reader.ReadInt32(), reader.ReadDouble(),
+                reader.ReadInt32());
             double coverage = reader.ReadDouble();
             int count = reader.ReadInt32();
-            Check(Enum.IsDefined(nonconformity.Kind) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1 && (count == 1 || count == classes)
+            Check(Enum.IsDefined(nonconformity.Kind) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1
+                && (count == 1 || count == classes)
                 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / sizeof(double));
             double[] thresholds = new double[count];
             for (int k = 0; k < count; k++)

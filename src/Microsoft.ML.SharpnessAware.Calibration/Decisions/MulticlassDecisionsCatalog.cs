@@ -4,8 +4,9 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What to do with the probabilities of a multiclass model, <c>mlContext.MulticlassClassification.Decisions</c>: sets of classes that hold the right one as
-/// often as asked, and a threshold of confidence above which the model is right as often as asked. Each works on the scores of any trainer.
+/// What to do with the probabilities of a multiclass model, <c>mlContext.MulticlassClassification.Decisions</c>: sets of classes that hold
+/// the right one as often as asked, and a threshold of confidence above which the model is right as often as asked. Each works on the
+/// scores of any trainer.
 /// </summary>
 /// <remarks>
 /// Fit them on rows that neither the model nor its calibrator has seen, and append them to the model:
@@ -13,7 +14,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// var sets = mlContext.MulticlassClassification.Decisions.PredictionSets(coverage: 0.95).Fit(model.Transform(decisionData));
 /// ITransformer deciding = model.Append(sets);
 /// </code>
-/// What is promised holds for rows drawn as those were, on average over them: not for other kinds of rows, nor for one row by itself. See docs/decisions.md.
+/// What is promised holds for rows drawn as those were, on average over them: not for other kinds of rows, nor for one row by itself. See
+/// docs/decisions.md.
 /// </remarks>
 public sealed class MulticlassDecisionsCatalog
 {
@@ -26,17 +28,20 @@ public sealed class MulticlassDecisionsCatalog
     /// prediction (Vovk et al. 2005), whatever the model is and however badly it is calibrated.
     /// </summary>
     /// <remarks>
-    /// <para>Adds <paramref name="outputColumnName"/>, a vector of keys with the classes' values, so that MapKeyToValue gives names, and the same name with
-    /// "Size" added, an <see cref="int"/>. A class is in the set if its score (<see cref="PredictionSetScore"/>) is at most the ⌈(n + 1) · coverage⌉-th smallest of the
-    /// true classes' scores of the n rows of Fit. Over draws of these and of the row to come the set holds the right class with a probability from
-    /// coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 − coverage) rows promise nothing: every set is then all
-    /// classes, and a warning says how many it takes.</para>
-    /// <para>The adaptive scores are randomised by a hash of the row's probabilities and the seed: the same row always gets the same set.</para>
+    /// <para>Adds <paramref name="outputColumnName"/>, a vector of keys with the classes' values, so that MapKeyToValue gives names, and
+    /// the same name with
+    /// "Size" added, an <see cref="int"/>. A class is in the set if its score (<see cref="PredictionSetScore"/>) is at most the ⌈(n + 1) ·
+    /// coverage⌉-th smallest of the true classes' scores of the n rows of Fit. Over draws of these and of the row to come the set holds
+    /// the right class with a probability from coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 −
+    /// coverage) rows promise nothing: every set is then all classes, and a warning says how many it takes.</para>
+    /// <para>The adaptive scores are randomised by a hash of the row's probabilities and the seed: the same row always gets the same
+    /// set.</para>
     /// </remarks>
     /// <param name="coverage">How often the set must hold the right class, above 0 and below 1.</param>
     /// <param name="score">What classes are ordered by.</param>
-    /// <param name="perClass">Whether each class gets a threshold of its own, so that the promise holds for the rows of each class (Mondrian, Vovk et al.
-    /// 2005). It takes coverage / (1 − coverage) rows of each; a class with fewer gets the common threshold, with a warning.</param>
+    /// <param name="perClass">Whether each class gets a threshold of its own, so that the promise holds for the rows of each class
+    /// (Mondrian, Vovk et al. 2005). It takes coverage / (1 − coverage) rows of each; a class with fewer gets the common threshold, with a
+    /// warning.</param>
     /// <param name="labelColumnName">The true class: a key. Needed by Fit only.</param>
     /// <param name="scoreColumnName">The class probabilities or logits.</param>
     /// <param name="outputColumnName">The column of sets.</param>
@@ -44,7 +49,8 @@ public sealed class MulticlassDecisionsCatalog
     /// <param name="scoreKind">What the scores are.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="coverage"/> is not between 0 and 1, or <paramref name="score"/> or
     /// <paramref name="scoreKind"/> is none.</exception>
-    public IEstimator<PredictionSetTransformer> PredictionSets(double coverage = 0.9, PredictionSetScore score = PredictionSetScore.Adaptive,
+    public IEstimator<PredictionSetTransformer> PredictionSets(double coverage = 0.9,
+        PredictionSetScore score = PredictionSetScore.Adaptive,
         bool perClass = false, string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score,
         string outputColumnName = "PredictionSet", int? seed = null, ScoreKind scoreKind = ScoreKind.Probabilities)
     {
@@ -56,14 +62,15 @@ public sealed class MulticlassDecisionsCatalog
     }
 
     /// <summary>
-    /// Accepts the rows whose confidence is above a threshold that is chosen so that the model is right on at least <paramref name="accuracy"/> of them,
-    /// with <paramref name="confidence"/> (<see href="https://arxiv.org/abs/1705.08500">Geifman and El-Yaniv 2017</see>).
+    /// Accepts the rows whose confidence is above a threshold that is chosen so that the model is right on at least <paramref
+    /// name="accuracy"/> of them, with <paramref name="confidence"/> (<see href="https://arxiv.org/abs/1705.08500">Geifman and El-Yaniv
+    /// 2017</see>).
     /// </summary>
     /// <remarks>
-    /// Adds <paramref name="outputColumnName"/>, a <see cref="bool"/>; PredictedLabel is left as it is. The threshold is that of the largest of 40 coverages
-    /// (1/40 of the rows, 2/40, …) at which so few mistakes would have a probability of at most (1 − confidence) / 40 if the accuracy were lower than asked. So
-    /// in at most 1 − confidence of all draws of the rows of Fit the promise is broken. Where none passes, nothing is accepted, and a warning says what could
-    /// be promised.
+    /// Adds <paramref name="outputColumnName"/>, a <see cref="bool"/>; PredictedLabel is left as it is. The threshold is that of the
+    /// largest of 40 coverages (1/40 of the rows, 2/40, …) at which so few mistakes would have a probability of at most (1 − confidence) /
+    /// 40 if the accuracy were lower than asked. So in at most 1 − confidence of all draws of the rows of Fit the promise is broken. Where
+    /// none passes, nothing is accepted, and a warning says what could be promised.
     /// </remarks>
     /// <param name="accuracy">How often accepted rows must be right, above 0 and below 1.</param>
     /// <param name="confidence">How sure that must be, above 0 and below 1.</param>
@@ -71,15 +78,17 @@ public sealed class MulticlassDecisionsCatalog
     /// <param name="scoreColumnName">The class probabilities or logits.</param>
     /// <param name="outputColumnName">The column of decisions.</param>
     /// <param name="scoreKind">What the scores are.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> or <paramref name="confidence"/> is not between 0 and 1, or
-    /// <paramref name="scoreKind"/> is none.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> or <paramref name="confidence"/> is not between 0 and 1,
+    /// or <paramref name="scoreKind"/> is none.</exception>
     public IEstimator<AbstentionTransformer> Abstain(double accuracy = 0.99, double confidence = 0.95,
-        string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score, string outputColumnName = "Accepted",
+        string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score, string outputColumnName =
+            "Accepted",
         ScoreKind scoreKind = ScoreKind.Probabilities)
     {
         CheckShare(accuracy, nameof(accuracy));
         CheckShare(confidence, nameof(confidence));
-        return new AbstentionEstimator(_environment, Columns(labelColumnName, scoreColumnName, outputColumnName, scoreKind), accuracy, confidence);
+        return new AbstentionEstimator(_environment, Columns(labelColumnName, scoreColumnName, outputColumnName, scoreKind), accuracy,
+            confidence);
     }
 
     private static void CheckShare(double value, string name)

@@ -1,13 +1,13 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The score s of each class of a row, and the set of classes whose score is at most a threshold. With r the rank of a class, 1 for the most
-/// probable, and p<sub>(j)</sub> the j-th largest probability: least ambiguous s = 1 − p; adaptive s = Σ<sub>j ≤ r</sub> p<sub>(j)</sub> − U p<sub>(r)</sub>;
-/// regularised s = adaptive + λ max(r − k, 0).
+/// The score s of each class of a row, and the set of classes whose score is at most a threshold. With r the rank of a class, 1 for the
+/// most probable, and p<sub>(j)</sub> the j-th largest probability: least ambiguous s = 1 − p; adaptive s = Σ<sub>j ≤ r</sub>
+/// p<sub>(j)</sub> − U p<sub>(r)</sub>; regularised s = adaptive + λ max(r − k, 0).
 /// </summary>
 /// <param name="Kind">Which of the three.</param>
-/// <param name="Seed">Of U, which is drawn by a hash of the row's probabilities: the same row always gets the same, in whatever order and however
-/// it is read, and calibration and later rows are treated alike.</param>
+/// <param name="Seed">Of U, which is drawn by a hash of the row's probabilities: the same row always gets the same, in whatever order and
+/// however it is read, and calibration and later rows are treated alike.</param>
 /// <param name="Penalty">λ, for the regularised score.</param>
 /// <param name="FreeRanks">k, the ranks without penalty.</param>
 internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double Penalty = 0, int FreeRanks = 0)

@@ -24,9 +24,11 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         ArgumentNullException.ThrowIfNull(inputSchema);
         SchemaShape.Column score = _columns.Check(inputSchema), label = NamedColumn.Find(inputSchema, _columns.LabelColumnName, "label");
         var columns = inputSchema.ToDictionary(column => column.Name);
-        columns[_columns.OutputColumnName] = new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.UInt32,
+        columns[_columns.OutputColumnName] = new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.VariableVector,
+            NumberDataViewType.UInt32,
             isKey: true, new SchemaShape(ScoreColumns.KeyValuesShape(score, label)));
-        columns[_columns.SizeColumnName] = new(_columns.SizeColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Int32, isKey: false);
+        columns[_columns.SizeColumnName] = new(_columns.SizeColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Int32,
+            isKey: false);
         return new SchemaShape(columns.Values);
     }
 
@@ -40,6 +42,7 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         IReadOnlyList<string> names = scores.Classes?.Names ?? [.. Enumerable.Range(0, scores.NumberOfClasses).Select(k => $"{k}")];
         (Nonconformity kind, double[] thresholds) = fit.Finish(_perClass, names, channel);
         channel.Info(string.Create(CultureInfo.InvariantCulture, $"Prediction sets of coverage {_coverage} fitted on {fit.Count} row(s)."));
-        return new PredictionSetTransformer(_host, _columns, kind, _coverage, thresholds, scores.NumberOfClasses, fit.Count, scores.Classes);
+        return new PredictionSetTransformer(_host, _columns, kind, _coverage, thresholds, scores.NumberOfClasses, fit.Count,
+            scores.Classes);
     }
 }

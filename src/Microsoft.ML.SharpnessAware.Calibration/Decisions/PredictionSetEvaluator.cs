@@ -9,7 +9,8 @@ internal static class PredictionSetEvaluator
     // Classes × sizes: beyond this all larger sets are counted together.
     private const int LargestSize = 1 << 10;
 
-    public static PredictionSetMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName, string predictionSetColumnName)
+    public static PredictionSetMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName,
+        string predictionSetColumnName)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
@@ -19,7 +20,8 @@ internal static class PredictionSetEvaluator
         LabelColumn label = LabelColumn.Bind(data.Schema, labelColumnName);
         DataViewSchema.Column sets = NamedColumn.Find(data.Schema, predictionSetColumnName, "prediction set");
         if (sets.Type is not VectorDataViewType { ItemType: KeyDataViewType key })
-            throw new ArgumentOutOfRangeException(nameof(data), $"Column '{predictionSetColumnName}': expected the classes of prediction sets as a vector of "
+            throw new ArgumentOutOfRangeException(nameof(data),
+                $"Column '{predictionSetColumnName}': expected the classes of prediction sets as a vector of "
                 + $"keys; found {sets.Type}. Evaluate before MapKeyToValue.");
         int classes = (int)key.Count;
         int[]? places = null;
@@ -60,12 +62,14 @@ internal static class PredictionSetEvaluator
 
         withoutLabel.Report(channel, $"the label column '{labelColumnName}' is missing or unknown");
         return rows > 0
-            ? new PredictionSetMetrics(counts, setValues?.Names ?? [.. Enumerable.Range(0, classes).Select(k => $"{k}")], withoutLabel.Count)
+            ? new PredictionSetMetrics(counts, setValues?.Names ?? [.. Enumerable.Range(0, classes).Select(k => $"{k}")],
+                withoutLabel.Count)
             : throw new InvalidOperationException(withoutLabel.Count == 0 ? "The data has no rows to evaluate."
                 : $"None of the {withoutLabel.Count} row(s) has a known label in column '{labelColumnName}'.");
     }
 
-    private static Func<(int Size, Func<ulong, bool> Holds)> OpenSets(DataViewRowCursor cursor, DataViewSchema.Column sets, KeyDataViewType key)
+    private static Func<(int Size, Func<ulong, bool> Holds)> OpenSets(DataViewRowCursor cursor, DataViewSchema.Column sets,
+        KeyDataViewType key)
     {
         return key.RawType == typeof(byte) ? Reader<byte>(value => value)
             : key.RawType == typeof(ushort) ? Reader<ushort>(value => value)

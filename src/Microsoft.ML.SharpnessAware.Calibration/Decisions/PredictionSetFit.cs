@@ -12,7 +12,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     private const double DefaultPenalty = 0.01;
     private const int DefaultFreeRanks = 5;
 
-    private static readonly double[] _penalties = [0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5];
+    private static readonly double[] Penalties = [0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5];
 
     private readonly List<double> _scores = [];
     private readonly List<int> _ranks = [];
@@ -43,7 +43,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         int needed = ConformalThreshold.RowsNeeded(coverage);
         double common = ConformalThreshold.Of([.. scores], coverage);
         if (double.IsPositiveInfinity(common))
-            channel.Warning($"{scores.Length} row(s) cannot promise a coverage of {100 * coverage:G4} %: it takes at least {needed}. Every set is "
+            channel.Warning($"{scores.Length} row(s) cannot promise a coverage of {100 * coverage:G4} %: it takes at least {needed}. " +
+                $"Every set is "
                 + "all classes.");
         if (!perClass)
             return (tuned, [common]);
@@ -55,7 +56,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
             ofClass[_labels[row]].Add(scores[row]);
         int[] few = [.. Enumerable.Range(0, numberOfClasses).Where(k => ofClass[k].Count < needed)];
         if (few.Length > 0)
-            channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows that a threshold of their own takes, and get the common one, "
+            channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows that a threshold of their own takes, and get the " +
+                $"common one, "
                 + $"which promises nothing for them: {string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
                 + (few.Length > 10 ? ", …" : "."));
         return (tuned, [.. ofClass.Select(list => list.Count < needed ? common : ConformalThreshold.Of([.. list], coverage))]);
@@ -83,9 +85,10 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         int freeRanks = ranks[Math.Min(ranks.Length - 1, (int)Math.Ceiling(coverage * ranks.Length) - 1)];
         int[] set = new int[numberOfClasses];
         ulong[] scratch = new ulong[numberOfClasses];
-        return _penalties.Select(penalty => kind with { Penalty = penalty, FreeRanks = freeRanks }).MinBy(candidate =>
+        return Penalties.Select(penalty => kind with { Penalty = penalty, FreeRanks = freeRanks }).MinBy(candidate =>
         {
-            double[] threshold = [ConformalThreshold.Of([.. truths.Select(truth => candidate.Penalised(truth.Score, truth.Rank))], coverage)];
+            double[] threshold = [ConformalThreshold.Of([.. truths.Select(truth => candidate.Penalised(truth.Score, truth.Rank))],
+                coverage)];
             return _tuning.Sum(item => (long)candidate.Fill(item.Row, threshold, set, scratch));
         })!;
     }

@@ -17,7 +17,8 @@ internal sealed class PredictionSetMapper : IRowMapper
     {
         _transformer = transformer;
         (_score, int[]? places) = transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes);
-        _thresholds = places is null || transformer.Values.Length == 1 ? transformer.Values : [.. places.Select(place => transformer.Values[place])];
+        _thresholds = places is null || transformer.Values.Length == 1 ? transformer.Values
+            : [.. places.Select(place => transformer.Values[place])];
         var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
         var annotations = new DataViewSchema.Annotations.Builder();
         (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>How well prediction sets keep what they promise, and how much they say.</summary>
@@ -34,7 +36,8 @@ public sealed class PredictionSetMetrics
         PerSize = [.. Enumerable.Range(0, sizes).Where(size => sizeCount[size] > 0).Select(size =>
             new SizeCoverage(size, sizeCount[size], BinomialTail.Interval(sizeCovered[size], sizeCount[size])))];
         LargestClassGap = PerClass.Where(item => item.Count > 0).Max(item => Math.Abs(item.Coverage.Estimate - Coverage));
-        LargestSizeGap = PerSize.Where(item => item.Size > 0).Select(item => Math.Abs(item.Coverage.Estimate - Coverage)).DefaultIfEmpty().Max();
+        LargestSizeGap = PerSize.Where(item => item.Size > 0).Select(item => Math.Abs(item.Coverage.Estimate - Coverage)).DefaultIfEmpty()
+            .Max();
     }
 
     /// <summary>How many rows were measured.</summary>
@@ -55,7 +58,8 @@ public sealed class PredictionSetMetrics
     /// <summary>The share of sets of one class.</summary>
     public double SingleShare { get; }
 
-    /// <summary>The share of empty sets: rows unlike those that the sets were fitted on, or whose most probable class was not probable enough.</summary>
+    /// <summary>The share of empty sets: rows unlike those that the sets were fitted on, or whose most probable class was not probable
+    /// enough.</summary>
     public double EmptyShare { get; }
 
     /// <summary>The coverage of the rows of each class, in class order.</summary>
@@ -71,6 +75,7 @@ public sealed class PredictionSetMetrics
     public double LargestSizeGap { get; }
 
     /// <summary>The main numbers in one line, in invariant culture.</summary>
-    public override string ToString() => FormattableString.Invariant(
-        $"Coverage {CoverageInterval}, mean size {MeanSize:F2}, single {100 * SingleShare:F1} %, empty {100 * EmptyShare:F1} %, largest gap by class {LargestClassGap:F3}, by size {LargestSizeGap:F3}, {Count} rows");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"Coverage {CoverageInterval}, mean size {MeanSize:F2}, single {100 * SingleShare:F1} %, empty {100 * EmptyShare:F1} %, " +
+        $"largest gap by class {LargestClassGap:F3}, by size {LargestSizeGap:F3}, {Count} rows");
 }

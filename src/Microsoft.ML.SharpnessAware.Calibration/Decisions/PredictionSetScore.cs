@@ -4,21 +4,21 @@ namespace Microsoft.ML.SharpnessAware;
 public enum PredictionSetScore
 {
     /// <summary>
-    /// 1 − p, the least ambiguous sets (<see href="https://arxiv.org/abs/1609.00451">Sadinle, Lei and Wasserman 2019</see>): the smallest on average,
-    /// but small also where the model is at a loss, and sometimes empty.
+    /// 1 − p, the least ambiguous sets (<see href="https://arxiv.org/abs/1609.00451">Sadinle, Lei and Wasserman 2019</see>): the smallest
+    /// on average, but small also where the model is at a loss, and sometimes empty.
     /// </summary>
     LeastAmbiguous,
 
     /// <summary>
     /// The probabilities of the more probable classes together with a random share of its own (APS, <see
-    /// href="https://arxiv.org/abs/2006.02544">Romano, Sesia and Candès 2020</see>): larger where the model is less sure, so that hard rows are covered as
-    /// easy ones are.
+    /// href="https://arxiv.org/abs/2006.02544">Romano, Sesia and Candès 2020</see>): larger where the model is less sure, so that hard
+    /// rows are covered as easy ones are.
     /// </summary>
     Adaptive,
 
     /// <summary>
-    /// Adaptive with a penalty for classes far down the ranking (RAPS, <see href="https://arxiv.org/abs/2009.14193">Angelopoulos et al. 2021</see>):
-    /// smaller sets where there are many classes. Its two numbers are tuned on a fifth of the rows, at most 1,000.
+    /// Adaptive with a penalty for classes far down the ranking (RAPS, <see href="https://arxiv.org/abs/2009.14193">Angelopoulos et al.
+    /// 2021</see>): smaller sets where there are many classes. Its two numbers are tuned on a fifth of the rows, at most 1,000.
     /// </summary>
     RegularizedAdaptive,
 }

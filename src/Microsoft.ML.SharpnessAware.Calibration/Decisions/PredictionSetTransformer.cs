@@ -8,14 +8,15 @@ namespace Microsoft.ML.SharpnessAware;
 /// <see cref="MulticlassDecisionsCatalog.PredictionSets"/>.
 /// </summary>
 /// <remarks>
-/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading a row whose
-/// scores are NaN or no probabilities throws InvalidOperationException: nothing can be promised for it.
+/// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
+/// a row whose scores are NaN or no probabilities throws InvalidOperationException: nothing can be promised for it.
 /// </remarks>
 public sealed class PredictionSetTransformer : ITransformer
 {
     private readonly IHost _host;
 
-    internal PredictionSetTransformer(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage, double[] thresholds,
+    internal PredictionSetTransformer(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage,
+        double[] thresholds,
         int numberOfClasses, long rows, LabelValues? classes)
     {
         _host = environment.Register(nameof(PredictionSetTransformer));
@@ -29,8 +30,8 @@ public sealed class PredictionSetTransformer : ITransformer
     /// <summary>What classes are ordered by.</summary>
     public PredictionSetScore Score => Kind.Kind;
 
-    /// <summary>The largest score in a set: one for all classes, or one for each (perClass); infinite where there were too few rows to promise
-    /// anything.</summary>
+    /// <summary>The largest score in a set: one for all classes, or one for each (perClass); infinite where there were too few rows to
+    /// promise anything.</summary>
     public IReadOnlyList<double> Thresholds => Array.AsReadOnly(Values);
 
     /// <summary>The number of classes.</summary>
@@ -54,7 +55,8 @@ public sealed class PredictionSetTransformer : ITransformer
     internal LabelValues? Classes { get; }
 
     /// <summary>The schema of <paramref name="inputSchema"/> with the set and its size.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted on.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted
+    /// on.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
@@ -62,7 +64,8 @@ public sealed class PredictionSetTransformer : ITransformer
     }
 
     /// <summary>A view of <paramref name="input"/> with the set and its size, computed while it is read.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted on.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted
+    /// on.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);

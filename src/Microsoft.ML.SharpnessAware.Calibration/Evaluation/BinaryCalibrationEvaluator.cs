@@ -13,7 +13,8 @@ internal static class BinaryCalibrationEvaluator
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(probabilityColumnName, nameof(probabilityColumnName));
         IHost host = environment.Register(nameof(BinaryCalibrationEvaluator));
-        DataViewSchema.Column label = Find(data.Schema, labelColumnName, "label", BooleanDataViewType.Instance, "Boolean, whether the row is positive");
+        DataViewSchema.Column label = Find(data.Schema, labelColumnName, "label", BooleanDataViewType.Instance,
+            "Boolean, whether the row is positive");
         DataViewSchema.Column probability = Find(data.Schema, probabilityColumnName, "probability", NumberDataViewType.Single,
             "Single, the probability of the positive class; a trainer that gives a Score only wants a calibrator, such as "
             + "mlContext.BinaryClassification.Calibrators.Platt");
@@ -34,8 +35,9 @@ internal static class BinaryCalibrationEvaluator
                 else if (p >= 0 && p <= 1 + ProbabilityRow.ExcessTolerance)
                     accumulator.Add(Math.Min(p, 1), isPositive);
                 else
-                    throw new InvalidOperationException(Invariant(
-                        $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has {p:G6}."));
+                    throw new InvalidOperationException(
+                        $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
+                        Invariant($"{p:G6}."));
             }
         }
 
@@ -44,7 +46,8 @@ internal static class BinaryCalibrationEvaluator
         if (accumulator.Count == 0)
             throw new InvalidOperationException(withoutProbability.Count == 0
                 ? "The data has no rows to evaluate."
-                : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of them.");
+                : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of " +
+                    $"them.");
         return accumulator.GetMetrics(withoutProbability.Count);
     }
 

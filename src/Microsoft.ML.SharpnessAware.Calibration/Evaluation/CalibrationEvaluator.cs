@@ -85,7 +85,8 @@ internal sealed class CalibrationEvaluator
         int kept = 0;
         for (int row = 0; row < block.Count; row++)
         {
-            if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row)) || !Refuse(block.Row(row), block.Position(row)))
+            if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row))
+                || !Refuse(block.Row(row), block.Position(row)))
                 block.Move(row, kept++);
         }
 

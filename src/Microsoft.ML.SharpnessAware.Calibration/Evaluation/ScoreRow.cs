@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>One row of a score column, whatever its values are.</summary>
 internal static class ScoreRow
 {
-    /// <summary>Makes probabilities of the row where it holds logits, in place; says what is wrong with it where it holds neither.</summary>
+    /// <summary>Makes probabilities of the row where it holds logits, in place; says what is wrong with it where it holds
+    /// neither.</summary>
     /// <returns>Null, or a clause: "has the negative score -0.2 for class 3".</returns>
     public static string? ToProbabilities(Span<float> row, ScoreKind kind)
     {
@@ -24,6 +25,7 @@ internal static class ScoreRow
     public static InvalidOperationException Unusable(string columnName, ScoreKind kind, long row, string problem) => new(
         kind == ScoreKind.Logits
             ? $"Column '{columnName}' must hold logits, but row {row} (counted from 0) {problem}. Leave out rows without scores."
-            : $"Column '{columnName}' must hold class probabilities, but row {row} (counted from 0) {problem}. If these are logits, which softmax "
+            : $"Column '{columnName}' must hold class probabilities, but row {row} (counted from 0) {problem}. If these are logits, " +
+                $"which softmax "
                 + $"makes probabilities of, say so by scoreKind: ScoreKind.{nameof(ScoreKind.Logits)}; leave out rows without scores.");
 }

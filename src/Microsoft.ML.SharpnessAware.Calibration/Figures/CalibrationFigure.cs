@@ -19,7 +19,8 @@ public sealed class CalibrationFigure
     public static int MaximumNumberOfModels => ModelStyle.Count;
 
     /// <summary>A reliability diagram: the accuracy of each bin of confidence against the diagonal, the gap to the mean confidence
-    /// hatched, and below the share of rows in each bin. The same picture as <see cref="ReliabilityDiagramExtensions.SavePng"/> gives.</summary>
+    /// hatched, and below the share of rows in each bin. The same picture as <see cref="ReliabilityDiagramExtensions.SavePng"/>
+    /// gives.</summary>
     /// <param name="diagram">The diagram, of a model or of one class.</param>
     /// <param name="title">The heading; "Reliability diagram" by default.</param>
     public static CalibrationFigure Reliability(ReliabilityDiagram diagram, string? title = null)
@@ -72,15 +73,17 @@ public sealed class CalibrationFigure
         => new(AccuracyRejectionFigure.Create(Checked(models), title));
 
     /// <summary>
-    /// How often prediction sets hold the right class against how often they were asked to, with exact 95 % intervals, and the same of each class of at
-    /// least 20 rows: sets that keep their promise lie on the diagonal, and the nearer the classes, the more evenly it is kept.
+    /// How often prediction sets hold the right class against how often they were asked to, with exact 95 % intervals, and the same of
+    /// each class of at least 20 rows: sets that keep their promise lie on the diagonal, and the nearer the classes, the more evenly it is
+    /// kept.
     /// </summary>
-    /// <param name="sets">One or more kinds of sets, each with the coverage that was asked and what <see cref="CalibrationCatalog.EvaluatePredictionSets"/>
-    /// measured on rows that they were not fitted on.</param>
+    /// <param name="sets">One or more kinds of sets, each with the coverage that was asked and what <see
+    /// cref="CalibrationCatalog.EvaluatePredictionSets"/> measured on rows that they were not fitted on.</param>
     /// <param name="title">The heading; "Coverage of prediction sets" by default.</param>
     /// <exception cref="ArgumentException">There are no sets, or some have no metrics.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A coverage is not between 0 and 1.</exception>
-    public static CalibrationFigure PredictionSetCoverage(IEnumerable<(double CoverageAsked, PredictionSetMetrics Metrics)> sets, string? title = null)
+    public static CalibrationFigure PredictionSetCoverage(IEnumerable<(double CoverageAsked, PredictionSetMetrics Metrics)> sets,
+        string? title = null)
     {
         ArgumentNullException.ThrowIfNull(sets);
         (double CoverageAsked, PredictionSetMetrics Metrics)[] all = [.. sets];
@@ -95,8 +98,8 @@ public sealed class CalibrationFigure
         return new(SetCoverageFigure.Create(all, title));
     }
 
-    /// <summary>How large prediction sets are, with the rows whose set misses the right class hatched; below, how often the sets of each size hold it, with
-    /// exact 95 % intervals. Sizes of fewer than 20 rows have hollow markers.</summary>
+    /// <summary>How large prediction sets are, with the rows whose set misses the right class hatched; below, how often the sets of each
+    /// size hold it, with exact 95 % intervals. Sizes of fewer than 20 rows have hollow markers.</summary>
     /// <param name="metrics">What <see cref="CalibrationCatalog.EvaluatePredictionSets"/> measured.</param>
     /// <param name="title">The heading; "Sizes of prediction sets" by default.</param>
     public static CalibrationFigure PredictionSetSizes(PredictionSetMetrics metrics, string? title = null)

@@ -27,7 +27,7 @@ internal static class FigureStyle
 
     private const double AxisTitleDistance = 8;
 
-    private static readonly OxyColor _grid = OxyColor.FromRgb(0xE4, 0xE4, 0xE4);
+    private static readonly OxyColor Grid = OxyColor.FromRgb(0xE4, 0xE4, 0xE4);
 
     public static string Averages(ReliabilityDiagram diagram)
         => Invariant($"accuracy {diagram.Accuracy:P1} · mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
@@ -44,7 +44,7 @@ internal static class FigureStyle
     {
         Position = position, Title = title, AxisTitleDistance = AxisTitleDistance,
         Minimum = 0, Maximum = 1, MajorStep = 0.2, MinorStep = 0.1, StringFormat = "0.0",
-        MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = _grid,
+        MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = Grid,
     };
 
     /// <summary>A vertical axis of shares from 0, or from somewhere above it.</summary>
@@ -53,7 +53,7 @@ internal static class FigureStyle
         Position = AxisPosition.Left, Title = title, AxisTitleDistance = AxisTitleDistance,
         Minimum = minimum, Maximum = maximum, IntervalLength = 40, MinorTickSize = 0,
         StringFormat = maximum - minimum < 0.05 ? "0.0 %" : "0 %",
-        MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = _grid,
+        MajorGridlineStyle = LineStyle.Solid, MajorGridlineColor = Grid,
     };
 
     public static LineSeries Line(LineStyle style, OxyColor color, double thickness, params IEnumerable<(double X, double Y)> points)

@@ -12,7 +12,7 @@ internal sealed record ModelStyle
     /// <summary>How long a model's name may be in a legend.</summary>
     public const double NameWidth = 360;
 
-    private static readonly ModelStyle[] _all =
+    private static readonly ModelStyle[] All =
     [
         new(0x0072B2, [], MarkerType.Circle),
         new(0xD55E00, [5, 2], MarkerType.Square),
@@ -37,9 +37,9 @@ internal sealed record ModelStyle
     }
 
     /// <summary>How many models can be told apart in one figure.</summary>
-    public static int Count => _all.Length;
+    public static int Count => All.Length;
 
-    public static ModelStyle Of(int model) => _all[model];
+    public static ModelStyle Of(int model) => All[model];
 
     /// <summary>A line, with markers or without.</summary>
     public LineSeries Line(bool markers)

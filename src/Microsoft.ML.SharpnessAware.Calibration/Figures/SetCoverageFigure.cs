@@ -22,16 +22,19 @@ internal static class SetCoverageFigure
         all.Points.AddRange(sets.Select(set => new DataPoint(set.Asked, set.Metrics.Coverage)));
         LineSeries classes = new()
         {
-            LineStyle = LineStyle.None, MarkerType = MarkerType.Cross, MarkerSize = 4, MarkerStroke = FigureStyle.OverconfidentEdge, MarkerStrokeThickness = 1.4,
+            LineStyle = LineStyle.None, MarkerType = MarkerType.Cross, MarkerSize = 4, MarkerStroke = FigureStyle.OverconfidentEdge,
+                MarkerStrokeThickness = 1.4,
         };
         classes.Points.AddRange(sets.SelectMany(set => set.Metrics.PerClass.Where(one => one.Count >= FigureStyle.FewRows)
             .Select(one => new DataPoint(set.Asked, one.Coverage.Estimate))));
 
         FigureLegend legend = new(
-            [(all, "got, with 95 % interval"), (classes, Invariant($"classes of {FigureStyle.FewRows} rows or more")), (promise, "as asked")],
+            [(all, "got, with 95 % interval"), (classes, Invariant($"classes of {FigureStyle.FewRows} rows or more")),
+                (promise, "as asked")],
             Center, LegendTop, Width - MarginLeft - MarginRight);
         double top = LegendTop + legend.Height - 2;
-        double lowest = Math.Min(sets.Min(set => Math.Min(set.Asked, set.Metrics.CoverageInterval.Lower)), classes.Points.Select(point => point.Y).DefaultIfEmpty(1).Min());
+        double lowest = Math.Min(sets.Min(set => Math.Min(set.Asked, set.Metrics.CoverageInterval.Lower)),
+            classes.Points.Select(point => point.Y).DefaultIfEmpty(1).Min());
         double span = Math.Max(0.1, 1 - lowest);
         double from = Math.Max(-0.02, 1 - 1.06 * span), to = 1 + 0.02 * span;
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
@@ -45,7 +48,8 @@ internal static class SetCoverageFigure
         return new Figure(Width, top + 500,
         [
             .. FigureStyle.Heading(title ?? "Coverage of prediction sets",
-                "how often the set holds the right class · N = " + (fewest == most ? Invariant($"{most:N0}") : Invariant($"{fewest:N0} to {most:N0}")),
+                "how often the set holds the right class · N = " +
+                    (fewest == most ? Invariant($"{most:N0}") : Invariant($"{fewest:N0} to {most:N0}")),
                 Center, Width - MarginLeft - MarginRight),
             legend,
             new PlotPanel(plot, new OxyRect(0, top, Width, 498)),

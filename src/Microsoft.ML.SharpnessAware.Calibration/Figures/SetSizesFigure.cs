@@ -17,7 +17,8 @@ internal static class SetSizesFigure
 
     public static Figure Create(PredictionSetMetrics metrics, string? title)
     {
-        string facts = Invariant($"mean size {metrics.MeanSize:F2} · of one class {metrics.SingleShare:P1} · empty {metrics.EmptyShare:P1} · N = {metrics.Count:N0}");
+        string facts = Invariant($"mean size {metrics.MeanSize:F2} · of one class {metrics.SingleShare:P1} · ") +
+            Invariant($"empty {metrics.EmptyShare:P1} · N = {metrics.Count:N0}");
         return new Figure(Width, 740,
         [
             .. FigureStyle.Heading(title ?? "Sizes of prediction sets", facts, Center, Width - MarginLeft - MarginRight),
@@ -40,7 +41,8 @@ internal static class SetSizesFigure
                 wrong.Bars.Add((size.Size - half, covered, size.Size + half, share));
         }
 
-        PlotModel plot = Plot(metrics, FigureStyle.ShareAxis("Share of rows", 0, 1.08 * metrics.PerSize.Max(size => (double)size.Count / metrics.Count)));
+        PlotModel plot = Plot(metrics, FigureStyle.ShareAxis("Share of rows", 0,
+            1.08 * metrics.PerSize.Max(size => (double)size.Count / metrics.Count)));
         plot.Series.Add(right);
         plot.Series.Add(wrong);
         return
@@ -53,13 +55,15 @@ internal static class SetSizesFigure
     private static IEnumerable<IFigurePart> Coverage(PredictionSetMetrics metrics)
     {
         SizeCoverage[] sizes = [.. metrics.PerSize.Where(size => size.Size > 0)];       // an empty set never holds it
-        LineSeries whiskers = FigureStyle.Line(LineStyle.Solid, FigureStyle.BarEdge, 1.4, FigureStyle.Whiskers(sizes.Select(size => ((double)size.Size, size.Coverage))));
+        LineSeries whiskers = FigureStyle.Line(LineStyle.Solid, FigureStyle.BarEdge, 1.4,
+            FigureStyle.Whiskers(sizes.Select(size => ((double)size.Size, size.Coverage))));
         LineSeries many = ModelStyle.Of(0).Markers(hollow: false), few = ModelStyle.Of(0).Markers(hollow: true);
         foreach (SizeCoverage size in sizes)
             (size.Count < FigureStyle.FewRows ? few : many).Points.Add(new DataPoint(size.Size, size.Coverage.Estimate));
         double span = Math.Max(0.1, 1 - sizes.Select(size => size.Coverage.Lower).Append(metrics.Coverage).Min());
         PlotModel plot = Plot(metrics, FigureStyle.ShareAxis("Coverage", Math.Max(0, 1 - 1.06 * span), 1 + 0.04 * span));
-        LineSeries all = FigureStyle.Line(LineStyle.Dash, FigureStyle.Quiet, 1.4, (plot.Axes[0].Minimum, metrics.Coverage), (plot.Axes[0].Maximum, metrics.Coverage));
+        LineSeries all = FigureStyle.Line(LineStyle.Dash, FigureStyle.Quiet, 1.4, (plot.Axes[0].Minimum, metrics.Coverage),
+            (plot.Axes[0].Maximum, metrics.Coverage));
         foreach (LineSeries series in new[] { all, whiskers, many, few })
             plot.Series.Add(series);
         return

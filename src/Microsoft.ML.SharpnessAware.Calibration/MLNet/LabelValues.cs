@@ -58,12 +58,14 @@ internal abstract class LabelValues
             LabelValuesFormat.Check(stream, count);
             if (new BinarySaver(env, new BinarySaver.Arguments()).TryLoadTypeAndValue(stream, out DataViewType type, out object value)
                 && type is VectorDataViewType vectorType)
-                return (LabelValues)Activator.CreateInstance(typeof(Values<>).MakeGenericType(vectorType.ItemType.RawType), vectorType, value)!;
+                return (LabelValues)Activator.CreateInstance(typeof(Values<>).MakeGenericType(vectorType.ItemType.RawType), vectorType,
+                    value)!;
         }
         catch (Exception e) when (e is TargetInvocationException or IOException or ArgumentException or InvalidOperationException)
         {
             // ML.NET's reader, called by reflection, meets numbers in the values that cannot be.
-            throw new FormatException($"The label values in the model file are damaged: {e.GetBaseException().Message} Copy or save it again.", e);
+            throw new FormatException($"The label values in the model file are damaged: {e.GetBaseException().Message} Copy or save it " +
+                $"again.", e);
         }
         throw new FormatException("The label values in the model file are of a type that this version does not know: update the library.");
     }
@@ -127,7 +129,8 @@ internal abstract class LabelValues
         {
             VBuffer<T> values = _values;
             if (!new BinarySaver(env, new BinarySaver.Arguments()).TryWriteTypeAndValue(stream, Type, ref values, out _))
-                throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or numbers.");
+                throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or " +
+                    $"numbers.");
         }
 
         // Two values never have one text: the usual one of a date would leave fractions of a second out.

@@ -47,6 +47,7 @@ internal static class LabelValuesFormat
     private static void Require(bool holds, string problem)
     {
         if (!holds)
-            throw new FormatException($"The label values in the model file cannot be read: they {problem}. The file is damaged; copy or save it again.");
+            throw new FormatException(
+                $"The label values in the model file cannot be read: they {problem}. The file is damaged; copy or save it again.");
     }
 }

@@ -33,8 +33,8 @@ internal sealed class LabelledScores
     /// <summary>The number of label keys: that of the classes, or fewer.</summary>
     public int NumberOfKeys { get; }
 
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, the numbers of label keys and scores differ, or
-    /// the label has a class that the scores do not have.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, the numbers of label keys and scores differ,
+    /// or the label has a class that the scores do not have.</exception>
     public static LabelledScores Bind(DataViewSchema schema, string labelColumnName, string scoreColumnName)
     {
         LabelColumn label = LabelColumn.Bind(schema, labelColumnName);
@@ -46,8 +46,10 @@ internal sealed class LabelledScores
         return ClassOrder.Match(labels.Names, classes.Names, out int[]? places) is not string problem
             ? new LabelledScores(label.Column, score, classes, label.NumberOfClasses, places)
             : throw new ArgumentOutOfRangeException(nameof(schema),
-                $"Label column '{labelColumnName}' does not go with score column '{scoreColumnName}': it {problem}. Make the label with the "
-                + "MapValueToKey transformer that the model was trained with: rows of other classes then have a missing label, and are left out.");
+                $"Label column '{labelColumnName}' does not go with score column '{scoreColumnName}': it {problem}. Make the label with " +
+                    $"the "
+                + "MapValueToKey transformer that the model was trained with: rows of other classes then have a missing label, and are " +
+                    "left out.");
     }
 
     /// <summary>Reads both columns in one pass.</summary>

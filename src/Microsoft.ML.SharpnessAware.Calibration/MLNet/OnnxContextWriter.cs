@@ -48,7 +48,8 @@ internal sealed class OnnxContextWriter(OnnxContext context, string prefix) : On
     }
 
     /// <summary>Adds an operator whose output is a column; later steps of the pipeline look for its type.</summary>
-    public void Column(string type, string[] inputs, string columnName, DataViewType columnType, params (string Name, object Value)[] attributes) =>
+    public void Column(string type, string[] inputs, string columnName, DataViewType columnType,
+        params (string Name, object Value)[] attributes) =>
         Add(type, inputs, context.AddIntermediateVariable(columnType, columnName), attributes);
 
     private void Add(string type, string[] inputs, string output, (string Name, object Value)[] attributes)

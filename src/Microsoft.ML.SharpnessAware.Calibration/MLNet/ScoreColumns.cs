@@ -2,7 +2,8 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The two columns of a multiclass model, Score and PredictedLabel, with the annotations that ML.NET's evaluators look for.</summary>
+/// <summary>The two columns of a multiclass model, Score and PredictedLabel, with the annotations that ML.NET's evaluators look
+/// for.</summary>
 internal static class ScoreColumns
 {
     /// <summary>Index of Score among the columns that <see cref="Create"/> returns.</summary>
@@ -33,12 +34,14 @@ internal static class ScoreColumns
         return CreatePredictedLabel(columnName, numberOfClasses, setId, labelValues);
     }
 
-    /// <summary>The shapes of the columns that <see cref="Create"/> gives for data whose label has the shape <paramref name="label"/>.</summary>
+    /// <summary>The shapes of the columns that <see cref="Create"/> gives for data whose label has the shape <paramref
+    /// name="label"/>.</summary>
     public static SchemaShape.Column[] Shapes(string scoreColumnName, string predictedLabelColumnName, SchemaShape.Column label) =>
     [
         new(scoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false,
             new SchemaShape(ScoreAnnotationShapes(label))),
-        PredictedLabelShape(predictedLabelColumnName, label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)),
+        PredictedLabelShape(predictedLabelColumnName,
+            label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)),
     ];
 
     private static IEnumerable<SchemaShape.Column> ScoreAnnotationShapes(SchemaShape.Column label)
@@ -48,7 +51,8 @@ internal static class ScoreColumns
         bool hasNames = shapes.Any(shape => shape.Name == AnnotationUtils.Kinds.SlotNames);
         return hasNames || !hasValues
             ? shapes
-            : [.. shapes, new(AnnotationUtils.Kinds.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, isKey: false)];
+            : [.. shapes, new(AnnotationUtils.Kinds.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance,
+                isKey: false)];
     }
 
     /// <summary>The shape of a PredictedLabel whose key values, if it has any, are given by <paramref name="keyValues"/>.</summary>
@@ -56,7 +60,8 @@ internal static class ScoreColumns
         new(columnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.UInt32, isKey: true,
             new SchemaShape(keyValues.Concat(AnnotationUtils.GetTrainerOutputAnnotation())));
 
-    /// <summary>The annotation of the key values of columns that name the classes of <paramref name="score"/>, as far as it or the label tells them.
+    /// <summary>The annotation of the key values of columns that name the classes of <paramref name="score"/>, as far as it or the label
+    /// tells them.
     /// </summary>
     public static IEnumerable<SchemaShape.Column> KeyValuesShape(SchemaShape.Column score, SchemaShape.Column label)
     {

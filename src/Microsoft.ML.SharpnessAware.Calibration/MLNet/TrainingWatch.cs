@@ -5,8 +5,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Counts the trainings that ML.NET's trainers begin, thread by thread. In a pipeline a step cannot see what was fitted before it, but every
-/// trainer opens a channel "Training" (LightGBM "Training with LightGBM") in the same environment.
+/// Counts the trainings that ML.NET's trainers begin, thread by thread. In a pipeline a step cannot see what was fitted before it, but
+/// every trainer opens a channel "Training" (LightGBM "Training with LightGBM") in the same environment.
 /// </summary>
 internal sealed class TrainingWatch : IDisposable
 {

@@ -1,13 +1,15 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Confidence intervals of the calibration metrics of a binary model, from <see cref="BinaryCalibrationMetrics.Bootstrap"/>; formed as
-/// <see cref="CalibrationIntervals"/> says.</summary>
+/// <summary>Confidence intervals of the calibration metrics of a binary model, from <see cref="BinaryCalibrationMetrics.Bootstrap"/>;
+/// formed as <see cref="CalibrationIntervals"/> says.</summary>
 public sealed class BinaryCalibrationIntervals
 {
     internal BinaryCalibrationIntervals(CalibrationIntervals intervals) =>
-        (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss, PositiveRate,
+        (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss,
+            PositiveRate,
             MeanProbability) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
-            intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy, intervals.MeanConfidence);
+            intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy,
+                intervals.MeanConfidence);
 
     /// <summary>How often an interval is to contain the true value.</summary>
     public double ConfidenceLevel { get; }

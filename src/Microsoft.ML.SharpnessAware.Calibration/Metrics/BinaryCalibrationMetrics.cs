@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// How well a binary model's probability of the positive class matches what happened. N is the number of rows, p a row's probability, y whether
-/// the row is positive. From <see cref="BinaryClassificationCatalog"/>.<c>EvaluateCalibration</c> or <see
+/// How well a binary model's probability of the positive class matches what happened. N is the number of rows, p a row's probability, y
+/// whether the row is positive. From <see cref="BinaryClassificationCatalog"/>.<c>EvaluateCalibration</c> or <see
 /// cref="CalibrationMetrics.ComputeBinary"/>.
 /// </summary>
 /// <remarks>
@@ -31,12 +31,12 @@ public sealed class BinaryCalibrationMetrics
         _smooth = new(() => RankedTests.SmoothCalibrationError(ranking.Rows()));
     }
 
-    /// <summary>Expected calibration error (ECE): Σ_b n_b/N · |positive rate_b − mean probability_b| over bins of equal width. Range [0, 1],
-    /// lower is better. Biased upwards on few rows; <see cref="Bootstrap"/> gives the range to expect.</summary>
+    /// <summary>Expected calibration error (ECE): Σ_b n_b/N · |positive rate_b − mean probability_b| over bins of equal width. Range [0,
+    /// 1], lower is better. Biased upwards on few rows; <see cref="Bootstrap"/> gives the range to expect.</summary>
     public double ExpectedCalibrationError => ReliabilityDiagram.ExpectedCalibrationError;
 
-    /// <summary>As <see cref="ExpectedCalibrationError"/>, with bins of as equally many rows as ties allow: the choice where most probabilities
-    /// are near 0 or near 1.</summary>
+    /// <summary>As <see cref="ExpectedCalibrationError"/>, with bins of as equally many rows as ties allow: the choice where most
+    /// probabilities are near 0 or near 1.</summary>
     public double AdaptiveCalibrationError => AdaptiveReliabilityDiagram.ExpectedCalibrationError;
 
     /// <summary>The largest |positive rate_b − mean probability_b| of a bin with rows. A bin with few rows can decide it.</summary>
@@ -55,8 +55,8 @@ public sealed class BinaryCalibrationMetrics
     /// Spiegelhalter 1986, "Probabilistic prediction in patient management and clinical trials". Computed when it is asked for.</summary>
     public CalibrationTest SpiegelhalterTest => _spiegelhalter.Value;
 
-    /// <summary>The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (p − y)|/N over the rows up to any probability. Gupta
-    /// et al. 2021, "Calibration of neural networks using splines". Computed when it is asked for.</summary>
+    /// <summary>The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (p − y)|/N over the rows up to any probability.
+    /// Gupta et al. 2021, "Calibration of neural networks using splines". Computed when it is asked for.</summary>
     public CalibrationTest KolmogorovSmirnovTest => _kolmogorovSmirnov.Value;
 
     /// <summary>The Brier score in its parts: calibration, refinement, uncertainty.</summary>
@@ -65,8 +65,8 @@ public sealed class BinaryCalibrationMetrics
     /// <summary>The mean of (p − y)². Range [0, 1], lower is better. Brier 1950; half of the multiclass score of the same model.</summary>
     public double BrierScore { get; }
 
-    /// <summary>Log loss in nats: the mean of −ln of the probability of what happened, not below 1e-15. ML.NET's binary <c>Evaluate</c> gives it
-    /// in bits: divide by ln 2 to compare.</summary>
+    /// <summary>Log loss in nats: the mean of −ln of the probability of what happened, not below 1e-15. ML.NET's binary <c>Evaluate</c>
+    /// gives it in bits: divide by ln 2 to compare.</summary>
     public double LogLoss { get; }
 
     /// <summary>The share of rows that are positive.</summary>

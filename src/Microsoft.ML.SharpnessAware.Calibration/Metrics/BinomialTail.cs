@@ -27,7 +27,8 @@ internal static class BinomialTail
         return Math.Min(sum, 1);
     }
 
-    /// <summary>The largest p for which at most <paramref name="k"/> successes are not yet less likely than <paramref name="level"/>.</summary>
+    /// <summary>The largest p for which at most <paramref name="k"/> successes are not yet less likely than <paramref
+    /// name="level"/>.</summary>
     public static double UpperBound(long k, long n, double level)
     {
         if (k >= n)
@@ -57,6 +58,7 @@ internal static class BinomialTail
         for (; x < 12; x++)
             shift -= Math.Log(x);
         double y = 1 / (x * x);
-        return shift + (x - 0.5) * Math.Log(x) - x + 0.5 * Math.Log(2 * Math.PI) + (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y / 1680))) / x;
+        return shift + (x - 0.5) * Math.Log(x) - x + 0.5 * Math.Log(2 * Math.PI) +
+            (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y / 1680))) / x;
     }
 }

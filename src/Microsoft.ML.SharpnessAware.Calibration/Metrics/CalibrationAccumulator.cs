@@ -39,8 +39,10 @@ internal sealed class CalibrationAccumulator
         ConfidenceBins bins = new(numberOfBins);
         if ((long)numberOfClasses * numberOfBins > MaximumNumberOfCells)
             throw new ArgumentOutOfRangeException(nameof(numberOfBins), numberOfBins,
-                $"{numberOfClasses} classes of {numberOfBins} bins take more memory than is reasonable: the classwise error keeps three numbers for "
-                + $"each class and bin. With so many classes there can be {Math.Max(1, MaximumNumberOfCells / numberOfClasses)} bins at most.");
+                $"{numberOfClasses} classes of {numberOfBins} bins take more memory than is reasonable: the classwise error keeps three " +
+                    $"numbers for "
+                + $"each class and bin. With so many classes there can be {Math.Max(1, MaximumNumberOfCells / numberOfClasses)} bins at " +
+                    $"most.");
         _numberOfClasses = numberOfClasses;
         _numberOfBins = numberOfBins;
         _outcomes = new OutcomeBins(bins);

@@ -8,7 +8,8 @@ internal static class CalibrationBootstrap
     /// <summary>With fewer the ends of an interval are chance themselves.</summary>
     private const int SmallestNumberOfResamples = 100;
 
-    public static CalibrationIntervals Intervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells, int numberOfClasses, int numberOfResamples,
+    public static CalibrationIntervals Intervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells, int numberOfClasses,
+        int numberOfResamples,
         double confidenceLevel, int seed) =>
         Intervals(cells, equalMassCells, OneMore(cells, numberOfClasses), numberOfResamples, confidenceLevel, seed);
 

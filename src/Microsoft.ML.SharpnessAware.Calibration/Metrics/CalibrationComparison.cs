@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Rows that are hard are hard for both models, so differences row by row vary far less than the metrics themselves do: intervals of two
-/// models that overlap say little, the interval of the difference tells. Rows are taken as independent; pictures of one patient, or frames of one
-/// film, are not, and make the intervals too narrow.
+/// models that overlap say little, the interval of the difference tells. Rows are taken as independent; pictures of one patient, or frames
+/// of one film, are not, and make the intervals too narrow.
 /// </remarks>
 public sealed class CalibrationComparison
 {
@@ -33,8 +33,8 @@ public sealed class CalibrationComparison
     /// <summary>The difference of the mean confidences.</summary>
     public required ConfidenceInterval MeanConfidence { get; init; }
 
-    /// <summary>The difference of the expected calibration errors: negative where this model is better. What chance adds to both errors is taken
-    /// to cancel, which holds for models of about the same confidences; between very different ones it is a rough guide.</summary>
+    /// <summary>The difference of the expected calibration errors: negative where this model is better. What chance adds to both errors is
+    /// taken to cancel, which holds for models of about the same confidences; between very different ones it is a rough guide.</summary>
     public required ConfidenceInterval ExpectedCalibrationError { get; init; }
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>

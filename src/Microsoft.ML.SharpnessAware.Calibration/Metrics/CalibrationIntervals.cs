@@ -1,19 +1,19 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Confidence intervals of calibration metrics, from <see cref="MulticlassCalibrationMetrics.Bootstrap"/>: how much the metrics would vary if
-/// as many other rows of the same kind had been measured.
+/// Confidence intervals of calibration metrics, from <see cref="MulticlassCalibrationMetrics.Bootstrap"/>: how much the metrics would vary
+/// if as many other rows of the same kind had been measured.
 /// </summary>
 /// <remarks>
 /// <para>
-/// None of them is a plain bootstrap of the rows. Among 100 rows of confidence 0.99 there is often no error; rows drawn from these have none
-/// either, and such an interval has no width. What did not occur must be allowed for.
+/// None of them is a plain bootstrap of the rows. Among 100 rows of confidence 0.99 there is often no error; rows drawn from these have
+/// none either, and such an interval has no width. What did not occur must be allowed for.
 /// </para>
 /// <para>
 /// Accuracy is a share, and its interval is exact (Clopper and Pearson 1934). Those of the other means (log loss, Brier score, mean
 /// confidence, mean entropy) extend it to numbers that are not 0 or 1: rows have random weights (Bayesian bootstrap), and one row more is
-/// counted, at the lower end the best that could have come, at the upper end the worst (Gaffke 2005; Learned-Miller and Thomas 2019). Best and
-/// worst are a right and a wrong prediction with the losses that the model itself expects of these.
+/// counted, at the lower end the best that could have come, at the upper end the worst (Gaffke 2005; Learned-Miller and Thomas 2019). Best
+/// and worst are a right and a wrong prediction with the losses that the model itself expects of these.
 /// </para>
 /// <para>
 /// Calibration errors sum the sizes of the gaps, chance gaps included, so the measured error is too large. Their intervals are of the true
@@ -22,8 +22,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// among the largest. The lower end is 0 exactly where a calibrated model may show the measured error; for that outcomes are drawn from
 /// the confidences (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). Otherwise the true gaps are taken to
 /// be proportional to those that exceed two standard deviations; at the upper end to the measured ones, with outcomes drawn from the
-/// posterior of each bin's accuracy. An error below what chance gaps make on average is luck and counts as that average at the upper end. An
-/// interval can lie below the measured value.
+/// posterior of each bin's accuracy. An error below what chance gaps make on average is luck and counts as that average at the upper end.
+/// An interval can lie below the measured value.
 /// </para>
 /// <para>
 /// docs/calibration.md shows how often 95 % intervals held the true values on 20 to 100,000 rows. The classwise error and its parts have no

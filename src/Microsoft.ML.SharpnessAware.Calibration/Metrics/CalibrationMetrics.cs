@@ -50,18 +50,21 @@ public static class CalibrationMetrics
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfBins"/> is out of range.</exception>
     /// <exception cref="ArgumentException">There are no rows, the lengths differ, or a value is not a probability; the message names the
     /// row.</exception>
-    public static BinaryCalibrationMetrics ComputeBinary(ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> labels, int numberOfBins = 15)
+    public static BinaryCalibrationMetrics ComputeBinary(ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> labels,
+        int numberOfBins = 15)
     {
         if (labels.IsEmpty)
             throw new ArgumentException("There are no rows.", nameof(labels));
         if (labels.Length != probabilities.Length)
-            throw new ArgumentException($"There are {labels.Length} labels, but {probabilities.Length} probabilities.", nameof(probabilities));
+            throw new ArgumentException($"There are {labels.Length} labels, but {probabilities.Length} probabilities.",
+                nameof(probabilities));
         BinaryCalibrationAccumulator accumulator = new(numberOfBins);
         for (int row = 0; row < labels.Length; row++)
         {
             if (!(probabilities[row] >= 0 && probabilities[row] <= 1 + ProbabilityRow.ExcessTolerance))
                 throw new ArgumentException(
-                    Invariant($"Row {row} (counted from 0) must have a probability in [0, 1], but has {probabilities[row]:G6}."), nameof(probabilities));
+                    Invariant($"Row {row} (counted from 0) must have a probability in [0, 1], but has {probabilities[row]:G6}."),
+                        nameof(probabilities));
             accumulator.Add(Math.Min(probabilities[row], 1), labels[row]);
         }
 

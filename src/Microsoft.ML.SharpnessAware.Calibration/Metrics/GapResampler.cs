@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Draws what chance does to the gaps of the bins. With G_b = Σ (confidence − right) over the n_b rows of bin b, a draw is the change of G_b
-/// if other rows of the same kind had been measured, under three assumptions on how often the rows of a bin are right.
+/// Draws what chance does to the gaps of the bins. With G_b = Σ (confidence − right) over the n_b rows of bin b, a draw is the change of
+/// G_b if other rows of the same kind had been measured, under three assumptions on how often the rows of a bin are right.
 /// </summary>
 /// <remarks>
 /// The rows are not drawn from those that were measured: a bin in which all were right would then never show an error, however likely one
@@ -74,7 +74,8 @@ internal sealed class GapResampler
     /// <summary>What of the gaps is more than chance: of each bin, or of all together. All 0 if there is nothing.</summary>
     public double[] LowerDirection { get; }
 
-    /// <summary>The gaps; where their signs are chance, that of too much confidence, since rare errors are what few rows do not show.</summary>
+    /// <summary>The gaps; where their signs are chance, that of too much confidence, since rare errors are what few rows do not
+    /// show.</summary>
     public double[] UpperDirection { get; }
 
     /// <summary>The changes if the rows are right as often as their confidences say.</summary>
@@ -103,7 +104,8 @@ internal sealed class GapResampler
             rowsLeft -= drawn;
             sourceLeft -= count;
             DrawnWeights[bin] = drawn;
-            IfCalibrated[bin] = _random.NextBinomial(_errorTrials[bin], _errorProbability[bin]) - _errorTrials[bin] * _errorProbability[bin];
+            IfCalibrated[bin] = _random.NextBinomial(_errorTrials[bin],
+                _errorProbability[bin]) - _errorTrials[bin] * _errorProbability[bin];
 
             double moreRows = (drawn - count) * Gaps[bin] / count;
             double right = _right[bin], wrong = count - right;
@@ -135,7 +137,8 @@ internal sealed class GapResampler
         // and variance stands for it; where the confidences are equal, it is exact.
         double errors = Math.Max(0, count - confidences);
         double errorSquares = Math.Max(0, count - 2 * confidences + squares);
-        double trials = errors == 0 ? 0 : Math.Clamp(Math.Round(errors * errors / Math.Max(errorSquares, double.Epsilon)), Math.Ceiling(errors), count);
+        double trials = errors == 0 ? 0 : Math.Clamp(Math.Round(errors * errors / Math.Max(errorSquares, double.Epsilon)),
+            Math.Ceiling(errors), count);
         _errorTrials[bin] = (long)trials;
         _errorProbability[bin] = trials == 0 ? 0 : Math.Min(1, errors / trials);
 

@@ -60,8 +60,9 @@ public sealed class MulticlassCalibrationMetrics
     public double ExpectedUnderconfidence => ReliabilityDiagram.ExpectedUnderconfidence;
 
     /// <summary>
-    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold as equally many rows as ties allow, so crowded confidences
-    /// are resolved finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better. Nguyen and O'Connor 2015,
+    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold as equally many rows as ties allow, so crowded
+    /// confidences are resolved finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better.
+    /// Nguyen and O'Connor 2015,
     /// "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal
     /// loss". The bins are in <see cref="AdaptiveReliabilityDiagram"/>.
     /// </summary>
@@ -97,9 +98,9 @@ public sealed class MulticlassCalibrationMetrics
     public double DebiasedRootMeanSquareCalibrationError => ReliabilityDiagram.DebiasedRootMeanSquareCalibrationError;
 
     /// <summary>
-    /// Smooth calibration error (smECE) of the confidence, without bins: the gaps between confidence and accuracy are smoothed by a Gaussian
-    /// kernel whose width is the error itself. Small changes of the scores change it little, which an ECE of bins cannot promise. Range [0, 1],
-    /// lower is better. Błasiok and Nakkiran 2024, "Smooth ECE". Computed when it is asked for.
+    /// Smooth calibration error (smECE) of the confidence, without bins: the gaps between confidence and accuracy are smoothed by a
+    /// Gaussian kernel whose width is the error itself. Small changes of the scores change it little, which an ECE of bins cannot promise.
+    /// Range [0, 1], lower is better. Błasiok and Nakkiran 2024, "Smooth ECE". Computed when it is asked for.
     /// </summary>
     public double SmoothCalibrationError => _smooth.Value;
 
@@ -111,7 +112,8 @@ public sealed class MulticlassCalibrationMetrics
     public CalibrationTest SpiegelhalterTest => _spiegelhalter.Value;
 
     /// <summary>
-    /// The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (c − a)|/N over the rows up to any confidence. Gupta et al. 2021,
+    /// The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (c − a)|/N over the rows up to any confidence. Gupta et
+    /// al. 2021,
     /// "Calibration of neural networks using splines". Computed when it is asked for.
     /// </summary>
     public CalibrationTest KolmogorovSmirnovTest => _kolmogorovSmirnov.Value;
@@ -195,7 +197,8 @@ public sealed class MulticlassCalibrationMetrics
         => CalibrationBootstrap.Intervals(_cells, _equalMassCells, NumberOfClasses, numberOfResamples, confidenceLevel, seed);
 
     /// <summary>
-    /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it chance?
+    /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it
+    /// chance?
     /// </summary>
     /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
@@ -216,10 +219,12 @@ public sealed class MulticlassCalibrationMetrics
         ArgumentNullException.ThrowIfNull(other);
         CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
         if (Count != other.Count || NumberOfClasses != other.NumberOfClasses)
-            throw new ArgumentException($"Models are compared on the same rows, but these metrics are of {Count} rows of {NumberOfClasses} classes, "
+            throw new ArgumentException($"Models are compared on the same rows, but these metrics are of {Count} rows of " +
+                $"{NumberOfClasses} classes, "
                 + $"and the others of {other.Count} of {other.NumberOfClasses}.", nameof(other));
         if (Measured.LabelsHash != other.Measured.LabelsHash)
-            throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of the others "
+            throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
+                "the others "
                 + "differ, or come in another order. Score the same view with both models.", nameof(other));
         (Vector256<double> best, Vector256<double> worst) = CalibrationBootstrap.OneMore(_cells, NumberOfClasses);
         (Vector256<double> bestOther, Vector256<double> worstOther) = CalibrationBootstrap.OneMore(other._cells, NumberOfClasses);
@@ -229,7 +234,8 @@ public sealed class MulticlassCalibrationMetrics
         static Vector256<double> Extremes(Vector256<double> of, Vector256<double> other, double accuracy)
         {
             Vector256<double> difference = of - other;
-            return Vector256.Create(difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy, difference[RowNumber.Confidence]);
+            return Vector256.Create(difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy,
+                difference[RowNumber.Confidence]);
         }
     }
 

@@ -2,8 +2,8 @@ using System.Runtime.Intrinsics;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The arithmetic of <see cref="MulticlassCalibrationMetrics.CompareTo"/>: rows in cells by the bins of both models and by whether each
-/// was right; whole cells are resampled, so that the time does not depend on the number of rows.</summary>
+/// <summary>The arithmetic of <see cref="MulticlassCalibrationMetrics.CompareTo"/>: rows in cells by the bins of both models and by
+/// whether each was right; whole cells are resampled, so that the time does not depend on the number of rows.</summary>
 internal sealed class PairedComparison
 {
     // Where the differences lie in a cell.
@@ -48,7 +48,8 @@ internal sealed class PairedComparison
         (_cells, _gaps) = ([.. cells], [.. gaps]);
     }
 
-    /// <param name="lowest">The log loss, Brier score, accuracy and confidence by which this model can be less than the other in a row.</param>
+    /// <param name="lowest">The log loss, Brier score, accuracy and confidence by which this model can be less than the other in a
+    /// row.</param>
     /// <param name="highest">By which it can be more.</param>
     /// <param name="numberOfResamples">How often to draw.</param>
     /// <param name="confidenceLevel">How often an interval is to contain the true value.</param>

@@ -2,16 +2,16 @@ using MathNet.Numerics;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What needs no bins: tests of calibration and the smooth calibration error, from (probability, whether it happened), sorted by the
-/// probability.</summary>
+/// <summary>What needs no bins: tests of calibration and the smooth calibration error, from (probability, whether it happened), sorted by
+/// the probability.</summary>
 internal static class RankedTests
 {
     // Cells of the kernel's width divided by this, at least; fine enough for four digits.
     private const int CellsInWidth = 50;
     private const int SmoothingCells = 4000;
 
-    /// <summary>z = Σ (y − p)(1 − 2p) / √Σ (1 − 2p)² p (1 − p), normal for a calibrated model (Spiegelhalter 1986, "Probabilistic prediction in
-    /// patient management and clinical trials").</summary>
+    /// <summary>z = Σ (y − p)(1 − 2p) / √Σ (1 − 2p)² p (1 − p), normal for a calibrated model (Spiegelhalter 1986, "Probabilistic
+    /// prediction in patient management and clinical trials").</summary>
     public static CalibrationTest Spiegelhalter(IEnumerable<(double Probability, bool Happened)> rows)
     {
         CompensatedSum sum = default, variance = default;
@@ -24,15 +24,16 @@ internal static class RankedTests
 
         // With probabilities of 0, ½ and 1 alone there is nothing that could vary.
         if (variance.Value <= 0)
-            return new CalibrationTest(sum.Value == 0 ? 0 : Math.CopySign(double.PositiveInfinity, sum.Value), sum.Value == 0 ? double.NaN : 0);
+            return new CalibrationTest(sum.Value == 0 ? 0 : Math.CopySign(double.PositiveInfinity, sum.Value), sum.Value == 0 ? double.NaN
+                : 0);
         double z = sum.Value / Math.Sqrt(variance.Value);
         return new CalibrationTest(z, SpecialFunctions.Erfc(Math.Abs(z) / Math.Sqrt(2)));
     }
 
     /// <summary>
-    /// max over k of |Σ (p − y)| / N over the rows up to the k-th by their probability. For a calibrated model the sums over √Σ p(1 − p) tend
-    /// to a Brownian motion (Gupta et al. 2021, "Calibration of neural networks using splines"; Tygert 2022, "Calibration of P-values for
-    /// calibration and for deviation of a subpopulation from the full population").
+    /// max over k of |Σ (p − y)| / N over the rows up to the k-th by their probability. For a calibrated model the sums over √Σ p(1 − p)
+    /// tend to a Brownian motion (Gupta et al. 2021, "Calibration of neural networks using splines"; Tygert 2022, "Calibration of P-values
+    /// for calibration and for deviation of a subpopulation from the full population").
     /// </summary>
     public static CalibrationTest KolmogorovSmirnov(IEnumerable<(double Probability, bool Happened)> sortedRows)
     {
@@ -51,13 +52,15 @@ internal static class RankedTests
         }
 
         largest = Math.Max(largest, Math.Abs(sum.Value));
-        double pValue = variance.Value > 0 ? 1 - DistributionOfTheLargest(largest / Math.Sqrt(variance.Value)) : largest > 0 ? 0 : double.NaN;
+        double pValue = variance.Value > 0 ? 1 - DistributionOfTheLargest(largest / Math.Sqrt(variance.Value)) : largest > 0 ? 0
+            : double.NaN;
         return new CalibrationTest(largest / count, pValue);
     }
 
     /// <summary>
     /// Smooth ECE: smECE_σ = ∫ |Σ (y − p) K_σ(t, p)|/N dt with a Gaussian kernel reflected in [0, 1], at the σ that equals its own smECE
-    /// (Błasiok and Nakkiran 2024, "Smooth ECE: principled reliability diagrams via kernel smoothing"). Probabilities are rounded to 1/4000.
+    /// (Błasiok and Nakkiran 2024, "Smooth ECE: principled reliability diagrams via kernel smoothing"). Probabilities are rounded to
+    /// 1/4000.
     /// </summary>
     public static double SmoothCalibrationError(IEnumerable<(double Probability, bool Happened)> rows)
     {

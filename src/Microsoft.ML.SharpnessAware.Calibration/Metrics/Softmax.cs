@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>From logits to probabilities, softmax(z / T), so that rounding never makes another class the most probable.</summary>
 internal static class Softmax
 {
-    /// <summary>The class of the largest logit gets the largest probability, however close two logits are; of equal logits the first.</summary>
+    /// <summary>The class of the largest logit gets the largest probability, however close two logits are; of equal logits the
+    /// first.</summary>
     /// <param name="logits">One row of logits, the largest of them finite.</param>
     /// <param name="temperature">T, positive and finite.</param>
     /// <param name="destination">Receives the row; may be the same memory as <paramref name="logits"/>.</param>

@@ -8,13 +8,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class Html
 {
-    private static readonly string[] _withoutContent = ["meta", "img", "br"];
+    private static readonly string[] WithoutContent = ["meta", "img", "br"];
 
     /// <summary>An element with a text, elements, attributes and lists of them.</summary>
     public static XElement Of(string name, params object?[] content)
     {
         XElement element = new(name, [.. content.Select(part => part is string text ? PrintableText.Of(text) : part)]);
-        if (element.IsEmpty && !_withoutContent.Contains(name))
+        if (element.IsEmpty && !WithoutContent.Contains(name))
             element.Value = "";     // HTML knows no <td/>
         return element;
     }

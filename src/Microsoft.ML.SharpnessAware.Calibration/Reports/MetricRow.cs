@@ -14,7 +14,7 @@ internal sealed record MetricRow(
     private const string Share = "P2";
     private const string Number = "F4";
 
-    private static readonly MetricRow[] _all =
+    private static readonly MetricRow[] All =
     [
         new("Rows", "How many rows the numbers come from.", metrics => metrics.Count, "N0", 0),
         new("Rows left out", "Rows without a known label or with scores that are not numbers.", metrics => metrics.SkippedRows, "N0", 0),
@@ -61,7 +61,7 @@ internal sealed record MetricRow(
     {
         // k = 1 is the accuracy and the ECE again.
         int most = models.Max(metrics => metrics.TopK.Select(top => top.K).DefaultIfEmpty().Max());
-        return [.. _all.Where(row => row.Name != "Rows left out" || models.Any(metrics => metrics.SkippedRows > 0)),
+        return [.. All.Where(row => row.Name != "Rows left out" || models.Any(metrics => metrics.SkippedRows > 0)),
             .. Enumerable.Range(2, Math.Max(0, most - 1)).SelectMany(TopK)];
     }
 

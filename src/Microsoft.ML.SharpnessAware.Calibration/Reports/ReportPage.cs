@@ -82,24 +82,29 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     {
         ReportModel first = models[0];
         (ReportModel Model, CalibrationComparison Difference)[] others =
-            [.. models.Skip(1).Where(model => model.Metrics.IsOfTheSameRows(first.Metrics)).Select(model => (model, model.Metrics.CompareTo(first.Metrics)))];
+            [.. models.Skip(1).Where(model => model.Metrics.IsOfTheSameRows(first.Metrics))
+                .Select(model => (model, model.Metrics.CompareTo(first.Metrics)))];
         if (others.Length == 0)
             return [];
         return
         [
             Html.Of("h3", $"Differences to {first.Name}"),
             Scroll(Html.Of("table",
-                Html.Of("thead", Html.Of("tr", Html.Of("th", "Model"), NumberHead("Accuracy"), NumberHead("ECE"), NumberHead("Brier score"), NumberHead("Log loss"))),
+                Html.Of("thead", Html.Of("tr", Html.Of("th", "Model"), NumberHead("Accuracy"), NumberHead("ECE"),
+                    NumberHead("Brier score"), NumberHead("Log loss"))),
                 Html.Of("tbody", others.Select(other => Html.Of("tr", Html.Of("th", other.Model.Name),
                     Cell(other.Difference.Accuracy, "P2"), Cell(other.Difference.ExpectedCalibrationError, "P2"),
                     Cell(other.Difference.BrierScore, "F4"), Cell(other.Difference.LogLoss, "F4")))))),
-            Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as far as these rows are independent."),
+            Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as far as these " +
+                "rows are independent."),
         ];
 
         static XElement Cell(ConfidenceInterval difference, string format) => Html.Of("td",
-            Html.Class(difference.Lower > 0 || difference.Upper < 0 ? "n best" : "n"), difference.Estimate.ToString(format, CultureInfo.InvariantCulture),
+            Html.Class(difference.Lower > 0 || difference.Upper < 0 ? "n best" : "n"),
+                difference.Estimate.ToString(format, CultureInfo.InvariantCulture),
             Html.Of("div", Html.Class("range"), string.Create(CultureInfo.InvariantCulture,
-                $"{difference.Lower.ToString(format, CultureInfo.InvariantCulture)} – {difference.Upper.ToString(format, CultureInfo.InvariantCulture)}")));
+                $"{difference.Lower.ToString(format, CultureInfo.InvariantCulture)} – " +
+                    $"{difference.Upper.ToString(format, CultureInfo.InvariantCulture)}")));
     }
 
     private XElement Model(ReportModel model)

@@ -41,7 +41,8 @@ internal sealed class EncodedImage
         }
     }
 
-    /// <summary>The pixels of a decoded image, and their shape: in the column's channels or, where it leaves them open, in those of the file.</summary>
+    /// <summary>The pixels of a decoded image, and their shape: in the column's channels or, where it leaves them open, in those of the
+    /// file.</summary>
     /// <exception cref="InvalidOperationException">The image cannot be used.</exception>
     public byte[] Pixels(out ImageShape shape)
     {

@@ -4,8 +4,8 @@ using SkiaSharp;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Turns stored pixels the way a camera says they are to be looked at: the EXIF tag Orientation of JPEG (segment APP1), PNG (chunk eXIf, before
-/// or after the pixels) and WebP (chunk EXIF).
+/// Turns stored pixels the way a camera says they are to be looked at: the EXIF tag Orientation of JPEG (segment APP1), PNG (chunk eXIf,
+/// before or after the pixels) and WebP (chunk EXIF).
 /// </summary>
 internal static class ExifOrientation
 {
@@ -112,7 +112,8 @@ internal static class ExifOrientation
             ReadOnlySpan<byte> entry = Part(directory, 2 + (12L * i), 12);
             if (entry.Length < 12)
                 break;
-            if (Number(entry, bytes: 2) == OrientationTag && Number(entry[2..], bytes: 2) == ShortType && Number(entry[8..], bytes: 2) is >= 1 and <= 8 and long value)
+            if (Number(entry, bytes: 2) == OrientationTag && Number(entry[2..], bytes: 2) == ShortType
+                && Number(entry[8..], bytes: 2) is >= 1 and <= 8 and long value)
                 return (SKEncodedOrigin)value;
         }
 

@@ -20,7 +20,8 @@ internal sealed class FolderListing
     private readonly string _realRoot;
 
     /// <param name="folder">The folder.</param>
-    /// <param name="labelFrom">The label of a path relative to the folder, with / between its parts; null for a file that is to be left out.</param>
+    /// <param name="labelFrom">The label of a path relative to the folder, with / between its parts; null for a file that is to be left
+    /// out.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     public FolderListing(string folder, Func<string, string?> labelFrom)
     {

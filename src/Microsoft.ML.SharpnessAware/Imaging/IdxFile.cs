@@ -19,7 +19,8 @@ internal static class IdxFile
         if (!transposed && Path.GetFileName(imagesPath).Contains("emnist", StringComparison.OrdinalIgnoreCase))
         {
             using IChannel channel = environment.Register(nameof(IdxFile)).Start("Read IDX");
-            channel.Warning($"'{imagesPath}' is taken as it is stored. EMNIST's files hold each image column by column; transposed: true turns it upright.");
+            channel.Warning($"'{imagesPath}' is taken as it is stored. EMNIST's files hold each image column by column; transposed: true " +
+                $"turns it upright.");
         }
 
         (ByteItems images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");

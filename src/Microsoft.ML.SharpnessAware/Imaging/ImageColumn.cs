@@ -66,7 +66,8 @@ internal sealed class ImageColumn
 
     /// <summary>All that the pixels depend on besides the images, as text.</summary>
     public string Settings => string.Create(CultureInfo.InvariantCulture,
-        $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, {Resizing}");
+        $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, " +
+            $"{Resizing}");
 
     internal DataViewSchema.Column? PathColumn { get; }
 
@@ -93,7 +94,8 @@ internal sealed class ImageColumn
 
     /// <summary>
     /// Binds to a column that a trained model is to score. Grey and colour images are converted to what the model was trained on, and
-    /// encoded images and MLImages are resized as in training; pixel values of another type are refused, since their scale would be a guess.
+    /// encoded images and MLImages are resized as in training; pixel values of another type are refused, since their scale would be a
+    /// guess.
     /// </summary>
     public static ImageColumn Bind(
         DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizingKind resizing)

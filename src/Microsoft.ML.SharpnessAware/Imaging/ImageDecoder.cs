@@ -4,8 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Decodes image files (png, jpg, gif, bmp, webp, ico: the first frame) with SkiaSharp to planes of bytes: colours as stored (no colour
-/// management), EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image, and
-/// so is one whose data a decoder would warn about.
+/// management), EXIF orientation applied, transparency over white. A file that is only partly there is an error, never a half-grey image,
+/// and so is one whose data a decoder would warn about.
 /// </summary>
 internal sealed class ImageDecoder
 {
@@ -54,7 +54,8 @@ internal sealed class ImageDecoder
     }
 
     /// <summary>As above, into new planes; in the channels of the file, which are returned too, where none are asked for.</summary>
-    public unsafe (byte[] Planes, int FileChannels) Decode(ReadOnlySpan<byte> file, int height, int width, int? channels, ResizingKind resizing)
+    public unsafe (byte[] Planes, int FileChannels) Decode(ReadOnlySpan<byte> file, int height, int width, int? channels,
+        ResizingKind resizing)
     {
         fixed (byte* bytes = file)
         {
@@ -109,7 +110,8 @@ internal sealed class ImageDecoder
     }
 
     private static bool IsKnownFormat(ReadOnlySpan<byte> file) =>
-        file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) || file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) || file.StartsWith("GIF8"u8)
+        file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) || file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])
+            || file.StartsWith("GIF8"u8)
         || file.StartsWith("BM"u8) || file.StartsWith((ReadOnlySpan<byte>)[0, 0, 1, 0]) // ico
         || (file.StartsWith("RIFF"u8) && file.Length >= 12 && file[8..12].SequenceEqual("WEBP"u8));
 

@@ -4,11 +4,13 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 using Microsoft.ML.Transforms.Image;
 
-[assembly: LoadableClass(typeof(ImageDecodingTransformer), null, typeof(SignatureLoadModel), "Image decoder", ImageDecodingTransformer.LoaderSignature)]
+[assembly: LoadableClass(typeof(ImageDecodingTransformer), null, typeof(SignatureLoadModel), "Image decoder",
+    ImageDecodingTransformer.LoaderSignature)]
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Decodes image files to <see cref="MLImage"/>, as training on the files themselves would see them. Made by <c>DecodeImages</c>.</summary>
+/// <summary>Decodes image files to <see cref="MLImage"/>, as training on the files themselves would see them. Made by
+/// <c>DecodeImages</c>.</summary>
 internal sealed class ImageDecodingTransformer(IHostEnvironment environment, string outputColumnName, string inputColumnName)
     : RowToRowTransformerBase(environment.Register(nameof(ImageDecodingTransformer)))
 {
@@ -49,15 +51,18 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
 
     private DataViewSchema.Column Find(DataViewSchema schema)
     {
-        DataViewSchema.Column column = schema.GetColumnOrNull(inputColumnName) ?? throw ImageColumn.NotSupported(inputColumnName, "there is no such column");
+        DataViewSchema.Column column = schema.GetColumnOrNull(inputColumnName)
+            ?? throw ImageColumn.NotSupported(inputColumnName, "there is no such column");
         return column.Type is VectorDataViewType { IsKnownSize: false } vector && vector.ItemType == NumberDataViewType.Byte
             ? column
-            : throw ImageColumn.NotSupported(inputColumnName, $"expected a variable-size vector of Byte, the bytes of an image file, found {column.Type}");
+            : throw ImageColumn.NotSupported(inputColumnName,
+                $"expected a variable-size vector of Byte, the bytes of an image file, found {column.Type}");
     }
 
     private sealed class Mapper(ImageDecodingTransformer parent, DataViewSchema.Column input) : IRowMapper
     {
-        public DataViewSchema.DetachedColumn[] GetOutputColumns() => [new(parent.OutputColumnName, new ImageDataViewType(), annotations: null)];
+        public DataViewSchema.DetachedColumn[] GetOutputColumns() =>
+            [new(parent.OutputColumnName, new ImageDataViewType(), annotations: null)];
 
         public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column => activeOutput(0) && column == input.Index;
 

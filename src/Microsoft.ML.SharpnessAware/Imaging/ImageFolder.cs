@@ -5,7 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The images of a folder and all folders in it as data, with labels from their paths; a file is read when its row's Image is asked for.</summary>
+/// <summary>The images of a folder and all folders in it as data, with labels from their paths; a file is read when its row's Image is
+/// asked for.</summary>
 internal static class ImageFolder
 {
     private const int MaxNames = 20;
@@ -29,13 +30,15 @@ internal static class ImageFolder
         {
             throw new InvalidDataException(
                 $"{listing.WithoutName.Count} names in the image folder '{root}' are not UTF-8, so .NET cannot open what they name: " +
-                $"{Names(listing.WithoutName)}. Rename them, for example by \"convmv -f latin1 -t utf8 -r --notest '{root}'\", or move them elsewhere.");
+                $"{Names(listing.WithoutName)}. Rename them, for example by \"convmv -f latin1 -t utf8 -r --notest '{root}'\", or move " +
+                    $"them elsewhere.");
         }
 
         if (listing.Images.Count == 0)
         {
             throw new InvalidDataException(
-                $"The image folder '{root}' has no images ({string.Join(", ", FolderListing.Extensions)}) with a label. A label is the name " +
+                $"The image folder '{root}' has no images ({string.Join(", ", FolderListing.Extensions)}) with a label. A label is the " +
+                    $"name " +
                 "of the sub-folder that an image lies in, unless labelFrom says otherwise." +
                 (listing.Foreign.Count > 0 ? $" Left out: {Names(listing.Foreign)}." : ""));
         }
@@ -44,8 +47,10 @@ internal static class ImageFolder
         Warn(listing.Repeated, "links of", "lead to what is listed already, or to a folder that it lies in, and are left out");
         Warn(listing.EmptyFolders(), "folders of", "have no images, so they are not classes");
         if (AlikeLabels(listing.Images) is { Count: > 0 } alike)
-            channel.Warning($"Some labels of '{root}' differ only in case, spaces or the code of an accent, and make classes of their own: {Names(alike)}");
-        return [.. listing.Images.OrderBy(image => image.Label, StringComparer.Ordinal).ThenBy(image => image.Path, StringComparer.Ordinal)];
+            channel.Warning($"Some labels of '{root}' differ only in case, spaces or the code of an accent, and make classes of their " +
+                $"own: {Names(alike)}");
+        return [.. listing.Images.OrderBy(image => image.Label, StringComparer.Ordinal)
+            .ThenBy(image => image.Path, StringComparer.Ordinal)];
 
         void Warn(IReadOnlyList<string> names, string what, string why)
         {
@@ -83,7 +88,8 @@ internal static class ImageFolder
     /// <summary>Groups of labels that a human takes for one, each group as text.</summary>
     private static List<string> AlikeLabels(IEnumerable<FolderListing.Image> images) =>
     [
-        .. images.Select(image => image.Label).Distinct().Order(StringComparer.Ordinal).GroupBy(Simplified).Where(group => group.Count() > 1)
+        .. images.Select(image => image.Label).Distinct().Order(StringComparer.Ordinal).GroupBy(Simplified)
+            .Where(group => group.Count() > 1)
             .Select(group => string.Join(", ", group.Select(label => $"'{label}'"))),
     ];
 

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Where the label of an image file comes from: ready-made functions for <c>LoadImagesFromFolder</c>. Any other function will do that takes a
-/// file's path relative to the folder, with / between its parts, and returns the label, or null for a file that is to be left out.
+/// Where the label of an image file comes from: ready-made functions for <c>LoadImagesFromFolder</c>. Any other function will do that
+/// takes a file's path relative to the folder, with / between its parts, and returns the label, or null for a file that is to be left out.
 /// </summary>
 public static class ImageLabel
 {

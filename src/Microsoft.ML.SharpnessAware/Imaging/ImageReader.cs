@@ -55,7 +55,8 @@ internal abstract class ImageReader
 
     /// <summary>
     /// Reads the image of the current row. <paramref name="pixels"/> holds one image: a byte for each value, or the four bytes of a float
-    /// where the column's <see cref="ImageColumn.PixelType"/> is Float32. Where the column leaves channels open, <see cref="Take"/> is to be used.
+    /// where the column's <see cref="ImageColumn.PixelType"/> is Float32. Where the column leaves channels open, <see cref="Take"/> is to
+    /// be used.
     /// </summary>
     public void Read(Span<byte> pixels)
     {
@@ -107,7 +108,8 @@ internal abstract class ImageReader
     /// <summary>Reads the image that <see cref="Fetch"/> got; an <see cref="InvalidDataException"/> says what is wrong with it.</summary>
     protected abstract void ReadCore(ImageShape shape, Span<byte> pixels);
 
-    /// <summary>What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, and our own findings.</summary>
+    /// <summary>What ML.NET's own loading transforms throw for a file that is missing, locked or not an image, and our own
+    /// findings.</summary>
     public static bool IsAboutTheImage(Exception exception) =>
         exception is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException;
 

@@ -4,8 +4,8 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Rows that are found by their number, from 0. A value is made only when it is asked for; any number of cursors can run at once, in order or
-/// shuffled.
+/// Rows that are found by their number, from 0. A value is made only when it is asked for; any number of cursors can run at once, in order
+/// or shuffled.
 /// </summary>
 internal sealed class IndexedDataView : IDataView
 {

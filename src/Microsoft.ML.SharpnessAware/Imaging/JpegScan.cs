@@ -4,13 +4,13 @@ using System.Numerics;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads the compressed data of a JPEG file as a decoder does, without making pixels of it, and finds what decoders warn about and SkiaSharp
-/// does not tell: data that end before the image does, codes that do not exist, data left over. (ITU-T T.81: Huffman-coded frames, baseline,
-/// extended and progressive.)
+/// Reads the compressed data of a JPEG file as a decoder does, without making pixels of it, and finds what decoders warn about and
+/// SkiaSharp does not tell: data that end before the image does, codes that do not exist, data left over. (ITU-T T.81: Huffman-coded
+/// frames, baseline, extended and progressive.)
 /// </summary>
 /// <remarks>
-/// It says nothing of what it does not know (arithmetic coding, tables that the file leaves out), which a decoder then judges alone. A change
-/// that gives other values in as many bits leaves no trace in a JPEG file, whoever reads it.
+/// It says nothing of what it does not know (arithmetic coding, tables that the file leaves out), which a decoder then judges alone. A
+/// change that gives other values in as many bits leaves no trace in a JPEG file, whoever reads it.
 /// </remarks>
 internal sealed class JpegScan
 {
@@ -83,7 +83,8 @@ internal sealed class JpegScan
     }
 
     /// <summary>
-    /// The next marker from <paramref name="at"/> on, which then is behind it, and how many bytes are before it; null at the end of the file.
+    /// The next marker from <paramref name="at"/> on, which then is behind it, and how many bytes are before it; null at the end of the
+    /// file.
     /// </summary>
     private static int? NextMarker(ReadOnlySpan<byte> file, ref int at, out int skipped)
     {
@@ -161,7 +162,8 @@ internal sealed class JpegScan
         int approximation = _isProgressive ? header[3 + (2 * count)] : 0;
         var scan = new Scan(components, start, end, IsRefinement: approximation >> 4 != 0);
         bool needsDc = start == 0 && !scan.IsRefinement, needsAc = end > 0;
-        bool canFollow = count > 0 && start <= end && end <= 63 && (!_isProgressive || start == 0 == (end == 0)) && (start == 0 || count == 1)
+        bool canFollow = count > 0 && start <= end && end <= 63 && (!_isProgressive || start == 0 == (end == 0))
+            && (start == 0 || count == 1)
             && components.All(component => (component.Dc is not null || !needsDc) && (component.Ac is not null || !needsAc));
         return canFollow ? scan : null;
     }
@@ -260,7 +262,8 @@ internal sealed class JpegScan
         return true;
     }
 
-    /// <summary>One more bit of some coefficients (T.81 G.1.2.3): every one that is not zero yet has a bit, wherever it comes along.</summary>
+    /// <summary>One more bit of some coefficients (T.81 G.1.2.3): every one that is not zero yet has a bit, wherever it comes
+    /// along.</summary>
     private static bool Refine(ref JpegBits bits, JpegHuffmanTable table, ref ulong notZero, Scan scan, ref int skipped)
     {
         int k = scan.Start;

@@ -17,9 +17,9 @@ internal static class MLImageAlpha
         typeof(MLImage).GetField("_image", BindingFlags.Instance | BindingFlags.NonPublic)?.FieldType == typeof(SKBitmap);
 
     /// <summary>
-    /// Whether it is transparency. It is not in an image that was decoded from an opaque file or resized by padding or cropping, nor where a
-    /// colour is larger than it, as no premultiplied colour can be (frames of cameras, pixels from elsewhere), nor where it is 0 everywhere.
-    /// Then colours are what ExtractPixels gives.
+    /// Whether it is transparency. It is not in an image that was decoded from an opaque file or resized by padding or cropping, nor where
+    /// a colour is larger than it, as no premultiplied colour can be (frames of cameras, pixels from elsewhere), nor where it is 0
+    /// everywhere. Then colours are what ExtractPixels gives.
     /// </summary>
     /// <exception cref="InvalidDataException">The image was decoded from an opaque file, and not to the end.</exception>
     public static bool IsUsed(MLImage image)
@@ -55,8 +55,8 @@ internal static class MLImageAlpha
     }
 
     /// <summary>
-    /// What a decoder has not filled is 0 in all four bytes, which an opaque pixel never is; padding and cropping leave such pixels too, but
-    /// not several rows at one end of an image that has none elsewhere.
+    /// What a decoder has not filled is 0 in all four bytes, which an opaque pixel never is; padding and cropping leave such pixels too,
+    /// but not several rows at one end of an image that has none elsewhere.
     /// </summary>
     private static void CheckIsWhole(ReadOnlySpan<uint> pixels, int width)
     {
@@ -71,7 +71,8 @@ internal static class MLImageAlpha
         }
 
         throw new InvalidDataException(
-            $"the image is truncated: {above + below} of its {pixels.Length / width} rows are missing, since it was decoded from a file that is cut off.");
+            $"the image is truncated: {above + below} of its {pixels.Length / width} rows are missing, since it was decoded from a file " +
+                $"that is cut off.");
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_image")]

@@ -5,9 +5,9 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Reads a column of <see cref="MLImage"/>. Where the fourth byte is alpha (see <see cref="MLImageAlpha"/>), colours are premultiplied with it, as
-/// ML.NET's loaders leave them, and laid over white; else colours are taken as they are. (ML.NET's loaders do not apply an EXIF orientation.)
-/// The images stay the property of whoever made them.
+/// Reads a column of <see cref="MLImage"/>. Where the fourth byte is alpha (see <see cref="MLImageAlpha"/>), colours are premultiplied
+/// with it, as ML.NET's loaders leave them, and laid over white; else colours are taken as they are. (ML.NET's loaders do not apply an
+/// EXIF orientation.) The images stay the property of whoever made them.
 /// </summary>
 internal sealed class MLImageReader(ImageColumn column, DataViewRow row, DataViewSchema.Column source) : ImageReader(column, row)
 {

@@ -52,7 +52,8 @@ internal sealed class MemorySink(ScalarType type, long? expectedRows) : PixelSin
             _block = TensorPixels.Start(_blocks[^1]);
     }
 
-    /// <summary>Copies the rows of a block to a tensor, one channel to each of several, and disposes it; returns how many there were.</summary>
+    /// <summary>Copies the rows of a block to a tensor, one channel to each of several, and disposes it; returns how many there
+    /// were.</summary>
     private long Move(int block, Tensor target, long row)
     {
         long rows = block == _blocks.Count - 1 ? _usedRows : _blocks[block].shape[0];

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Decodes images on all processors while the next ones are read, and hands them on in the order in which they came. Only so many are on their
-/// way at a time that memory stays bounded.
+/// Decodes images on all processors while the next ones are read, and hands them on in the order in which they came. Only so many are on
+/// their way at a time that memory stays bounded.
 /// </summary>
 internal sealed class ParallelDecoding(Action<EncodedImage, long, long> handOn, Action? checkCancelled)
 {
@@ -21,7 +21,8 @@ internal sealed class ParallelDecoding(Action<EncodedImage, long, long> handOn, 
     private readonly Queue<(EncodedImage Image, long Label, long Row, Task Decoded)> _onTheirWay = new(MaxRows);
     private long _bytes;
 
-    /// <summary>Adds a row, to be decoded as soon as a processor is free; where too many are on their way, the first of them are handed on.</summary>
+    /// <summary>Adds a row, to be decoded as soon as a processor is free; where too many are on their way, the first of them are handed
+    /// on.</summary>
     public void Add(EncodedImage image, long label, long row)
     {
         _onTheirWay.Enqueue((image, label, row, _workers.StartNew(() => Decode(image))));

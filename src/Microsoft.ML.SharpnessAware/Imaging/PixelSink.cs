@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Where the pixels of a data set go, image by image. They are kept as grey while all images are; the first one in colour makes all colour, those
-/// before it included.
+/// Where the pixels of a data set go, image by image. They are kept as grey while all images are; the first one in colour makes all
+/// colour, those before it included.
 /// </summary>
 internal abstract class PixelSink : IDisposable
 {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A network without its head, in evaluation mode and with the weights that it has now: from images to features. Batch norm is folded into the
-/// convolutions where the network is one that allows it.
+/// A network without its head, in evaluation mode and with the weights that it has now: from images to features. Batch norm is folded into
+/// the convolutions where the network is one that allows it.
 /// </summary>
 internal sealed class Backbone : IDisposable
 {
@@ -36,7 +36,8 @@ internal sealed class Backbone : IDisposable
         return (_folded?.Run(images) ?? Unfolded(images)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>One at a time: what is given to the head is caught on its way, and it would be the images of whichever thread came by.</summary>
+    /// <summary>One at a time: what is given to the head is caught on its way, and it would be the images of whichever thread came
+    /// by.</summary>
     private Tensor Unfolded(Tensor images)
     {
         lock (_running)

@@ -16,7 +16,8 @@ internal static class ClassifierFile
     private static VersionInfo GetVersionInfo() => GetVersionInfo("SHARPIMG", LoaderSignature, verWeCanReadBack: 0x00010001);
 
     /// <summary>The versions of a file of this format, under signatures of one's own.</summary>
-    public static VersionInfo GetVersionInfo(string modelSignature, string loaderSignature, uint verWeCanReadBack = VersionPartialClimbs) => new(
+    public static VersionInfo GetVersionInfo(string modelSignature, string loaderSignature,
+        uint verWeCanReadBack = VersionPartialClimbs) => new(
         modelSignature: modelSignature,
         // verWrittenCur: 0x00010001, // Initial
         // 0x00010002: Resizing
@@ -32,7 +33,8 @@ internal static class ClassifierFile
     /// <param name="description">What is known beside it.</param>
     /// <param name="version">Null for a classifier's.</param>
     public static void Save(
-        IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description, VersionInfo? version = null)
+        IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description, VersionInfo? version =
+            null)
     {
         ctx.CheckAtModel();
         ctx.SetVersionInfo(version ?? GetVersionInfo());
@@ -97,7 +99,8 @@ internal static class ClassifierFile
     }
 
     private static byte[] WriteDescription(
-        IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights) => new ClassifierFileContent
+        IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description, MemoryStream weights) =>
+            new ClassifierFileContent
         {
             Architecture = classifier.Architecture,
             NumberOfClasses = classifier.NumberOfClasses,

@@ -82,7 +82,8 @@ internal sealed record ClassifierFileContent
 
     private static ClassifierFileContent Read(IHostEnvironment env, BinaryReader reader, bool hasResizeMode)
     {
-        string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName = reader.ReadString();
+        string featureColumnName = reader.ReadString(), scoreColumnName = reader.ReadString(), predictedLabelColumnName =
+            reader.ReadString();
         string architecture = reader.ReadString();
         int numberOfClasses = reader.ReadInt32();
         var shape = new ImageShape(reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
@@ -127,7 +128,8 @@ internal sealed record ClassifierFileContent
             throw Damaged($"a name is empty");
         if (NumberOfClasses < 1)
             throw Damaged($"it has {NumberOfClasses} classes");
-        if (Shape.Channels < 1 || !IsSide(Shape.Height) || !IsSide(Shape.Width) || (long)Shape.Height * Shape.Width > int.MaxValue / Shape.Channels)
+        if (Shape.Channels < 1 || !IsSide(Shape.Height) || !IsSide(Shape.Width)
+            || (long)Shape.Height * Shape.Width > int.MaxValue / Shape.Channels)
             throw Damaged($"its images have {Shape.Channels} × {Shape.Height} × {Shape.Width} values");
         if (PixelType is not (ScalarType.Byte or ScalarType.Float32))
             throw Damaged($"its pixels are of type {(int)PixelType}");
@@ -140,6 +142,7 @@ internal sealed record ClassifierFileContent
     }
 
     private static FormatException Damaged(FormattableString problem, Exception? inner = null) => new(
-        $"The description in the model file cannot be used: {problem.ToString(CultureInfo.InvariantCulture)}. The file is damaged; copy or save it again.",
+        $"The description in the model file cannot be used: {problem.ToString(CultureInfo.InvariantCulture)}. " +
+        "The file is damaged; copy or save it again.",
         inner);
 }

@@ -15,7 +15,8 @@ internal static class ClassifierGraph
         return new OnnxNetworkGraph(graph, classifier.Architecture).Layer(classifier.Network, new OnnxValue(normalized)).Name;
     }
 
-    /// <summary>softmax(logits / T), float64 as in <see cref="ImageClassifier.Probabilities(TorchSharp.torch.Tensor, double, Span{float})"/>.</summary>
+    /// <summary>softmax(logits / T), float64 as in <see
+    /// cref="ImageClassifier.Probabilities(TorchSharp.torch.Tensor, double, Span{float})"/>.</summary>
     public static string Probabilities(OnnxGraphWriter graph, string logits, double temperature)
     {
         string scaled = graph.Node("Div", [graph.Cast(logits, OnnxType.Float64), graph.Constant([temperature], 1)]);

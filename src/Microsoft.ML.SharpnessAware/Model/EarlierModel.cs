@@ -19,7 +19,8 @@ internal static class EarlierModel
         stream.Position = 0;
         using RepositoryReader repository = RepositoryReader.Open(stream, env, useFileSystem: false);
         using Repository.Entry entry = OpenEntry(repository, folder)
-            ?? throw new InvalidDataException($"The model file has no {ModelLoadContext.ModelStreamName} beside its weights: it is damaged.");
+            ?? throw new InvalidDataException($"The model file has no {ModelLoadContext.ModelStreamName} beside its weights: it is " +
+                $"damaged.");
         using var context = new ModelLoadContext(repository, entry, folder);
         return ClassifierFile.Load(env, context);
     }
@@ -45,7 +46,8 @@ internal static class EarlierModel
             if (entry.CompressedLength > stream.Length || !PackedLimit.Allows(entry.Length, entry.CompressedLength))
             {
                 throw new InvalidDataException(
-                    $"The entry '{PrintableText.Of(entry.FullName)}' claims {entry.Length} bytes from {entry.CompressedLength}, which is not plausible.");
+                    $"The entry '{PrintableText.Of(entry.FullName)}' claims {entry.Length} bytes from {entry.CompressedLength}, which is " +
+                        $"not plausible.");
             }
         }
         string[] folders =

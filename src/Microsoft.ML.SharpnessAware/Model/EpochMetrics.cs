@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What one epoch of training did: handed to <c>Options.MetricsCallback</c> and kept in the transformer's <c>History</c>.</summary>
+/// <summary>What one epoch of training did: handed to <c>Options.MetricsCallback</c> and kept in the transformer's
+/// <c>History</c>.</summary>
 public sealed record EpochMetrics
 {
     /// <summary>The epoch, counted from 1.</summary>
@@ -23,7 +24,8 @@ public sealed record EpochMetrics
     /// <summary>Mean log loss in nats on the validation images, before temperature scaling; NaN without validation images.</summary>
     public required double ValidationLogLoss { get; init; }
 
-    /// <summary>Expected calibration error (15 bins) on the validation images, before temperature scaling; NaN without validation images.</summary>
+    /// <summary>Expected calibration error (15 bins) on the validation images, before temperature scaling; NaN without validation
+    /// images.</summary>
     public required double ValidationExpectedCalibrationError { get; init; }
 
     /// <summary>The learning rate of the epoch's last step.</summary>
@@ -37,6 +39,7 @@ public sealed record EpochMetrics
 
     /// <summary>One line, for logs.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"Epoch {Epoch}/{TotalEpochs}: train loss {TrainLoss:F4}, validation accuracy {ValidationAccuracy:P2}, log loss {ValidationLogLoss:F4}, " +
+        $"Epoch {Epoch}/{TotalEpochs}: train loss {TrainLoss:F4}, validation accuracy {ValidationAccuracy:P2}, log loss " +
+            $"{ValidationLogLoss:F4}, " +
         $"ECE {ValidationExpectedCalibrationError:P2}, learning rate {LearningRate:G4}, {ImagesPerSecond:F0} images/s");
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>A network with what it takes to feed it: image shape, normalisation and device. From pixels to logits and probabilities.</summary>
+/// <summary>A network with what it takes to feed it: image shape, normalisation and device. From pixels to logits and
+/// probabilities.</summary>
 /// <remarks>Scoring may run on several threads at once. Copies share the network by counting references.</remarks>
 internal sealed class ImageClassifier : IDisposable
 {
@@ -21,7 +22,8 @@ internal sealed class ImageClassifier : IDisposable
         PixelType = pixelType;
         Normalization = normalization;
         NumberOfClasses = numberOfClasses;
-        // On a CPU small enough that activations stay in the caches and the C library does not return their memory after each batch: 128 images of
+        // On a CPU small enough that activations stay in the caches and the C library does not return their memory after each batch: 128
+        // images of
         // 64×64 take 1.6 times as long an image as 8. A GPU wants more to do; photographs stay within a few hundred megabytes there.
         int pixels = shape.Height * shape.Width;
         BatchSize = device.type == DeviceType.CPU ? Math.Clamp((1 << 15) / pixels, 8, 32) : Math.Clamp((1 << 22) / pixels, 1, 128);
@@ -64,8 +66,8 @@ internal sealed class ImageClassifier : IDisposable
     public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
 
     /// <summary>
-    /// Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch. The class of the
-    /// largest logit is the most probable, whatever T is.
+    /// Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch. The class of
+    /// the largest logit is the most probable, whatever T is.
     /// </summary>
     public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
     {

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A file of weights, such as that of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were trained on.
+/// A file of weights, such as that of <c>Options.InitialWeights</c>, read: tensors by name, and what it tells of the pixels that they were
+/// trained on.
 /// </summary>
 internal sealed class InitialWeights : IDisposable
 {
@@ -35,7 +36,8 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
 
-    /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by content.</summary>
+    /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by
+    /// content.</summary>
     /// <param name="env">For loading the model.</param>
     /// <param name="path">The file; null gives null.</param>
     /// <param name="architecture">The network that the model in an ML.NET or ONNX file must have; null where any will do.</param>
@@ -72,7 +74,8 @@ internal sealed class InitialWeights : IDisposable
     {
         try
         {
-            IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors, Architecture);
+            IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors,
+                Architecture);
             foreach (string note in notes)
                 channel?.Info(note);
         }
@@ -139,7 +142,8 @@ internal sealed class InitialWeights : IDisposable
         if (architecture is null && found is null)
         {
             throw new InvalidDataException(
-                $"Its tensors ({string.Join(", ", tensors.Keys.Take(3))}, …) are not those of a network that is known by its names. Set Arch to the network that " +
+                $"Its tensors ({string.Join(", ", tensors.Keys.Take(3))}, …) are not those of a network that is known by its names. Set " +
+                    $"Arch to the network that " +
                 $"they are of. {PublishedNetwork.Advice(Shapes(tensors), architecture)}".TrimEnd());
         }
 
@@ -148,14 +152,16 @@ internal sealed class InitialWeights : IDisposable
 
     private static InitialWeights ReadOnnx(string path, FileStream file, string? architecture)
     {
-        byte[] content = new byte[file.Length <= Array.MaxLength ? file.Length : throw new InvalidDataException("An ONNX file has less than 2 GB.")];
+        byte[] content = new byte[file.Length <= Array.MaxLength ? file.Length
+            : throw new InvalidDataException("An ONNX file has less than 2 GB.")];
         file.ReadExactly(content);
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> tensors = OnnxResNet.Read(OnnxGraph.Read(content));
         if (architecture?.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase) == false)
         {
             throw new InvalidDataException(
-                $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to NetworkArchitecture.MLNetResNet18.");
+                $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to " +
+                    $"NetworkArchitecture.MLNetResNet18.");
         }
 
         return new InitialWeights(path, tensors, new PixelStatistics(OnnxResNet.Mean, [1, 1, 1], ScalarType.Byte),

@@ -34,11 +34,14 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
 
     public void AddMetadata(string key, string value) => _metadata.Add(key, value);
 
-    public override string Constant(float[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
+    public override string Constant(float[] values, params long[] dimensions) =>
+        AddRaw(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
 
-    public override string Constant(double[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<double>(values), OnnxType.Float64, dimensions);
+    public override string Constant(double[] values, params long[] dimensions) =>
+        AddRaw(MemoryMarshal.AsBytes<double>(values), OnnxType.Float64, dimensions);
 
-    public override string Constant(long[] values, params long[] dimensions) => AddRaw(MemoryMarshal.AsBytes<long>(values), OnnxType.Int64, dimensions);
+    public override string Constant(long[] values, params long[] dimensions) =>
+        AddRaw(MemoryMarshal.AsBytes<long>(values), OnnxType.Int64, dimensions);
 
     /// <summary>A vector of texts.</summary>
     public string Texts(IEnumerable<string> values)
@@ -50,7 +53,8 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
     public override string Node(string type, string[] inputs, params (string Name, object Value)[] attributes)
     {
         string name = NewName(type);
-        _graph.Node.Add(new NodeProto { OpType = type, Name = name, Input = { inputs }, Output = { name }, Attribute = { attributes.Select(Describe) } });
+        _graph.Node.Add(new NodeProto { OpType = type, Name = name, Input = { inputs }, Output = { name },
+            Attribute = { attributes.Select(Describe) } });
         return name;
     }
 
@@ -122,6 +126,7 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
         float number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Float, F = number },
         string text => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(text) },
         _ => throw new ArgumentException(
-            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, long[], float or string.", nameof(attribute)),
+            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, long[], float or string.",
+                nameof(attribute)),
     };
 }

@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// <see cref="ImageScaler"/> as operators, for pictures of any size: two products of matrices, whose weights (those of <see cref="AxisWeights"/>)
-/// the graph works out from the size of each input. ONNX's own Resize averages in another way.
+/// <see cref="ImageScaler"/> as operators, for pictures of any size: two products of matrices, whose weights (those of <see
+/// cref="AxisWeights"/>) the graph works out from the size of each input. ONNX's own Resize averages in another way.
 /// </summary>
 internal sealed class ResizeGraph(OnnxGraphWriter graph, ImageShape target, ResizingKind mode)
 {
@@ -69,7 +69,8 @@ internal sealed class ResizeGraph(OnnxGraphWriter graph, ImageShape target, Resi
         string interpolation = Max(Subtract(Number(1), distance), Number(0));
 
         string weights = graph.Node("Where", [graph.Node("Less", [scale, Number(1)]), interpolation, average]);
-        string isOutside = graph.Node("Or", [graph.Node("Less", [i, Number(0)]), graph.Node("Less", [Subtract(axis.Filled, Number(0.5)), i])]);
+        string isOutside = graph.Node("Or", [graph.Node("Less", [i, Number(0)]),
+            graph.Node("Less", [Subtract(axis.Filled, Number(0.5)), i])]);
         return graph.Cast(graph.Node("Where", [isOutside, Number(0), weights]), OnnxType.Float32);
     }
 

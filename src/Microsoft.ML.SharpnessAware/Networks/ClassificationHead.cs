@@ -73,5 +73,6 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
 
     private InvalidOperationException NotTheEnd() => new(
         $"The network's head, the linear layer '{Name}', does not give its logits: something follows it, or it is not run by call() " +
-        "(forward() passes over hooks). A network whose backbone is frozen must end with a linear layer that is called once, on [batch, features].");
+        "(forward() passes over hooks). A network whose backbone is frozen must end with a linear layer that is called once, on [batch, " +
+            "features].");
 }

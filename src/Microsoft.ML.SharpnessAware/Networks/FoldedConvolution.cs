@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A convolution and the batch norm after it as one convolution with a bias, for a network that no longer learns: the same to rounding, and a
-/// way through memory less.
+/// A convolution and the batch norm after it as one convolution with a bias, for a network that no longer learns: the same to rounding,
+/// and a way through memory less.
 /// </summary>
 internal sealed class FoldedConvolution : IDisposable
 {

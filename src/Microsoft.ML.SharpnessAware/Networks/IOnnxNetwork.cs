@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A network or layer that describes its forward pass, so that a model of it can be saved as ONNX. Implement it on a module of your own that
-/// is not a <c>Sequential</c> of known layers.
+/// A network or layer that describes its forward pass, so that a model of it can be saved as ONNX. Implement it on a module of your own
+/// that is not a <c>Sequential</c> of known layers.
 /// </summary>
 /// <example>
 /// <code>

@@ -34,8 +34,8 @@ internal static class Layers
         nn.Conv2d(inputChannels, outputChannels, kernelSize, stride, padding: kernelSize / 2, bias: false);
 
     /// <summary>
-    /// Runs a layer of stride 2, and of an odd number of rows or columns lets go of the last position, so that the half is rounded down: what
-    /// padding at the top and at the left only comes to.
+    /// Runs a layer of stride 2, and of an odd number of rows or columns lets go of the last position, so that the half is rounded down:
+    /// what padding at the top and at the left only comes to.
     /// </summary>
     internal static Tensor Halved(nn.Module<Tensor, Tensor> layer, Tensor input) => WithHalfTheSize(layer.call(input), input);
 

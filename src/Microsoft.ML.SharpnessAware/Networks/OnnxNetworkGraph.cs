@@ -19,9 +19,10 @@ public sealed class OnnxNetworkGraph
     public int OpsetVersion => _writer.OpsetVersion;
 
     /// <summary>
-    /// Adds a layer: one that describes itself (<see cref="IOnnxNetwork"/>), a <c>Sequential</c>, or one of TorchSharp's that is known here:
-    /// Conv2d, Linear, BatchNorm1d and 2d, LayerNorm, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d to 1×1, Flatten, Dropout, Identity, ReLU,
-    /// ReLU6, LeakyReLU, ELU, GELU, SiLU, Hardswish, Sigmoid, Tanh. A batch norm behind a convolution in a Sequential is made part of it.
+    /// Adds a layer: one that describes itself (<see cref="IOnnxNetwork"/>), a <c>Sequential</c>, or one of TorchSharp's that is known
+    /// here: Conv2d, Linear, BatchNorm1d and 2d, LayerNorm, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d to 1×1, Flatten, Dropout, Identity,
+    /// ReLU, ReLU6, LeakyReLU, ELU, GELU, SiLU, Hardswish, Sigmoid, Tanh. A batch norm behind a convolution in a Sequential is made part
+    /// of it.
     /// </summary>
     /// <exception cref="NotSupportedException">The layer is of another kind, or has a setting that is not supported.</exception>
     public OnnxValue Layer(nn.Module layer, OnnxValue input)

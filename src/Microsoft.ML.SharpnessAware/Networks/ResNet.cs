@@ -69,8 +69,10 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         if (Math.Min(input.Height, input.Width) < Reduction)
         {
             throw new ArgumentException(
-                $"Network '{NetworkArchitecture.MLNetResNet18}' halves images {Halvings} times and needs at least {Reduction}×{Reduction} pixels; " +
-                $"these have {input.Width}×{input.Height}. Set ImageWidth and ImageHeight (128 is a good size) where images can be resized.",
+                $"Network '{NetworkArchitecture.MLNetResNet18}' halves images {Halvings} times and needs at least " +
+                    $"{Reduction}×{Reduction} pixels; " +
+                $"these have {input.Width}×{input.Height}. Set ImageWidth and ImageHeight (128 is a good size) where images can be " +
+                    $"resized.",
                 nameof(input));
         }
 

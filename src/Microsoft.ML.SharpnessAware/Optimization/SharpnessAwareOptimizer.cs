@@ -179,7 +179,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         if (Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
         {
             throw new InvalidOperationException(
-                "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, or " +
+                "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, " +
+                    "or " +
                 "a method without damping: SAM, SSAM or ASAM.");
         }
         using DisposeScope scope = NewDisposeScope();

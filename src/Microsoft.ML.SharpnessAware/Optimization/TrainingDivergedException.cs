@@ -48,8 +48,8 @@ public sealed class TrainingDivergedException : InvalidOperationException
     /// <summary>The failure of a network that no longer gives finite numbers after an epoch whose losses were finite.</summary>
     internal static TrainingDivergedException AfterEpoch(int epoch, long step, double learningRate, double loss, string what) =>
         new(step, learningRate, loss, epoch, string.Create(CultureInfo.InvariantCulture,
-            $"Training diverged in epoch {epoch}, by step {step}: its mean loss was {loss}, but {what} infinite or not a number after it. " +
-            $"The learning rate was {learningRate}. ") + Causes, innerException: null);
+            $"Training diverged in epoch {epoch}, by step {step}: its mean loss was {loss}, but {what} infinite or not a number after " +
+            $"it. The learning rate was {learningRate}. ") + Causes, innerException: null);
 
     private static string Describe(long step, double learningRate, double loss, double gradientNorm, int? epoch) => string.Create(
         CultureInfo.InvariantCulture,

@@ -3,7 +3,8 @@ using Microsoft.ML.Transforms.Image;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Pictures for calibration reports, of any column of images that the trainer takes. Found by its name, see ReportImages.</summary>
+/// <summary>Pictures for calibration reports, of any column of images that the trainer takes. Found by its name, see
+/// ReportImages.</summary>
 internal sealed class ReportThumbnails : IReportImages
 {
     public IThumbnailColumn? Bind(DataViewSchema schema, string? columnName, int? width, int? height)

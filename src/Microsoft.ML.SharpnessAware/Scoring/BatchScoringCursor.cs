@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Reads the source once, in batches: each row's image into the batch, and beside it what passes through.</summary>
 /// <remarks>
 /// <para>It gives what scoring row by row would: a source may be read once only, share its rows among readers, reuse one object for all of
-/// them, or have no end. An image that cannot be read, and a column whose value cannot be had, throw from the getter of their own row, so the
-/// rows around it are not lost.</para>
+/// them, or have no end. An image that cannot be read, and a column whose value cannot be had, throw from the getter of their own row, so
+/// the rows around it are not lost.</para>
 /// <para>Batches begin with a single row and double, so that whoever wants one row waits for one. A batch ends early where the
 /// columns that pass through have grown to <see cref="MaxBufferedBytes"/>. While a column of values that cannot be copied is asked for,
 /// an image for one, rows are scored one at a time.</para>

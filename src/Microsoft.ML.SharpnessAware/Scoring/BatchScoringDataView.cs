@@ -58,11 +58,13 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
             $"What FeaturizeImages makes of column '{Images.Name}' is not written as ONNX. Leave it out, and convert what follows it."),
         (_, null) => throw new NotSupportedException(
             $"Column '{Images.Name}' holds images that must be decoded and resized first, which ONNX cannot do as the model was trained. " +
-            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the file takes pixels."),
+            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the " +
+                "file takes pixels."),
         _ => true,
     };
 
-    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => ClassifierConversion.AddTo(ctx, this, (SharpnessAwareImageClassificationTransformer)Scorer);
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) =>
+        ClassifierConversion.AddTo(ctx, this, (SharpnessAwareImageClassificationTransformer)Scorer);
 
     internal static InvalidOperationException NotActive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' was not asked for when the cursor was made.");

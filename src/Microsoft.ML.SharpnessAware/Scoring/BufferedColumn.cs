@@ -51,7 +51,8 @@ internal abstract class BufferedColumn
         ClearCore();
     }
 
-    /// <summary>A <see cref="ValueGetter{TValue}"/> of the column's type for the row that <paramref name="row"/> tells, counted in the batch.</summary>
+    /// <summary>A <see cref="ValueGetter{TValue}"/> of the column's type for the row that <paramref name="row"/> tells, counted in the
+    /// batch.</summary>
     public abstract Delegate CreateGetter(Func<int> row);
 
     protected abstract long AppendCore();

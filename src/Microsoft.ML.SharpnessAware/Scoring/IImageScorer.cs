@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>A transformer whose network gives each image some numbers, from which its output columns are made: what batches and rows share.</summary>
+/// <summary>A transformer whose network gives each image some numbers, from which its output columns are made: what batches and rows
+/// share.</summary>
 internal interface IImageScorer : ITransformer
 {
     /// <summary>The network, and what it takes to feed it.</summary>

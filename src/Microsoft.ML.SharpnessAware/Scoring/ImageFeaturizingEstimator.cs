@@ -24,7 +24,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
     private readonly ImageRequest _request;
 
     public ImageFeaturizingEstimator(
-        IHostEnvironment environment, string outputColumnName, string inputColumnName, string architecture, string weights, ImageRequest request)
+        IHostEnvironment environment, string outputColumnName, string inputColumnName, string architecture, string weights,
+            ImageRequest request)
     {
         _host = environment.Register(nameof(ImageFeaturizingEstimator));
         _outputColumnName = outputColumnName;
@@ -41,7 +42,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
     internal static string FindWeights(string architecture, string weights, string folder)
     {
         if (weights == PretrainedWeights.None)
-            throw new ArgumentException("Features of random weights say little: name a file, or take PretrainedWeights.Auto.", nameof(weights));
+            throw new ArgumentException("Features of random weights say little: name a file, or take PretrainedWeights.Auto.",
+                nameof(weights));
         if (weights != PretrainedWeights.Auto)
         {
             return File.Exists(weights)
@@ -53,7 +55,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
             return path;
         throw new InvalidOperationException(
             architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase)
-                ? $"No weights of '{architecture}' lie beside the application. Add the package to the application's own project, dotnet add package " +
+                ? $"No weights of '{architecture}' lie beside the application. Add the package to the application's own project, dotnet " +
+                    $"add package " +
                   $"{OnnxResNet.Package}, or give the path of a file of weights."
                 : $"No package brings weights of '{architecture}': give the path of a file of weights, or take " +
                   $"'{NetworkArchitecture.MLNetResNet18}' and the package {OnnxResNet.Package}.");
@@ -61,7 +64,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
 
     /// <exception cref="ArgumentOutOfRangeException">The image column is missing or of a type that is not read.</exception>
     /// <exception cref="InvalidDataException">The file of weights cannot be used.</exception>
-    /// <exception cref="InvalidOperationException">The weights are for other pixels, or the network does not end with a linear layer.</exception>
+    /// <exception cref="InvalidOperationException">The weights are for other pixels, or the network does not end with a linear
+    /// layer.</exception>
     public ITransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -75,7 +79,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         {
             var transformer = new ImageFeaturizingTransformer(_host, network, _outputColumnName, _inputColumnName);
             transformer.Try();
-            channel.Info($"The {transformer.ValuesPerImage} features of an image are those of '{network.Architecture}' with the weights in " +
+            channel.Info($"The {transformer.ValuesPerImage} features of an image are those of '{network.Architecture}' with the weights " +
+                $"in " +
                          $"'{_path}', at {network.Shape.Width} × {network.Shape.Height} pixels.");
             return transformer;
         }
@@ -115,9 +120,11 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         ImageShape shape = images.Shape!.Value;
         PixelStatistics statistics = weights.StatisticsFor(images.PixelType, shape, channel) ?? throw new InvalidOperationException(
             images.PixelType == ScalarType.Byte
-                ? $"The file '{_path}' does not tell how the pixels were normalised that the weights were trained on, and without that its features " +
+                ? $"The file '{_path}' does not tell how the pixels were normalised that the weights were trained on, and without that " +
+                    $"its features " +
                   "mean nothing. A file that SaveWeights has written tells it."
-                : $"Column '{images.Name}' holds float pixels, and the weights in '{_path}' were not trained on such: give bytes from 0 to 255, " +
+                : $"Column '{images.Name}' holds float pixels, and the weights in '{_path}' were not trained on such: give bytes from 0 " +
+                    $"to 255, " +
                   "image files or MLImages.");
         if (NetworkArchitecture.Advice(architecture, shape) is string advice)
             channel.Warning(advice);
@@ -130,7 +137,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         network.to(device);
         network.eval();
         scope.Detach(network.parameters().Concat(network.buffers()));
-        return new ImageClassifier(architecture, network, device, shape, images.PixelType, new Normalization(statistics, device), NumberOfClasses)
+        return new ImageClassifier(architecture, network, device, shape, images.PixelType, new Normalization(statistics, device),
+            NumberOfClasses)
         {
             Resizing = images.Resizing,
         };

@@ -124,7 +124,8 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         }
     }
 
-    /// <summary>A classifier's description in which only the columns tell something: so that one format, one reader and its checks do for both.</summary>
+    /// <summary>A classifier's description in which only the columns tell something: so that one format, one reader and its checks do for
+    /// both.</summary>
     private static ClassifierDescription Describe(string outputColumnName, string inputColumnName) => new()
     {
         FeatureColumnName = inputColumnName,

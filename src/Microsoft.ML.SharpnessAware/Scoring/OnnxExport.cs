@@ -91,7 +91,8 @@ internal static class OnnxExport
         }
 
         string name = file.Node("Gather", [file.Texts(classNames), file.Node("ArgMax", [best], ("axis", 1L), ("keepdims", 0L))]);
-        file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows, classifier.NumberOfClasses);
+        file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows,
+            classifier.NumberOfClasses);
         file.AddOutput(name, description.PredictedLabelColumnName, OnnxType.Text, Rows);
         AddMetadata(file, classifier, description, classNames, options);
         return file;
@@ -110,7 +111,8 @@ internal static class OnnxExport
         if (options.Resize && classifier.PixelType != ScalarType.Byte)
             throw new NotSupportedException("The model was trained on vectors of float, which are not resized. Leave Resize off.");
         int channels = classifier.Shape.Channels;
-        (object height, object width) = options.Resize ? ((object)"height", (object)"width") : (classifier.Shape.Height, classifier.Shape.Width);
+        (object height, object width) = options.Resize ? ((object)"height", (object)"width")
+            : (classifier.Shape.Height, classifier.Shape.Width);
         bool last = options.PixelOrder == OnnxPixelOrder.ChannelsLast;
         object[] dimensions = last ? [Rows, height, width, channels] : [Rows, channels, height, width];
         file.AddInput(description.FeatureColumnName, bytes ? OnnxType.UInt8 : OnnxType.Float32, dimensions);
@@ -148,6 +150,7 @@ internal static class OnnxExport
         file.AddMetadata("class_names", JsonSerializer.Serialize(classNames));
     }
 
-    private static string Version() => typeof(OnnxExport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+    private static string Version() => typeof(OnnxExport)
+        .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
         ?? typeof(OnnxExport).Assembly.GetName().Version!.ToString();
 }

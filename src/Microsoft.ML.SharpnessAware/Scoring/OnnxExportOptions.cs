@@ -10,15 +10,15 @@ public sealed record OnnxExportOptions
     public OnnxPixelOrder PixelOrder { get; init; } = OnnxPixelOrder.ChannelsFirst;
 
     /// <summary>
-    /// The type of the input's values. By default that of the pixels that the model was trained on: bytes for images, float32 for vectors of
-    /// float. Float32 has the same values in either case, for images from 0 to 255; a model of float pixels cannot take bytes.
+    /// The type of the input's values. By default that of the pixels that the model was trained on: bytes for images, float32 for vectors
+    /// of float. Float32 has the same values in either case, for images from 0 to 255; a model of float pixels cannot take bytes.
     /// </summary>
     public OnnxPixelType PixelType { get; init; } = OnnxPixelType.AsTrained;
 
     /// <summary>
-    /// Whether the file takes pictures of any size and brings them to the model's, as <c>Options.Resizing</c> said in training: by averaging
-    /// areas where they shrink, as this library does. The pictures of one call have one size. Off by default. Large pictures take memory: about 16 bytes
-    /// for each of their values.
+    /// Whether the file takes pictures of any size and brings them to the model's, as <c>Options.Resizing</c> said in training: by
+    /// averaging areas where they shrink, as this library does. The pictures of one call have one size. Off by default. Large pictures
+    /// take memory: about 16 bytes for each of their values.
     /// </summary>
     public bool Resize { get; init; }
 }

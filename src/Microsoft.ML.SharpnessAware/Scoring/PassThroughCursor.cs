@@ -2,7 +2,8 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Reads a <see cref="BatchScoringDataView"/> of which no column that the model adds is asked for: no image is looked at.</summary>
+/// <summary>Reads a <see cref="BatchScoringDataView"/> of which no column that the model adds is asked for: no image is looked
+/// at.</summary>
 internal sealed class PassThroughCursor(BatchScoringDataView view, DataViewRowCursor input, bool[] active) : DataViewRowCursor
 {
     public override DataViewSchema Schema => view.Schema;

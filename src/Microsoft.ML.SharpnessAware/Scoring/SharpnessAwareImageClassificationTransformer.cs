@@ -16,12 +16,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para><see cref="Transform"/> is lazy and scores in batches; a prediction engine scores row by row. Both take any kind of feature column
 /// that the trainer takes; grey images are converted to colour, and colour images to grey, where the model was trained on the other.</para>
 /// <para>Several threads may use one transformer at once. It holds native memory: dispose it when it is no longer needed. Saved by
-/// <c>mlContext.Model.Save</c> and read by <c>mlContext.Model.Load</c>; the weights are stored as plain tensors (safetensors), never as code.</para>
-/// <para>A file whose classifier is damaged is refused with <see cref="FormatException"/>, or with <see cref="InvalidDataException"/> where the
-/// network is not known (see <see cref="NetworkArchitecture"/>.Register) or the weights are not of it. ML.NET wraps what its loaders throw
-/// in <see cref="System.Reflection.TargetInvocationException"/>, so look at <see cref="Exception.GetBaseException"/>; for the rest of a damaged
-/// file it throws exceptions of its own. <c>Model.Load</c> makes the classes that the file names: load files that you trust, as SECURITY.md
-/// says.</para>
+/// <c>mlContext.Model.Save</c> and read by <c>mlContext.Model.Load</c>; the weights are stored as plain tensors (safetensors), never as
+/// code.</para>
+/// <para>A file whose classifier is damaged is refused with <see cref="FormatException"/>, or with <see cref="InvalidDataException"/>
+/// where the network is not known (see <see cref="NetworkArchitecture"/>.Register) or the weights are not of it. ML.NET wraps what its
+/// loaders throw in <see cref="System.Reflection.TargetInvocationException"/>, so look at <see cref="Exception.GetBaseException"/>; for
+/// the rest of a damaged file it throws exceptions of its own. <c>Model.Load</c> makes the classes that the file names: load files that
+/// you trust, as SECURITY.md says.</para>
 /// </remarks>
 public sealed class SharpnessAwareImageClassificationTransformer : ITransformer, IImageScorer, IDisposable
 {
@@ -29,7 +30,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     private readonly ClassifierDescription _description;
     private int _disposed;
 
-    internal SharpnessAwareImageClassificationTransformer(IHostEnvironment env, ImageClassifier classifier, ClassifierDescription description)
+    internal SharpnessAwareImageClassificationTransformer(IHostEnvironment env, ImageClassifier classifier,
+        ClassifierDescription description)
     {
         _host = env.Register(nameof(SharpnessAwareImageClassificationTransformer));
         Classifier = classifier;
@@ -101,13 +103,13 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// probable class out. Normalisation, network (batch norm made part of the convolutions), temperature and softmax are in it.
     /// </summary>
     /// <remarks>
-    /// <para>The input has the name of the feature column and takes any number of images of the model's size, [rows, channels, height, width];
-    /// see <see cref="OnnxExportOptions"/> for other orders and types. The outputs have the names of Score, float32 [rows, classes], and
-    /// PredictedLabel, text [rows]. The file's metadata tells architecture, input size, pixel type and order, resize mode, temperature and
-    /// class names.</para>
+    /// <para>The input has the name of the feature column and takes any number of images of the model's size, [rows, channels, height,
+    /// width]; see <see cref="OnnxExportOptions"/> for other orders and types. The outputs have the names of Score, float32 [rows,
+    /// classes], and PredictedLabel, text [rows]. The file's metadata tells architecture, input size, pixel type and order, resize mode,
+    /// temperature and class names.</para>
     /// <para>A network of your own must consist of layers that are known, or implement <see cref="IOnnxNetwork"/>. A model with
-    /// calibrators behind it is written by the method of the same name on the whole chain. The file appears only when it is complete; one that was
-    /// there is replaced. Folders are created.</para>
+    /// calibrators behind it is written by the method of the same name on the whole chain. The file appears only when it is complete; one
+    /// that was there is replaced. Folders are created.</para>
     /// </remarks>
     /// <param name="path">The file, usually with the extension .onnx.</param>
     /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>

@@ -14,8 +14,8 @@ public static partial class AllocatorTuning
     /// On Linux with glibc, lets the C library keep the memory that a training step frees. Otherwise each step hands hundreds of megabytes
     /// back to the system and asks for them again, page by page, which costs about a fifth of its time. Elsewhere it does nothing.
     /// </summary>
-    /// <remarks>It holds for the whole process, which then keeps up to 2 GB that it does not use, so it is the application's choice. Call it
-    /// once at start, before the first tensor is made.</remarks>
+    /// <remarks>It holds for the whole process, which then keeps up to 2 GB that it does not use, so it is the application's choice. Call
+    /// it once at start, before the first tensor is made.</remarks>
     /// <returns>Whether the settings were accepted.</returns>
     public static bool KeepFreedMemory()
     {
@@ -23,7 +23,8 @@ public static partial class AllocatorTuning
             return false;
         try
         {
-            return SetOption(MmapThreshold, LargestFromHeap) == 1 & SetOption(TrimThreshold, KeptFree) == 1 & SetOption(TopPad, GrowthStep) == 1;
+            return SetOption(MmapThreshold, LargestFromHeap) == 1 & SetOption(TrimThreshold, KeptFree) == 1 & SetOption(TopPad,
+                GrowthStep) == 1;
         }
         catch (EntryPointNotFoundException)
         {

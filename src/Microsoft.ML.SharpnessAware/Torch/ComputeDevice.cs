@@ -10,7 +10,8 @@ internal static class ComputeDevice
     /// The device that <paramref name="requested"/> names ("cpu", "cuda", "cuda:1"). Without a name: the GPU of
     /// <c>MLContext.GpuDeviceId</c>, else the first GPU where the application brought a CUDA backend, else the CPU.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A GPU was asked for, none is usable, and <c>MLContext.FallbackToCpu</c> is off.</exception>
+    /// <exception cref="InvalidOperationException">A GPU was asked for, none is usable, and <c>MLContext.FallbackToCpu</c> is
+    /// off.</exception>
     public static Device Choose(string? requested, int? gpuDeviceId, bool fallBackToCpu)
     {
         NativeBackend.EnsureLoaded();
@@ -39,7 +40,8 @@ internal static class ComputeDevice
             return 0;
         if (requested.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(requested.AsSpan(5), out int index) && index >= 0)
             return index;
-        throw new ArgumentException($"Device is '{requested}'; it must be 'cpu', 'cuda' or 'cuda:N', or null to choose automatically.", "Device");
+        throw new ArgumentException($"Device is '{requested}'; it must be 'cpu', 'cuda' or 'cuda:N', or null to choose automatically.",
+            "Device");
     }
 
     private static Device Gpu(int index, string request, bool fallBackToCpu)
@@ -49,7 +51,7 @@ internal static class ComputeDevice
         if (fallBackToCpu)
             return CPU;
         throw new InvalidOperationException(
-            $"{request}, but {(cuda.is_available() ? $"this machine has {cuda.device_count()} CUDA device(s)" : "no CUDA device is usable")}. " +
-            "Reference a CUDA backend of TorchSharp, or set MLContext.FallbackToCpu.");
+            $"{request}, but {(cuda.is_available() ? $"this machine has {cuda.device_count()} CUDA device(s)" : "no CUDA device is usable")}" +
+            ". Reference a CUDA backend of TorchSharp, or set MLContext.FallbackToCpu.");
     }
 }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The native half of TorchSharp's modules. TorchSharp 0.107 leaves it behind when a convolution or a linear layer is disposed, and when any
-/// module is collected: about a kilobyte a layer, which adds up where a process trains again and again.
+/// The native half of TorchSharp's modules. TorchSharp 0.107 leaves it behind when a convolution or a linear layer is disposed, and when
+/// any module is collected: about a kilobyte a layer, which adds up where a process trains again and again.
 /// </summary>
 internal static class NativeModule
 {

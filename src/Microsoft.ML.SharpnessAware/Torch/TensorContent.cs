@@ -22,5 +22,6 @@ internal static class TensorContent
     }
 
     /// <summary>Type and shape, such as <c>Float32 [3, 2]</c>.</summary>
-    public static string Shape(Tensor value) => $"{value.dtype} [{string.Join(", ", value.shape.Select(side => side.ToString(CultureInfo.InvariantCulture)))}]";
+    public static string Shape(Tensor value) => $"{value.dtype} " +
+        $"[{string.Join(", ", value.shape.Select(side => side.ToString(CultureInfo.InvariantCulture)))}]";
 }

@@ -32,7 +32,8 @@ internal sealed class TorchRandom : IDisposable
     }
 
     /// <summary>The state of the generator, as torch writes it.</summary>
-    /// <exception cref="InvalidDataException">It is not one. Torch would end the process: what its generator throws nobody can catch.</exception>
+    /// <exception cref="InvalidDataException">It is not one. Torch would end the process: what its generator throws nobody can
+    /// catch.</exception>
     public byte[] State
     {
         get => _state.bytes.ToArray();

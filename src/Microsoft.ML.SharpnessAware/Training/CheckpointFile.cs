@@ -54,8 +54,8 @@ internal sealed class CheckpointFile
         _previous);
 
     /// <summary>Reads the latest checkpoint that is complete.</summary>
-    /// <param name="read">Reads the state, of the version given. Its <see cref="IOException"/> (an early end, a text of negative length) and
-    /// <see cref="FormatException"/> mean that it is damaged; what else it throws is passed on.</param>
+    /// <param name="read">Reads the state, of the version given. Its <see cref="IOException"/> (an early end, a text of negative length)
+    /// and <see cref="FormatException"/> mean that it is damaged; what else it throws is passed on.</param>
     /// <param name="channel">Is told where the previous checkpoint has to do.</param>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
@@ -82,7 +82,8 @@ internal sealed class CheckpointFile
             }
             catch (Exception exception) when (exception is IOException or FormatException)
             {
-                throw new InvalidDataException($"The checkpoint '{path}' is damaged: it ends early or holds what cannot be read.", exception);
+                throw new InvalidDataException($"The checkpoint '{path}' is damaged: it ends early or holds what cannot be read.",
+                    exception);
             }
 
             return true;

@@ -4,8 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 public enum FineTuning
 {
     /// <summary>
-    /// First <see cref="HeadOnly"/>; then, within <c>Options.TimeBudget</c>, <see cref="Gentle"/> and <see cref="Full"/> on a part of the images,
-    /// each compared with the head on the part that was held out. The one with the lowest log loss there is the model.
+    /// First <see cref="HeadOnly"/>; then, within <c>Options.TimeBudget</c>, <see cref="Gentle"/> and <see cref="Full"/> on a part of the
+    /// images, each compared with the head on the part that was held out. The one with the lowest log loss there is the model.
     /// </summary>
     Auto,
 

@@ -10,7 +10,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     // Fewer are not worth trying, more gain little on a few hundred pictures.
     private const int LeastOfGentle = 4, MostOfGentle = 8, LeastOfFull = 8, MostOfFull = 10;
 
-    /// <summary>What is worth trying within the time: gentle first, which needs less to show what it is worth and does harm nowhere.</summary>
+    /// <summary>What is worth trying within the time: gentle first, which needs less to show what it is worth and does harm
+    /// nowhere.</summary>
     /// <param name="budget">The time for all of them.</param>
     /// <param name="secondsPerEpoch">The estimated time of an epoch of either.</param>
     public static IReadOnlyList<FineTuningCandidate> Within(TimeSpan budget, double secondsPerEpoch)
@@ -18,7 +19,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         int affordable = (int)Math.Min(budget.TotalSeconds / secondsPerEpoch, MostOfGentle + MostOfFull);
         List<FineTuningCandidate> candidates = [];
         if (affordable >= LeastOfGentle)
-            candidates.Add(new(FineTuning.Gentle, Math.Min(MostOfGentle, affordable >= LeastOfGentle + LeastOfFull ? affordable - LeastOfFull : affordable)));
+            candidates.Add(new(FineTuning.Gentle, Math.Min(MostOfGentle, affordable >= LeastOfGentle + LeastOfFull
+                ? affordable - LeastOfFull : affordable)));
         int left = affordable - candidates.Sum(candidate => candidate.Epochs);
         if (left >= LeastOfFull)
             candidates.Add(new(FineTuning.Full, Math.Min(MostOfFull, left)));

@@ -8,15 +8,16 @@ using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTra
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A training that starts from weights: the head on features that were kept, then, where it is asked for and time is given, the whole network,
-/// which has to be better than the head on images that neither has seen.
+/// A training that starts from weights: the head on features that were kept, then, where it is asked for and time is given, the whole
+/// network, which has to be better than the head on images that neither has seen.
 /// </summary>
 internal sealed class FineTuningRun(Options options, TrainingImages images, TrainingContext context)
 {
     // A fifth decides between candidates: a tenth of a few hundred images cannot.
     private const double ShareSetAside = 0.2;
 
-    // Training on a CPU, of one thread: less than was seen on any that was tried. On a GPU the estimate is far too long, which only means fewer epochs.
+    // Training on a CPU, of one thread: less than was seen on any that was tried. On a GPU the estimate is far too long, which only means
+    // fewer epochs.
     private const double OperationsPerSecond = 25e9;
     private const double PassesOfForward = 3; // forward, and backward for weights and for activations
 
@@ -31,7 +32,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
         using ImageDataset? validationFeatures = images.Validation is null
             ? null
             : BackboneFeatures.Of(backbone, images.Validation, classifier.BatchSize, context.CheckCancelled);
-        Log($"{_training.Count + (images.Validation?.Count ?? 0)} images went through the backbone once ({Seconds(start)}); the head is trained on their features.");
+        Log($"{_training.Count + (images.Validation?.Count ?? 0)} images went through the backbone once ({Seconds(start)}); the head is " +
+            $"trained on their features.");
 
         FittedHead head = FittedHead.Fit(features, validationFeatures, context.Seed, context.CheckCancelled);
         Describe(head, classifier.NumberOfClasses, start);
@@ -53,7 +55,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             return [];
         }
 
-        double seconds = _training.Count * NetworkCost.OfOneImage(classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
+        double seconds = _training.Count * NetworkCost.OfOneImage(
+            classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
         if (options.FineTuning != FineTuning.Auto)
         {
             FineTuningCandidate candidate = FineTuningCandidate.Of(options.FineTuning);
@@ -63,7 +66,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
 
         IReadOnlyList<FineTuningCandidate> candidates = FineTuningCandidate.Within(options.TimeBudget!.Value, seconds);
         Log(candidates.Count == 0
-            ? $"An epoch of the whole network takes about {Text(seconds)}, so that nothing is worth trying within TimeBudget ({Text(options.TimeBudget.Value.TotalSeconds)}): " +
+            ? $"An epoch of the whole network takes about {Text(seconds)}, so that nothing is worth trying within TimeBudget " +
+                $"({Text(options.TimeBudget.Value.TotalSeconds)}): " +
               "the head is the model."
             : $"The whole network is tried as well, about {Text(candidates.Sum(candidate => candidate.Epochs) * seconds)}: " +
               $"{string.Join(", then ", candidates.Select(candidate => $"{candidate.Kind} for {candidate.Epochs} epochs"))}.");
@@ -71,7 +75,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
     }
 
     /// <summary>
-    /// Trains the candidates on a part of the images; null where none is better, beyond chance, than a head that was trained on the same part.
+    /// Trains the candidates on a part of the images; null where none is better, beyond chance, than a head that was trained on the same
+    /// part.
     /// </summary>
     private TrainedClassifier? TryWholeNetwork(
         IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, ImageDataset features, ImageDataset? validationFeatures)
@@ -97,11 +102,13 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             {
                 if (candidate.Kind == FineTuning.Gentle)
                     head.CopyTo(ClassificationHead.Of(copy.Network, classes, copy.Architecture).Layer, head.Temperature);
-                using TrainingPlan plan = TrainingPlan.WholeNetwork(Quiet(candidate.Apply(options, parts.Training.Count)), copy, parts.Training, held, context);
+                using TrainingPlan plan = TrainingPlan.WholeNetwork(Quiet(candidate.Apply(options, parts.Training.Count)), copy,
+                    parts.Training, held, context);
                 IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan).Run();
                 HeldOutLoss loss = HeldOutLoss.Of(plan.Validation!.Logits, labels, classes);
                 bool isBetter = options.FineTuning != FineTuning.Auto || loss.IsBetterThan(best);
-                Log(string.Create(CultureInfo.InvariantCulture, $"{candidate.Kind}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
+                Log(string.Create(CultureInfo.InvariantCulture,
+                    $"{candidate.Kind}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
                     $"set aside, where the head has {ofHead.Accuracy:P1} and {ofHead.Mean:F3}."));
                 if (isBetter)
                 {
@@ -145,7 +152,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             () => NetworkArchitecture.Create(classifier.Architecture, classifier.NumberOfClasses, classifier.Shape)).to(classifier.Device);
         ModuleWeights.Load(network, ModuleWeights.Of(classifier.Network));
         Normalization normalization = new Normalization(classifier.Normalization.Statistics, classifier.Device);
-        return new ImageClassifier(classifier.Architecture, network, classifier.Device, classifier.Shape, classifier.PixelType, normalization, classifier.NumberOfClasses)
+        return new ImageClassifier(classifier.Architecture, network, classifier.Device, classifier.Shape, classifier.PixelType,
+            normalization, classifier.NumberOfClasses)
         {
             Resizing = classifier.Resizing,
         };
@@ -158,7 +166,8 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             ? $"{head.HeldOutLabels.Length} training images, each by a head that had not seen it"
             : $"{head.HeldOutLabels.Length} validation images";
         Log(string.Create(CultureInfo.InvariantCulture,
-            $"The head ({Seconds(start)}): accuracy {calibrated.Accuracy:P1}, log loss {calibrated.LogLoss:F3}, ECE {calibrated.ExpectedCalibrationError:P1} on {rows}; " +
+            $"The head ({Seconds(start)}): accuracy {calibrated.Accuracy:P1}, log loss {calibrated.LogLoss:F3}, ECE " +
+                $"{calibrated.ExpectedCalibrationError:P1} on {rows}; " +
             $"ridge {head.Ridge}, temperature {head.Temperature:F3}."));
     }
 

@@ -12,8 +12,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Held out are validation images where the user has given them, since only he knows what must not be on both sides. Otherwise every
 /// training image is, once: five heads are trained, each on four fifths, and each speaks of the fifth that it has not seen (of many images
 /// as many fifths as make <see cref="EnoughRows"/>). The head is then trained on all of them, so that none is set aside.</para>
-/// <para>A ridge that is large beside what a logistic regression usually has, with a temperature below 1 after it, gives a few points of accuracy
-/// where pictures are few (docs/evidence.md).</para>
+/// <para>A ridge that is large beside what a logistic regression usually has, with a temperature below 1 after it, gives a few points of
+/// accuracy where pictures are few (docs/evidence.md).</para>
 /// </remarks>
 internal sealed class FittedHead
 {
@@ -104,7 +104,8 @@ internal sealed class FittedHead
         {
             using DisposeScope fit = NewDisposeScope();
             var regression = new SoftmaxRegression(
-                rows is null ? standardised : Rows(rows), rows is null ? labels : Array.ConvertAll(rows, row => labels[row]), classes, checkAlive);
+                rows is null ? standardised : Rows(rows), rows is null ? labels : Array.ConvertAll(rows, row => labels[row]), classes,
+                    checkAlive);
             starts[index] = regression.Fit(ridge, starts[index]);
             return SoftmaxRegression.Logits(others, starts[index], classes);
         }

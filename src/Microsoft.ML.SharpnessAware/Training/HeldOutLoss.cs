@@ -1,6 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The log loss of a classifier, image by image, on images that it was not trained on, at the temperature that suits it there.</summary>
+/// <summary>The log loss of a classifier, image by image, on images that it was not trained on, at the temperature that suits it
+/// there.</summary>
 internal sealed class HeldOutLoss
 {
     // One chance in twenty, of a normal distribution: a picture more that is right must not decide.
@@ -22,7 +23,8 @@ internal sealed class HeldOutLoss
         if (!logits.All(float.IsFinite))
             return new([.. labels.Select(_ => double.PositiveInfinity)], 0);
         double temperature = TemperatureScaling.FitWithPrior(logits, labels, numberOfClasses);
-        double[] losses = [.. labels.Select((label, row) => Loss(logits.AsSpan(row * numberOfClasses, numberOfClasses), label, temperature))];
+        double[] losses = [.. labels.Select((label, row) =>
+            Loss(logits.AsSpan(row * numberOfClasses, numberOfClasses), label, temperature))];
         return new(losses, LogitMetrics.Of(logits, labels, numberOfClasses).Accuracy);
     }
 

@@ -7,8 +7,8 @@ public enum OnDivergence
     Stop,
 
     /// <summary>
-    /// It goes back to the beginning of the epoch and continues with half the learning rate, at most three times; then it stops. Each time is
-    /// a warning in the log.
+    /// It goes back to the beginning of the epoch and continues with half the learning rate, at most three times; then it stops. Each time
+    /// is a warning in the log.
     /// </summary>
     RestoreAndHalve,
 }

@@ -17,8 +17,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// fixed-size vector of <see cref="byte"/> or <see cref="float"/> pixels. Default "Features".
         /// </summary>
         /// <remarks>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
-        /// than 65,535, is an error that names the row, before memory is taken for it. They are turned as their EXIF data say and refused where
-        /// they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of <c>Transforms.DecodeImages</c> is both.</remarks>
+        /// than 65,535, is an error that names the row, before memory is taken for it. They are turned as their EXIF data say and refused
+        /// where they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of <c>Transforms.DecodeImages</c>
+        /// is both.</remarks>
         public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
 
         /// <summary>Output column of calibrated class probabilities. Default "Score".</summary>
@@ -28,9 +29,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public string PredictedLabelColumnName { get; set; } = DefaultColumnNames.PredictedLabel;
 
         /// <summary>
-        /// What to minimise. Default <see cref="SharpnessAwareMethod.Csam"/>: at the cost of SAM, and at the same accuracy, it is better calibrated
-        /// than SAM and SSAM at the radii 0.05 and 0.1, before any temperature. With a radius chosen on validation images, SAM has the lowest
-        /// log loss; <see cref="SharpnessAwareMethod.Standard"/> takes half the time (docs/evidence.md, "What to choose").
+        /// What to minimise. Default <see cref="SharpnessAwareMethod.Csam"/>: at the cost of SAM, and at the same accuracy, it is better
+        /// calibrated than SAM and SSAM at the radii 0.05 and 0.1, before any temperature. With a radius chosen on validation images, SAM
+        /// has the lowest log loss; <see cref="SharpnessAwareMethod.Standard"/> takes half the time (docs/evidence.md, "What to choose").
         /// </summary>
         public SharpnessAwareMethod Method
         {
@@ -46,10 +47,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public string Arch { get; set; } = NetworkArchitecture.Auto;
 
         /// <summary>
-        /// Weights to start from: the path of a safetensors file, of the ONNX file in package Microsoft.ML.DnnImageFeaturizer.ResNet18, or of the
-        /// ML.NET model file (zip) of an earlier model of this trainer; <see cref="PretrainedWeights.Auto"/>, which is the default (null is the
-        /// same), takes those that a package has laid beside the application; <see cref="PretrainedWeights.None"/> starts from random ones. With
-        /// <see cref="Arch"/> Auto the network is that of the file; otherwise the file must be of that network.
+        /// Weights to start from: the path of a safetensors file, of the ONNX file in package Microsoft.ML.DnnImageFeaturizer.ResNet18, or
+        /// of the ML.NET model file (zip) of an earlier model of this trainer; <see cref="PretrainedWeights.Auto"/>, which is the default
+        /// (null is the same), takes those that a package has laid beside the application; <see cref="PretrainedWeights.None"/> starts
+        /// from random ones. With <see cref="Arch"/> Auto the network is that of the file; otherwise the file must be of that network.
         /// </summary>
         /// <remarks>
         /// <para>Names and shapes must be the network's; what is missing, extra or of another shape is an error that lists it all.
@@ -65,27 +66,28 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public string? InitialWeights { get; set; }
 
         /// <summary>
-        /// What a training that starts from weights changes. Default <see cref="FineTuning.Auto"/>. Of no effect from random weights, or with <see
-        /// cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/>, which say it themselves.
+        /// What a training that starts from weights changes. Default <see cref="FineTuning.Auto"/>. Of no effect from random weights, or
+        /// with <see cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/>, which say it
+        /// themselves.
         /// </summary>
         /// <remarks>
-        /// <see cref="Method"/>, <see cref="BaseOptimizer"/>, <see cref="LearningRate"/>, <see cref="Epoch"/> and <see cref="Augmentation"/> have
-        /// other defaults then, and are used as given where they are set. Where the head alone is trained none of them matters: it is the solution
-        /// of a convex problem.
+        /// <see cref="Method"/>, <see cref="BaseOptimizer"/>, <see cref="LearningRate"/>, <see cref="Epoch"/> and <see
+        /// cref="Augmentation"/> have other defaults then, and are used as given where they are set. Where the head alone is trained none
+        /// of them matters: it is the solution of a convex problem.
         /// </remarks>
         public FineTuning FineTuning { get; set; } = FineTuning.Auto;
 
         /// <summary>
-        /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head, by an estimate that is made before and logged.
-        /// Default five minutes; null for no time at all: the head alone.
+        /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head, by an estimate that is made before
+        /// and logged. Default five minutes; null for no time at all: the head alone.
         /// </summary>
-        /// <remarks>The estimate depends on the network, the images and the number of threads, and not on a clock, so that the same data give
-        /// the same model. A slow or busy machine takes longer.</remarks>
+        /// <remarks>The estimate depends on the network, the images and the number of threads, and not on a clock, so that the same data
+        /// give the same model. A slow or busy machine takes longer.</remarks>
         public TimeSpan? TimeBudget { get; set; } = TimeSpan.FromMinutes(5);
 
         /// <summary>
-        /// Leaves batch norm as the initial weights have it: it normalises by its running statistics, which stay, and its scale and bias do not
-        /// learn. Default false. For small batches, and for weights whose statistics are better than a few pictures'.
+        /// Leaves batch norm as the initial weights have it: it normalises by its running statistics, which stay, and its scale and bias
+        /// do not learn. Default false. For small batches, and for weights whose statistics are better than a few pictures'.
         /// </summary>
         public bool FreezeBatchNorm { get; set; }
 
@@ -113,15 +115,17 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
-        /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64 from scratch.</summary>
+        /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
+        /// from scratch.</summary>
         public int? ImageWidth { get; set; }
 
-        /// <summary>Height that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64 from scratch.</summary>
+        /// <summary>Height that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
+        /// from scratch.</summary>
         public int? ImageHeight { get; set; }
 
         /// <summary>
-        /// Channels that images are brought to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that store
-        /// grey values. Grey images in a mixture are taken in colour, which is logged once.
+        /// Channels that images are brought to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that
+        /// store grey values. Grey images in a mixture are taken in colour, which is logged once.
         /// </summary>
         public int? ImageChannels { get; set; }
 
@@ -144,12 +148,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// settings uses them again and decodes nothing. Default null: decoded images stay in memory, a byte (or float) for each value.
         /// </summary>
         /// <remarks>
-        /// <para>The folder is created if need be, and needs width × height × channels bytes for each image; a local disk, best a solid-state
-        /// one, since batches are drawn from all over the file. The result is the same with and without, bit for bit.</para>
+        /// <para>The folder is created if need be, and needs width × height × channels bytes for each image; a local disk, best a
+        /// solid-state one, since batches are drawn from all over the file. The result is the same with and without, bit for bit.</para>
         /// <para>A file is used again where the bytes of all images (in their order), the size, channels and <see cref="Resizing"/>, and
         /// the version of the decoder are the same; the images are read and hashed for that, and the file's checksum is verified. Labels
-        /// always come from the data. Anything else makes a new file, and the old ones stay until <see cref="ImageCache.Delete"/> is called.
-        /// Several trainings can use one folder at the same time.</para>
+        /// always come from the data. Anything else makes a new file, and the old ones stay until <see cref="ImageCache.Delete"/> is
+        /// called. Several trainings can use one folder at the same time.</para>
         /// </remarks>
         public string? WorkspacePath { get; set; }
 
@@ -176,10 +180,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             set => GivenBaseOptimizer = value ?? throw new ArgumentNullException(nameof(value));
         }
 
-        /// <summary>Peak learning rate; replaces that of <see cref="BaseOptimizer"/>. Default: that of <see cref="BaseOptimizer"/>.</summary>
+        /// <summary>Peak learning rate; replaces that of <see cref="BaseOptimizer"/>. Default: that of <see
+        /// cref="BaseOptimizer"/>.</summary>
         public double? LearningRate { get; set; }
 
-        /// <summary>How the learning rate changes along the training. Default: cosine to zero with linear warm-up over the first 5 %.</summary>
+        /// <summary>How the learning rate changes along the training. Default: cosine to zero with linear warm-up over the first 5
+        /// %.</summary>
         public LearningRateSchedule Schedule { get; set; } = new LearningRateSchedule.Cosine();
 
         /// <summary>
@@ -187,7 +193,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public ClassificationLoss Loss { get; set; } = new ClassificationLoss.CrossEntropy();
 
-        /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data.</summary>
+        /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the
+        /// data.</summary>
         public Augmentation Augmentation
         {
             get => GivenAugmentation ?? Augmentation.None;
@@ -209,13 +216,15 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Share of the training images that is set aside for validation, drawn with the same share of each class.
-        /// Ignored with a <see cref="ValidationSet"/>. Default 0.1; null or 0 for none. The temperature is fitted on them and wants a hundred.
+        /// Ignored with a <see cref="ValidationSet"/>. Default 0.1; null or 0 for none. The temperature is fitted on them and wants a
+        /// hundred.
         /// </summary>
         public double? ValidationSetFraction { get; set; } = 0.1;
 
         /// <summary>
-        /// Stops before the last epoch and restores the best epoch's weights, whatever <see cref="EarlyStopping.MinDelta"/> is. Default null: with a learning rate that anneals to zero the last
-        /// epochs are the best ones, and stopping early would cut the annealing off.
+        /// Stops before the last epoch and restores the best epoch's weights, whatever <see cref="EarlyStopping.MinDelta"/> is. Default
+        /// null: with a learning rate that anneals to zero the last epochs are the best ones, and stopping early would cut the annealing
+        /// off.
         /// </summary>
         public EarlyStopping? EarlyStoppingCriteria { get; set; }
 
@@ -232,8 +241,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public string? Device { get; set; }
 
         /// <summary>
-        /// Seed of weights, split, order and augmentation. Default: the seed of the MLContext, or a fresh one (which is logged). On a CPU, the same seed
-        /// and number of threads give bit-identical weights.
+        /// Seed of weights, split, order and augmentation. Default: the seed of the MLContext, or a fresh one (which is logged). On a CPU,
+        /// the same seed and number of threads give bit-identical weights.
         /// </summary>
         public int? Seed { get; set; }
 
@@ -251,9 +260,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// that a file may be moved and a loss of your own made anew. What cannot be seen is whether the code of your loss has changed.
         /// Delete the files, or choose another name, to begin anew. A model of the best epoch so far is
         /// <see cref="BestFromCheckpoint"/>.</para>
-        /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues another.</para>
-        /// <para>Fine-tuning that begins with the head (<see cref="FineTuning"/> other than Full) takes seconds, or <see cref="TimeBudget"/>,
-        /// and is not resumed: a warning says so, and the file is neither read nor written.</para>
+        /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues
+        /// another.</para>
+        /// <para>Fine-tuning that begins with the head (<see cref="FineTuning"/> other than Full) takes seconds, or <see
+        /// cref="TimeBudget"/>, and is not resumed: a warning says so, and the file is neither read nor written.</para>
         /// </remarks>
         public string? CheckpointPath { get; set; }
 
@@ -269,8 +279,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public WeightAveraging? WeightAveraging { get; set; }
 
         /// <summary>
-        /// What happens when loss or gradient are no longer finite. Default <see cref="OnDivergence.Stop"/>: the learning rate was too high,
-        /// and the one who set it should know.
+        /// What happens when loss or gradient are no longer finite. Default <see cref="OnDivergence.Stop"/>: the learning rate was too
+        /// high, and the one who set it should know.
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
@@ -286,7 +296,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <inheritdoc cref="GivenMethod"/>
         internal Augmentation? GivenAugmentation { get; private set; }
 
-        /// <summary>How many images <see cref="FineTuning.Auto"/> wants to compare on: with fewer one picture decides. Less in tests.</summary>
+        /// <summary>How many images <see cref="FineTuning.Auto"/> wants to compare on: with fewer one picture decides. Less in
+        /// tests.</summary>
         internal int LeastToCompareOn { get; set; } = 25;
 
         /// <summary>Where packages lay weights; another folder in tests.</summary>
@@ -298,7 +309,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Whether the head has to be told from what is below it.</summary>
         internal bool TreatsBackboneDifferently => FreezeBackbone || FreezeEpochs > 0 || BackboneLearningRateFactor != 1;
 
-        /// <summary>The settings for steps of gradient descent, which a head alone does not take, that differ from their defaults.</summary>
+        /// <summary>The settings for steps of gradient descent, which a head alone does not take, that differ from their
+        /// defaults.</summary>
         internal IEnumerable<string> SetForSteps => new (string Name, bool IsSet)[]
         {
             (nameof(Method), GivenMethod is not null),
@@ -348,13 +360,15 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(ImageWidth, nameof(ImageWidth));
             AtLeastOne(ImageHeight, nameof(ImageHeight));
             if (ImageChannels is not (null or 1 or 3 or 4))
-                throw new ArgumentOutOfRangeException(nameof(ImageChannels), ImageChannels, "ImageChannels must be 1 or 3, or 4 for pixel vectors.");
+                throw new ArgumentOutOfRangeException(nameof(ImageChannels), ImageChannels,
+                    "ImageChannels must be 1 or 3, or 4 for pixel vectors.");
             if (!Enum.IsDefined(Resizing))
                 throw new ArgumentOutOfRangeException(nameof(Resizing), Resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
             if (!Enum.IsDefined(OnBadImage))
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))
-                throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction, "ValidationSetFraction must be in [0, 1).");
+                throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction,
+                    "ValidationSetFraction must be in [0, 1).");
             PositiveFloat(LearningRate, nameof(LearningRate));
             PositiveFloat(MaxGradientNorm, nameof(MaxGradientNorm));
             CheckTransfer();
@@ -367,8 +381,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 ArgumentException.ThrowIfNullOrWhiteSpace(InitialWeights);
             if (FreezeEpochs < 0 || FreezeEpochs >= Epoch)
                 throw new ArgumentOutOfRangeException(nameof(FreezeEpochs), FreezeEpochs,
-                    $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set FreezeBackbone.");
-            PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor), " To leave the backbone as it is, set FreezeBackbone.");
+                    $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set " +
+                        $"FreezeBackbone.");
+            PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor),
+                " To leave the backbone as it is, set FreezeBackbone.");
             if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
                 throw new ArgumentException(
                     "With FreezeBackbone the backbone never learns, so FreezeEpochs must be 0 and BackboneLearningRateFactor 1.",
@@ -379,11 +395,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(TimeBudget), TimeBudget, "TimeBudget must be positive, or null for none.");
             if (FineTuning is FineTuning.HeadOnly or FineTuning.Gentle && TreatsBackboneDifferently)
                 throw new ArgumentException(
-                    $"FineTuning is {FineTuning}, and FreezeBackbone, FreezeEpochs or BackboneLearningRateFactor say otherwise. Set one or the other.",
+                    $"FineTuning is {FineTuning}, and FreezeBackbone, FreezeEpochs or BackboneLearningRateFactor say otherwise. Set one " +
+                        $"or the other.",
                     nameof(FineTuning));
             if (TreatsBackboneDifferently && !HasWeights && NetworkArchitecture.IsBuiltIn(Arch))
                 throw new ArgumentException(
-                    $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of '{Arch}' " +
+                    $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of " +
+                        $"'{Arch}' " +
                     "has random weights, which have to learn as the head does.",
                     nameof(InitialWeights));
         }

@@ -20,8 +20,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// | Score (output) | fixed-size vector of `float` | Calibrated probability of each class, summing to 1. Its SlotNames are the class names. |
 /// | PredictedLabel (output) | [key](xref:Microsoft.ML.Data.KeyDataViewType) | The most probable class, with the label's key values. |
 ///
-/// Prefer encoded images (`LoadImagesFromFolder`, `LoadRawImageBytes`) to MLImages from ML.NET's `LoadImages`, which ignores the EXIF orientation
-/// of photographs and accepts truncated files. Where you need MLImages, decode with `mlContext.Transforms.DecodeImages`, which does neither.
+/// Prefer encoded images (`LoadImagesFromFolder`, `LoadRawImageBytes`) to MLImages from ML.NET's `LoadImages`, which ignores the EXIF
+/// orientation of photographs and accepts truncated files. Where you need MLImages, decode with `mlContext.Transforms.DecodeImages`, which
+/// does neither.
 ///
 /// ### Trainer Characteristics
 /// | | |
@@ -36,9 +37,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// Each step takes two passes over a mini-batch. The first finds the gradient g at the weights w, and the weights climb to
 /// w + ρ g / ‖g‖; the second takes the gradient there, which the base optimiser applies at w
 /// ([SAM, Foret et al. 2021](https://arxiv.org/abs/2010.01412)). SSAM rescales the second gradient to the first one's norm
-/// ([Tan et al. 2024](https://arxiv.org/abs/2401.07250)); CSAM damps, in the second pass, the loss of samples that are classified correctly with confidence
-/// ([Tan et al. 2025](https://arxiv.org/abs/2505.23866)). See <see cref="SharpnessAwareMethod"/>. After the last epoch one temperature
-/// is fitted on the validation images and folded into Score.
+/// ([Tan et al. 2024](https://arxiv.org/abs/2401.07250)); CSAM damps, in the second pass, the loss of samples that are classified
+/// correctly with confidence ([Tan et al. 2025](https://arxiv.org/abs/2505.23866)). See <see cref="SharpnessAwareMethod"/>. After the last
+/// epoch one temperature is fitted on the validation images and folded into Score.
 /// ]]></format>
 /// </remarks>
 public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>
@@ -166,7 +167,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         PixelStatistics statistics = ChooseStatistics(start, training, context.Channel);
         nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(start, training, context.Channel)).to(device);
         return new ImageClassifier(
-            options.Arch, network, device, training.Shape, training.PixelType, new Normalization(statistics, device), training.NumberOfClasses)
+            options.Arch, network, device, training.Shape, training.PixelType, new Normalization(statistics, device),
+                training.NumberOfClasses)
         {
             Resizing = options.Resizing,
         };
@@ -198,7 +200,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     {
         const int Few = 500;
         if (start.Weights is null && training.Count < Few)
-            channel.Warning($"{training.Count} images are few to train '{start.Options.Arch}' on from random weights; weights that have learnt already would help " +
+            channel.Warning($"{training.Count} images are few to train '{start.Options.Arch}' on from random weights; weights that have " +
+                $"learnt already would help " +
                             $"(Options.InitialWeights).");
     }
 
@@ -219,7 +222,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
         else if (validation.Count < 100)
-            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). Fewer than 100 say little about " +
+            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). Fewer than 100 say little " +
+                $"about " +
                             "probabilities: it stays near 1, and may still be wrong by chance. Give more validation images if you can " +
                             "(ValidationSet, ValidationSetFraction).");
         else

@@ -58,7 +58,8 @@ internal sealed class StartingPoint : IDisposable
         if (path is null && options.TreatsBackboneDifferently && NetworkArchitecture.IsBuiltIn(chosen.Arch))
         {
             throw new InvalidOperationException(
-                $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a file, or add the package {Package} to the " +
+                $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a " +
+                    $"file, or add the package {Package} to the " +
                 "application's project.");
         }
 
@@ -89,7 +90,8 @@ internal sealed class StartingPoint : IDisposable
         const string Otherwise = "Set FineTuning to Full for one training of the whole network that does.";
         if (options.CheckpointPath is string path)
         {
-            channel.Warning($"CheckpointPath has no effect, and '{path}' is neither read nor written: the head takes seconds, and what follows it " +
+            channel.Warning($"CheckpointPath has no effect, and '{path}' is neither read nor written: the head takes seconds, and what " +
+                $"follows it " +
                             $"within TimeBudget does not continue where it was stopped. {Otherwise}");
         }
 
@@ -97,13 +99,16 @@ internal sealed class StartingPoint : IDisposable
             channel.Warning($"EarlyStoppingCriteria has no effect: the head has no epochs to stop after. {Otherwise}");
         if (options.ValidationSet is null && options.ValidationSetFraction is double share && share != 0 && share != DefaultShare)
         {
-            channel.Warning(string.Create(CultureInfo.InvariantCulture, $"ValidationSetFraction {share} has no effect: the head is trained on all ") +
-                            "images, and each is judged by a head that had not seen it. Give a ValidationSet for images of your own choice.");
+            channel.Warning(string.Create(CultureInfo.InvariantCulture,
+                $"ValidationSetFraction {share} has no effect: the head is trained on all ") +
+                            "images, and each is judged by a head that had not seen it. Give a ValidationSet for images of your own " +
+                                "choice.");
         }
 
         if (options.SetForSteps.ToArray() is { Length: > 0 } names)
         {
-            channel.Warning($"{string.Join(", ", names)}: of no effect on the head, which is the solution of a convex problem, but only where the " +
+            channel.Warning($"{string.Join(", ", names)}: of no effect on the head, which is the solution of a convex problem, but only " +
+                $"where the " +
                             $"whole network is trained after it (FineTuning, TimeBudget). {Otherwise}");
         }
     }
@@ -117,8 +122,10 @@ internal sealed class StartingPoint : IDisposable
         return (wasChosen, randomIsWanted, arePictures) switch
         {
             (_, true, _) or (false, _, _) => $"{start}.",
-            (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names a file.",
-            (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are much " +
+            (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names " +
+                $"a file.",
+            (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are " +
+                $"much " +
                 $"better: dotnet add package {Package}",
         };
     }

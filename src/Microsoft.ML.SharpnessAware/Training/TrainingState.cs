@@ -42,7 +42,8 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
             ModuleWeights.Load(network, weights);
         best.Read(reader, version);
         if (best.Epoch > progress.History.Count)
-            throw new InvalidDataException($"The checkpoint is damaged: its best epoch is {best.Epoch}, and it has {progress.History.Count}.");
+            throw new InvalidDataException($"The checkpoint is damaged: its best epoch is {best.Epoch}, and it has " +
+                $"{progress.History.Count}.");
         random.State = reader.ReadBytesWithLength();
     }
 }

@@ -17,14 +17,16 @@ internal sealed class OnnxGraph
 
     private readonly ILookup<string, OnnxNode> _consumers;
 
-    private OnnxGraph(string producer, List<OnnxNode> nodes, Dictionary<string, OnnxTensor> constants, List<string> inputs, List<string> outputs)
+    private OnnxGraph(string producer, List<OnnxNode> nodes, Dictionary<string, OnnxTensor> constants, List<string> inputs,
+        List<string> outputs)
     {
         Producer = producer;
         Nodes = nodes;
         Constants = constants;
         Inputs = [.. inputs.Where(name => !constants.ContainsKey(name))];
         Outputs = outputs;
-        _consumers = nodes.SelectMany(node => node.Inputs.Distinct(), (node, input) => (node, input)).ToLookup(pair => pair.input, pair => pair.node);
+        _consumers = nodes.SelectMany(node => node.Inputs.Distinct(), (node, input) => (node, input))
+            .ToLookup(pair => pair.input, pair => pair.node);
     }
 
     /// <summary>Who wrote the file, with the version; empty where it does not tell.</summary>
@@ -92,7 +94,8 @@ internal sealed class OnnxGraph
                     Bound(constants.Count, MaximumNodes, "constants");
                     OnnxTensor constant = ReadTensor(message.Slice(graph.BytesStart, graph.Bytes.Length));
                     if (!constants.TryAdd(constant.Name, constant))
-                        throw new InvalidDataException($"There are two constants '{PrintableText.Of(constant.Name)}': the file is damaged.");
+                        throw new InvalidDataException(
+                            $"There are two constants '{PrintableText.Of(constant.Name)}': the file is damaged.");
                     break;
                 case 11:
                     Bound(inputs.Count, MaximumNodes, "inputs");
@@ -144,7 +147,8 @@ internal sealed class OnnxGraph
     }
 
     /// <summary>Whole numbers and single floats; other kinds are passed over.</summary>
-    private static void ReadAttribute(ReadOnlySpan<byte> message, Dictionary<string, IReadOnlyList<long>> integers, Dictionary<string, float> floats)
+    private static void ReadAttribute(ReadOnlySpan<byte> message, Dictionary<string, IReadOnlyList<long>> integers, Dictionary<string,
+        float> floats)
     {
         string name = "";
         List<long> numbers = [];
@@ -221,7 +225,8 @@ internal sealed class OnnxGraph
 
     private static string Text(ReadOnlySpan<byte> bytes) => bytes.Length <= MaximumNameLength
         ? Encoding.UTF8.GetString(bytes)
-        : throw new InvalidDataException($"A name has {bytes.Length} bytes, and at most {MaximumNameLength} are expected: the file is damaged.");
+        : throw new InvalidDataException($"A name has {bytes.Length} bytes, and at most {MaximumNameLength} are expected: the file is " +
+            $"damaged.");
 
     private static void Bound(int count, int most, string what)
     {

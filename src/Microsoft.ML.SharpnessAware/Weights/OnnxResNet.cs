@@ -8,8 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// output; what is not as expected there is said, and nothing is taken.
 /// </summary>
 /// <remarks>
-/// The graph wants blue, green, red, and the pixels' values less <see cref="Mean"/>, which its package subtracts in a graph of its own (there
-/// as a mean image that changes little over the picture). The tensors are for red, green, blue.
+/// The graph wants blue, green, red, and the pixels' values less <see cref="Mean"/>, which its package subtracts in a graph of its own
+/// (there as a mean image that changes little over the picture). The tensors are for red, green, blue.
 /// </remarks>
 internal sealed class OnnxResNet
 {
@@ -44,8 +44,10 @@ internal sealed class OnnxResNet
         catch (InvalidDataException e)
         {
             throw new InvalidDataException(
-                $"The ONNX file (of {(graph.Producer.Length > 0 ? PrintableText.Of(graph.Producer) : "an unknown producer")}, {graph.Nodes.Count} operators) is of another " +
-                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} 0.23.1, which is the only one whose ONNX file is " +
+                $"The ONNX file (of {(graph.Producer.Length > 0 ? PrintableText.Of(graph.Producer) : "an unknown producer")}, " +
+                    $"{graph.Nodes.Count} operators) is of another " +
+                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} 0.23.1, which is the only one whose " +
+                    $"ONNX file is " +
                 $"read: {e.Message} Other networks' weights are read as safetensors.", e);
         }
 
@@ -56,7 +58,8 @@ internal sealed class OnnxResNet
     private void Follow()
     {
         if (_graph.Inputs is not [string input] || _graph.Outputs is not [string output])
-            throw new InvalidDataException($"it has {_graph.Inputs.Count} inputs and {_graph.Outputs.Count} outputs, and one of each is expected.");
+            throw new InvalidDataException($"it has {_graph.Inputs.Count} inputs and {_graph.Outputs.Count} outputs, and one of each is " +
+                $"expected.");
 
         string value = Normalised("conv1", "bn1", Only(input, "Conv"), inputs: 3, outputs: _width, size: 7, stride: 2);
         _tensors["conv1.weight"] = _tensors["conv1.weight"].flip(1); // blue, green, red
@@ -94,7 +97,8 @@ internal sealed class OnnxResNet
         OnnxNode OfSize(int size) => convolutions.Where(node => node.Has("kernel_shape", [size, size], isDefault: false)).ToArray() switch
         {
             [OnnxNode only] when convolutions.Length == (halves ? 2 : 1) => only,
-            _ => throw new InvalidDataException($"{name} begins with {Listed(consumers)}, and a 3×3 Conv {(halves ? "beside a 1×1 Conv" : "beside an Add")} is expected."),
+            _ => throw new InvalidDataException($"{name} begins with {Listed(consumers)}, and a 3×3 Conv " +
+                $"{(halves ? "beside a 1×1 Conv" : "beside an Add")} is expected."),
         };
     }
 
@@ -111,7 +115,8 @@ internal sealed class OnnxResNet
             throw Unexpected(norm, "does not have a scale, a bias, a mean and a variance");
         if (norm.Floats.GetValueOrDefault("epsilon", Epsilon) != Epsilon || !norm.Has("spatial", [1], isDefault: true))
             throw Unexpected(norm, $"has another epsilon than 1e-5, or one for each position");
-        foreach ((string part, string constant) in new[] { ("weight", scale), ("bias", bias), ("running_mean", mean), ("running_var", variance) })
+        foreach ((string part, string constant) in new[] { ("weight", scale), ("bias", bias), ("running_mean", mean),
+            ("running_var", variance) })
             _tensors[$"{normName}.{part}"] = Constant(constant).ToTensor(outputs);
         return Output(norm);
     }

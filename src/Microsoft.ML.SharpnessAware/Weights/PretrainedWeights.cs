@@ -3,8 +3,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Weights that were trained on many pictures already, where a package has laid them beside the application.</summary>
 /// <remarks>
 /// <para>Known is the package Microsoft.ML.DnnImageFeaturizer.ResNet18, which ML.NET publishes under the MIT licence:
-/// <c>dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18</c>. Its build copies a file of 64 MB, trained on ImageNet, to the output of
-/// the project that names it. (A project gets it by naming it itself, not through another project or package.)</para>
+/// <c>dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18</c>. Its build copies a file of 64 MB, trained on ImageNet, to the
+/// output of the project that names it. (A project gets it by naming it itself, not through another project or package.)</para>
 /// <para><c>Options.InitialWeights</c> takes <see cref="Auto"/>, <see cref="None"/>, or the path of a file.</para>
 /// </remarks>
 public static class PretrainedWeights
@@ -27,6 +27,7 @@ public static class PretrainedWeights
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(architecture);
         string path = Path.Combine(folder, PathInPackage);
-        return architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase) && File.Exists(path) ? path : null;
+        return architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase) && File.Exists(path) ? path
+            : null;
     }
 }

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The fields of a message in protobuf's wire format, one after the other. Nothing is copied, and every length is checked, so that a damaged
-/// message costs no memory.
+/// The fields of a message in protobuf's wire format, one after the other. Nothing is copied, and every length is checked, so that a
+/// damaged message costs no memory.
 /// </summary>
 /// <remarks>Google.Protobuf reads it as well, but copies each nested message: of 64 MB of weights, three times over.</remarks>
 internal ref struct ProtobufReader(ReadOnlySpan<byte> message)

@@ -49,10 +49,12 @@ internal static class PublishedNetwork
 
     /// <summary>The shape of the first convolution, [outputs, channels, height, width]; null where it has no name that is known.</summary>
     public static long[]? Stem(IReadOnlyDictionary<string, long[]> shapes) =>
-        (shapes.GetValueOrDefault("conv1.weight") ?? shapes.GetValueOrDefault("patch_embed.proj.weight")) is { Length: 4 } stem ? stem : null;
+        (shapes.GetValueOrDefault("conv1.weight") ?? shapes.GetValueOrDefault("patch_embed.proj.weight")) is { Length: 4 } stem ? stem
+            : null;
 
     /// <summary>Whether the network's weights are published, by torchvision and timm, mostly with ImageNet's normalisation.</summary>
-    public static bool IsUsuallyOfImageNet(string architecture) => architecture is NetworkArchitecture.ResNet18 or NetworkArchitecture.ResNet34
+    public static bool IsUsuallyOfImageNet(string architecture) =>
+        architecture is NetworkArchitecture.ResNet18 or NetworkArchitecture.ResNet34
         or NetworkArchitecture.ResNet50 or NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall;
 
     /// <summary>What a wrapper has put before every name, such as "module."; empty where there is nothing.</summary>
@@ -60,7 +62,8 @@ internal static class PublishedNetwork
     {
         string[] all = [.. names];
         string wrapper = "";
-        while (all.Length > 0 && Array.Find(Wrappers, prefix => Array.TrueForAll(all, name => name[wrapper.Length..].StartsWith(prefix, StringComparison.Ordinal)))
+        while (all.Length > 0 && Array.Find(Wrappers, prefix =>
+            Array.TrueForAll(all, name => name[wrapper.Length..].StartsWith(prefix, StringComparison.Ordinal)))
                is string next)
             wrapper += next;
         return wrapper;
@@ -71,8 +74,10 @@ internal static class PublishedNetwork
     {
         if (Recognise(shapes) is string found && !found.Equals(architecture, StringComparison.OrdinalIgnoreCase))
             return $"This looks like '{found}': set Arch to it.";
-        if (shapes.Keys.Any(name => name.StartsWith("resnet.embedder.", StringComparison.Ordinal) || name.StartsWith("vit.embeddings.", StringComparison.Ordinal)
-                || name.StartsWith("embedder.embedder.", StringComparison.Ordinal) || name.StartsWith("embeddings.patch_embeddings.", StringComparison.Ordinal)))
+        if (shapes.Keys.Any(name => name.StartsWith("resnet.embedder.", StringComparison.Ordinal)
+            || name.StartsWith("vit.embeddings.", StringComparison.Ordinal)
+                || name.StartsWith("embedder.embedder.", StringComparison.Ordinal)
+                    || name.StartsWith("embeddings.patch_embeddings.", StringComparison.Ordinal)))
         {
             return "The names are those of Hugging Face's library transformers; take the same network's file by timm or torchvision, " +
                 "whose names these networks have (for example timm/resnet18.tv_in1k).";

@@ -26,10 +26,11 @@ internal static class WeightTransfer
     /// <param name="weights">The weights by name.</param>
     /// <param name="architecture">The network's name, for messages.</param>
     /// <returns>What was not simply copied, a sentence each.</returns>
-    /// <exception cref="InvalidDataException">Tensors are missing, extra, of another shape or not finite: the first of each kind, how many there are, and
-    /// what may be the matter.</exception>
+    /// <exception cref="InvalidDataException">Tensors are missing, extra, of another shape or not finite: the first of each kind, how many
+    /// there are, and what may be the matter.</exception>
     internal static IReadOnlyList<string> Load(
-        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights, string? architecture = null)
+        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights, string? architecture =
+            null)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();

@@ -64,8 +64,8 @@ public static class WeightsDownload
             {
                 part.Discard(content);
                 throw new InvalidDataException(
-                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or it " +
-                    "was changed on the way. It is not kept.");
+                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or " +
+                    "it was changed on the way. It is not kept.");
             }
         }
         part.Complete();
@@ -129,7 +129,8 @@ public static class WeightsDownload
         InvalidDataException TooLong()
         {
             part.Discard(content);
-            return new InvalidDataException($"The file at {address} is longer than the {maximumBytes} bytes that are allowed. It is not kept.");
+            return new InvalidDataException($"The file at {address} is longer than the {maximumBytes} bytes that are allowed. It is not " +
+                $"kept.");
         }
     }
 
@@ -173,7 +174,8 @@ public static class WeightsDownload
             if (version is null || !cannotContinueHere)
             {
                 throw new HttpRequestException(
-                    $"The server answered {(int)response.StatusCode} ({response.ReasonPhrase}) for {address}.", inner: null, response.StatusCode);
+                    $"The server answered {(int)response.StatusCode} ({response.ReasonPhrase}) for {address}.", inner: null,
+                        response.StatusCode);
             }
         }
         // Without the part it can only be asked for the whole.

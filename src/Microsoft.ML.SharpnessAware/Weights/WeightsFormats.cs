@@ -23,7 +23,8 @@ internal static class WeightsFormats
         if (Foreign(start) is string problem)
             throw new InvalidDataException(problem);
         // An ONNX model begins with the version of its format: field 1, a number.
-        return start[0] == 0x08 || path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? WeightsFormat.Onnx : WeightsFormat.Safetensors;
+        return start[0] == 0x08 || path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? WeightsFormat.Onnx
+            : WeightsFormat.Safetensors;
     }
 
     private static string? Foreign(ReadOnlySpan<byte> start)
@@ -33,12 +34,14 @@ internal static class WeightsFormats
             return "It is empty.";
         if (start.StartsWith("version https://git-lfs"u8))
         {
-            return "It is a pointer of Git LFS, a few lines of text that stand for the file: fetch the file itself (git lfs pull), or download it by " +
+            return "It is a pointer of Git LFS, a few lines of text that stand for the file: fetch the file itself (git lfs pull), or " +
+                "download it by " +
                 "the address that has /resolve/ or /media/ instead of /raw/ or /blob/.";
         }
 
         if (start is [0x80, >= 2 and <= 5, ..])
-            return $"It is a Python pickle, as PyTorch wrote its files (.pth, .pt, .bin) until 1.5, which is not read, because that can run code. {Safetensors}";
+            return $"It is a Python pickle, as PyTorch wrote its files (.pth, .pt, .bin) until 1.5, which is not read, because that can " +
+                $"run code. {Safetensors}";
         if (start is [0x89, (byte)'H', (byte)'D', (byte)'F', ..])
             return "It is an HDF5 file, as Keras and MATLAB write them. Save the weights as safetensors.";
         if (start is [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y', ..])
@@ -51,12 +54,14 @@ internal static class WeightsFormats
             return null;
         if (text.StartsWith('<'))
         {
-            return "It is a web page (HTML or XML) and not the file that the page is about: the download gave a page, perhaps one that asks to log in. " +
+            return "It is a web page (HTML or XML) and not the file that the page is about: the download gave a page, perhaps one that " +
+                "asks to log in. " +
                 "Use the address of the file itself; on Hugging Face it has /resolve/ where the page has /blob/.";
         }
 
         return text.StartsWith('{')
-            ? "It is JSON. The index of a model that is split into several files (model.safetensors.index.json) holds no weights; and split files are not read."
+            ? "It is JSON. The index of a model that is split into several files (model.safetensors.index.json) holds no weights; and " +
+                "split files are not read."
             : $"It is text, which begins '{PrintableText.Of(text[..Math.Min(text.Length, 40)])}', and no file of weights.";
     }
 

@@ -29,7 +29,8 @@ internal static class PhotographBenchmark
             () => ImageDataset.Load(keyed, "Image", "Label", new ImageRequest(side, side, 3)).Dispose(),
             () => Consume(extract.Transform(keyed)),
             rounds: 9);
-        table.Add($"{count} of {width}×{height} to {side}×{side}", $"{times.OursMilliseconds.Median:F0}", $"{times.TheirsMilliseconds.Median:F0}", times.Ratio.Text());
+        table.Add($"{count} of {width}×{height} to {side}×{side}", $"{times.OursMilliseconds.Median:F0}",
+            $"{times.TheirsMilliseconds.Median:F0}", times.Ratio.Text());
     }
 
     private static void Consume(IDataView view)

@@ -3,7 +3,8 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware.Benchmarks;
 
-/// <summary>Fitting prediction sets and abstention, and applying them to every row, against one EvaluateCalibration of the same view in memory.</summary>
+/// <summary>Fitting prediction sets and abstention, and applying them to every row, against one EvaluateCalibration of the same view in
+/// memory.</summary>
 internal static class DecisionBenchmark
 {
     private const int Rounds = 5;

@@ -36,7 +36,8 @@ internal static class IntervalCoverageTable
     public static void Run(int samples, int resamples)
     {
         Console.WriteLine($"Per cent of {samples:N0} samples in which the 95 % interval ({resamples} resamples) holds the true value");
-        foreach ((string title, double errors) in new[] { ("A calibrated model", 1.0), ("A model that errs twice as often as it says", 2.0) })
+        foreach ((string title, double errors) in new[] { ("A calibrated model", 1.0),
+            ("A model that errs twice as often as it says", 2.0) })
         {
             Console.WriteLine();
             Console.WriteLine($"{title}:");

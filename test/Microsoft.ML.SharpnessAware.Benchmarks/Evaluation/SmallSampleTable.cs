@@ -13,7 +13,8 @@ internal static class SmallSampleTable
         foreach (int rows in new[] { 100, 300, 1_000, 3_000, 10_000, 30_000 })
         {
             MulticlassCalibrationMetrics[] samples = [.. Enumerable.Range(0, Repetitions).Select(seed => Sample(rows, seed))];
-            double holds = samples.Average(sample => sample.Bootstrap(numberOfResamples: 300).ExpectedCalibrationError.Lower == 0 ? 100.0 : 0);
+            double holds = samples.Average(sample => sample.Bootstrap(numberOfResamples: 300).ExpectedCalibrationError.Lower == 0 ? 100.0
+                : 0);
             Console.WriteLine($"{rows,8:N0} {Mean(m => m.ExpectedCalibrationError),6:F2} {Mean(m => m.AdaptiveCalibrationError),7:F2} "
                 + $"{Mean(m => m.RootMeanSquareCalibrationError),6:F2} {Mean(m => m.DebiasedRootMeanSquareCalibrationError),13:F2} "
                 + $"{Mean(m => m.ClasswiseCalibrationError),10:F2} {holds,10:F0} % of the samples");

@@ -19,7 +19,8 @@ internal static class PeerBenchmark
                 using PyTorchPeer? peer = PyTorchPeer.TryStart(setting, get_num_threads(), tuned, out string problem);
                 if (peer is null)
                 {
-                    Console.WriteLine($"Skipped: PyTorch cannot be started ({problem}). On Debian: apt-get install python3-torch libopenblas0-pthread.");
+                    Console.WriteLine($"Skipped: PyTorch cannot be started ({problem}). On Debian: apt-get install python3-torch " +
+                        $"libopenblas0-pthread.");
                     return;
                 }
 

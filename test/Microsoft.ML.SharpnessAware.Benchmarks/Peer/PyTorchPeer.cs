@@ -31,7 +31,8 @@ internal sealed class PyTorchPeer : IDisposable
     public static PyTorchPeer? TryStart(StepSetting setting, int threads, bool tuned, out string problem)
     {
         string script = Path.Combine(AppContext.BaseDirectory, "Peer", "pytorch_step.py");
-        string python = Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH") ?? (File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3");
+        string python = Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH")
+            ?? (File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3");
         ProcessStartInfo start = new(python)
         {
             RedirectStandardInput = true,
@@ -39,7 +40,8 @@ internal sealed class PyTorchPeer : IDisposable
             RedirectStandardError = true,
         };
         (int channels, int height, int width) = setting.Shape;
-        foreach (object argument in new object[] { script, setting.Architecture, setting.BatchSize, channels, height, width, threads, tuned ? "channels_last" : "plain" })
+        foreach (object argument in new object[] { script, setting.Architecture, setting.BatchSize, channels, height, width, threads, tuned
+            ? "channels_last" : "plain" })
             start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"{argument}"));
         if (tuned)
         {

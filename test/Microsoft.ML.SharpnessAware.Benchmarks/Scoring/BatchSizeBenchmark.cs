@@ -8,11 +8,11 @@ internal static class BatchSizeBenchmark
 {
     private const int ImagesATime = 256;
 
-    private static readonly int[] _batchSizes = [4, 8, 16, 32, 64, 128];
+    private static readonly int[] BatchSizes = [4, 8, 16, 32, 64, 128];
 
     public static void Run()
     {
-        Table table = new(["Milliseconds an image", .. _batchSizes.Select(size => $"{size}")]);
+        Table table = new(["Milliseconds an image", .. BatchSizes.Select(size => $"{size}")]);
         foreach (bool keepsMemory in new[] { false, true })     // in this order: it cannot be taken back
         {
             if (keepsMemory && !AllocatorTuning.KeepFreedMemory())
@@ -20,7 +20,8 @@ internal static class BatchSizeBenchmark
             foreach (int side in new[] { 32, 64 })
             {
                 StepSetting setting = new(NetworkArchitecture.ResNet20, 1, new(3, side, side));
-                table.Add([$"{setting.Architecture}, 3×{side}×{side}{(keepsMemory ? ", memory kept" : "")}", .. _batchSizes.Select(size => Time(setting with { BatchSize = size }))]);
+                table.Add([$"{setting.Architecture}, 3×{side}×{side}{(keepsMemory ? ", memory kept" : "")}",
+                    .. BatchSizes.Select(size => Time(setting with { BatchSize = size }))]);
             }
         }
     }

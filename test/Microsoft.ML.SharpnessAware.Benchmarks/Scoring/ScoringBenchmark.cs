@@ -15,7 +15,8 @@ internal static class ScoringBenchmark
         foreach (string architecture in new[] { NetworkArchitecture.ResNet8, NetworkArchitecture.ResNet20 })
         {
             (SideBySide raw, double perRow) = Compare(architecture, Rows, rounds);
-            table.Add($"{architecture}, 1×28×28", $"{raw.OursMilliseconds.Median:F0}", $"{raw.TheirsMilliseconds.Median:F0}", raw.Ratio.Text(),
+            table.Add($"{architecture}, 1×28×28", $"{raw.OursMilliseconds.Median:F0}", $"{raw.TheirsMilliseconds.Median:F0}",
+                raw.Ratio.Text(),
                 $"{perRow * Rows / raw.OursMilliseconds.Median:F1}");
         }
     }
@@ -36,7 +37,8 @@ internal static class ScoringBenchmark
         using ImageDataset pixels = ImageDataset.Load(view, "Image", "Label", new ImageRequest(null, null));
         SideBySide batched = SideBySide.Run(() => Consume(scored), () => Raw(model.Classifier, pixels), rounds);
 
-        PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row, Scored>(model, view.Schema);
+        PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row,
+            Scored>(model, view.Schema);
         PixelImages.Row[] some = PixelImages.Rows(500, shape, 10);
         double perRow = SideBySide.MedianMilliseconds(() => Array.ForEach(some, row => engine.Predict(row)), count: 3) / some.Length;
         return (batched, perRow);

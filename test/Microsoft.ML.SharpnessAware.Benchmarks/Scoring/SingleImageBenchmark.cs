@@ -11,7 +11,8 @@ internal static class SingleImageBenchmark
     public static void Run()
     {
         Table table = new("One image", "Engine, ms", "Decode and pass, ms", "Engine / decode and pass");
-        foreach ((string architecture, int side) in new[] { (NetworkArchitecture.ResNet8, 64), (NetworkArchitecture.ResNet20, 64), (NetworkArchitecture.ResNet18, 224) })
+        foreach ((string architecture, int side) in new[] { (NetworkArchitecture.ResNet8, 64), (NetworkArchitecture.ResNet20, 64),
+            (NetworkArchitecture.ResNet18, 224) })
         {
             SideBySide times = Compare(architecture, side);
             table.Add($"{architecture}, 640×480 to {side}×{side}", $"{times.OursMilliseconds.Median / Repeats:F2}",

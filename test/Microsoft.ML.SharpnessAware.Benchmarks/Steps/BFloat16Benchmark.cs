@@ -14,14 +14,16 @@ internal static class BFloat16Benchmark
 
     public static void Run()
     {
-        Table table = new("Network and batch", "float32, ms", "bfloat16 / float32", "Weights that move", "Length of the climb", "Cosine with it");
+        Table table = new("Network and batch", "float32, ms", "bfloat16 / float32", "Weights that move", "Length of the climb",
+            "Cosine with it");
         foreach (StepSetting setting in StepSetting.All)
         {
             using PlainPasses single = new(setting);
             using PlainPasses half = new(setting, ScalarType.BFloat16);
             SideBySide times = SideBySide.Run(half.Run, single.Run, rounds: 15);
             (double moved, double length, double cosine) = Climb(setting);
-            table.Add($"{setting}", $"{times.TheirsMilliseconds.Median:F1}", times.Ratio.Text(), $"{moved:P0}", $"{length:F2} ρ", $"{cosine:F2}");
+            table.Add($"{setting}", $"{times.TheirsMilliseconds.Median:F1}", times.Ratio.Text(), $"{moved:P0}", $"{length:F2} ρ",
+                $"{cosine:F2}");
         }
     }
 

@@ -9,7 +9,8 @@ internal static class StepBenchmark
         foreach (StepSetting setting in StepSetting.All)
         {
             SideBySide sam = SamAgainstPlainPasses(setting, rounds);
-            table.Add($"{setting}", $"{sam.TheirsMilliseconds.Median:F1}", sam.Ratio.Text(), Against(SharpnessAwareMethod.Ssam()), Against(SharpnessAwareMethod.Csam()));
+            table.Add($"{setting}", $"{sam.TheirsMilliseconds.Median:F1}", sam.Ratio.Text(), Against(SharpnessAwareMethod.Ssam()),
+                Against(SharpnessAwareMethod.Csam()));
 
             string Against(SharpnessAwareMethod method) => AgainstSam(setting, method, rounds).Ratio.Text();
         }

@@ -8,9 +8,12 @@ internal static class GrowthBenchmark
         Table table = new("What grows", "Sizes", "Milliseconds", "Times the first");
         MLContext mlContext = new(seed: 1);
         Add(table, "images, epoch of resnet8, 1×28×28", [1024, 2048, 4096], images => EpochMilliseconds(mlContext, images));
-        Add(table, "classes, step of resnet8, 1×28×28", [10, 100, 1000], classes => StepMilliseconds(StepSetting.Small with { NumberOfClasses = classes }));
-        Add(table, "layers, step on 128 of 1×28×28", [8, 20, 56], layers => StepMilliseconds(StepSetting.Small with { Architecture = $"resnet{layers}" }));
-        Add(table, "side, step of resnet8 on 32", [28, 56, 112], side => StepMilliseconds(StepSetting.Small with { BatchSize = 32, Shape = new(1, side, side) }));
+        Add(table, "classes, step of resnet8, 1×28×28", [10, 100, 1000], classes =>
+            StepMilliseconds(StepSetting.Small with { NumberOfClasses = classes }));
+        Add(table, "layers, step on 128 of 1×28×28", [8, 20, 56], layers =>
+            StepMilliseconds(StepSetting.Small with { Architecture = $"resnet{layers}" }));
+        Add(table, "side, step of resnet8 on 32", [28, 56, 112], side =>
+            StepMilliseconds(StepSetting.Small with { BatchSize = 32, Shape = new(1, side, side) }));
     }
 
     private static void Add(Table table, string name, int[] sizes, Func<int, double> milliseconds)

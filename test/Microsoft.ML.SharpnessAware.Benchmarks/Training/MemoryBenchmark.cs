@@ -32,9 +32,11 @@ internal static class MemoryBenchmark
         }).Fit(data))
         {
             (double slope, double error) = Slope([.. memory.Skip(4)]);
-            Console.WriteLine($"Slope after step {4 * StepsPerEpoch}: {1000 * slope / StepsPerEpoch:+0.00;-0.00} kB a step, standard error {1000 * error / StepsPerEpoch:F2}.");
+            Console.WriteLine($"Slope after step {4 * StepsPerEpoch}: {1000 * slope / StepsPerEpoch:+0.00;-0.00} kB a step, standard " +
+                $"error {1000 * error / StepsPerEpoch:F2}.");
             double peak = ProcessMemory.Peak(Environment.ProcessId) / 1e6;
-            Console.WriteLine($"Peak {peak:F0} MB; {before / 1e6:F0} MB of it before the training (runtime, libraries, the rows in memory).");
+            Console.WriteLine($"Peak {peak:F0} MB; {before / 1e6:F0} MB of it before the training (runtime, libraries, the rows in " +
+                $"memory).");
             Console.WriteLine($"The data set as bytes is {images * setting.Shape.ValueCount / 1e6:F0} MB.");
         }
 

@@ -26,7 +26,8 @@ public sealed class CalibrationPageTests
         Assert.AreEqual(0.75 / 8, _metrics.ExpectedOverconfidence, 1e-7);
         Assert.AreEqual(0.05 / 8, _metrics.ExpectedUnderconfidence, 1e-7);
         Assert.AreEqual(0.65 / 3, _metrics.MaximumCalibrationError, 1e-7);
-        Assert.AreEqual(Math.Sqrt((2 * 0.025 * 0.025 + 0.1 * 0.1 / 3 + 0.65 * 0.65 / 3) / 8), _metrics.RootMeanSquareCalibrationError, 1e-7);
+        Assert.AreEqual(Math.Sqrt((2 * 0.025 * 0.025 + 0.1 * 0.1 / 3 + 0.65 * 0.65 / 3) / 8), _metrics.RootMeanSquareCalibrationError,
+            1e-7);
         Assert.AreEqual(0, _metrics.DebiasedRootMeanSquareCalibrationError);
         Assert.AreEqual(0.48, _metrics.BrierScore, 1e-7);
         Assert.AreEqual(0.786, _metrics.LogLoss, 5e-4);

@@ -21,7 +21,8 @@ public sealed class YourOwnLoopPageTests
         """;
 
     private static readonly string[] Blocks =
-        [.. Regex.Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "your-own-loop.md")), "```csharp\n(.*?)```", RegexOptions.Singleline)
+        [.. Regex.Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "your-own-loop.md")), "```csharp\n(.*?)```",
+            RegexOptions.Singleline)
             .Select(match => match.Groups[1].Value)];
 
     public static IEnumerable<object[]> Places => Enumerable.Range(0, Blocks.Length).Select(i => new object[] { i });
@@ -62,7 +63,8 @@ public sealed class YourOwnLoopPageTests
             new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable));
         using var stream = new MemoryStream();
         var result = compilation.Emit(stream);
-        Assert.IsTrue(result.Success, string.Join(Environment.NewLine, result.Diagnostics.Where(d => d.Severity >= DiagnosticSeverity.Warning)));
+        Assert.IsTrue(result.Success, string.Join(Environment.NewLine,
+            result.Diagnostics.Where(d => d.Severity >= DiagnosticSeverity.Warning)));
         return Assembly.Load(stream.ToArray());
     }
 }

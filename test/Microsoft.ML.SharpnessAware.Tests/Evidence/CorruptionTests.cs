@@ -23,8 +23,10 @@ public sealed class CorruptionTests
     public void BrightnessAndContrastAreThoseByHand()
     {
         var images = new ImageSet(new ImageShape(1, 1, 4), [[0, 100, 200, 250]], [0], 1);
-        CollectionAssert.AreEqual(new byte[] { 13, 113, 213, 255 }, Corruption.Apply(images, "brightness", 1).Images[0]);    // 0.05 · 255 = 12.75
-        CollectionAssert.AreEqual(new byte[] { 69, 119, 169, 194 }, Corruption.Apply(images, "contrast", 2).Images[0]);      // half way to 137.5
+        // 0.05 · 255 = 12.75
+        CollectionAssert.AreEqual(new byte[] { 13, 113, 213, 255 }, Corruption.Apply(images, "brightness", 1).Images[0]);
+        // half way to 137.5
+        CollectionAssert.AreEqual(new byte[] { 69, 119, 169, 194 }, Corruption.Apply(images, "contrast", 2).Images[0]);
     }
 
     private static ImageSet Images() => new(

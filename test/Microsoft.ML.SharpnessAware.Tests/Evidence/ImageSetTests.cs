@@ -8,7 +8,8 @@ public sealed class ImageSetTests
     [TestMethod]
     public void LabelNoiseChangesExactlyItsShareToOtherClasses()
     {
-        var images = new ImageSet(new ImageShape(1, 1, 1), [.. Enumerable.Range(0, 200).Select(_ => new byte[1])], [.. Enumerable.Range(0, 200).Select(i => i % 10)], 10);
+        var images = new ImageSet(new ImageShape(1, 1, 1), [.. Enumerable.Range(0, 200).Select(_ => new byte[1])],
+            [.. Enumerable.Range(0, 200).Select(i => i % 10)], 10);
         ImageSet noisy = images.WithLabelNoise(0.2, seed: 3);
         Assert.AreEqual(40, images.Labels.Zip(noisy.Labels).Count(pair => pair.First != pair.Second));
         Assert.IsTrue(noisy.Labels.All(label => label is >= 0 and < 10));

@@ -6,15 +6,17 @@ namespace Microsoft.ML.SharpnessAware.Tests.Evidence;
 [TestClass]
 public sealed class TablesTests
 {
-    private static readonly string[] _columns = ["climb", "method", "learning_rate", "rho", "seed", "accuracy"];
+    private static readonly string[] Columns = ["climb", "method", "learning_rate", "rho", "seed", "accuracy"];
 
-    /// <summary>SSAM is ahead by 10 and 20 points with the two seeds that have both methods: 15 ± 12.7 · 5. The third has no SSAM yet.</summary>
+    /// <summary>SSAM is ahead by 10 and 20 points with the two seeds that have both methods: 15 ± 12.7 · 5. The third has no SSAM
+    /// yet.</summary>
     [TestMethod]
     public void ARegimeComparesTheSeedsThatHaveTheWholeGrid()
     {
         string table = Tables.Regimes(
             [
-                Row("SAM", "1", "0.50"), Row("SSAM", "1", "0.60"), Row("SAM", "2", "0.40"), Row("SSAM", "2", "0.60"), Row("SAM", "3", "0.10"),
+                Row("SAM", "1", "0.50"), Row("SSAM", "1", "0.60"), Row("SAM", "2", "0.40"), Row("SSAM", "2", "0.60"),
+                    Row("SAM", "3", "0.10"),
             ]);
         Assert.AreEqual("| normalised | learning rate 0.8, ρ = 0.4 | 45.0 | 60.0 | +15.0 [−48.5, +78.5] |", table.Split('\n')[^1]);
     }
@@ -37,5 +39,6 @@ public sealed class TablesTests
         Assert.AreEqual("| none | no | 0.000 · 50 % · -50 % | – |", lines[3]);
     }
 
-    private static ResultRow Row(string method, string seed, string accuracy) => new(_columns, ["normalised", method, "0.8", "0.4", seed, accuracy]);
+    private static ResultRow Row(string method, string seed, string accuracy) =>
+        new(Columns, ["normalised", method, "0.8", "0.4", seed, accuracy]);
 }

@@ -36,7 +36,8 @@ public sealed class CheckpointFuzzTests
     [TestMethod]
     public void TrainingsContinueOrRefuse()
     {
-        var fuzzing = new ReaderFuzzer(TestContext, "checkpoint, continued") { Documented = IsRefusal, ShortRun = 500, ConstantBytes = 32 << 20 };
+        var fuzzing = new ReaderFuzzer(TestContext, "checkpoint, continued") { Documented = IsRefusal, ShortRun = 500,
+            ConstantBytes = 32 << 20 };
         fuzzing.Run([_valid], Create, file =>
         {
             File.WriteAllBytes(CheckpointPath, file);
@@ -96,7 +97,8 @@ public sealed class CheckpointFuzzTests
 
     // Numbers that are not finite are found at the first step, as in any training; a checkpoint without a model is said to be one.
     private static bool IsRefusal(Exception e) => e is InvalidDataException or TrainingDivergedException
-        || (e is InvalidOperationException && (e.Message.Contains("has no model yet", StringComparison.Ordinal) || e.Message.Contains("not finite", StringComparison.Ordinal)));
+        || (e is InvalidOperationException && (e.Message.Contains("has no model yet", StringComparison.Ordinal)
+            || e.Message.Contains("not finite", StringComparison.Ordinal)));
 
     /// <summary>Most of them with the checksum made right, since behind it nothing else is reached.</summary>
     private byte[] Create(Random random)

@@ -8,19 +8,22 @@ public sealed class ImageFuzzTests
 {
     private static readonly byte[][] Png =
     [
-        TestImages.Encode(9, 7, Colors), TestImages.EncodeGrey(8, 8, (x, y) => (byte)(20 * x + y)), TestImages.Png(4, 3, 1, 3, [0, 0x50, 0, 0xA0, 0, 0x50], [9, 8, 7, 200, 100, 50]),
+        TestImages.Encode(9, 7, Colors), TestImages.EncodeGrey(8, 8, (x, y) => (byte)(20 * x + y)),
+            TestImages.Png(4, 3, 1, 3, [0, 0x50, 0, 0xA0, 0, 0x50], [9, 8, 7, 200, 100, 50]),
         TestImages.Png(2, 2, 16, 6, new byte[2 * 17]),
     ];
 
     private static readonly byte[][] Jpeg =
     [
-        TestImages.Encode(40, 24, Colors, SKEncodedImageFormat.Jpeg), TestImages.EncodeGrey(17, 33, (x, y) => (byte)(x * y), SKEncodedImageFormat.Jpeg),
+        TestImages.Encode(40, 24, Colors, SKEncodedImageFormat.Jpeg),
+            TestImages.EncodeGrey(17, 33, (x, y) => (byte)(x * y), SKEncodedImageFormat.Jpeg),
         TestImages.WithOrientation(TestImages.Encode(20, 12, Colors, SKEncodedImageFormat.Jpeg), 6), TestImages.CmykJpeg(0, 255, 0, 255),
     ];
 
     private static readonly byte[][] Webp =
     [
-        TestImages.Encode(9, 7, Colors, SKEncodedImageFormat.Webp), TestImages.Encode(30, 20, (x, y) => new SKColor((byte)x, (byte)y, 0), SKEncodedImageFormat.Webp),
+        TestImages.Encode(9, 7, Colors, SKEncodedImageFormat.Webp),
+            TestImages.Encode(30, 20, (x, y) => new SKColor((byte)x, (byte)y, 0), SKEncodedImageFormat.Webp),
     ];
 
     private static readonly byte[][] Gif =
@@ -63,7 +66,8 @@ public sealed class ImageFuzzTests
         };
         fuzzing.Run(
             valid,
-            random => format == "PNG" && random.Next(2) == 0 ? WithChecksums(ReaderFuzzer.Mutant(random, valid)) : ReaderFuzzer.Mutant(random, valid),
+            random => format == "PNG" && random.Next(2) == 0 ? WithChecksums(ReaderFuzzer.Mutant(random, valid))
+                : ReaderFuzzer.Mutant(random, valid),
             file =>
             {
                 IDataView data = TestRows.Files(file);
@@ -77,7 +81,8 @@ public sealed class ImageFuzzTests
     {
         byte[][] files =
         [
-            TestImages.Png(65_500, 65_500, 8, 6, []), TestImages.Png(int.MaxValue, int.MaxValue, 8, 2, []), TestImages.Png(10_001, 10_000, 8, 0, []),
+            TestImages.Png(65_500, 65_500, 8, 6, []), TestImages.Png(int.MaxValue, int.MaxValue, 8, 2, []),
+                TestImages.Png(10_001, 10_000, 8, 0, []),
             WithSize(Bmp[0], 18, 65_500), WithSize(Gif[0], 6, 65_500), WithJpegSize(Jpeg[0], 65_500),
         ];
         for (int i = 0; i < files.Length; i++)
@@ -102,7 +107,8 @@ public sealed class ImageFuzzTests
         Assert.IsLessThan(16 << 20, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
-    /// <summary>What SkiaSharp knows besides (raw photographs, for example) is never tried: its decoders would see untrusted bytes for nothing.</summary>
+    /// <summary>What SkiaSharp knows besides (raw photographs, for example) is never tried: its decoders would see untrusted bytes for
+    /// nothing.</summary>
     [TestMethod]
     public void OnlyTheFormatsThatAreDocumentedReachADecoder()
     {

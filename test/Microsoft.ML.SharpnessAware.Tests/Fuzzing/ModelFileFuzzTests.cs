@@ -14,11 +14,11 @@ public sealed class ModelFileFuzzTests
     private const string Network = "network of the fuzzing tests";
 
     private static readonly MLContext MLContext = new(1);
-    private static IDataView s_data = null!;
-    private static byte[] s_file = null!;
-    private static List<(string Name, byte[] Content)> s_entries = null!;
-    private static byte[] s_description = null!;
-    private static byte[] s_weights = null!;
+    private static IDataView _data = null!;
+    private static byte[] _file = null!;
+    private static List<(string Name, byte[] Content)> _entries = null!;
+    private static byte[] _description = null!;
+    private static byte[] _weights = null!;
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -26,18 +26,21 @@ public sealed class ModelFileFuzzTests
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        NetworkArchitecture.Register(Network, classes => nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(Shapes.Size * Shapes.Size, classes))));
-        s_data = Fitted.View(MLContext, Shapes.Pixels(30));
+        NetworkArchitecture.Register(Network, classes =>
+            nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(Shapes.Size * Shapes.Size, classes))));
+        _data = Fitted.View(MLContext, Shapes.Pixels(30));
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
         (options.Arch, options.Epoch) = (Network, 1);
-        using TransformerChain<MulticlassCalibratorTransformer> model = MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)
-            .Append(MLContext.MulticlassClassification.Calibrators.Vector()).Fit(s_data);
+        using TransformerChain<MulticlassCalibratorTransformer> model =
+            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)
+            .Append(MLContext.MulticlassClassification.Calibrators.Vector()).Fit(_data);
         using var stream = new MemoryStream();
-        MLContext.Model.Save(model, s_data.Schema, stream);
-        s_file = stream.ToArray();
-        s_entries = Archive.Read(s_file);
-        s_weights = s_entries.Single(entry => entry.Name.EndsWith("weights.safetensors", StringComparison.Ordinal)).Content;
-        s_description = s_entries.Select(entry => Block(entry.Content)).First(block => block.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Network)) >= 0);
+        MLContext.Model.Save(model, _data.Schema, stream);
+        _file = stream.ToArray();
+        _entries = Archive.Read(_file);
+        _weights = _entries.Single(entry => entry.Name.EndsWith("weights.safetensors", StringComparison.Ordinal)).Content;
+        _description = _entries.Select(entry => Block(entry.Content))
+            .First(block => block.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Network)) >= 0);
     }
 
     /// <summary>As users load them. ML.NET's own entries are its own business; ours are damaged in every way.</summary>
@@ -47,12 +50,12 @@ public sealed class ModelFileFuzzTests
         using var folder = new TemporaryFolder();
         var mlContext = new MLContext(1) { TempFilePath = folder.Path };
         var fuzzing = new ReaderFuzzer(TestContext, "model file") { Documented = IsRefusal };
-        fuzzing.Run([s_file], CreateArchive, file =>
+        fuzzing.Run([_file], CreateArchive, file =>
         {
             ITransformer model = mlContext.Model.Load(new MemoryStream(file), out _);
             try
             {
-                Fitted.Scores(mlContext, model.Transform(mlContext.Data.TakeRows(s_data, 2)));
+                Fitted.Scores(mlContext, model.Transform(mlContext.Data.TakeRows(_data, 2)));
             }
             finally
             {
@@ -72,7 +75,7 @@ public sealed class ModelFileFuzzTests
         {
             Documented = e => e.GetType() == typeof(InvalidDataException) && e.Message.Contains(path, StringComparison.Ordinal),
         };
-        fuzzing.Run([s_file], CreateArchive, file =>
+        fuzzing.Run([_file], CreateArchive, file =>
         {
             File.WriteAllBytes(path, file);
             InitialWeights.Read((IHostEnvironment)MLContext, path, Network)!.Dispose();
@@ -83,8 +86,9 @@ public sealed class ModelFileFuzzTests
     [TestMethod]
     public void DescriptionAndWeightsLoadOrAreRefused()
     {
-        byte[] valid = InOnePiece(s_description, s_weights);
-        var fuzzing = new ReaderFuzzer(TestContext, "classifier, beneath the checksums") { Documented = e => e.GetType() == typeof(InvalidDataException) };
+        byte[] valid = InOnePiece(_description, _weights);
+        var fuzzing = new ReaderFuzzer(TestContext, "classifier, beneath the checksums") { Documented = e =>
+            e.GetType() == typeof(InvalidDataException) };
         fuzzing.Run([valid], CreatePiece, bytes =>
         {
             var environment = (IHostEnvironment)MLContext;
@@ -92,7 +96,7 @@ public sealed class ModelFileFuzzTests
             try
             {
                 if (model.Classifier.Shape == new ImageShape(1, Shapes.Size, Shapes.Size))
-                    Fitted.Scores(MLContext, model.Transform(MLContext.Data.TakeRows(s_data, 2)));
+                    Fitted.Scores(MLContext, model.Transform(MLContext.Data.TakeRows(_data, 2)));
             }
             catch (ArgumentOutOfRangeException e) when (e.Message.Contains("column", StringComparison.OrdinalIgnoreCase))
             {
@@ -107,20 +111,22 @@ public sealed class ModelFileFuzzTests
         foreach ((string network, int classes, int channels, string message) in new[]
         {
             ("no such network", 3, 1, "There is no network"), (NetworkArchitecture.ConvNet, int.MaxValue, 1, "parameters"),
-            (NetworkArchitecture.WideResNet28x10, 3, 1, "parameters"), (NetworkArchitecture.VitSmall, 3, 1, "parameters"), (Network, 100_000_000, 1, "parameters"),
+            (NetworkArchitecture.WideResNet28x10, 3, 1, "parameters"), (NetworkArchitecture.VitSmall, 3, 1, "parameters"),
+                (Network, 100_000_000, 1, "parameters"),
         })
         {
-            byte[] description = WithSizes(s_description, network, classes, channels, Shapes.Size, Shapes.Size);
+            byte[] description = WithSizes(_description, network, classes, channels, Shapes.Size, Shapes.Size);
             description = WithoutLabelValues(description);
             long before = GC.GetAllocatedBytesForCurrentThread();
             string actual = Assert.ThrowsExactly<InvalidDataException>(
-                () => ClassifierFile.FromBytes((IHostEnvironment)MLContext, InOnePiece(description, s_weights)), network).Message;
+                () => ClassifierFile.FromBytes((IHostEnvironment)MLContext, InOnePiece(description, _weights)), network).Message;
             StringAssert.Contains(actual, message);
             Assert.IsLessThan(1 << 20, GC.GetAllocatedBytesForCurrentThread() - before);
         }
     }
 
-    /// <summary>Names are looked up in the archive and never become paths: what is unpacked gets a random name in a folder of its own.</summary>
+    /// <summary>Names are looked up in the archive and never become paths: what is unpacked gets a random name in a folder of its
+    /// own.</summary>
     [TestMethod]
     public void EntriesThatPointElsewhereWriteNothingThere()
     {
@@ -128,11 +134,12 @@ public sealed class ModelFileFuzzTests
         string inner = Path.Combine(folder.Path, "inner", "temporary");
         Directory.CreateDirectory(inner);
         string[] before = [.. Directory.EnumerateFileSystemEntries(folder.Path, "*", SearchOption.AllDirectories)];
-        string[] names = ["../evil.txt", "..\\evil.txt", "../../evil.txt", Path.Combine(folder.Path, "evil.txt"), "TransformerChain/../../evil.txt", "./evil.txt"];
+        string[] names = ["../evil.txt", "..\\evil.txt", "../../evil.txt", Path.Combine(folder.Path, "evil.txt"),
+            "TransformerChain/../../evil.txt", "./evil.txt"];
         foreach (string name in names)
         {
-            byte[] added = Archive.Write([.. s_entries, (name, "evil"u8.ToArray())]);
-            byte[] renamed = Archive.Write(s_entries.Select(entry => entry.Content == s_weights ? (name, entry.Content) : entry));
+            byte[] added = Archive.Write([.. _entries, (name, "evil"u8.ToArray())]);
+            byte[] renamed = Archive.Write(_entries.Select(entry => entry.Content == _weights ? (name, entry.Content) : entry));
             var mlContext = new MLContext(1) { TempFilePath = inner };
             ((IDisposable)mlContext.Model.Load(new MemoryStream(added), out _)).Dispose();
             FormatException refusal = Assert.IsInstanceOfType<FormatException>(
@@ -153,9 +160,9 @@ public sealed class ModelFileFuzzTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("model.zip");
-        byte[] bomb = Archive.Write(s_entries.Select(entry => entry.Content == s_weights ? (entry.Name, new byte[100 << 20]) : entry),
+        byte[] bomb = Archive.Write(_entries.Select(entry => entry.Content == _weights ? (entry.Name, new byte[100 << 20]) : entry),
             System.IO.Compression.CompressionLevel.Optimal);
-        byte[] claim = [.. s_file], otherClaim = [.. s_file];
+        byte[] claim = [.. _file], otherClaim = [.. _file];
         for (int at = 0; (at = Next(claim, at)) >= 0; at++)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(claim.AsSpan(at + 24), 0x7FFFFFF0); // unpacked
@@ -167,13 +174,15 @@ public sealed class ModelFileFuzzTests
         {
             File.WriteAllBytes(path, file);
             long before = GC.GetAllocatedBytesForCurrentThread();
-            string message = Assert.ThrowsExactly<InvalidDataException>(() => InitialWeights.Read((IHostEnvironment)MLContext, path, Network)).Message;
+            string message = Assert.ThrowsExactly<InvalidDataException>(() =>
+                InitialWeights.Read((IHostEnvironment)MLContext, path, Network)).Message;
             StringAssert.Contains(message, "not plausible");
             Assert.IsLessThan(4 << 20, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
         // Entries of the archive's directory.
-        static int Next(byte[] file, int from) => file.AsSpan(from).IndexOf((ReadOnlySpan<byte>)[0x50, 0x4B, 1, 2]) is >= 0 and int at ? from + at : -1;
+        static int Next(byte[] file, int from) => file.AsSpan(
+            from).IndexOf((ReadOnlySpan<byte>)[0x50, 0x4B, 1, 2]) is >= 0 and int at ? from + at : -1;
     }
 
     /// <summary>What ML.NET's loader throws of its own, and what ours do inside.</summary>
@@ -188,9 +197,10 @@ public sealed class ModelFileFuzzTests
     private static byte[] CreateArchive(Random random)
     {
         if (random.Next(6) == 0)
-            return Mutator.Mutate(random, s_file, s_file);
-        List<(string Name, byte[] Content)> entries = [.. s_entries];
-        int[] ours = [.. Enumerable.Range(0, entries.Count).Where(i => entries[i].Content == s_weights || Archive.FindBlock(entries[i].Content) is not null)];
+            return Mutator.Mutate(random, _file, _file);
+        List<(string Name, byte[] Content)> entries = [.. _entries];
+        int[] ours = [.. Enumerable.Range(0, entries.Count)
+            .Where(i => entries[i].Content == _weights || Archive.FindBlock(entries[i].Content) is not null)];
         int chosen = ours[random.Next(ours.Length)];
         (string name, byte[] content) = entries[chosen];
         switch (random.Next(8))
@@ -199,10 +209,11 @@ public sealed class ModelFileFuzzTests
                 entries.RemoveAt(chosen);
                 break;
             case 1: // twice, and once damaged
-                entries.Insert(random.Next(entries.Count + 1), (name, Mutator.Mutate(random, content, s_weights)));
+                entries.Insert(random.Next(entries.Count + 1), (name, Mutator.Mutate(random, content, _weights)));
                 break;
             case 2:
-                string[] names = ["../" + name, name.Replace('/', '\\'), name + "/", "/" + name, name.ToUpperInvariant(), name.Replace("Transform", ".."), "a\0b", "C:\\" + name];
+                string[] names = ["../" + name, name.Replace('/', '\\'), name + "/", "/" + name, name.ToUpperInvariant(),
+                    name.Replace("Transform", ".."), "a\0b", "C:\\" + name];
                 entries[chosen] = (names[random.Next(names.Length)], content);
                 break;
             case 3: // the other's
@@ -215,7 +226,7 @@ public sealed class ModelFileFuzzTests
                 entries[chosen] = (name, changed);
                 break;
             default:
-                entries[chosen] = (name, Mutator.Mutate(random, content, s_weights));
+                entries[chosen] = (name, Mutator.Mutate(random, content, _weights));
                 break;
         }
 
@@ -230,19 +241,19 @@ public sealed class ModelFileFuzzTests
                 string[] networks = [Network, .. NetworkArchitecture.Names];
                 int[] sizes = [0, -1, 1, 2, 3, 4, 12, 16, 32, 224, 1000, 1001, 8192, 8193, 65_536, 1 << 20, int.MaxValue, int.MinValue];
                 byte[] description = WithSizes(
-                    s_description, networks[random.Next(networks.Length)], Size(3), Size(1), Size(Shapes.Size), Size(Shapes.Size));
-                return InOnePiece(random.Next(2) == 0 ? WithoutLabelValues(description) : description, s_weights);
+                    _description, networks[random.Next(networks.Length)], Size(3), Size(1), Size(Shapes.Size), Size(Shapes.Size));
+                return InOnePiece(random.Next(2) == 0 ? WithoutLabelValues(description) : description, _weights);
                 int Size(int usual) => random.Next(2) == 0 ? usual : sizes[random.Next(sizes.Length)];
             case 1:
-                byte[] weights = Mutator.Mutate(random, s_weights, s_weights);
-                byte[] fitting = [.. s_description];
-                int checksum = fitting.AsSpan().IndexOf(SHA256.HashData(s_weights));
+                byte[] weights = Mutator.Mutate(random, _weights, _weights);
+                byte[] fitting = [.. _description];
+                int checksum = fitting.AsSpan().IndexOf(SHA256.HashData(_weights));
                 SHA256.HashData(weights).CopyTo(fitting, checksum);
                 return InOnePiece(fitting, weights);
             case 2:
-                return Mutator.Mutate(random, InOnePiece(s_description, s_weights), s_weights);
+                return Mutator.Mutate(random, InOnePiece(_description, _weights), _weights);
             default:
-                return InOnePiece(Mutator.Mutate(random, s_description, s_description), s_weights);
+                return InOnePiece(Mutator.Mutate(random, _description, _description), _weights);
         }
     }
 
@@ -263,7 +274,7 @@ public sealed class ModelFileFuzzTests
     /// <summary>So that another number of classes does not contradict them.</summary>
     private static byte[] WithoutLabelValues(byte[] description)
     {
-        int checksum = description.AsSpan().IndexOf(SHA256.HashData(s_weights));
+        int checksum = description.AsSpan().IndexOf(SHA256.HashData(_weights));
         return [.. description[..(checksum + SHA256.HashSizeInBytes)], 0];
     }
 

@@ -11,12 +11,14 @@ internal static class Mutator
     private static readonly long[] Interesting =
     [
         0, 1, -1, 2, 7, 8, 16, 64, 100, 127, 128, 255, 256, 1000, 1024, 4096, short.MaxValue, short.MinValue, ushort.MaxValue, 1 << 16,
-        1 << 20, 1 << 30, int.MaxValue, int.MinValue, int.MaxValue - 1L, uint.MaxValue, 1L << 32, 1L << 40, 1L << 62, long.MaxValue, long.MinValue,
+        1 << 20, 1 << 30, int.MaxValue, int.MinValue, int.MaxValue - 1L, uint.MaxValue, 1L << 32, 1L << 40, 1L << 62, long.MaxValue,
+            long.MinValue,
     ];
 
     private static readonly string[] InterestingNumbers =
     [
-        "0", "-1", "1", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "1e308", "0.5", "NaN", "null",
+        "0", "-1", "1", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "1e308", "0.5", "NaN",
+            "null",
         "\"\"", "[]", "{}", "99999999999999999999", "-0",
     ];
 

@@ -36,7 +36,8 @@ internal sealed class ReaderFuzzer(TestContext test, string reader)
     /// <summary>Inputs of the short run; less for readers that are slow.</summary>
     public int ShortRun { get; init; } = DefaultInputs;
 
-    /// <summary>Runs the inputs that <paramref name="create"/> makes; the first of all are the undamaged <paramref name="valid"/>.</summary>
+    /// <summary>Runs the inputs that <paramref name="create"/> makes; the first of all are the undamaged <paramref
+    /// name="valid"/>.</summary>
     /// <param name="valid">Valid files, which must load.</param>
     /// <param name="create">Makes an input.</param>
     /// <param name="read">The reader, to the end of whatever it reads lazily. It disposes what it made.</param>
@@ -58,7 +59,8 @@ internal sealed class ReaderFuzzer(TestContext test, string reader)
         if (Environment.GetEnvironmentVariable("MLSHARPNESS_FUZZ_REPORT") is string report)
             File.AppendAllText(report, tally.ToString(reader) + Environment.NewLine);
         if (tally.Inputs >= DefaultInputs)
-            Assert.IsTrue(tally.Loaded > valid.Count && tally.Refused > tally.Inputs / 20, $"The inputs try little. {tally.ToString(reader)}");
+            Assert.IsTrue(tally.Loaded > valid.Count && tally.Refused > tally.Inputs / 20,
+                $"The inputs try little. {tally.ToString(reader)}");
     }
 
     /// <summary>As above, with inputs made by <see cref="Mutator"/> from the valid files.</summary>
@@ -136,7 +138,8 @@ internal sealed class ReaderFuzzer(TestContext test, string reader)
         if (!OperatingSystem.IsLinux())
             return 0;
         string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmPeak:", StringComparison.Ordinal));
-        return 1024 * long.Parse(line.AsSpan(7, line.Length - 9), NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
+        return 1024 * long.Parse(line.AsSpan(7, line.Length - 9), NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+            CultureInfo.InvariantCulture);
     }
 
     private static int FromEnvironment(string name, int otherwise) =>
@@ -163,6 +166,7 @@ internal sealed class ReaderFuzzer(TestContext test, string reader)
         }
 
         public string ToString(string reader) => string.Create(CultureInfo.InvariantCulture,
-            $"{reader}: {Inputs} inputs, {Loaded} loaded, {Refused} refused, {Stopwatch.GetElapsedTime(_started).TotalSeconds:F0} s in all, at most {_longest.TotalMilliseconds:F0} ms and {_mostAllocated / 1024.0 / 1024:F1} MiB for one.");
+            $"{reader}: {Inputs} inputs, {Loaded} loaded, {Refused} refused, {Stopwatch.GetElapsedTime(_started).TotalSeconds:F0} s in " +
+                $"all, at most {_longest.TotalMilliseconds:F0} ms and {_mostAllocated / 1024.0 / 1024:F1} MiB for one.");
     }
 }

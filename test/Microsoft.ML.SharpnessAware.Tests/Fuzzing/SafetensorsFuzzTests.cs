@@ -10,7 +10,7 @@ public sealed class SafetensorsFuzzTests
 {
     private static readonly MLContext MLContext = new(1);
     private static readonly ImageShape Input = new(1, 16, 16);
-    private static byte[][] s_valid = [];
+    private static byte[][] _valid = [];
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -24,10 +24,12 @@ public sealed class SafetensorsFuzzTests
         {
             ["format"] = "pt", ["pixel_type"] = "uint8", ["pixel_mean"] = "127.5", ["pixel_std"] = "64",
         };
-        s_valid =
+        _valid =
         [
-            Bytes(new() { ["a"] = arange(6, dtype: float32).view(2, 3), ["b"] = ones(4, dtype: ScalarType.Bool), ["empty"] = zeros(0, 7) }, metadata),
-            Bytes(new() { ["i"] = arange(5, dtype: int64), ["h"] = ones(3, dtype: float16), ["u"] = ones([2, 2, 2], dtype: uint8), ["s"] = tensor(1.0) }),
+            Bytes(new() { ["a"] = arange(6, dtype: float32).view(2, 3), ["b"] = ones(4, dtype: ScalarType.Bool), ["empty"] = zeros(0, 7) },
+                metadata),
+            Bytes(new() { ["i"] = arange(5, dtype: int64), ["h"] = ones(3, dtype: float16), ["u"] = ones([2, 2, 2], dtype: uint8),
+                ["s"] = tensor(1.0) }),
             Bytes(ModuleWeights.Of(network), metadata),
         ];
     }
@@ -41,7 +43,7 @@ public sealed class SafetensorsFuzzTests
         {
             Documented = e => e.GetType() == typeof(InvalidDataException),
         };
-        fuzzing.Run(s_valid, random => Header(random) ?? ReaderFuzzer.Mutant(random, s_valid), file =>
+        fuzzing.Run(_valid, random => Header(random) ?? ReaderFuzzer.Mutant(random, _valid), file =>
         {
             using DisposeScope scope = NewDisposeScope();
             using Stream stream = lengthIsKnown ? new MemoryStream(file) : new Unseekable(file);
@@ -61,7 +63,7 @@ public sealed class SafetensorsFuzzTests
         {
             Documented = e => e.GetType() == typeof(InvalidDataException) && e.Message.Contains(path, StringComparison.Ordinal),
         };
-        byte[][] valid = [s_valid[2]];
+        byte[][] valid = [_valid[2]];
         fuzzing.Run(valid, random => Header(random, valid) ?? ReaderFuzzer.Mutant(random, valid), file =>
         {
             File.WriteAllBytes(path, file);
@@ -75,7 +77,7 @@ public sealed class SafetensorsFuzzTests
     {
         if (random.Next(2) == 0)
             return null;
-        valid ??= s_valid;
+        valid ??= _valid;
         byte[] file = valid[random.Next(valid.Length)];
         int length = (int)BitConverter.ToInt64(file);
         byte[] header = file[8..(8 + length)];

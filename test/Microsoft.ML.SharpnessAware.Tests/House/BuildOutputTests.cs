@@ -53,9 +53,11 @@ public sealed class BuildOutputTests
         Assert.DoesNotContain("place /elsewhere", output);
         string expected = Lines("expected ").Single();
         string[] places = [.. Lines("place ").Distinct()];
-        CollectionAssert.AreEquivalent(new[] { Path.GetFullPath(expected), Path.GetFullPath(expected.Replace("Odd One", "Release")) }, places, output);
+        CollectionAssert.AreEquivalent(new[] { Path.GetFullPath(expected), Path.GetFullPath(expected.Replace("Odd One", "Release")) },
+            places, output);
 
         IEnumerable<string> Lines(string start) =>
-            output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith(start, StringComparison.Ordinal)).Select(line => line[start.Length..]);
+            output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith(start, StringComparison.Ordinal))
+                .Select(line => line[start.Length..]);
     }
 }

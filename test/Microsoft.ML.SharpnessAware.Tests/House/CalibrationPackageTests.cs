@@ -31,11 +31,13 @@ public sealed class CalibrationPackageTests
 
         Assert.AreEqual(0, exitCode, error);
         string[] lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        double[][] numbers = [.. lines[..2].Select(line => Array.ConvertAll(line.Split(' '), text => double.Parse(text, CultureInfo.InvariantCulture)))];
+        double[][] numbers = [.. lines[..2].Select(line =>
+            Array.ConvertAll(line.Split(' '), text => double.Parse(text, CultureInfo.InvariantCulture)))];
         Assert.IsLessThan(numbers[0][0], numbers[1][0], "expected calibration error: before, after");
         Assert.IsLessThan(numbers[0][1], numbers[1][1], "log loss: before, after");
         Assert.IsEmpty(lines[2..].Where(IsUnwanted), "loaded assemblies");
-        CollectionAssert.AreEqual(new byte[] { 0x89, (byte)'P', (byte)'N', (byte)'G' }, File.ReadAllBytes(folder.File("reliability.png"))[..4]);
+        CollectionAssert.AreEqual(new byte[] { 0x89, (byte)'P', (byte)'N', (byte)'G' },
+            File.ReadAllBytes(folder.File("reliability.png"))[..4]);
         StringAssert.Contains(File.ReadAllText(folder.File("report.html")), "<svg");
     }
 

@@ -10,7 +10,8 @@ public sealed class RoomTests
 
     private static readonly string[] SharpnessAware =
     [
-        "MLNet", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization", "Networks", "Weights",
+        "MLNet", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization", "Networks",
+            "Weights",
         "Model", "Scoring", "Training", "Reports", "",
     ];
 
@@ -32,7 +33,8 @@ public sealed class RoomTests
     [TestMethod]
     public void EveryArrowPointsToARoomFurtherUpTheList()
     {
-        List<string> order = [.. Calibration.Select(room => InPackage(CalibrationPackage, room)), .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room))];
+        List<string> order = [.. Calibration.Select(room => InPackage(CalibrationPackage, room)),
+            .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room))];
 
         string[] unknown = [.. House.Names.Where(room => !order.Contains(room))];
         string[] wrong = [.. House.Arrows.Where(arrow => order.IndexOf(arrow.To) > order.IndexOf(arrow.From)).Select(House.Describe)];
@@ -54,7 +56,8 @@ public sealed class RoomTests
     [TestMethod]
     public void TheRoomsOfTorchKnowNothingOfMLNet()
     {
-        foreach (string file in TorchOnly.SelectMany(room => Directory.EnumerateFiles(Path.Combine(Source(SharpnessAwarePackage), room), "*.cs")))
+        foreach (string file in TorchOnly.SelectMany(room =>
+            Directory.EnumerateFiles(Path.Combine(Source(SharpnessAwarePackage), room), "*.cs")))
             Assert.DoesNotContain("using Microsoft.ML", File.ReadAllText(file), file);
     }
 
@@ -65,7 +68,8 @@ public sealed class RoomTests
         Write("P/One/A.cs", "namespace N;\ninternal sealed class A { private B? _b; }");
         Write("P/Two/B.cs", "namespace N;\ninternal sealed class B : IC { }");
         Write("P/Three/IC.cs", "namespace N;\npublic interface IC { A Get(); }");
-        Write("P/Four/D.cs", "namespace N;\n// Nobody names D: \"D\" in a text is none.\npublic record D { public string Text => \"E D\"; }");
+        Write("P/Four/D.cs", "namespace N;\n// Nobody names D: \"D\" in a text is none.\npublic record D { public string Text => \"E " +
+            "D\"; }");
         Write("P/Five/E.cs", "namespace N;\npublic enum E { X }");
         var rooms = new Rooms(Path.Combine(folder.Path, "P"));
 

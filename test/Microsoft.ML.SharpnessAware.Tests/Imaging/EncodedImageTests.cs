@@ -98,7 +98,8 @@ public sealed class EncodedImageTests
 
         byte[] half = TestImages.Bmp32(30, 20, 10, 0, 60, 50, 40, 51), halfIcon = TestImages.Icon(30, 20, 10, 0, 60, 50, 40, 51);
         foreach (byte[] file in new[] { half, halfIcon })
-            CollectionAssert.AreEqual(new byte[] { 255, 212, 255, 214, 255, 216 }, ReadFile(file, 2, 1)); // a fifth of the colour, the rest white
+            // a fifth of the colour, the rest white
+            CollectionAssert.AreEqual(new byte[] { 255, 212, 255, 214, 255, 216 }, ReadFile(file, 2, 1));
         byte[] clear = TestImages.Encode(2, 1, (_, _) => new SKColor(10, 20, 30, 0));
         CollectionAssert.AreEqual(new byte[] { 255, 255, 255, 255, 255, 255 }, ReadFile(clear, 2, 1));
     }
@@ -145,7 +146,8 @@ public sealed class EncodedImageTests
         // Much like a photograph: large shapes, an edge, and texture down to single pixels. 1200 × 900 is read at 1/8 to 3/8.
         var random = new Random(1);
         byte[] file = TestImages.EncodeGrey(1200, 900, (x, y) => (byte)Math.Clamp(
-            128 + (70 * Math.Sin(x / 90.0) * Math.Cos(y / 70.0)) + ((x + (2 * y)) % 700 < 350 ? 30 : -30) + random.Next(-25, 26), 0, 255), SKEncodedImageFormat.Jpeg);
+            128 + (70 * Math.Sin(x / 90.0) * Math.Cos(y / 70.0)) + ((x + (2 * y)) % 700 < 350 ? 30 : -30) + random.Next(-25, 26), 0, 255),
+                SKEncodedImageFormat.Jpeg);
         var shape = new ImageShape(1, 64, 64);
         byte[] reduced = new byte[64 * 64], full = new byte[64 * 64];
         new ImageDecoder().Decode(file, shape, reduced, mode);

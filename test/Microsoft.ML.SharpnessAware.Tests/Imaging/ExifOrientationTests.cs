@@ -18,7 +18,8 @@ public sealed class ExifOrientationTests
     [DataRow(8, "GW/RB")]
     public void CornersAreWhereTheCameraSaysTheyAre(int orientation, string seen)
     {
-        byte[] jpeg = Corners(SKEncodedImageFormat.Jpeg), png = Corners(SKEncodedImageFormat.Png), webp = Corners(SKEncodedImageFormat.Webp);
+        byte[] jpeg = Corners(SKEncodedImageFormat.Jpeg), png = Corners(SKEncodedImageFormat.Png), webp =
+            Corners(SKEncodedImageFormat.Webp);
         (int width, int height) = orientation >= 5 ? (16, 32) : (32, 16);
         byte value = (byte)orientation;
         foreach (bool bigEndian in new[] { false, true })
@@ -70,7 +71,8 @@ public sealed class ExifOrientationTests
         var random = new Random(1);
         byte[][] files =
         [
-            TestImages.WithOrientation(Corners(SKEncodedImageFormat.Jpeg), 6), TestImages.WithPngOrientation(Corners(SKEncodedImageFormat.Png), 6, afterPixels: true),
+            TestImages.WithOrientation(Corners(SKEncodedImageFormat.Jpeg), 6),
+                TestImages.WithPngOrientation(Corners(SKEncodedImageFormat.Png), 6, afterPixels: true),
             TestImages.WithWebpOrientation(Corners(SKEncodedImageFormat.Webp), 32, 16, 6),
         ];
         foreach (byte[] file in files)
@@ -110,7 +112,8 @@ public sealed class ExifOrientationTests
     {
         byte[] stored = TestImages.EncodeGrey(32, 8, (x, _) => (byte)(8 * x), SKEncodedImageFormat.Jpeg);
         IDataView file = Files(TestImages.WithOrientation(stored, 6));
-        byte[] cropped = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(2, 2) { Resizing = ResizingKind.IsoCrop })).Images[0];
+        byte[] cropped = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(2, 2) { Resizing = ResizingKind.IsoCrop }))
+            .Images[0];
         EncodedImageTests.AssertNear([108, 108, 140, 140], cropped, 3); // rows 12 to 20 of 32
         byte[] padded = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(3, 4) { Resizing = ResizingKind.IsoPad })).Images[0];
         EncodedImageTests.AssertNear([0, 28, 0, 0, 92, 0, 0, 156, 0, 0, 220, 0], padded, 3);

@@ -61,7 +61,8 @@ public sealed class FolderNameTests
     public void OtherFilesWhoseNameIsNotUtf8AreNamedAmongTheForeignOnes()
     {
         Write("cat/1.jpg");
-        Shell(@"printf x > ""$(printf 'cat/r\351sum\351.txt')""; printf x > ""$(printf 'cat/.\351.jpg')""; printf x > ""$(printf 'no class \351.jpg')""");
+        Shell(@"printf x > ""$(printf 'cat/r\351sum\351.txt')""; printf x > ""$(printf 'cat/.\351.jpg')""; " +
+            @"printf x > ""$(printf 'no class \351.jpg')""");
         Assert.AreEqual(1, Load().GetRowCount());
         StringAssert.EndsWith(_warnings.Single(), "left out: cat/r\uFFFDsum\uFFFD.txt, no class \uFFFD.jpg");
     }
@@ -72,7 +73,8 @@ public sealed class FolderNameTests
         Write("cat/1.jpg");
         Shell(@"mkdir -p .out; printf x > ""$(printf '.out/\351.jpg')""; printf y > ""$(printf '.out/\350.jpg')""; " +
             @"ln -s ""$(printf '../.out/\351.jpg')"" cat/2.jpg; ln -s ""$(printf '../.out/\350.jpg')"" cat/3.jpg");
-        CollectionAssert.AreEqual(new[] { "cat/1.jpg", "x", "y" }, Load().GetColumn<byte[]>("Image").Select(Encoding.UTF8.GetString).ToArray());
+        CollectionAssert.AreEqual(
+            new[] { "cat/1.jpg", "x", "y" }, Load().GetColumn<byte[]>("Image").Select(Encoding.UTF8.GetString).ToArray());
 
         Shell(@"mkdir -p ""$(printf '.out/d\351')""; ln -s ""$(printf '../.out/d\351')"" cat/deeper");
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Load()).Message, ": cat/deeper/. ");
@@ -94,7 +96,8 @@ public sealed class FolderNameTests
         if (Directory.GetDirectories(_folder.Path).Length < 8)
             Assert.Inconclusive("This file system takes some of these names for the same.");
         CollectionAssert.AreEqual(
-            new[] { "CAT ", "Cat", "cafe\u0301", "caf\u00E9", "cat", "dog", "ecole", "\u00E9cole" }, Load().GetColumn<string>("Label").ToArray());
+            new[] { "CAT ", "Cat", "cafe\u0301", "caf\u00E9", "cat", "dog", "ecole", "\u00E9cole" },
+            Load().GetColumn<string>("Label").ToArray());
         Assert.HasCount(1, _warnings);
         StringAssert.Contains(_warnings[0], "'CAT ', 'Cat', 'cat'");
         StringAssert.Contains(_warnings[0], "'cafe\u0301', 'caf\u00E9'");

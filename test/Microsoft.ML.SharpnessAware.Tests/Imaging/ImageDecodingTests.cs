@@ -37,7 +37,8 @@ public sealed class ImageDecodingTests
     [TestMethod]
     public void MLNetsOwnTransformsFollow()
     {
-        byte[] file = TestImages.WithOrientation(TestImages.Encode(30, 20, (x, y) => new SKColor((byte)(5 * x), (byte)(9 * y), 9), SKEncodedImageFormat.Jpeg), 8);
+        byte[] file = TestImages.WithOrientation(TestImages.Encode(30, 20, (x, y) => new SKColor((byte)(5 * x), (byte)(9 * y), 9),
+            SKEncodedImageFormat.Jpeg), 8);
         IDataView data = Files(file);
         float[] pixels = Context.Transforms.DecodeImages("Decoded", "Image")
             .Append(Context.Transforms.ResizeImages("Small", 10, 15, "Decoded", ImageResizingEstimator.ResizingKind.Fill))
@@ -48,7 +49,8 @@ public sealed class ImageDecodingTests
     [TestMethod]
     public void ItIsSavedAndLoadedAndPromisesWhatItGives()
     {
-        IDataView data = Files(TestImages.WithOrientation(TestImages.EncodeGrey(32, 8, (x, _) => (byte)(8 * x), SKEncodedImageFormat.Jpeg), 6));
+        IDataView data = Files(TestImages.WithOrientation(TestImages.EncodeGrey(32, 8, (x, _) => (byte)(8 * x), SKEncodedImageFormat.Jpeg),
+            6));
         IEstimator<ITransformer> estimator = Context.Transforms.DecodeImages("Decoded", "Image");
         ITransformer transformer = estimator.Fit(data);
         SchemaShape promised = estimator.GetOutputSchema(SchemaShape.Create(data.Schema));
@@ -72,7 +74,8 @@ public sealed class ImageDecodingTests
         {
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => estimator.Fit(data)).Message, "'Image'");
             StringAssert.Contains(
-                Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => estimator.GetOutputSchema(SchemaShape.Create(data.Schema))).Message, "'Image'");
+                Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => estimator.GetOutputSchema(SchemaShape.Create(data.Schema)))
+                    .Message, "'Image'");
         }
     }
 

@@ -78,7 +78,8 @@ public sealed class ImageScalerTests
     [TestMethod]
     public void PadFitsTheWholeImageAndLeavesBlack()
     {
-        CollectionAssert.AreEqual(new byte[] { 0, 0, 15, 35, 0, 0 }, Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 2, 3, ResizingKind.IsoPad, 1));
+        CollectionAssert.AreEqual(new byte[] { 0, 0, 15, 35, 0, 0 },
+            Scale([10, 20, 30, 40, 10, 20, 30, 40], 4, 2, 2, 3, ResizingKind.IsoPad, 1));
         CollectionAssert.AreEqual(new byte[] { 0, 15, 0, 0, 35, 0 }, Scale([10, 20, 30, 40], 1, 4, 3, 2, ResizingKind.IsoPad, 1));
         CollectionAssert.AreEqual(new byte[] { 0, 7, 0, 0, 7, 0 }, Scale([7], 1, 1, 3, 1, ResizingKind.IsoPad, 2));
     }
@@ -103,7 +104,8 @@ public sealed class ImageScalerTests
             PixelBox box = ResizeGeometry.Of(ResizingKind.IsoPad, w, h, width, height).Target;
             Assert.AreEqual(box.Width * box.Height, padded.Count(value => value == 99));
             Assert.IsTrue(box.Width == width || box.Height == height);
-            Assert.IsInRange(0.0, 1.0, Math.Min(Math.Abs(box.Width - ((double)w * box.Height / h)), Math.Abs(box.Height - ((double)h * box.Width / w))));
+            Assert.IsInRange(0.0, 1.0, Math.Min(Math.Abs(box.Width - ((double)w * box.Height / h)),
+                Math.Abs(box.Height - ((double)h * box.Width / w))));
             ResizeGeometry crop = ResizeGeometry.Of(ResizingKind.IsoCrop, w, h, width, height);
             Assert.AreEqual((double)width / height, crop.Width / crop.Height, 1e-9 * width);
             Assert.IsTrue(crop.Left >= 0 && crop.Top >= 0 && crop.Left + crop.Width <= w + 1e-9 && crop.Top + crop.Height <= h + 1e-9);
@@ -135,7 +137,8 @@ public sealed class ImageScalerTests
         {
             byte[] pixels = [.. Enumerable.Range(0, width * 2).Select(i => (byte)(i * 20))];
             scaler.Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), one, ResizingKind.IsoCrop);
-            new ImageScaler().Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), two, ResizingKind.IsoCrop);
+            new ImageScaler().Scale(new Bitmap(pixels, width, 2, width, BitmapFormat.Grey), new ImageShape(1, 2, 2), two,
+                ResizingKind.IsoCrop);
             CollectionAssert.AreEqual(two, one);
         }
     }

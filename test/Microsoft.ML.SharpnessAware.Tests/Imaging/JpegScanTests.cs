@@ -48,8 +48,8 @@ public sealed class JpegScanTests
     }
 
     /// <summary>
-    /// Twelve bytes overwritten at 32 places from the first scan to the end; W is where libjpeg-turbo's djpeg warns or gives up, s where all it
-    /// says is that up to four bytes are left over, which sound files have too.
+    /// Twelve bytes overwritten at 32 places from the first scan to the end; W is where libjpeg-turbo's djpeg warns or gives up, s where
+    /// all it says is that up to four bytes are left over, which sound files have too.
     /// </summary>
     [TestMethod]
     [DataRow("baseline-420", "WWWWW..W.WW..WWWW...WWW...WWW.WW")]
@@ -81,9 +81,11 @@ public sealed class JpegScanTests
     [TestMethod]
     public void TheErrorSaysHowFarTheDataGo()
     {
-        byte[] file = TestImages.Encode(64, 64, (x, y) => new SKColor((byte)(4 * x), (byte)(4 * y), (byte)(x * y)), SKEncodedImageFormat.Jpeg);
+        byte[] file = TestImages.Encode(64, 64, (x, y) => new SKColor((byte)(4 * x), (byte)(4 * y), (byte)(x * y)),
+            SKEncodedImageFormat.Jpeg);
         StringAssert.Contains(
-            ErrorOf(Files([.. file[..(file.Length * 3 / 4)], .. EndOfImage])), "the image is damaged or truncated: its data end too early, after ");
+            ErrorOf(Files([.. file[..(file.Length * 3 / 4)], .. EndOfImage])),
+                "the image is damaged or truncated: its data end too early, after ");
     }
 
     [TestMethod]

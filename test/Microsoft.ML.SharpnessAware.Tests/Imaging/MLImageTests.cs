@@ -29,10 +29,13 @@ public sealed class MLImageTests
     [TestMethod]
     [DataRow(MLPixelFormat.Bgra32, new byte[] { 3, 2, 1, 0, 6, 5, 4, 0 }, new byte[] { 1, 2, 3, 4, 5, 6 }, DisplayName = "fourth byte 0")]
     [DataRow(MLPixelFormat.Rgba32, new byte[] { 3, 2, 1, 0, 6, 5, 4, 0 }, new byte[] { 3, 2, 1, 6, 5, 4 }, DisplayName = "red first")]
-    [DataRow(MLPixelFormat.Bgra32, new byte[] { 3, 2, 1, 7, 6, 5, 4, 2 }, new byte[] { 1, 2, 3, 4, 5, 6 }, DisplayName = "fourth byte of noise")]
-    [DataRow(MLPixelFormat.Bgra32, new byte[] { 0, 0, 0, 0, 0, 0, 0, 0 }, new byte[] { 0, 0, 0, 0, 0, 0 }, DisplayName = "black, fourth byte 0")]
+    [DataRow(MLPixelFormat.Bgra32, new byte[] { 3, 2, 1, 7, 6, 5, 4, 2 }, new byte[] { 1, 2, 3, 4, 5, 6 },
+        DisplayName = "fourth byte of noise")]
+    [DataRow(MLPixelFormat.Bgra32, new byte[] { 0, 0, 0, 0, 0, 0, 0, 0 }, new byte[] { 0, 0, 0, 0, 0, 0 },
+        DisplayName = "black, fourth byte 0")]
     [DataRow(MLPixelFormat.Bgra32, new byte[] { 3, 2, 1, 255, 6, 5, 4, 255 }, new byte[] { 1, 2, 3, 4, 5, 6 }, DisplayName = "opaque")]
-    [DataRow(MLPixelFormat.Bgra32, new byte[] { 30, 20, 10, 51, 0, 0, 0, 0 }, new byte[] { 214, 224, 234, 255, 255, 255 }, DisplayName = "transparent")]
+    [DataRow(MLPixelFormat.Bgra32, new byte[] { 30, 20, 10, 51, 0, 0, 0, 0 }, new byte[] { 214, 224, 234, 255, 255, 255 },
+        DisplayName = "transparent")]
     public void AFourthByteIsTransparencyOnlyWhereItCanBe(MLPixelFormat format, byte[] pixels, byte[] expected)
     {
         for (int copies = 1; copies <= 9; copies += 4) // short of a vector, with a rest, and several
@@ -71,7 +74,8 @@ public sealed class MLImageTests
     [DataRow(ImageResizingEstimator.ResizingKind.Fill, 20, 31)]
     public void WhatMLNetPadsOrCropsIsReadAsItsOwnPixelsAre(ImageResizingEstimator.ResizingKind kind, int width, int height)
     {
-        byte[] file = TestImages.Encode(width, height, (x, y) => new SKColor((byte)(100 + x), (byte)(100 + y), 200), SKEncodedImageFormat.Jpeg);
+        byte[] file = TestImages.Encode(width, height, (x, y) => new SKColor((byte)(100 + x), (byte)(100 + y), 200),
+            SKEncodedImageFormat.Jpeg);
         IDataView Resized()
         {
             IDataView data = MLImages(MLImage.CreateFromStream(new MemoryStream(file)));
@@ -92,13 +96,16 @@ public sealed class MLImageTests
     public void AnImageOfAFileThatIsCutOffIsAnError(SKEncodedImageFormat format)
     {
         byte[] file = format == SKEncodedImageFormat.Bmp ? TestImages.Bmp24(64, 64, new Random(1))
-            : format == SKEncodedImageFormat.Png ? TestImages.Png(64, 64, bitDepth: 8, colorType: 2, [.. Enumerable.Range(0, 64 * 193).Select(i => (byte)(i % 193 == 0 ? 0 : i * i / 7))])
+            : format == SKEncodedImageFormat.Png ? TestImages.Png(64, 64, bitDepth: 8, colorType: 2,
+                [.. Enumerable.Range(0, 64 * 193).Select(i => (byte)(i % 193 == 0 ? 0 : i * i / 7))])
             : TestImages.Encode(64, 64, (x, y) => new SKColor((byte)(x * y), (byte)(x ^ y), (byte)(x + (7 * y))), format);
-        using MLImage whole = MLImage.CreateFromStream(new MemoryStream(file)), cut = MLImage.CreateFromStream(new MemoryStream(file[..(file.Length / 2)]));
+        using MLImage whole = MLImage.CreateFromStream(new MemoryStream(file)), cut =
+            MLImage.CreateFromStream(new MemoryStream(file[..(file.Length / 2)]));
         ReadFirst(MLImages(whole), 64, 64);
         StringAssert.Contains(ErrorOf(MLImages(whole, cut)), "row 1 (counting from 0): the image is truncated: ");
         IDataView resized = MLImages(cut);
-        resized = Context.Transforms.ResizeImages("Image", 32, 32, "Image", ImageResizingEstimator.ResizingKind.Fill).Fit(resized).Transform(resized);
+        resized = Context.Transforms.ResizeImages("Image", 32, 32, "Image", ImageResizingEstimator.ResizingKind.Fill).Fit(resized)
+            .Transform(resized);
         StringAssert.Contains(ErrorOf(resized), "rows are missing");
     }
 

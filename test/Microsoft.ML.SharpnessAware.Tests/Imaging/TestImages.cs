@@ -42,7 +42,8 @@ internal static class TestImages
     }
 
     /// <summary>A PNG file with the EXIF tag Orientation, before or after the pixels.</summary>
-    public static byte[] WithPngOrientation(byte[] png, byte orientation, bool bigEndian = false, bool afterPixels = false, bool prefix = false)
+    public static byte[] WithPngOrientation(byte[] png, byte orientation, bool bigEndian = false, bool afterPixels = false,
+        bool prefix = false)
     {
         byte[] exif = Exif(orientation, bigEndian);
         int at = afterPixels ? png.Length - 12 : 8 + 25;
@@ -50,7 +51,8 @@ internal static class TestImages
     }
 
     /// <summary>A WebP file with the EXIF tag Orientation, as the standard says or with the prefix that Pillow wrote until 9.2.</summary>
-    public static byte[] WithWebpOrientation(byte[] webp, int width, int height, byte orientation, bool bigEndian = false, bool prefix = false)
+    public static byte[] WithWebpOrientation(byte[] webp, int width, int height, byte orientation, bool bigEndian = false,
+        bool prefix = false)
     {
         byte[] exif = Exif(orientation, bigEndian);
         if (prefix)
@@ -73,7 +75,8 @@ internal static class TestImages
         return [.. "BM"u8, .. BitConverter.GetBytes(54 + pixels.Length), 0, 0, 0, 0, 54, 0, 0, 0, .. header, .. pixels];
     }
 
-    /// <summary>A GIF file of two colours, of noise, whose codes are never packed: a clear code after each two pixels keeps them at 3 bits.</summary>
+    /// <summary>A GIF file of two colours, of noise, whose codes are never packed: a clear code after each two pixels keeps them at 3
+    /// bits.</summary>
     public static byte[] Gif(int width, int height, Random random)
     {
         var bits = new List<bool>();
@@ -88,7 +91,8 @@ internal static class TestImages
         byte[] data = [.. bits.Chunk(8).Select(eight => (byte)eight.Select((bit, i) => bit ? 1 << i : 0).Sum())];
         return
         [
-            .. "GIF89a"u8, (byte)width, 0, (byte)height, 0, 0x80, 0, 0, 250, 130, 10, 0, 0, 128, 0x2C, 0, 0, 0, 0, (byte)width, 0, (byte)height, 0, 0, 2,
+            .. "GIF89a"u8, (byte)width, 0, (byte)height, 0, 0x80, 0, 0, 250, 130, 10, 0, 0, 128, 0x2C, 0, 0, 0, 0, (byte)width, 0,
+                (byte)height, 0, 0, 2,
             .. data.Chunk(255).SelectMany(part => (byte[])[(byte)part.Length, .. part]), 0, 0x3B,
         ];
 
@@ -96,13 +100,15 @@ internal static class TestImages
     }
 
     /// <summary>A 32-bit BMP file of one row, with a mask that says the fourth byte is alpha.</summary>
-    public static byte[] Bmp32(params byte[] bgra) => [.. "BM"u8, .. BitConverter.GetBytes(122 + bgra.Length), 0, 0, 0, 0, 122, 0, 0, 0, .. BmpHeader(108, bgra.Length / 4, 1), .. bgra];
+    public static byte[] Bmp32(params byte[] bgra) =>
+        [.. "BM"u8, .. BitConverter.GetBytes(122 + bgra.Length), 0, 0, 0, 0, 122, 0, 0, 0, .. BmpHeader(108, bgra.Length / 4, 1), .. bgra];
 
     /// <summary>An icon of one row of 32-bit pixels.</summary>
     public static byte[] Icon(params byte[] bgra)
     {
         byte[] image = [.. BmpHeader(40, bgra.Length / 4, 2), .. bgra, 0, 0, 0, 0];
-        return [0, 0, 1, 0, 1, 0, (byte)(bgra.Length / 4), 1, 0, 0, 1, 0, 32, 0, .. BitConverter.GetBytes(image.Length), 22, 0, 0, 0, .. image];
+        return [0, 0, 1, 0, 1, 0, (byte)(bgra.Length / 4), 1, 0, 0, 1, 0, 32, 0, .. BitConverter.GetBytes(image.Length), 22, 0, 0, 0,
+            .. image];
     }
 
     private static byte[] BmpHeader(int length, int width, int height)
@@ -118,12 +124,13 @@ internal static class TestImages
     }
 
     /// <summary>
-    /// A JPEG file of 8 × 8 pixels of one colour with four components, written by hand: baseline, a DC coefficient each, with Adobe's marker,
-    /// which says CMYK and means that the values are stored inverted (255 is no ink).
+    /// A JPEG file of 8 × 8 pixels of one colour with four components, written by hand: baseline, a DC coefficient each, with Adobe's
+    /// marker, which says CMYK and means that the values are stored inverted (255 is no ink).
     /// </summary>
     public static byte[] CmykJpeg(params ReadOnlySpan<byte> components)
     {
-        // Quantised by 8, the DC coefficient of a flat block is its value less 128. Codes: 4 bits for the length of a value, and 0 for the end of a block.
+        // Quantised by 8, the DC coefficient of a flat block is its value less 128. Codes: 4 bits for the length of a value, and 0 for the
+        // end of a block.
         var bits = new StringBuilder();
         foreach (byte component in components)
         {
@@ -135,7 +142,8 @@ internal static class TestImages
         }
 
         string padded = bits.ToString().PadRight((bits.Length + 7) / 8 * 8, '1');
-        byte[] scan = [.. padded.Chunk(8).Select(eight => Convert.ToByte(new string(eight), 2)).SelectMany(b => b == 0xFF ? new byte[] { 0xFF, 0 } : [b])];
+        byte[] scan = [.. padded.Chunk(8).Select(eight => Convert.ToByte(new string(eight), 2))
+            .SelectMany(b => b == 0xFF ? new byte[] { 0xFF, 0 } : [b])];
         return
         [
             0xFF, 0xD8, 0xFF, 0xEE, 0, 14, .. "Adobe"u8, 0, 100, 0, 0, 0, 0, 0, // no transform: CMYK

@@ -20,9 +20,11 @@ public sealed class FoldedResNetTests
         // Statistics and scales unlike those that a new network has, as training leaves them.
         foreach ((string parameter, Tensor tensor) in network.state_dict())
         {
-            if (parameter.EndsWith("running_var", StringComparison.Ordinal) || (parameter.EndsWith("weight", StringComparison.Ordinal) && tensor.dim() == 1))
+            if (parameter.EndsWith("running_var", StringComparison.Ordinal)
+                || (parameter.EndsWith("weight", StringComparison.Ordinal) && tensor.dim() == 1))
                 tensor.copy_(random.Draw(() => rand_like(tensor).add(FixedScalars.Half, FixedScalars.One)));
-            else if (parameter.EndsWith("running_mean", StringComparison.Ordinal) || (parameter.EndsWith("bias", StringComparison.Ordinal) && tensor.dim() == 1))
+            else if (parameter.EndsWith("running_mean", StringComparison.Ordinal)
+                || (parameter.EndsWith("bias", StringComparison.Ordinal) && tensor.dim() == 1))
                 tensor.copy_(random.Draw(() => rand_like(tensor).mul(FixedScalars.Half)));
         }
 

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>One tensor in another layout than its neighbours makes each operation on it several times as slow, and nothing else tells.</summary>
+/// <summary>One tensor in another layout than its neighbours makes each operation on it several times as slow, and nothing else
+/// tells.</summary>
 [TestClass]
 public sealed class LayersTests
 {
@@ -71,5 +72,6 @@ public sealed class LayersTests
     }
 
     private static void AssertChannelsLast(Tensor tensor) =>
-        Assert.IsTrue(tensor.permute(0, 2, 3, 1).is_contiguous(), $"[{string.Join(", ", tensor.shape)}] with strides {string.Join(", ", tensor.stride())}");
+        Assert.IsTrue(tensor.permute(0, 2, 3, 1).is_contiguous(),
+            $"[{string.Join(", ", tensor.shape)}] with strides {string.Join(", ", tensor.stride())}");
 }

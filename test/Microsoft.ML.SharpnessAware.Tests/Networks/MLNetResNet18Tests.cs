@@ -12,28 +12,28 @@ public sealed class MLNetResNet18Tests
 
     private static readonly SessionOptions Threads = new() { IntraOpNumThreads = 1 };
     private static readonly Lazy<InferenceSession> ForAnySize = new(() => new(OnnxFile.ForAnySize(OnnxFile.ResNet18).ToBytes(), Threads));
-    private static nn.Module<Tensor, Tensor> s_network = null!;
-    private static float[] s_mean = [];
+    private static nn.Module<Tensor, Tensor> _network = null!;
+    private static float[] _mean = [];
 
     [ClassInitialize]
     public static void Read(TestContext _)
     {
         using DisposeScope scope = NewDisposeScope();
-        s_network = NetworkArchitecture.Create(NetworkArchitecture.MLNetResNet18, Classes, new(3, 224, 224));
+        _network = NetworkArchitecture.Create(NetworkArchitecture.MLNetResNet18, Classes, new(3, 224, 224));
         Dictionary<string, Tensor> weights = OnnxResNet.Read(OnnxGraph.Read(File.ReadAllBytes(OnnxFile.ResNet18)));
-        WeightTransfer.Load(s_network, ClassificationHead.Find(s_network, Classes), new(3, 224, 224), weights);
-        s_network.eval();
-        scope.Detach(s_network.parameters().Concat(s_network.buffers()));
+        WeightTransfer.Load(_network, ClassificationHead.Find(_network, Classes), new(3, 224, 224), weights);
+        _network.eval();
+        scope.Detach(_network.parameters().Concat(_network.buffers()));
 
         // Blue, green, red: what the package's other file subtracts, averaged over the picture.
         OnnxGraph preprocessing = OnnxGraph.Read(File.ReadAllBytes(OnnxFile.Preprocessing));
-        s_mean = preprocessing.Constants["MeanImage"].ToTensor(1, 3, 224, 224).mean([0, 2, 3]).data<float>().ToArray();
+        _mean = preprocessing.Constants["MeanImage"].ToTensor(1, 3, 224, 224).mean([0, 2, 3]).data<float>().ToArray();
     }
 
     [ClassCleanup]
     public static void Clean()
     {
-        NativeModule.DisposeAll(s_network);
+        NativeModule.DisposeAll(_network);
         if (ForAnySize.IsValueCreated)
             ForAnySize.Value.Dispose();
     }
@@ -94,7 +94,7 @@ public sealed class MLNetResNet18Tests
         Tensor image = Image(height, width);
         float[] ours = Features(image).data<float>().ToArray();
 
-        Tensor blueFirst = image.to(float32).flip(1).sub(tensor(s_mean, [1, 3, 1, 1]));
+        Tensor blueFirst = image.to(float32).flip(1).sub(tensor(_mean, [1, 3, 1, 1]));
         using OrtValue input = OrtValue.CreateTensorValueFromMemory(blueFirst.contiguous().data<float>().ToArray(), [1, 3, height, width]);
         using var run = new RunOptions();
         using var results = session.Run(run, [session.InputNames[0]], [input], session.OutputNames);
@@ -110,7 +110,8 @@ public sealed class MLNetResNet18Tests
     private static Tensor Features(Tensor pixels)
     {
         using var normalization = new Normalization(new(OnnxResNet.Mean, [1, 1, 1]), CPU);
-        return ClassificationHead.Of(s_network, Classes, NetworkArchitecture.MLNetResNet18).Features(s_network.call, normalization.Apply(pixels));
+        return ClassificationHead.Of(_network, Classes, NetworkArchitecture.MLNetResNet18)
+            .Features(_network.call, normalization.Apply(pixels));
     }
 
     /// <summary>A picture in which channels, sides and edges differ.</summary>
@@ -124,8 +125,10 @@ public sealed class MLNetResNet18Tests
             {
                 for (int x = 0; x < width; x++)
                 {
-                    double wave = Math.Sin((0.13 + (0.05 * channel)) * x) + Math.Cos((0.07 + (0.06 * channel)) * y) + (x + y > height ? 1 : 0);
-                    pixels[(((channel * height) + y) * width) + x] = (byte)Math.Clamp(110 + (40 * channel) + (30 * wave) + random.Next(-20, 20), 0, 255);
+                    double wave = Math.Sin((0.13 + (0.05 * channel)) * x) + Math.Cos((0.07 + (0.06 * channel)) * y) +
+                        (x + y > height ? 1 : 0);
+                    pixels[(((channel * height) + y) * width) + x] =
+                        (byte)Math.Clamp(110 + (40 * channel) + (30 * wave) + random.Next(-20, 20), 0, 255);
                 }
             }
         }

@@ -61,7 +61,8 @@ public sealed class NetworkArchitectureTests
         StringAssert.Contains(exception.Message, "built-in");
         Assert.ThrowsExactly<ArgumentException>(() => NetworkArchitecture.Register(" ", classes => nn.Linear(1, classes)));
         Assert.ThrowsExactly<ArgumentNullException>(() => NetworkArchitecture.Register(null!, classes => nn.Linear(1, classes)));
-        Assert.ThrowsExactly<ArgumentNullException>(() => NetworkArchitecture.Register("architecture-tests-null", (Func<int, nn.Module<Tensor, Tensor>>)null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() =>
+            NetworkArchitecture.Register("architecture-tests-null", (Func<int, nn.Module<Tensor, Tensor>>)null!));
     }
 
     [TestMethod]

@@ -19,7 +19,8 @@ public sealed class NetworkCallTests
         }
         var e = Assert.ThrowsExactly<InvalidOperationException>(() => NetworkCall.Run(network, "mine", zeros(2, 3, 9, 8)));
         StringAssert.StartsWith(
-            e.Message, "Network 'mine' cannot take an input of shape [2, 3, 9, 8] (batch, channels, height, width), in its layer 'fc' (Linear): ");
+            e.Message, "Network 'mine' cannot take an input of shape [2, 3, 9, 8] (batch, channels, height, width), in its layer 'fc' " +
+                "(Linear): ");
         Assert.DoesNotContain("frame #", e.Message);
         Assert.DoesNotContain("Exception raised", e.Message);
         Assert.IsInstanceOfType<ExternalException>(e.InnerException);
@@ -41,7 +42,8 @@ public sealed class NetworkCallTests
     [TestMethod]
     public void ARegisteredNetworkOfAnotherInputSizeIsNamedByTheTrainer()
     {
-        NetworkArchitecture.Register("network-call-tests", classes => nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(784, classes))));
+        NetworkArchitecture.Register("network-call-tests", classes =>
+            nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(784, classes))));
         InvalidOperationException e = Assert.ThrowsExactly<InvalidOperationException>(() => Train("network-call-tests"));
         StringAssert.Contains(e.Message, "Network 'network-call-tests' cannot take an input of shape [");
         StringAssert.Contains(e.Message, "in its layer 'fc' (Linear)");
@@ -53,7 +55,8 @@ public sealed class NetworkCallTests
         NetworkArchitecture.Register("network-call-softmax", (classes, channels, height, width) => nn.Sequential(
             nn.Flatten(), nn.Linear(channels * height * width, classes), nn.Softmax(1)));
         StringAssert.Contains(
-            Assert.ThrowsExactly<InvalidOperationException>(() => Train("network-call-softmax")).Message, "The network gives probabilities");
+            Assert.ThrowsExactly<InvalidOperationException>(() => Train("network-call-softmax")).Message,
+                "The network gives probabilities");
         NetworkArchitecture.Register("network-call-in-place", (classes, channels, height, width) => nn.Sequential(
             nn.ReLU(inplace: true), nn.Flatten(), nn.Linear(channels * height * width, classes)));
         StringAssert.Contains(

@@ -44,7 +44,8 @@ public sealed class AnyLoopTests
             StringAssert.Contains(Assert.ThrowsExactly<T>(() => optimizer.Step(loss)).Message, message);
             CollectionAssert.AreEqual(before, TestNets.Values(net));
         }
-        Rejects<ArgumentException>(() => net.call(x), "must be one floating-point number, the mean over the mini-batch, but is Float64 [8, 3]");
+        Rejects<ArgumentException>(() => net.call(x),
+            "must be one floating-point number, the mean over the mini-batch, but is Float64 [8, 3]");
         Rejects<ArgumentException>(() => null!, "but is null");
         Rejects<InvalidOperationException>(() => net.call(x).mean().detach(), "does not depend on the module's trainable parameters");
         Rejects<InvalidOperationException>(() => ones(1, requires_grad: true).sum(), "does not depend on any of the module's trainable");
@@ -96,12 +97,14 @@ public sealed class AnyLoopTests
     public void ProbabilitiesOfOneAreLabels()
     {
         foreach (ClassificationLoss loss in new ClassificationLoss[]
-            { new ClassificationLoss.CrossEntropy(), new ClassificationLoss.CrossEntropy(0.1), new ClassificationLoss.Focal(1.5), new Plain() })
+            { new ClassificationLoss.CrossEntropy(), new ClassificationLoss.CrossEntropy(0.1), new ClassificationLoss.Focal(1.5),
+                new Plain() })
         {
             foreach (SharpnessAwareMethod method in Methods)
             {
                 double[] hard = Train(method, (o, net, x, y) => o.Step(() => net.call(x), y), loss: loss);
-                double[] soft = Train(method, (o, net, x, y) => o.Step(() => net.call(x), functional.one_hot(y, 3).to(float64)), loss: loss);
+                double[] soft = Train(method, (o, net, x, y) => o.Step(() => net.call(x), functional.one_hot(y, 3).to(float64)),
+                    loss: loss);
                 Assert.IsTrue(hard.Zip(soft).All(p => Math.Abs(p.First - p.Second) < 1e-12), $"{method}, {loss}");
 
                 // As mixed samples, whose labels are two.
@@ -130,7 +133,8 @@ public sealed class AnyLoopTests
         }
         double[] own = Train(SharpnessAwareMethod.Sam(0.3), (o, net, x, y) => o.Step(
             new[] { (0, 3), (3, 5) }.Select(part => new MicroBatch(
-                () => functional.cross_entropy(net.call(x.narrow(0, part.Item1, part.Item2)), y.narrow(0, part.Item1, part.Item2)), part.Item2))));
+                () => functional.cross_entropy(net.call(x.narrow(0, part.Item1, part.Item2)), y.narrow(0, part.Item1, part.Item2)),
+                    part.Item2))));
         Assert.IsTrue(TestNets.Train(SharpnessAwareMethod.Sam(0.3), Sgd).Zip(own).All(p => Math.Abs(p.First - p.Second) < 1e-12));
     }
 
@@ -179,7 +183,8 @@ public sealed class AnyLoopTests
             Tensor[] Gradients() => [.. autograd.grad(
                 [functional.cross_entropy(net.call(x.narrow(0, start, count)), y.narrow(0, start, count))], parameters)];
         }
-        double[] expected = [.. parameters.Zip(mean).SelectMany(p => (p.First.detach() - (0.1 * (p.Second + (p.First.detach() * (p.First.dim() > 1 ? 5e-4 : 0)))))
+        double[] expected = [.. parameters.Zip(
+            mean).SelectMany(p => (p.First.detach() - (0.1 * (p.Second + (p.First.detach() * (p.First.dim() > 1 ? 5e-4 : 0)))))
             .reshape(-1).data<double>().ToArray())];
         Assert.IsTrue(expected.Zip(actual).All(p => Math.Abs(p.First - p.Second) < 1e-12));
 
@@ -222,13 +227,15 @@ public sealed class AnyLoopTests
             for (int i = 0; i < ours.Length; i++)
                 Assert.AreEqual(ours[i], theirs[i], 1e-12);
 
-            foreach (Func<optim.Optimizer, optim.lr_scheduler.LRScheduler> scheduler in new Func<optim.Optimizer, optim.lr_scheduler.LRScheduler>[]
+            foreach (Func<optim.Optimizer, optim.lr_scheduler.LRScheduler> scheduler in new Func<optim.Optimizer,
+                optim.lr_scheduler.LRScheduler>[]
                 { o => optim.lr_scheduler.StepLR(o, 2, 0.5), o => optim.lr_scheduler.ExponentialLR(o, 0.8) })
             {
                 double[] scheduled = Training(net => Torch(net, scheduler), null);
                 int step = 0;
                 double rate = adam ? 0.01 : 0.1;
-                Func<double> next = scheduler(optim.SGD(Linear(1, 1).parameters(), 0.1)) is var kind && kind.GetType().Name.StartsWith("StepLR")
+                Func<double> next = scheduler(optim.SGD(Linear(1, 1).parameters(), 0.1)) is var kind && kind.GetType()
+                    .Name.StartsWith("StepLR")
                     ? () => rate * Math.Pow(0.5, step++ / 2)
                     : () => rate * Math.Pow(0.8, step++);
                 double[] byHand = Training(net => Torch(net, null), next);
@@ -418,7 +425,8 @@ public sealed class AnyLoopTests
     }
 
     private static double[] Train(
-        SharpnessAwareMethod method, Func<SharpnessAwareOptimizer, Module<Tensor, Tensor>, Tensor, Tensor, double> step, bool batchNorm = false,
+        SharpnessAwareMethod method, Func<SharpnessAwareOptimizer, Module<Tensor, Tensor>, Tensor, Tensor, double> step, bool batchNorm =
+            false,
         ClassificationLoss? loss = null, BaseOptimizer? settings = null, int steps = 5)
     {
         using DisposeScope scope = NewDisposeScope();
@@ -434,7 +442,8 @@ public sealed class AnyLoopTests
 
     private sealed record Plain : ClassificationLoss
     {
-        public override Tensor PerSample(Tensor logits, Tensor labels) => functional.cross_entropy(logits, labels, reduction: Reduction.None);
+        public override Tensor PerSample(Tensor logits, Tensor labels) =>
+            functional.cross_entropy(logits, labels, reduction: Reduction.None);
     }
 
     private sealed record SignSgd(double Rate) : BaseOptimizer

@@ -99,7 +99,8 @@ public sealed class FailingStepTests
     [TestMethod]
     public void BadLogitsAreRejected()
     {
-        StringAssert.Contains(Fails<ArgumentException>(() => _net.forward(_images).sum(1)).Message, "label for each pixel, but are Float64 [8]");
+        StringAssert.Contains(Fails<ArgumentException>(() => _net.forward(_images).sum(1)).Message,
+            "label for each pixel, but are Float64 [8]");
         StringAssert.Contains(Fails<ArgumentException>(() => null!).Message, "but are null");
         StringAssert.Contains(Fails<InvalidOperationException>(() => _net.forward(_images).detach()).Message, "do not depend");
     }

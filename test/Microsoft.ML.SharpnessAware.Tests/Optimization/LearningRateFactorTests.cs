@@ -8,7 +8,8 @@ public sealed class LearningRateFactorTests
 {
     private static readonly BaseOptimizer[] BaseOptimizers =
     [
-        new BaseOptimizer.Sgd(0.1), new BaseOptimizer.Sgd(0.1, Nesterov: true) { DecayBiasAndNorm = true }, new BaseOptimizer.AdamW(0.01, WeightDecay: 0.1),
+        new BaseOptimizer.Sgd(0.1), new BaseOptimizer.Sgd(0.1, Nesterov: true) { DecayBiasAndNorm = true },
+            new BaseOptimizer.AdamW(0.01, WeightDecay: 0.1),
     ];
 
     [TestMethod]
@@ -28,8 +29,10 @@ public sealed class LearningRateFactorTests
     {
         foreach (BaseOptimizer baseOptimizer in BaseOptimizers)
         {
-            double[] expected = TestNets.Train(SharpnessAwareMethod.Sam(), baseOptimizer with { LearningRate = 0.3 * baseOptimizer.LearningRate });
-            double[] actual = TestNets.Train(SharpnessAwareMethod.Sam(), baseOptimizer, configure: optimizer => optimizer.ScaleLearningRate(_ => true, 0.3));
+            double[] expected = TestNets.Train(SharpnessAwareMethod.Sam(),
+                baseOptimizer with { LearningRate = 0.3 * baseOptimizer.LearningRate });
+            double[] actual = TestNets.Train(SharpnessAwareMethod.Sam(), baseOptimizer, configure: optimizer =>
+                optimizer.ScaleLearningRate(_ => true, 0.3));
             for (int i = 0; i < expected.Length; i++)
                 Assert.AreEqual(expected[i], actual[i], 1e-13);
         }
@@ -40,7 +43,8 @@ public sealed class LearningRateFactorTests
     {
         foreach (BaseOptimizer baseOptimizer in BaseOptimizers)
         {
-            Dictionary<string, double[]> all = OneStep(baseOptimizer, 1), scaled = OneStep(baseOptimizer, 0.25), none = OneStep(baseOptimizer, 0);
+            Dictionary<string, double[]> all = OneStep(baseOptimizer, 1), scaled = OneStep(baseOptimizer, 0.25), none =
+                OneStep(baseOptimizer, 0);
             foreach ((string name, double[] change) in all)
             {
                 double factor = name.StartsWith("fc", StringComparison.Ordinal) ? 1 : 0.25;

@@ -4,7 +4,8 @@ using static TorchSharp.torch.nn;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>Steps on samples with two labels: the gradient is that of λ ℓ(y₁) + (1 − λ) ℓ(y₂), each term damped by its own probability.</summary>
+/// <summary>Steps on samples with two labels: the gradient is that of λ ℓ(y₁) + (1 − λ) ℓ(y₂), each term damped by its own
+/// probability.</summary>
 [TestClass]
 public sealed class MixedLabelsTests
 {
@@ -38,7 +39,8 @@ public sealed class MixedLabelsTests
             double sum = 0;
             for (int n = 0; n < 6; n++)
             {
-                double[] z = [.. Enumerable.Range(0, 3).Select(k => w[12 + k] + Enumerable.Range(0, 4).Sum(j => w[(4 * k) + j] * x[n, j].item<double>()))];
+                double[] z = [.. Enumerable.Range(0, 3).Select(k => w[12 + k] + Enumerable.Range(0, 4)
+                    .Sum(j => w[(4 * k) + j] * x[n, j].item<double>()))];
                 double normalizer = z.Sum(Math.Exp);
                 double lambda = share[n].item<double>();
                 sum += (lambda * Damped(Math.Exp(z[first[n].item<long>()]) / normalizer))
@@ -68,7 +70,8 @@ public sealed class MixedLabelsTests
         using DisposeScope scope = NewDisposeScope();
         (Module<Tensor, Tensor> net, Tensor x, Tensor first, Tensor second, Tensor share) = Problem();
         Tensor logP = net.forward(x).log_softmax(1);
-        Tensor expected = -((share * logP.gather(1, first.unsqueeze(1)).squeeze(1)) + ((1 - share) * logP.gather(1, second.unsqueeze(1)).squeeze(1))).mean();
+        Tensor expected = -((share * logP.gather(1, first.unsqueeze(1)).squeeze(1)) +
+            ((1 - share) * logP.gather(1, second.unsqueeze(1)).squeeze(1))).mean();
         using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Csam(0.05, 2), UnitStep);
         Assert.AreEqual(expected.item<double>(), optimizer.Step(() => net.forward(x), first, second, share), 1e-12);
     }
@@ -76,11 +79,14 @@ public sealed class MixedLabelsTests
     [TestMethod]
     public void AShareOfOneOrEqualLabelsIsTheStepWithOneLabel()
     {
-        foreach (SharpnessAwareMethod method in new[] { SharpnessAwareMethod.Standard, SharpnessAwareMethod.Ssam(), SharpnessAwareMethod.Csam(0.1, 2) })
+        foreach (SharpnessAwareMethod method in new[] { SharpnessAwareMethod.Standard, SharpnessAwareMethod.Ssam(),
+            SharpnessAwareMethod.Csam(0.1, 2) })
         {
             double[] plain = After(method, (optimizer, logits, first, _, _) => optimizer.Step(logits, first));
-            double[] whole = After(method, (optimizer, logits, first, second, share) => optimizer.Step(logits, first, second, ones_like(share)));
-            double[] none = After(method, (optimizer, logits, first, second, share) => optimizer.Step(logits, second, first, zeros_like(share)));
+            double[] whole = After(method, (optimizer, logits, first, second, share) =>
+                optimizer.Step(logits, first, second, ones_like(share)));
+            double[] none = After(method, (optimizer, logits, first, second, share) =>
+                optimizer.Step(logits, second, first, zeros_like(share)));
             double[] equal = After(method, (optimizer, logits, first, _, share) => optimizer.Step(logits, first, first, share));
             for (int i = 0; i < plain.Length; i++)
             {
@@ -94,8 +100,10 @@ public sealed class MixedLabelsTests
     [TestMethod]
     public void LabelsMaySwapWithTheirShares()
     {
-        double[] one = After(SharpnessAwareMethod.Csam(), (optimizer, logits, first, second, share) => optimizer.Step(logits, first, second, share));
-        double[] other = After(SharpnessAwareMethod.Csam(), (optimizer, logits, first, second, share) => optimizer.Step(logits, second, first, 1 - share));
+        double[] one = After(SharpnessAwareMethod.Csam(), (optimizer, logits, first, second, share) =>
+            optimizer.Step(logits, first, second, share));
+        double[] other = After(SharpnessAwareMethod.Csam(), (optimizer, logits, first, second, share) =>
+            optimizer.Step(logits, second, first, 1 - share));
         for (int i = 0; i < one.Length; i++)
             Assert.AreEqual(one[i], other[i], 1e-13);
     }
@@ -147,6 +155,7 @@ public sealed class MixedLabelsTests
                 parameter.copy_((arange(parameter.numel(), dtype: ScalarType.Float64) * 1.3 + k++).sin().view(parameter.shape) * 1.5);
         }
         Tensor x = (arange(24, dtype: ScalarType.Float64) * 0.7 + 0.2).cos().view(6, 4) * 1.5;
-        return (net, x, tensor(new long[] { 0, 1, 2, 0, 1, 2 }), tensor(new long[] { 2, 0, 2, 1, 0, 1 }), tensor(new[] { 0.9, 0.7, 0.5, 0.3, 1.0, 0.45 }));
+        return (net, x, tensor(new long[] { 0, 1, 2, 0, 1, 2 }), tensor(new long[] { 2, 0, 2, 1, 0, 1 }),
+            tensor(new[] { 0.9, 0.7, 0.5, 0.3, 1.0, 0.45 }));
     }
 }

@@ -22,7 +22,8 @@ public sealed class ModuleContractTests
         using var first = new SharpnessAwareOptimizer(child, SharpnessAwareMethod.Sam(), Sgd);
         foreach (Module module in new Module[] { child, parent })
         {
-            var e = Assert.ThrowsExactly<InvalidOperationException>(() => new SharpnessAwareOptimizer(module, SharpnessAwareMethod.Sam(), Sgd));
+            var e = Assert.ThrowsExactly<InvalidOperationException>(() =>
+                new SharpnessAwareOptimizer(module, SharpnessAwareMethod.Sam(), Sgd));
             StringAssert.Contains(e.Message, "belongs to another SharpnessAwareOptimizer");
             StringAssert.Contains(e.Message, "fc.weight'");
         }
@@ -70,7 +71,8 @@ public sealed class ModuleContractTests
     [TestMethod]
     public void AParameterThatIsFrozenLaterStaysAndOneThatIsFreedLaterIsAnError()
     {
-        foreach (BaseOptimizer settings in new[] { new BaseOptimizer.Sgd(0.1, WeightDecay: 0.1), (BaseOptimizer)new BaseOptimizer.AdamW(0.1) })
+        foreach (BaseOptimizer settings in new[] { new BaseOptimizer.Sgd(0.1, WeightDecay: 0.1),
+            (BaseOptimizer)new BaseOptimizer.AdamW(0.1) })
         {
             Linear first = Linear(2, 2), last = Linear(2, 2);
             Module<Tensor, Tensor> net = Sequential(first, last);
@@ -137,7 +139,8 @@ public sealed class ModuleContractTests
     [TestMethod]
     public void ASoftmaxAtTheEndIsFoundInTheFirstBatch()
     {
-        foreach (ClassificationLoss loss in new ClassificationLoss[] { new ClassificationLoss.CrossEntropy(), new ClassificationLoss.Focal() })
+        foreach (ClassificationLoss loss in new ClassificationLoss[] { new ClassificationLoss.CrossEntropy(),
+            new ClassificationLoss.Focal() })
         {
             Module<Tensor, Tensor> net = Sequential(Linear(2, 3), Softmax(1));
             using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd, loss);

@@ -37,13 +37,15 @@ public sealed class ParameterGroupTests
     [TestMethod]
     public void OneGroupOfAllIsNoGroup()
     {
-        foreach (BaseOptimizer settings in new BaseOptimizer[] { new BaseOptimizer.Sgd(0.1), new BaseOptimizer.AdamW(0.01), new BaseOptimizer.Lion(1e-3) })
+        foreach (BaseOptimizer settings in new BaseOptimizer[] { new BaseOptimizer.Sgd(0.1), new BaseOptimizer.AdamW(0.01),
+            new BaseOptimizer.Lion(1e-3) })
         {
             foreach (SharpnessAwareMethod method in Methods.Append(SharpnessAwareMethod.Asam(0.3)))
             {
                 double[] expected = TestNets.Train(method, settings, batchNorm: true);
                 CollectionAssert.AreEqual(expected, Train(method, settings, 5, [ParameterGroup.Rest], batchNorm: true));
-                CollectionAssert.AreEqual(expected, Train(method, settings, 5, [new ParameterGroup("*") { RhoFactor = 1 }], batchNorm: true));
+                CollectionAssert.AreEqual(expected, Train(method, settings, 5, [new ParameterGroup("*") { RhoFactor = 1 }],
+                    batchNorm: true));
             }
         }
     }
@@ -57,7 +59,8 @@ public sealed class ParameterGroupTests
             Train(method, new BaseOptimizer.AdamW(0.005), 5),
             Train(method, new BaseOptimizer.AdamW(0.01), 5, ParameterGroup.Rest with { LearningRateFactor = 0.5 }));
         CollectionAssert.AreEqual(
-            Train(SharpnessAwareMethod.Standard, Sgd, 5), Train(method with { Renormalize = false }, Sgd, 5, ParameterGroup.Rest with { RhoFactor = 0 }));
+            Train(SharpnessAwareMethod.Standard, Sgd, 5),
+                Train(method with { Renormalize = false }, Sgd, 5, ParameterGroup.Rest with { RhoFactor = 0 }));
     }
 
     /// <summary>Mueller et al. 2023: only the parameters of normalisation layers climb, by ρ.</summary>

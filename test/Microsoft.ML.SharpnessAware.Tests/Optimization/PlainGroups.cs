@@ -10,7 +10,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// </summary>
 internal static class PlainGroups
 {
-    public static double[] Train(SharpnessAwareMethod method, double learningRate, Func<string, (double Rate, double Decay, double Rho)> of, int steps)
+    public static double[] Train(SharpnessAwareMethod method, double learningRate, Func<string,
+        (double Rate, double Decay, double Rho)> of, int steps)
     {
         using DisposeScope scope = NewDisposeScope();
         nn.Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);

@@ -5,7 +5,8 @@ using static TorchSharp.torch.nn;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>A parameter that the loss of a step does not depend on stays as it is, as in torch; one with a gradient of zero decays.</summary>
+/// <summary>A parameter that the loss of a step does not depend on stays as it is, as in torch; one with a gradient of zero
+/// decays.</summary>
 [TestClass]
 public sealed class UnusedParameterTests
 {

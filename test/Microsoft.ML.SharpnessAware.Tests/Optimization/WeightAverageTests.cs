@@ -102,7 +102,8 @@ public sealed class WeightAverageTests
         Tensor mean = zeros(4, float64), variance = zeros(4, float64);
         foreach (Tensor images in batches)
         {
-            Tensor channels = functional.conv2d(images, twin.get_parameter("conv.weight")!, twin.get_parameter("conv.bias")!, padding: [1, 1])
+            Tensor channels = functional.conv2d(images, twin.get_parameter("conv.weight")!, twin.get_parameter("conv.bias")!,
+                padding: [1, 1])
                 .transpose(0, 1).reshape(4, -1).detach();
             mean = mean + (channels.mean([1]) / 3);
             variance = variance + (channels.var(1, unbiased: true) / 3);

@@ -15,7 +15,8 @@ public sealed class CompatibilityTests
 
     private readonly MLContext _mlContext = new(seed: 1);
 
-    public static IEnumerable<object[]> Versions { get; } = Directory.EnumerateDirectories("Assets", "version-*").Select(folder => new object[] { folder });
+    public static IEnumerable<object[]> Versions { get; } = Directory.EnumerateDirectories("Assets", "version-*")
+        .Select(folder => new object[] { folder });
 
     [ClassInitialize]
     public static void Register(TestContext _) => CompatibilityAssets.RegisterNetwork();
@@ -54,7 +55,8 @@ public sealed class CompatibilityTests
     [DynamicData(nameof(Versions))]
     public void ModelAndCalibratorsGiveTheScoresTheyGaveThen(string folder)
     {
-        var chain = (TransformerChain<ITransformer>)_mlContext.Model.Load(Path.Combine(folder, CompatibilityAssets.ModelFile), out DataViewSchema schema);
+        var chain = (TransformerChain<ITransformer>)_mlContext.Model.Load(Path.Combine(folder, CompatibilityAssets.ModelFile),
+            out DataViewSchema schema);
         Assert.IsNotNull(schema.GetColumnOrNull("Image"));
         float[][][] expected = Expected(folder).OfEachTransformer;
         float[][][] actual = [.. CompatibilityAssets.ScoresOfEach(_mlContext, chain)];
@@ -76,7 +78,8 @@ public sealed class CompatibilityTests
             AreSame(expected.OfTheBestModel, ScoresAtTheTemperatureOf(expected.OfTheBestModel, best), Tolerance);
 
         List<int> epochs = [];
-        using SharpnessAwareImageClassificationTransformer end = CompatibilityAssets.Trainer(_mlContext, checkpoint, epoch => epochs.Add(epoch.Epoch))
+        using SharpnessAwareImageClassificationTransformer end =
+            CompatibilityAssets.Trainer(_mlContext, checkpoint, epoch => epochs.Add(epoch.Epoch))
             .Fit(CompatibilityAssets.TrainingRows(_mlContext));
         CollectionAssert.AreEqual(new[] { CompatibilityAssets.Epochs }, epochs);
         AreSame(expected.OfTheTrainingsEnd, ScoresAtTheTemperatureOf(expected.OfTheTrainingsEnd, end), 1e-3f);

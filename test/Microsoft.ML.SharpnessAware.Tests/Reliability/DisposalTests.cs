@@ -8,17 +8,17 @@ namespace Microsoft.ML.SharpnessAware.Tests.Reliability;
 public sealed class DisposalTests
 {
     private static readonly MLContext MLContext = new(1);
-    private static IDataView s_data = null!;
+    private static IDataView _data = null!;
 
     [ClassInitialize]
-    public static void MakeData(TestContext _) => s_data = Fitted.View(MLContext, Shapes.Pixels(30));
+    public static void MakeData(TestContext _) => _data = Fitted.View(MLContext, Shapes.Pixels(30));
 
     [TestMethod]
     public void EveryUseAfterDisposeNamesTheTransformer()
     {
         SharpnessAwareImageClassificationTransformer model = Fit();
-        IDataView view = model.Transform(s_data);
-        IRowToRowMapper mapper = ((ITransformer)model).GetRowToRowMapper(s_data.Schema);
+        IDataView view = model.Transform(_data);
+        IRowToRowMapper mapper = ((ITransformer)model).GetRowToRowMapper(_data.Schema);
         PredictionEngine<PixelRow, ScoredRow> engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(
             model, new PredictionEngineOptions { OwnsTransformer = false });
         engine.Predict(Shapes.Pixels(1)[0]);
@@ -26,13 +26,13 @@ public sealed class DisposalTests
         model.Dispose();
         model.Dispose();
 
-        Refuses(() => model.Transform(s_data));
+        Refuses(() => model.Transform(_data));
         Refuses(() => Fitted.Scores(MLContext, view));
         Refuses(() => cursor.MoveNext());
         Refuses(() => engine.Predict(Shapes.Pixels(2)[1]));
-        Refuses(() => ((ITransformer)model).GetRowToRowMapper(s_data.Schema));
+        Refuses(() => ((ITransformer)model).GetRowToRowMapper(_data.Schema));
         Refuses(() => model.WithTemperature(2));
-        Refuses(() => MLContext.Model.Save(model, s_data.Schema, new MemoryStream()));
+        Refuses(() => MLContext.Model.Save(model, _data.Schema, new MemoryStream()));
         using var folder = new TemporaryFolder();
         Refuses(() => model.SaveWeights(folder.File("weights")));
         Assert.IsEmpty(folder.FileNames());
@@ -45,7 +45,7 @@ public sealed class DisposalTests
     {
         SharpnessAwareImageClassificationTransformer model = Fit();
         MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(model).Dispose();
-        Refuses(() => model.Transform(s_data));
+        Refuses(() => model.Transform(_data));
     }
 
     /// <summary>Fails, or ends the process, where a pass runs on a network that another thread has freed.</summary>
@@ -55,7 +55,7 @@ public sealed class DisposalTests
         for (int i = 0; i < LongRun.Choose(10, 200); i++)
         {
             SharpnessAwareImageClassificationTransformer model = Fit();
-            float[][] expected = Fitted.Scores(MLContext, model.Transform(s_data));
+            float[][] expected = Fitted.Scores(MLContext, model.Transform(_data));
             AtOnce.Run(
                 4,
                 _ =>
@@ -63,7 +63,7 @@ public sealed class DisposalTests
                     try
                     {
                         while (true)
-                            CollectionAssert.AreEqual(expected[7], Fitted.Scores(MLContext, model.Transform(s_data))[7]);
+                            CollectionAssert.AreEqual(expected[7], Fitted.Scores(MLContext, model.Transform(_data))[7]);
                     }
                     catch (ObjectDisposedException)
                     {
@@ -85,11 +85,12 @@ public sealed class DisposalTests
         {
             trained = Fit();
             using var file = new MemoryStream();
-            MLContext.Model.Save(trained, s_data.Schema, file);
+            MLContext.Model.Save(trained, _data.Schema, file);
             loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(file, out _);
         }
 
-        CollectionAssert.AreEqual(Fitted.Scores(MLContext, trained.Transform(s_data))[4], Fitted.Scores(MLContext, loaded.Transform(s_data))[4]);
+        CollectionAssert.AreEqual(Fitted.Scores(MLContext, trained.Transform(_data))[4],
+            Fitted.Scores(MLContext, loaded.Transform(_data))[4]);
         trained.Dispose();
         loaded.Dispose();
     }
@@ -103,7 +104,7 @@ public sealed class DisposalTests
     {
         using var file = new MemoryStream();
         using (SharpnessAwareImageClassificationTransformer model = Fit())
-            MLContext.Model.Save(model, s_data.Schema, file);
+            MLContext.Model.Save(model, _data.Schema, file);
         using var stop = new CancellationTokenSource();
         var collector = new Thread(() =>
         {
@@ -136,9 +137,9 @@ public sealed class DisposalTests
         MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(MLContext.Model.Load(file, out _));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static IDataView View(Stream file) => MLContext.Model.Load(file, out _).Transform(s_data);
+    private static IDataView View(Stream file) => MLContext.Model.Load(file, out _).Transform(_data);
 
-    private static SharpnessAwareImageClassificationTransformer Fit() => Fitted.Model(MLContext, s_data, options =>
+    private static SharpnessAwareImageClassificationTransformer Fit() => Fitted.Model(MLContext, _data, options =>
     {
         options.Arch = NetworkArchitecture.ConvNet;
         options.Epoch = 1;

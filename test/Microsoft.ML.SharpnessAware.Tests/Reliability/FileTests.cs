@@ -10,10 +10,10 @@ public sealed class FileTests
         Drawing = "drawing", Report = "report", ContactSheet = "contact sheet";
 
     private static readonly MLContext MLContext = new(1);
-    private static IDataView s_data = null!;
-    private static SharpnessAwareImageClassificationTransformer s_model = null!;
-    private static MulticlassCalibratorTransformer s_calibrator = null!;
-    private static MulticlassCalibrationMetrics s_metrics = null!;
+    private static IDataView _data = null!;
+    private static SharpnessAwareImageClassificationTransformer _model = null!;
+    private static MulticlassCalibratorTransformer _calibrator = null!;
+    private static MulticlassCalibrationMetrics _metrics = null!;
 
     public static IEnumerable<object[]> Kinds { get; } =
         new[] { Weights, Model, Calibrator, Checkpoint, Diagram, Drawing, Report, ContactSheet }.Select(kind => new object[] { kind });
@@ -21,15 +21,15 @@ public sealed class FileTests
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        s_data = Fitted.View(MLContext, Shapes.Pixels(48));
-        s_model = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
-        IDataView scored = s_model.Transform(s_data);
-        s_calibrator = MLContext.MulticlassClassification.Calibrators.Vector().Fit(scored);
-        s_metrics = MLContext.MulticlassClassification.EvaluateCalibration(scored);
+        _data = Fitted.View(MLContext, Shapes.Pixels(48));
+        _model = Fitted.Model(MLContext, _data, options => options.Arch = NetworkArchitecture.ConvNet);
+        IDataView scored = _model.Transform(_data);
+        _calibrator = MLContext.MulticlassClassification.Calibrators.Vector().Fit(scored);
+        _metrics = MLContext.MulticlassClassification.EvaluateCalibration(scored);
     }
 
     [ClassCleanup]
-    public static void Free() => s_model.Dispose();
+    public static void Free() => _model.Dispose();
 
     [TestMethod]
     [DynamicData(nameof(Kinds))]
@@ -91,7 +91,7 @@ public sealed class FileTests
                 disk.Fill();
         };
         var trainer = MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
-        StringAssert.Contains(Assert.Throws<IOException>(() => trainer.Fit(s_data)).Message, path);
+        StringAssert.Contains(Assert.Throws<IOException>(() => trainer.Fit(_data)).Message, path);
 
         File.Delete(disk.Folder.File("filler"));
         using (SharpnessAwareImageClassificationTransformer best = trainer.BestFromCheckpoint())
@@ -99,9 +99,9 @@ public sealed class FileTests
         List<int> epochs = [];
         options.MetricsCallback = epoch => epochs.Add(epoch.Epoch);
         using SharpnessAwareImageClassificationTransformer continued =
-            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(s_data);
+            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(_data);
         CollectionAssert.AreEqual(new[] { 3 }, epochs);
-        CollectionAssert.AreEqual(Flat(s_model), Flat(continued));
+        CollectionAssert.AreEqual(Flat(_model), Flat(continued));
     }
 
     [TestMethod]
@@ -113,7 +113,8 @@ public sealed class FileTests
         Write(kind, path);
         Write(kind, path);
         Check(kind, path);
-        string[] names = [.. Directory.EnumerateFiles(Path.GetDirectoryName(path)!).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        string[] names = [.. Directory.EnumerateFiles(Path.GetDirectoryName(path)!).Select(file => Path.GetFileName(file))
+            .Order(StringComparer.Ordinal)];
         string name = Path.GetFileName(path);
         CollectionAssert.AreEqual(kind == Checkpoint ? [name, name + ".previous"] : new[] { name }, names);
     }
@@ -194,10 +195,10 @@ public sealed class FileTests
         options.CancellationToken = default;
         options.MetricsCallback = null;
         using SharpnessAwareImageClassificationTransformer continued = Fit();
-        CollectionAssert.AreEqual(Flat(s_model), Flat(continued));
+        CollectionAssert.AreEqual(Flat(_model), Flat(continued));
 
         SharpnessAwareImageClassificationTransformer Fit() =>
-            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(s_data);
+            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(_data);
     }
 
     /// <summary>ML.NET's own Save cannot be helped, since it is ML.NET that opens the file; SaveAtomically can.</summary>
@@ -206,10 +207,10 @@ public sealed class FileTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("model.zip");
-        MLContext.Model.SaveAtomically(s_model, s_data.Schema, path);
-        SharpnessAwareImageClassificationTransformer disposed = s_model.WithTemperature(2);
+        MLContext.Model.SaveAtomically(_model, _data.Schema, path);
+        SharpnessAwareImageClassificationTransformer disposed = _model.WithTemperature(2);
         disposed.Dispose();
-        Assert.ThrowsExactly<ObjectDisposedException>(() => MLContext.Model.SaveAtomically(disposed, s_data.Schema, path));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => MLContext.Model.SaveAtomically(disposed, _data.Schema, path));
         Check(Model, path);
         CollectionAssert.AreEqual(new[] { "model.zip" }, folder.FileNames());
     }
@@ -232,29 +233,29 @@ public sealed class FileTests
         switch (kind)
         {
             case Weights:
-                s_model.SaveWeights(path);
+                _model.SaveWeights(path);
                 break;
             case Model:
-                MLContext.Model.SaveAtomically(s_model, s_data.Schema, path);
+                MLContext.Model.SaveAtomically(_model, _data.Schema, path);
                 break;
             case Calibrator:
                 // With the network before it, so that it fills more than the few kilobytes of a full disk.
-                MLContext.Model.SaveAtomically(new Data.TransformerChain<ITransformer>(s_model, s_calibrator), s_data.Schema, path);
+                MLContext.Model.SaveAtomically(new Data.TransformerChain<ITransformer>(_model, _calibrator), _data.Schema, path);
                 break;
             case Checkpoint:
                 new CheckpointFile(path).Write(writer => writer.Write(new byte[100_000]));
                 break;
             case Diagram:
-                s_metrics.ReliabilityDiagram.SavePng(path);
+                _metrics.ReliabilityDiagram.SavePng(path);
                 break;
             case Drawing:
-                s_metrics.ReliabilityDiagram.SaveSvg(path);
+                _metrics.ReliabilityDiagram.SaveSvg(path);
                 break;
             case Report:
-                new CalibrationReport(MLContext).Add("model", s_metrics).SaveHtml(path);
+                new CalibrationReport(MLContext).Add("model", _metrics).SaveHtml(path);
                 break;
             default:
-                Augmentation.Standard.SaveContactSheet(path, s_data, "Image");
+                Augmentation.Standard.SaveContactSheet(path, _data, "Image");
                 break;
         }
     }
@@ -267,19 +268,20 @@ public sealed class FileTests
             case Weights:
                 using (var stream = File.OpenRead(path))
                 using (TorchSharp.torch.NewDisposeScope())
-                    Assert.HasCount(s_model.Classifier.Network.state_dict().Count, SafetensorsFile.Read(stream));
+                    Assert.HasCount(_model.Classifier.Network.state_dict().Count, SafetensorsFile.Read(stream));
                 break;
             case Model:
             {
                 using var loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(path, out _);
-                CollectionAssert.AreEqual(Flat(s_model), Flat(loaded));
+                CollectionAssert.AreEqual(Flat(_model), Flat(loaded));
                 break;
             }
             case Calibrator:
             {
                 ITransformer loaded = MLContext.Model.Load(path, out _);
                 CollectionAssert.AreEqual(
-                    Fitted.Scores(MLContext, s_calibrator.Transform(s_model.Transform(s_data))).SelectMany(row => row).ToArray(), Flat(loaded));
+                    Fitted.Scores(MLContext, _calibrator.Transform(_model.Transform(_data))).SelectMany(row => row).ToArray(),
+                        Flat(loaded));
                 (loaded as IDisposable)?.Dispose();
                 break;
             }
@@ -300,5 +302,5 @@ public sealed class FileTests
         }
     }
 
-    private static float[] Flat(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(s_data)).SelectMany(row => row)];
+    private static float[] Flat(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(_data)).SelectMany(row => row)];
 }

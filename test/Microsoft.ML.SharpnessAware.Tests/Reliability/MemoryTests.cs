@@ -19,11 +19,13 @@ public sealed class MemoryTests
         long[] numbers = [.. output.Split(' ').Select(long.Parse)];
         (long tensors, long kilobytes, long transformers, long kilobytesBefore) = (numbers[0], numbers[1], numbers[2], numbers[3]);
         TestContext.WriteLine(
-            $"{rounds} rounds: {tensors} tensors and {transformers} transformers more, {kilobytes} kB resident more than the {kilobytesBefore} kB before.");
+            $"{rounds} rounds: {tensors} tensors and {transformers} transformers more, {kilobytes} kB resident more than the " +
+                $"{kilobytesBefore} kB before.");
 
         Assert.AreEqual(0, tensors, "tensors that are still there");
         Assert.AreEqual(0, transformers, "transformers that are still there");
-        // At first it is the runtime that grows; after some hundred rounds nothing does, where models are disposed. TorchSharp's modules that
+        // At first it is the runtime that grows; after some hundred rounds nothing does, where models are disposed. TorchSharp's modules
+        // that
         // are only collected leave their native half behind, see NativeModule.
         Assert.IsLessThan(LongRun.IsOn && dispose ? 8 << 10 : kilobytesBefore / 2, kilobytes);
     }

@@ -27,7 +27,8 @@ public sealed class NumbersTests
             _ => SharpnessAwareMethod.Standard,
         };
         using DisposeScope scope = NewDisposeScope();
-        foreach (BaseOptimizer optimizer in new BaseOptimizer[] { new BaseOptimizer.Sgd(0.1, WeightDecay: 0), new BaseOptimizer.AdamW(0.1, WeightDecay: 0) })
+        foreach (BaseOptimizer optimizer in new BaseOptimizer[] { new BaseOptimizer.Sgd(0.1, WeightDecay: 0),
+            new BaseOptimizer.AdamW(0.1, WeightDecay: 0) })
         {
             using var net = nn.Linear(4, 3);
             float[] before = net.weight.data<float>().ToArray();
@@ -76,7 +77,8 @@ public sealed class NumbersTests
     [TestMethod]
     public void ABatchOfOneImageInANetworkThatEndsInOnePixelIsAnErrorThatSaysWhatToDo()
     {
-        var e = Assert.ThrowsExactly<InvalidOperationException>(() => Fitted.Model(_mlContext, Fitted.View(_mlContext, Shapes.Pixels(3)), options =>
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() =>
+            Fitted.Model(_mlContext, Fitted.View(_mlContext, Shapes.Pixels(3)), options =>
         {
             (options.Arch, options.BatchSize, options.ValidationSetFraction) = (NetworkArchitecture.ResNet18, 2, 0);
             options.Epoch = 1;
@@ -104,7 +106,8 @@ public sealed class NumbersTests
         Assert.IsGreaterThan(0.9, _mlContext.MulticlassClassification.Evaluate(scored).MacroAccuracy, "the absent class is still learned");
         MulticlassCalibrationMetrics metrics = _mlContext.MulticlassClassification.EvaluateCalibration(
             model.Transform(keys.Transform(_mlContext.Data.LoadFromEnumerable(validation))));
-        Assert.IsTrue(double.IsFinite(metrics.ExpectedCalibrationError + metrics.ClasswiseCalibrationError + metrics.AdaptiveCalibrationError
+        Assert.IsTrue(double.IsFinite(metrics.ExpectedCalibrationError + metrics.ClasswiseCalibrationError +
+            metrics.AdaptiveCalibrationError
             + metrics.BrierScore + metrics.LogLoss));
     }
 
@@ -128,7 +131,8 @@ public sealed class NumbersTests
             if (log.Kind == Runtime.ChannelMessageKind.Warning)
                 warnings.Add(log.Message);
         };
-        ITransformer keys = _mlContext.Transforms.Conversion.MapValueToKey("Label").Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(60)));
+        ITransformer keys = _mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(60)));
         IDataView data = keys.Transform(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(60).Where(row => row.Label != "down")));
         using var model = Fitted.Model(_mlContext, data);
         StringAssert.Contains(string.Join('\n', warnings), "no image of: down");

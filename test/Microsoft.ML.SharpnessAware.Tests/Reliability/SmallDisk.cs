@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Reliability;
 
-/// <summary>A file system of its own in memory, as small as asked and read-only when asked. Needs the right to mount: root, on Linux.</summary>
+/// <summary>A file system of its own in memory, as small as asked and read-only when asked. Needs the right to mount: root, on
+/// Linux.</summary>
 internal sealed class SmallDisk : IDisposable
 {
     private SmallDisk()

@@ -64,7 +64,8 @@ public sealed class ThreadTests
             }
         });
 
-        TestContext.WriteLine($"{Threads} threads: {batches} data views of {rows.Length} images and {predictions} predictions of {engines.Count} engines.");
+        TestContext.WriteLine($"{Threads} threads: {batches} data views of {rows.Length} images and {predictions} predictions of " +
+            $"{engines.Count} engines.");
         Assert.IsGreaterThan(0, Math.Min(batches, predictions));
     }
 
@@ -83,7 +84,8 @@ public sealed class ThreadTests
             // Both meet at the end of each epoch, so that neither is over before the other begins.
             using var meeting = new Barrier(2);
             var together = new float[2][];
-            AtOnce.Run(2, fit => together[fit] = Weights(networks[fit], seed: fit, atEpoch: () => meeting.SignalAndWait(TimeSpan.FromSeconds(20))));
+            AtOnce.Run(2, fit => together[fit] = Weights(networks[fit], seed: fit, atEpoch: () =>
+                meeting.SignalAndWait(TimeSpan.FromSeconds(20))));
 
             CollectionAssert.AreEqual(alone[0], together[0]);
             CollectionAssert.AreEqual(alone[1], together[1]);
@@ -139,7 +141,8 @@ public sealed class ThreadTests
             using (Tensor before = random.get_rng_state())
             {
                 foreach (ClassificationLoss loss in losses)
-                    loss.PerSample(network.call(rand(2, 3, 32, 32, generator: new Generator(1))), tensor(new long[] { 0, 2 })).mean().backward();
+                    loss.PerSample(network.call(rand(2, 3, 32, 32, generator: new Generator(1))), tensor(new long[] { 0, 2 })).mean()
+                        .backward();
                 using Tensor after = random.get_rng_state();
                 Assert.IsTrue(before.equal(after).all().item<bool>(), name);
             }
@@ -156,6 +159,7 @@ public sealed class ThreadTests
             options.Augmentation = Augmentation.Standard;
             options.MetricsCallback = _ => atEpoch?.Invoke();
         });
-        return [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
+        return [.. model.Classifier.Network.state_dict()
+            .Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
     }
 }

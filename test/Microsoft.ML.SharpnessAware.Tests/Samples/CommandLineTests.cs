@@ -14,10 +14,10 @@ public sealed class CommandLineTests
 
     private const string Images = "images";
 
-    private static readonly string[] _classes = ["across", "down", Odd];
+    private static readonly string[] Classes = ["across", "down", Odd];
 
-    private static readonly TemporaryFolder _folder = new();
-    private static readonly string _images = _folder.File(Images), _model = _folder.File("model of three.zip");
+    private static readonly TemporaryFolder Folder = new();
+    private static readonly string ImagesPath = Folder.File(Images), ModelPath = Folder.File("model of three.zip");
 
     private static (int ExitCode, string Output, string Error) _training;
 
@@ -27,45 +27,45 @@ public sealed class CommandLineTests
         foreach ((EncodedRow row, int number) in Shapes.Encoded(60).Select((row, number) => (row, number)))
         {
             string name = row.Label == "slanted" ? Odd : row.Label;
-            Directory.CreateDirectory(Path.Combine(_images, name));
-            File.WriteAllBytes(Path.Combine(_images, name, $"{number}.png"), row.Image);
+            Directory.CreateDirectory(Path.Combine(ImagesPath, name));
+            File.WriteAllBytes(Path.Combine(ImagesPath, name, $"{number}.png"), row.Image);
         }
 
-        _training = Run(["train", _images, "--out", _model, "--json", .. Small]);
+        _training = Run(["train", ImagesPath, "--out", ModelPath, "--json", .. Small]);
     }
 
     [ClassCleanup]
-    public static void Free() => _folder.Dispose();
+    public static void Free() => Folder.Dispose();
 
     private static string[] Small => ["--arch", "convnet", "--size", "12", "--epochs", "3", "--batch", "8", "--device", "cpu"];
 
-    private static string APicture => Directory.EnumerateFiles(Path.Combine(_images, "down")).Order(StringComparer.Ordinal).First();
+    private static string APicture => Directory.EnumerateFiles(Path.Combine(ImagesPath, "down")).Order(StringComparer.Ordinal).First();
 
     [TestMethod]
     public void TrainWritesTheModelAndOneJsonDocument()
     {
         Assert.AreEqual(Done, _training.ExitCode, _training.Error);
         using JsonDocument json = JsonDocument.Parse(_training.Output);
-        Assert.AreEqual(_model, json.RootElement.GetProperty("model").GetString());
+        Assert.AreEqual(ModelPath, json.RootElement.GetProperty("model").GetString());
         JsonElement metrics = json.RootElement.GetProperty("metrics");
         Assert.IsInRange(0, 1, metrics.GetProperty("accuracy").GetDouble());
         Assert.AreEqual(2, metrics.GetProperty("expectedCalibrationErrorInterval").GetArrayLength());
-        CollectionAssert.AreEqual(new[] { Path.GetFileName(_model) }, FilesOf("model of three"), "no checkpoint is left");
+        CollectionAssert.AreEqual(new[] { Path.GetFileName(ModelPath) }, FilesOf("model of three"), "no checkpoint is left");
         StringAssert.Contains(_training.Error, "3/3", "progress of the last epoch");
     }
 
     [TestMethod]
     public void EvaluateGivesWhatTheLibraryMeasures()
     {
-        (int exitCode, string output, string error) = Run("evaluate", _model, _images, "--json");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--json");
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
 
         var mlContext = new MLContext(seed: 1);
-        ITransformer model = mlContext.Model.Load(_model, out DataViewSchema _);
+        ITransformer model = mlContext.Model.Load(ModelPath, out DataViewSchema _);
         using var disposable = (IDisposable)model;
         MulticlassCalibrationMetrics expected = mlContext.MulticlassClassification.EvaluateCalibration(
-            model.Transform(mlContext.Data.LoadImagesFromFolder(_images)));
+            model.Transform(mlContext.Data.LoadImagesFromFolder(ImagesPath)));
         Assert.AreEqual(60, json.RootElement.GetProperty("count").GetInt64());
         Assert.AreEqual(expected.Accuracy, json.RootElement.GetProperty("accuracy").GetDouble());
         Assert.AreEqual(expected.ExpectedCalibrationError, json.RootElement.GetProperty("expectedCalibrationError").GetDouble(), 1e-6);
@@ -74,16 +74,16 @@ public sealed class CommandLineTests
     [TestMethod]
     public void PredictNamesTheClassesAndTheirProbabilities()
     {
-        (int exitCode, string output, string error) = Run("predict", _model, APicture, "--json");
+        (int exitCode, string output, string error) = Run("predict", ModelPath, APicture, "--json");
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
         JsonElement result = json.RootElement.EnumerateArray().Single();
         Assert.AreEqual(APicture, result.GetProperty("file").GetString());
         JsonElement[] classes = [.. result.GetProperty("classes").EnumerateArray()];
-        CollectionAssert.AreEquivalent(_classes, classes.Select(entry => entry.GetProperty("name").GetString()).ToArray());
+        CollectionAssert.AreEquivalent(Classes, classes.Select(entry => entry.GetProperty("name").GetString()).ToArray());
         Assert.AreEqual(1, classes.Sum(entry => entry.GetProperty("probability").GetDouble()), 1e-5);
 
-        (exitCode, output, error) = Run("predict", _model, APicture);
+        (exitCode, output, error) = Run("predict", ModelPath, APicture);
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(output, Odd);
     }
@@ -91,8 +91,8 @@ public sealed class CommandLineTests
     [TestMethod]
     public void ReportWritesAPage()
     {
-        string page = _folder.File("page.html");
-        (int exitCode, _, string error) = Run("report", _model, _images, "--out", page);
+        string page = Folder.File("page.html");
+        (int exitCode, _, string error) = Run("report", ModelPath, ImagesPath, "--out", page);
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(File.ReadAllText(page), "<svg");
         File.Delete(page);
@@ -101,7 +101,7 @@ public sealed class CommandLineTests
     [TestMethod]
     public void CompareShowsMeansAndDifferencesOverTheSeeds()
     {
-        (int exitCode, string output, string error) = Run(["compare", _images, "--methods", "sgd", "csam", "--seeds", "2", .. Small]);
+        (int exitCode, string output, string error) = Run(["compare", ImagesPath, "--methods", "sgd", "csam", "--seeds", "2", .. Small]);
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(output, "Means over 2 seeds");
         StringAssert.Contains(output, "mean difference [95 % interval]");
@@ -111,7 +111,7 @@ public sealed class CommandLineTests
     public void CompareWithJsonHasEachSeed()
     {
         (int exitCode, string output, string error) =
-            Run(["compare", _images, "--methods", "sgd", "sam", "--seeds", "2", "--json", .. Small]);
+            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "2", "--json", .. Small]);
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
         JsonElement[] methods = [.. json.RootElement.EnumerateArray()];
@@ -126,7 +126,7 @@ public sealed class CommandLineTests
     [DataRow("train", Images, "--method=adam", "adam")]
     public void WhatIsAtFaultIsNamedInOneLine(string command, string first, string second, string named)
     {
-        (int exitCode, string output, string error) = Run(command, first == Images ? _images : first, second);
+        (int exitCode, string output, string error) = Run(command, first == Images ? ImagesPath : first, second);
         Assert.AreEqual(AtFault, exitCode, error);
         Assert.AreEqual("", output);
         StringAssert.Contains(error, named);
@@ -136,15 +136,16 @@ public sealed class CommandLineTests
     [TestMethod]
     public void PredictPrintsWhatItCanReadAndNamesTheBadOnes()
     {
-        string bad = _folder.File("bad.png"), missing = _folder.File("missing.png");
+        string bad = Folder.File("bad.png"), missing = Folder.File("missing.png");
         File.WriteAllBytes(bad, File.ReadAllBytes(APicture)[..60]);
 
-        (int exitCode, string output, string error) = Run("predict", _model, APicture, bad, missing, APicture, "--json");
+        (int exitCode, string output, string error) = Run("predict", ModelPath, APicture, bad, missing, APicture, "--json");
         File.Delete(bad);
 
         Assert.AreEqual(AtFault, exitCode);
         using JsonDocument json = JsonDocument.Parse(output);
-        CollectionAssert.AreEqual(new[] { APicture, APicture }, json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("file").GetString()).ToArray());
+        CollectionAssert.AreEqual(new[] { APicture, APicture }, json.RootElement.EnumerateArray()
+            .Select(entry => entry.GetProperty("file").GetString()).ToArray());
         StringAssert.Contains(error, "bad.png");
         StringAssert.Contains(error, "missing.png");
         Assert.HasCount(2, error.TrimEnd().Split('\n'), error);
@@ -153,10 +154,10 @@ public sealed class CommandLineTests
     [TestMethod]
     public void APictureWhoseNameBeginsWithAtIsAPicture()
     {
-        string home = Path.Combine(_folder.Path, "@home.png");
+        string home = Path.Combine(Folder.Path, "@home.png");
         File.Copy(APicture, home);
 
-        (int exitCode, string output, string error) = RunIn(_folder.Path, "predict", _model, "@home.png");
+        (int exitCode, string output, string error) = RunIn(Folder.Path, "predict", ModelPath, "@home.png");
         File.Delete(home);
 
         Assert.AreEqual(Done, exitCode, error);
@@ -169,8 +170,9 @@ public sealed class CommandLineTests
         if (OperatingSystem.IsWindows())
             Assert.Inconclusive("Windows has no such file names.");
         const string escape = "\u001b[2J\u202e";
-        string images = _folder.File("escapes"), model = _folder.File("escapes.zip"), odd = _folder.File($"{escape}.png");
-        foreach ((string path, int i) in Directory.EnumerateFiles(_images, "*.png", SearchOption.AllDirectories).Select((path, i) => (path, i)))
+        string images = Folder.File("escapes"), model = Folder.File("escapes.zip"), odd = Folder.File($"{escape}.png");
+        foreach ((string path, int i) in Directory.EnumerateFiles(ImagesPath, "*.png", SearchOption.AllDirectories)
+            .Select((path, i) => (path, i)))
         {
             string folder = Path.Combine(images, $"{escape}{Path.GetFileName(Path.GetDirectoryName(path))}");
             Directory.CreateDirectory(folder);
@@ -186,13 +188,15 @@ public sealed class CommandLineTests
             Run("evaluate", model, escape),
             Run("evaluate", model, images, escape),
             Run(["compare", images, "--methods", escape]),
-            Run("report", model, images, "--out", _folder.File(escape + ".html")),
+            Run("report", model, images, "--out", Folder.File(escape + ".html")),
         ];
         Directory.Delete(images, recursive: true);
-        foreach (string file in Directory.EnumerateFiles(_folder.Path, "*escapes*").Concat(Directory.EnumerateFiles(_folder.Path, "\u001b*")))
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "*escapes*")
+            .Concat(Directory.EnumerateFiles(Folder.Path, "\u001b*")))
             File.Delete(file);
 
-        CollectionAssert.AreEqual(new[] { Done, Done, AtFault, AtFault, WrongUsage, AtFault, Done }, runs.Select(run => run.ExitCode).ToArray(),
+        CollectionAssert.AreEqual(new[] { Done, Done, AtFault, AtFault, WrongUsage, AtFault, Done }, runs.Select(run => run.ExitCode)
+            .ToArray(),
             string.Join('\n', runs.Select(run => run.Error)));
         foreach ((_, string output, string error) in runs)
             Assert.IsFalse((output + error).Any(c => c is '\u001b' or '\u202e'), output + error);
@@ -208,7 +212,7 @@ public sealed class CommandLineTests
     [DataRow("compare", "--seeds", "0")]
     public void ANumberOutOfItsRangeIsWrongUsageThatNamesTheOption(string command, string option, string value)
     {
-        string[] operands = command is "predict" ? [_model, APicture] : command is "evaluate" ? [_model, _images] : [_images];
+        string[] operands = command is "predict" ? [ModelPath, APicture] : command is "evaluate" ? [ModelPath, ImagesPath] : [ImagesPath];
         (int exitCode, _, string error) = Run([command, .. operands, option, value]);
 
         Assert.AreEqual(WrongUsage, exitCode, error);
@@ -227,8 +231,8 @@ public sealed class CommandLineTests
     [DataRow("report", "--out", "FOLDER", "is a folder")]
     public void WhatCannotSucceedFailsAtOnce(string command, string option, string value, string says)
     {
-        string[] operands = command is "report" ? [_model, _images] : [_images, .. Small];
-        value = value.Replace("FOLDER", _images).Replace("PICTURE", APicture).Replace("none/", _folder.File("none/"));
+        string[] operands = command is "report" ? [ModelPath, ImagesPath] : [ImagesPath, .. Small];
+        value = value.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture).Replace("none/", Folder.File("none/"));
 
         (int exitCode, string output, string error) = Run([command, .. operands, option, value]);
 
@@ -236,15 +240,16 @@ public sealed class CommandLineTests
         Assert.AreEqual("", output);
         StringAssert.Contains(error, says);
         Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
-        Assert.IsFalse(File.Exists(_images + ".checkpoint"));
+        Assert.IsFalse(File.Exists(ImagesPath + ".checkpoint"));
     }
 
     /// <summary>The folder of the model becomes a file while the training runs, so that nothing can be saved at its end.</summary>
     [TestMethod]
     public void NumbersArePrintedEvenWhereTheModelCannotBeSaved()
     {
-        string folder = _folder.File("vanishing"), model = Path.Combine(folder, "model.zip");
-        using Process process = ChildProcess.Start(Tool, ["train", _images, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
+        string folder = Folder.File("vanishing"), model = Path.Combine(folder, "model.zip");
+        using Process process = ChildProcess.Start(Tool,
+            ["train", ImagesPath, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         while (process.StandardError.ReadLine() is string line && !line.Contains("2/60", StringComparison.Ordinal))
         {
@@ -266,7 +271,7 @@ public sealed class CommandLineTests
     {
         // The second method's radius makes the training diverge.
         (int exitCode, string output, string error) =
-            Run(["compare", _images, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", .. Small]);
+            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", .. Small]);
 
         Assert.AreEqual(AtFault, exitCode, error);
         StringAssert.Contains(output, "Standard");
@@ -276,7 +281,7 @@ public sealed class CommandLineTests
     [TestMethod]
     public void NumericLabelsAreNamedByTheClassifier()
     {
-        string model = _folder.File("numeric.zip");
+        string model = Folder.File("numeric.zip");
         var mlContext = new MLContext(seed: 1);
         IDataView data = mlContext.Data.LoadFromEnumerable(Shapes.Encoded(30).Select(row => new NumericRow
         {
@@ -293,12 +298,13 @@ public sealed class CommandLineTests
 
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
-        string?[] names = [.. json.RootElement[0].GetProperty("classes").EnumerateArray().Select(entry => entry.GetProperty("name").GetString())];
+        string?[] names = [.. json.RootElement[0].GetProperty("classes").EnumerateArray()
+            .Select(entry => entry.GetProperty("name").GetString())];
         CollectionAssert.AreEquivalent(new[] { "7", "14", "21" }, names);
     }
 
     [TestMethod]
-    public void AnUnknownOptionIsWrongUsage() => Assert.AreEqual(WrongUsage, Run("train", _images, "--speed", "9").ExitCode);
+    public void AnUnknownOptionIsWrongUsage() => Assert.AreEqual(WrongUsage, Run("train", ImagesPath, "--speed", "9").ExitCode);
 
     [TestMethod]
     [DataRow("INT")]
@@ -309,8 +315,9 @@ public sealed class CommandLineTests
             Assert.Inconclusive("Ctrl+C is sent by kill, which Windows lacks.");
         if (signal == "INT" && IgnoresInterrupts())
             Assert.Inconclusive("These tests were started in the background, where SIGINT is ignored; child processes inherit that.");
-        string model = _folder.File("stopped.zip");
-        using (Process process = ChildProcess.Start(Tool, ["train", _images, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8"]))
+        string model = Folder.File("stopped.zip");
+        using (Process process = ChildProcess.Start(Tool,
+            ["train", ImagesPath, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8"]))
         {
             Task<string> output = process.StandardOutput.ReadToEndAsync();
             string? line;
@@ -332,7 +339,7 @@ public sealed class CommandLineTests
 
         Assert.IsTrue(File.Exists(model + ".checkpoint"));
         Assert.AreEqual(Done, Run("predict", model, APicture).ExitCode);
-        foreach (string file in Directory.EnumerateFiles(_folder.Path, "stopped*"))
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "stopped*"))
             File.Delete(file);
     }
 
@@ -370,5 +377,5 @@ public sealed class CommandLineTests
     }
 
     private static string[] FilesOf(string name) =>
-        [.. _folder.FileNames().Where(file => file.StartsWith(name, StringComparison.Ordinal))];
+        [.. Folder.FileNames().Where(file => file.StartsWith(name, StringComparison.Ordinal))];
 }

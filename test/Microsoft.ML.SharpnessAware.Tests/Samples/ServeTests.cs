@@ -24,7 +24,8 @@ public sealed class ServeTests
             mlContext.Model.Save(model, data.Schema, path);
 
         using var pool = new ImageClassifierPool(path);
-        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"], pool);
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
+            pool);
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
 
@@ -58,7 +59,8 @@ public sealed class ServeTests
 
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
         using var onnx = new OnnxImageClassifier(folder.File("model.onnx"));
-        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"], onnx);
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
+            onnx);
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
         ClassProbability[][] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));

@@ -52,7 +52,8 @@ public sealed class ConvertToOnnxTests
             .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options));
         using var model = pipeline.Fit(data);
 
-        ScoredRow[] expected = [.. MLContext.Data.CreateEnumerable<ScoredRow>(model.Transform(data), reuseRowObject: false, ignoreMissingColumns: true)];
+        ScoredRow[] expected = [.. MLContext.Data.CreateEnumerable<ScoredRow>(model.Transform(data), reuseRowObject: false,
+            ignoreMissingColumns: true)];
         using var session = new InferenceSession(Convert(model, data, 12));
         using var results = session.Run(
         [
@@ -96,7 +97,8 @@ public sealed class ConvertToOnnxTests
             _ => calibrators.StructuredMatrix(),
         };
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
-            .Append(MLContext.MulticlassClassification.Trainers.LightGbm(new LightGbmMulticlassTrainer.Options { NumberOfIterations = 10, NumberOfThreads = 1 }))
+            .Append(MLContext.MulticlassClassification.Trainers.LightGbm(new LightGbmMulticlassTrainer.Options { NumberOfIterations = 10,
+                NumberOfThreads = 1 }))
             .Append(last)
             .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
         ITransformer model = pipeline.Fit(data);

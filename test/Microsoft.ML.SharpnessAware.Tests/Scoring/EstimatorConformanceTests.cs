@@ -21,10 +21,13 @@ public sealed class EstimatorConformanceTests
             "pixels" => Fitted.View(_mlContext, Shapes.Pixels(40)),
             "encoded" => Fitted.View(_mlContext, Shapes.Encoded(40)),
             "floats" => Fitted.View(_mlContext, Shapes.Floats(40)),
-            "numbers as labels" => Fitted.View(_mlContext, Shapes.Pixels(40).Select(row => new NumberedRow { Label = row.Number % 3, Image = row.Image })),
-            _ => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40).Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image })),
+            "numbers as labels" => Fitted.View(_mlContext, Shapes.Pixels(40)
+                .Select(row => new NumberedRow { Label = row.Number % 3, Image = row.Image })),
+            _ => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40)
+                .Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image })),
         };
-        IDataView unusable = Fitted.View(_mlContext, Shapes.Pixels(6).Select(row => new WrongRow { Label = row.Label, Image = row.Number }));
+        IDataView unusable = Fitted.View(_mlContext, Shapes.Pixels(6)
+            .Select(row => new WrongRow { Label = row.Label, Image = row.Number }));
         var trainer = _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions());
 
         EstimatorConformance.Check(_mlContext, trainer, data, unusable);

@@ -14,21 +14,22 @@ public sealed class FeaturizeImagesTests
 
     private static readonly MLContext MLContext = new(1);
     private static readonly TemporaryFolder Folder = new();
-    private static SharpnessAwareImageClassificationTransformer s_earlier = null!;
-    private static string s_weights = "";
+    private static SharpnessAwareImageClassificationTransformer _earlier = null!;
+    private static string _weights = "";
 
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        s_earlier = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)), options => (options.Arch, options.Epoch) = (NetworkArchitecture.ConvNet, 1));
-        s_weights = Folder.File("convnet.safetensors");
-        s_earlier.SaveWeights(s_weights);
+        _earlier = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)), options =>
+            (options.Arch, options.Epoch) = (NetworkArchitecture.ConvNet, 1));
+        _weights = Folder.File("convnet.safetensors");
+        _earlier.SaveWeights(_weights);
     }
 
     [ClassCleanup]
     public static void Clean()
     {
-        s_earlier.Dispose();
+        _earlier.Dispose();
         Folder.Dispose();
     }
 
@@ -62,7 +63,7 @@ public sealed class FeaturizeImagesTests
         ITransformer model = Small().Fit(data);
         using var disposed = (IDisposable)model;
 
-        AssertClose(KeptBy(s_earlier, data), Features(model.Transform(data)));
+        AssertClose(KeptBy(_earlier, data), Features(model.Transform(data)));
     }
 
     [TestMethod]
@@ -102,7 +103,8 @@ public sealed class FeaturizeImagesTests
 
         static float[][] OfImages(IDataView data)
         {
-            ITransformer model = Small("Image", width: data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? null : Shapes.Size).Fit(data);
+            ITransformer model = Small("Image", width: data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? null
+                : Shapes.Size).Fit(data);
             using var disposed = (IDisposable)model;
             return Features(model.Transform(data));
         }
@@ -148,9 +150,10 @@ public sealed class FeaturizeImagesTests
     public void AModelFileHoldsTheWeights()
     {
         string weights = Folder.File("gone.safetensors");
-        File.Copy(s_weights, weights);
+        File.Copy(_weights, weights);
         IDataView data = Fitted.View(MLContext, Shapes.Encoded(20, seed: 7));
-        ITransformer model = MLContext.Transforms.FeaturizeImages("Seen", weights: weights, imageWidth: Shapes.Size, resizing: ResizingKind.IsoPad).Fit(data);
+        ITransformer model = MLContext.Transforms.FeaturizeImages("Seen", weights: weights, imageWidth: Shapes.Size,
+            resizing: ResizingKind.IsoPad).Fit(data);
         using var disposed = (IDisposable)model;
         File.Delete(weights);
         string path = Folder.File("featurizer.zip"), again = Folder.File("again.zip");
@@ -199,13 +202,16 @@ public sealed class FeaturizeImagesTests
     [TestMethod]
     public void OtherTrainersLearnFromTheFeaturesEndToEnd()
     {
-        IDataView training = MLContext.Data.LoadFromEnumerable(Shapes.Encoded(90, seed: 8)), test = MLContext.Data.LoadFromEnumerable(Shapes.Encoded(60, seed: 9));
+        IDataView training = MLContext.Data.LoadFromEnumerable(Shapes.Encoded(90, seed: 8)), test =
+            MLContext.Data.LoadFromEnumerable(Shapes.Encoded(60, seed: 9));
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.Transforms.FeaturizeImages("Features", "Image", imageWidth: 32))
             .Append(MLContext.Transforms.NormalizeMeanVariance("Features"))
             .AppendCacheCheckpoint(MLContext);
-        AssertLearns(pipeline.Append(MLContext.MulticlassClassification.Trainers.LightGbm(numberOfIterations: 20, minimumExampleCountPerLeaf: 3)).Fit(training));
-        AssertLearns(pipeline.Append(MLContext.MulticlassClassification.Trainers.SdcaMaximumEntropy(maximumNumberOfIterations: 20)).Fit(training));
+        AssertLearns(pipeline.Append(MLContext.MulticlassClassification.Trainers.LightGbm(numberOfIterations: 20,
+            minimumExampleCountPerLeaf: 3)).Fit(training));
+        AssertLearns(pipeline.Append(MLContext.MulticlassClassification.Trainers.SdcaMaximumEntropy(maximumNumberOfIterations: 20))
+            .Fit(training));
 
         void AssertLearns(ITransformer model)
         {
@@ -222,7 +228,8 @@ public sealed class FeaturizeImagesTests
                 ImageFeaturizingEstimator.FindWeights(NetworkArchitecture.MLNetResNet18, PretrainedWeights.Auto, Folder.Path)).Message,
             "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18");
         StringAssert.Contains(
-            Assert.ThrowsExactly<InvalidOperationException>(() => MLContext.Transforms.FeaturizeImages(arch: NetworkArchitecture.ResNet50)).Message,
+            Assert.ThrowsExactly<InvalidOperationException>(() => MLContext.Transforms.FeaturizeImages(arch: NetworkArchitecture.ResNet50))
+                .Message,
             "No package brings weights of 'resnet50'");
         Assert.ThrowsExactly<ArgumentException>(() => MLContext.Transforms.FeaturizeImages(weights: PretrainedWeights.None));
         StringAssert.Contains(
@@ -235,16 +242,19 @@ public sealed class FeaturizeImagesTests
     public void AColumnThatIsMissingOrHoldsNoImagesIsNamed()
     {
         IDataView data = Fitted.View(MLContext, Shapes.Encoded(3));
-        foreach ((string column, string words) in new[] { ("Picture", "Could not find image column 'Picture'. The data has: "), ("ImagePath", "LoadRawImageBytes") })
+        foreach ((string column, string words) in new[] { ("Picture", "Could not find image column 'Picture'. The data has: "),
+            ("ImagePath", "LoadRawImageBytes") })
         {
             IEstimator<ITransformer> estimator = Small(column);
-            foreach (Action action in new Action[] { () => estimator.Fit(data), () => estimator.GetOutputSchema(SchemaShape.Create(data.Schema)) })
+            foreach (Action action in new Action[] { () => estimator.Fit(data), () =>
+                estimator.GetOutputSchema(SchemaShape.Create(data.Schema)) })
                 StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(action).Message, words);
         }
 
         ITransformer model = Small("Image", width: Shapes.Size).Fit(data);
         using var disposed = (IDisposable)model;
-        Assert.Throws<ArgumentOutOfRangeException>(() => model.Transform(MLContext.Transforms.DropColumns("Image").Fit(data).Transform(data)));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            model.Transform(MLContext.Transforms.DropColumns("Image").Fit(data).Transform(data)));
     }
 
     [TestMethod]
@@ -265,7 +275,8 @@ public sealed class FeaturizeImagesTests
             "does not tell how the pixels were normalised");
 
         InvalidDataException wrong = Assert.ThrowsExactly<InvalidDataException>(() =>
-            MLContext.Transforms.FeaturizeImages(arch: NetworkArchitecture.ResNet8, weights: s_weights).Fit(Fitted.View(MLContext, Shapes.Pixels(3))));
+            MLContext.Transforms.FeaturizeImages(arch: NetworkArchitecture.ResNet8, weights: _weights)
+                .Fit(Fitted.View(MLContext, Shapes.Pixels(3))));
         StringAssert.StartsWith(wrong.Message, "weights '");
         StringAssert.Contains(wrong.Message, "This looks like 'convnet': set Arch to it.");
     }
@@ -277,7 +288,8 @@ public sealed class FeaturizeImagesTests
         rows[3].Image = [1, 2, 3];
         IDataView data = Fitted.View(MLContext, rows);
         ITransformer model = Small("Image", width: Shapes.Size).Fit(data);
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Features(model.Transform(data))).Message, rows[3].ImagePath);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Features(model.Transform(data))).Message,
+            rows[3].ImagePath);
 
         ((IDisposable)model).Dispose();
         ((IDisposable)model).Dispose();
@@ -285,7 +297,7 @@ public sealed class FeaturizeImagesTests
     }
 
     private static IEstimator<ITransformer> Small(string column = "Image", int? width = null, int? height = null) =>
-        MLContext.Transforms.FeaturizeImages("Features", column, weights: s_weights, imageWidth: width, imageHeight: height);
+        MLContext.Transforms.FeaturizeImages("Features", column, weights: _weights, imageWidth: width, imageHeight: height);
 
     private static float[][] Features(IDataView view, string column = "Features") => [.. view.GetColumn<float[]>(column)];
 

@@ -4,7 +4,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class FreshProcessTests
 {
     private static readonly string ModelPath = Path.Combine(Path.GetTempPath(), $"model-{Guid.NewGuid():N}.zip");
-    private static float[][] s_scores = [];
+    private static float[][] _scores = [];
 
     [ClassInitialize]
     public static void Train(TestContext _)
@@ -13,7 +13,7 @@ public sealed class FreshProcessTests
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
         using var model = Fitted.Model(mlContext, data, options => options.Epoch = 1);
         mlContext.Model.Save(model, data.Schema, ModelPath);
-        s_scores = Fitted.Scores(mlContext, model.Transform(mlContext.Data.LoadFromEnumerable(Shapes.Pixels(20, seed: 11))));
+        _scores = Fitted.Scores(mlContext, model.Transform(mlContext.Data.LoadFromEnumerable(Shapes.Pixels(20, seed: 11))));
     }
 
     [ClassCleanup]
@@ -25,7 +25,7 @@ public sealed class FreshProcessTests
         (int exitCode, string output, string error) = FreshProcess.Run(FreshProcess.Folder, ["score", ModelPath]);
 
         Assert.AreEqual(0, exitCode, error);
-        string[] expected = [.. s_scores.Select(row => string.Join(' ', row.Select(BitConverter.SingleToUInt32Bits)))];
+        string[] expected = [.. _scores.Select(row => string.Join(' ', row.Select(BitConverter.SingleToUInt32Bits)))];
         CollectionAssert.AreEqual(expected, output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }
 

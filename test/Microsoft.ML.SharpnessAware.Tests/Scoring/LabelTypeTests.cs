@@ -38,7 +38,8 @@ public sealed class LabelTypeTests
         using var folder = new TemporaryFolder();
         string path = folder.File("model.zip");
         List<EncodedRow> files = Shapes.Encoded(30);
-        IDataView data = MLContext.Data.LoadFromEnumerable(files.Select(file => new Row<int> { Label = file.Label.Length, Image = file.Image }));
+        IDataView data = MLContext.Data.LoadFromEnumerable(files.Select(file =>
+            new Row<int> { Label = file.Label.Length, Image = file.Image }));
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Quick()));
         using (var model = pipeline.Fit(data))

@@ -6,27 +6,28 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class ModelFileTests
 {
     private static readonly MLContext MLContext = new(1);
-    private static IDataView s_data = null!;
-    private static byte[] s_file = null!;
-    private static float[] s_scores = null!;
+    private static IDataView _data = null!;
+    private static byte[] _file = null!;
+    private static float[] _scores = null!;
 
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        s_data = Fitted.View(MLContext, Shapes.Pixels(60));
-        using var model = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
+        _data = Fitted.View(MLContext, Shapes.Pixels(60));
+        using var model = Fitted.Model(MLContext, _data, options => options.Arch = NetworkArchitecture.ConvNet);
         using var stream = new MemoryStream();
-        MLContext.Model.Save(model, s_data.Schema, stream);
-        s_file = stream.ToArray();
-        s_scores = AllScores(model);
+        MLContext.Model.Save(model, _data.Schema, stream);
+        _file = stream.ToArray();
+        _scores = AllScores(model);
     }
 
     [TestMethod]
     public void ALoadedModelGivesTheSameScoresAndTellsTheSame()
     {
-        using var trained = Fitted.Model(MLContext, s_data, options => options.Method = SharpnessAwareMethod.Ssam(0.07) with { Gamma = 0.5, LatePhase = 0.5, AscentShare = 0.75, Period = 2 });
+        using var trained = Fitted.Model(MLContext, _data, options =>
+            options.Method = SharpnessAwareMethod.Ssam(0.07) with { Gamma = 0.5, LatePhase = 0.5, AscentShare = 0.75, Period = 2 });
         using var stream = new MemoryStream();
-        MLContext.Model.Save(trained, s_data.Schema, stream);
+        MLContext.Model.Save(trained, _data.Schema, stream);
 
         using var loaded = (SharpnessAwareImageClassificationTransformer)new MLContext().Model.Load(stream, out _);
 
@@ -41,7 +42,7 @@ public sealed class ModelFileTests
     [TestMethod]
     public void TheWeightsInsideAreSafetensors()
     {
-        using var zip = new ZipArchive(new MemoryStream(s_file));
+        using var zip = new ZipArchive(new MemoryStream(_file));
         ZipArchiveEntry entry = zip.Entries.Single(entry => entry.Name == "weights.safetensors");
         using Stream stream = entry.Open();
         using var scope = TorchSharp.torch.NewDisposeScope();
@@ -53,11 +54,13 @@ public sealed class ModelFileTests
     {
         NetworkArchitecture.Register("FlatForVersion1", classes => TorchSharp.torch.nn.Sequential(
             ("flatten", TorchSharp.torch.nn.Flatten()), ("fc", TorchSharp.torch.nn.Linear(2 * 3, classes))));
-        using var loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(Path.Combine("Assets", "model-version-1.zip"), out _);
+        using var loaded = (SharpnessAwareImageClassificationTransformer)MLContext.Model.Load(Path.Combine("Assets",
+            "model-version-1.zip"), out _);
         Assert.AreEqual(ResizingKind.Fill, loaded.Classifier.Resizing);
 
         // 12 × 3: five columns of black, two of grey, five of white; to 2 × 3.
-        byte[] wide = TestImages.Encode(12, 3, (x, _) => x < 5 ? SkiaSharp.SKColors.Black : x < 7 ? SkiaSharp.SKColors.Gray : SkiaSharp.SKColors.White);
+        byte[] wide = TestImages.Encode(12, 3, (x, _) => x < 5 ? SkiaSharp.SKColors.Black : x < 7 ? SkiaSharp.SKColors.Gray
+            : SkiaSharp.SKColors.White);
         IDataView data = MLContext.Data.LoadFromEnumerable([new EncodedRow { Label = "dark", Image = wide }]);
         float[] score = Fitted.Scores(MLContext, loaded.Transform(Fitted.Keys(MLContext, data)))[0];
         Assert.AreEqual(0.49821708f, score[0], 1e-6f);
@@ -86,7 +89,8 @@ public sealed class ModelFileTests
         IDataView resized = Fitted.View(MLContext, images.Select((image, i) => new EncodedRow
         {
             Label = Shapes.Names[i % 3],
-            Image = TestImages.Encode(20, 12, (x, y) => new SkiaSharp.SKColor(image[(y * 20) + x], image[240 + (y * 20) + x], image[480 + (y * 20) + x])),
+            Image = TestImages.Encode(20, 12, (
+                x, y) => new SkiaSharp.SKColor(image[(y * 20) + x], image[240 + (y * 20) + x], image[480 + (y * 20) + x])),
         }));
         CollectionAssert.AreEqual(scores, Flat(loaded, resized));
         Assert.AreEqual(mode == ResizingKind.IsoPad, images[0][0] == 0 && images[0][239] == 0);
@@ -95,8 +99,8 @@ public sealed class ModelFileTests
     [TestMethod]
     public void AFileCutShortIsRefused()
     {
-        for (int length = 0; length < s_file.Length; length += Math.Max(1, s_file.Length / 40))
-            AssertRefusedOrSame(s_file[..length], mayLoad: false);
+        for (int length = 0; length < _file.Length; length += Math.Max(1, _file.Length / 40))
+            AssertRefusedOrSame(_file[..length], mayLoad: false);
     }
 
     [TestMethod]
@@ -106,7 +110,7 @@ public sealed class ModelFileTests
         int refused = 0;
         for (int i = 0; i < 150; i++)
         {
-            byte[] damaged = (byte[])s_file.Clone();
+            byte[] damaged = (byte[])_file.Clone();
             damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
             refused += AssertRefusedOrSame(damaged, mayLoad: true) ? 1 : 0;
         }
@@ -124,7 +128,7 @@ public sealed class ModelFileTests
     private static byte[] Rewrite(string name, Action<byte[]> change)
     {
         using var stream = new MemoryStream();
-        stream.Write(s_file);
+        stream.Write(_file);
         using (var zip = new ZipArchive(stream, ZipArchiveMode.Update, leaveOpen: true))
         {
             ZipArchiveEntry entry = zip.Entries.Where(entry => entry.Name == name).MaxBy(entry => entry.Length)!;
@@ -147,9 +151,10 @@ public sealed class ModelFileTests
 
     private static ITransformer Load(byte[] file) => new MLContext().Model.Load(new MemoryStream(file), out _);
 
-    private static float[] Flat(ITransformer model, IDataView data) => [.. Fitted.Scores(MLContext, model.Transform(data)).SelectMany(row => row)];
+    private static float[] Flat(ITransformer model, IDataView data) =>
+        [.. Fitted.Scores(MLContext, model.Transform(data)).SelectMany(row => row)];
 
-    private static float[] AllScores(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(s_data)).SelectMany(row => row)];
+    private static float[] AllScores(ITransformer model) => [.. Fitted.Scores(MLContext, model.Transform(_data)).SelectMany(row => row)];
 
     private static bool AssertRefusedOrSame(byte[] file, bool mayLoad)
     {
@@ -162,8 +167,8 @@ public sealed class ModelFileTests
         {
             return true;
         }
-        Assert.IsTrue(mayLoad, $"A file of {file.Length} in place of {s_file.Length} bytes was loaded.");
-        CollectionAssert.AreEqual(s_scores, AllScores(loaded));
+        Assert.IsTrue(mayLoad, $"A file of {file.Length} in place of {_file.Length} bytes was loaded.");
+        CollectionAssert.AreEqual(_scores, AllScores(loaded));
         ((IDisposable)loaded).Dispose();
         return false;
     }

@@ -8,13 +8,13 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class OnePassTests
 {
     private static readonly MLContext MLContext = new(1);
-    private static SharpnessAwareImageClassificationTransformer s_model = null!;
+    private static SharpnessAwareImageClassificationTransformer _model = null!;
 
     [ClassInitialize]
-    public static void Train(TestContext _) => s_model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)));
+    public static void Train(TestContext _) => _model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)));
 
     [ClassCleanup]
-    public static void Free() => s_model.Dispose();
+    public static void Free() => _model.Dispose();
 
     [TestMethod]
     [DataRow(6)]
@@ -24,7 +24,7 @@ public sealed class OnePassTests
         List<PixelRow> pixels = Shapes.Pixels(rows, seed: 4);
         var queue = new ConcurrentQueue<PixelRow>(pixels);
 
-        ScoredRow[] scored = Scored(s_model.Transform(MLContext.Data.LoadFromEnumerable(Emptied(queue))));
+        ScoredRow[] scored = Scored(_model.Transform(MLContext.Data.LoadFromEnumerable(Emptied(queue))));
 
         AssertAreOf(pixels, scored);
     }
@@ -33,11 +33,11 @@ public sealed class OnePassTests
     public void AQueueIsEvaluatedAsAListIs()
     {
         List<PixelRow> pixels = Shapes.Pixels(2_000, seed: 5);
-        IDataView fromList = s_model.Transform(Fitted.View(MLContext, pixels));
+        IDataView fromList = _model.Transform(Fitted.View(MLContext, pixels));
         ITransformer keys = MLContext.Transforms.Conversion
             .MapValueToKey("Label", keyOrdinality: Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
             .Fit(MLContext.Data.LoadFromEnumerable(pixels));
-        IDataView fromQueue = s_model.Transform(
+        IDataView fromQueue = _model.Transform(
             keys.Transform(MLContext.Data.LoadFromEnumerable(Emptied(new ConcurrentQueue<PixelRow>(pixels)))));
 
         MulticlassClassificationMetrics expected = MLContext.MulticlassClassification.Evaluate(fromList);
@@ -60,7 +60,7 @@ public sealed class OnePassTests
             }
         }
 
-        Scored(s_model.Transform(MLContext.Data.LoadFromEnumerable(Counted())));
+        Scored(_model.Transform(MLContext.Data.LoadFromEnumerable(Counted())));
 
         Assert.AreEqual(100, made);
     }
@@ -71,7 +71,7 @@ public sealed class OnePassTests
         List<MutableRow> rows = Mutable(100);
 
         MutableScored[] scored = [.. MLContext.Data.CreateEnumerable<MutableScored>(
-            s_model.Transform(MLContext.Data.LoadFromEnumerable(OneObject(rows))), reuseRowObject: false)];
+            _model.Transform(MLContext.Data.LoadFromEnumerable(OneObject(rows))), reuseRowObject: false)];
 
         AssertAreOf(Shapes.Pixels(100, seed: 6), scored);
         for (int i = 0; i < rows.Count; i++)
@@ -96,7 +96,7 @@ public sealed class OnePassTests
             }
         }
 
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Overwritten()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(Overwritten()));
         MemoryScored[] rows = [.. MLContext.Data.CreateEnumerable<MemoryScored>(scored, reuseRowObject: false)];
 
         for (int i = 0; i < rows.Length; i++)
@@ -110,7 +110,7 @@ public sealed class OnePassTests
     public void TwoReadersOfOneQueueShareItsRows()
     {
         List<PixelRow> pixels = Shapes.Pixels(600, seed: 7);
-        IDataView scored = s_model.Transform(
+        IDataView scored = _model.Transform(
             MLContext.Data.LoadFromEnumerable(Emptied(new ConcurrentQueue<PixelRow>(pixels))));
 
         ScoredRow[] all = [.. Enumerable.Range(0, 2).AsParallel().WithDegreeOfParallelism(2).SelectMany(_ => Scored(scored))];
@@ -123,13 +123,13 @@ public sealed class OnePassTests
     {
         List<PixelRow> pixels = Shapes.Pixels(200, seed: 8);
         IDataView source = MLContext.Data.Cache(MLContext.Data.LoadFromEnumerable(pixels));
-        IDataView scored = s_model.Transform(source);
+        IDataView scored = _model.Transform(source);
         Assert.IsTrue(scored.CanShuffle);
-        Assert.IsFalse(s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)).CanShuffle);
+        Assert.IsFalse(_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)).CanShuffle);
 
         ScoredRow[] byCursor = Scored(scored, new Random(1));
         ScoredRow[] after = Scored(MLContext.Data.ShuffleRows(scored, seed: 1));
-        ScoredRow[] before = Scored(s_model.Transform(MLContext.Data.ShuffleRows(source, seed: 1)));
+        ScoredRow[] before = Scored(_model.Transform(MLContext.Data.ShuffleRows(source, seed: 1)));
 
         foreach (ScoredRow[] shuffled in new[] { byCursor, after, before })
         {
@@ -153,20 +153,20 @@ public sealed class OnePassTests
                 }
             }
         }
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Endless()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(Endless()));
 
         ScoredRow[] five = Scored(MLContext.Data.TakeRows(scored, 5));
 
         AssertAreOf(Shapes.Pixels(50, seed: 9)[..5], five);
         Assert.IsLessThan(50, made);
-        Assert.HasCount(3, Scored(s_model.Transform(MLContext.Data.TakeRows(MLContext.Data.LoadFromEnumerable(Endless()), 3))));
+        Assert.HasCount(3, Scored(_model.Transform(MLContext.Data.TakeRows(MLContext.Data.LoadFromEnumerable(Endless()), 3))));
     }
 
     [TestMethod]
     public void TheFirstRowIsThereBeforeTheSecondIsAskedFor()
     {
         using var rows = new BlockingCollection<PixelRow> { Shapes.Pixels(1)[0] };
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(rows.GetConsumingEnumerable()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(rows.GetConsumingEnumerable()));
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
 
         Assert.IsTrue(cursor.MoveNext());
@@ -180,12 +180,13 @@ public sealed class OnePassTests
     {
         List<PixelRow> pixels = Shapes.Pixels(70, seed: 10);
         float[][] expected = [.. Expected(pixels).Select(row => row.Score)];
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(pixels));
 
         float[][] scores = [.. scored.GetColumn<float[]>("Score")];
         for (int i = 0; i < 70; i++)
             AssertAreEqual(expected[i], scores[i]);
-        CollectionAssert.AreEqual(Expected(pixels).Select(row => row.PredictedLabel).ToArray(), scored.GetColumn<uint>("PredictedLabel").ToArray());
+        CollectionAssert.AreEqual(Expected(pixels).Select(row => row.PredictedLabel).ToArray(), scored.GetColumn<uint>("PredictedLabel")
+            .ToArray());
         CollectionAssert.AreEqual(Enumerable.Range(0, 70).ToArray(), scored.GetColumn<int>("Number").ToArray());
         using DataViewRowCursor none = scored.GetRowCursor([]);
         int count = 0;
@@ -201,7 +202,7 @@ public sealed class OnePassTests
     public void RowIdsArePassedOn()
     {
         IDataView source = MLContext.Data.ShuffleRows(MLContext.Data.LoadFromEnumerable(Shapes.Pixels(70, seed: 11)), seed: 3);
-        IDataView scored = s_model.Transform(source);
+        IDataView scored = _model.Transform(source);
 
         CollectionAssert.AreEqual(Ids(source), Ids(scored));
 
@@ -232,7 +233,7 @@ public sealed class OnePassTests
             });
         float[][] seconds = [.. second.Transform(MLContext.Data.LoadFromEnumerable(pixels)).GetColumn<float[]>("SecondScore")];
 
-        IDataView both = second.Transform(s_model.Transform(
+        IDataView both = second.Transform(_model.Transform(
             MLContext.Data.LoadFromEnumerable(Emptied(new ConcurrentQueue<PixelRow>(pixels)))));
         TwiceScored[] rows = [.. MLContext.Data.CreateEnumerable<TwiceScored>(both, reuseRowObject: false)];
 
@@ -246,8 +247,8 @@ public sealed class OnePassTests
     {
         // The second model's Score hides the first one's.
         List<PixelRow> pixels = Shapes.Pixels(50, seed: 13);
-        using SharpnessAwareImageClassificationTransformer warm = s_model.WithTemperature(3);
-        ScoredRow[] rows = Scored(s_model.Transform(warm.Transform(MLContext.Data.LoadFromEnumerable(pixels))));
+        using SharpnessAwareImageClassificationTransformer warm = _model.WithTemperature(3);
+        ScoredRow[] rows = Scored(_model.Transform(warm.Transform(MLContext.Data.LoadFromEnumerable(pixels))));
 
         AssertAreOf(pixels, rows);
     }
@@ -256,13 +257,13 @@ public sealed class OnePassTests
     public void CachedAndFilteredRowsKeepTheirScores()
     {
         List<PixelRow> pixels = Shapes.Pixels(100, seed: 14);
-        IDataView queue = s_model.Transform(MLContext.Data.LoadFromEnumerable(Emptied(new ConcurrentQueue<PixelRow>(pixels))));
+        IDataView queue = _model.Transform(MLContext.Data.LoadFromEnumerable(Emptied(new ConcurrentQueue<PixelRow>(pixels))));
         IDataView cached = MLContext.Data.Cache(queue, "Number", "Score", "PredictedLabel");
 
         AssertAreOf(pixels, Scored(cached));
         AssertAreOf(pixels, Scored(cached));
-        AssertAreOf(pixels[20..30], Scored(Filtered(s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)))));
-        AssertAreOf(pixels[20..30], Scored(s_model.Transform(Filtered(MLContext.Data.LoadFromEnumerable(pixels)))));
+        AssertAreOf(pixels[20..30], Scored(Filtered(_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)))));
+        AssertAreOf(pixels[20..30], Scored(_model.Transform(Filtered(MLContext.Data.LoadFromEnumerable(pixels)))));
 
         static IDataView Filtered(IDataView view) =>
             MLContext.Data.FilterByCustomPredicate<Numbered>(view, row => row.Number is < 20 or >= 30);
@@ -303,7 +304,7 @@ public sealed class OnePassTests
                 yield return new LargeRow { Image = pixel.Image, Large = new byte[Length] };
             }
         }
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Large()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(Large()));
 
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
         ValueGetter<VBuffer<byte>> getter = cursor.GetGetter<VBuffer<byte>>(scored.Schema["Large"]);
@@ -326,7 +327,7 @@ public sealed class OnePassTests
             .Append(MLContext.Transforms.Conversion.MapKeyToVector("Sparse", "Key"))
             .Fit(MLContext.Data.LoadFromEnumerable(Shapes.Pixels(50)))
             .Transform(MLContext.Data.LoadFromEnumerable(Shapes.Pixels(50)));
-        IDataView scored = s_model.Transform(data);
+        IDataView scored = _model.Transform(data);
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
         ValueGetter<VBuffer<float>> getter = cursor.GetGetter<VBuffer<float>>(scored.Schema["Sparse"]);
         VBuffer<float> value = default;
@@ -360,7 +361,7 @@ public sealed class OnePassTests
         })];
 
         ManyTypesScored[] scored = [.. MLContext.Data.CreateEnumerable<ManyTypesScored>(
-            s_model.Transform(MLContext.Data.LoadFromEnumerable(rows)), reuseRowObject: false)];
+            _model.Transform(MLContext.Data.LoadFromEnumerable(rows)), reuseRowObject: false)];
 
         Assert.HasCount(50, scored);
         for (int i = 0; i < 50; i++)
@@ -378,7 +379,8 @@ public sealed class OnePassTests
     {
         List<PixelRow> good = Shapes.Pixels(5, seed: 16);
         using SharpnessAwareImageClassificationTransformer model = EncodedModel();
-        EncodedRow[] rows = [.. Shapes.Encoded(2, seed: 16), new() { Image = [1, 2, 3], ImagePath = "bad.png" }, .. Shapes.Encoded(2, seed: 17)];
+        EncodedRow[] rows = [.. Shapes.Encoded(2, seed: 16), new() { Image = [1, 2, 3], ImagePath = "bad.png" },
+            .. Shapes.Encoded(2, seed: 17)];
         IDataView scored = model.Transform(MLContext.Data.LoadFromEnumerable(rows));
         List<float[]> delivered = [];
 
@@ -442,7 +444,7 @@ public sealed class OnePassTests
                 yield return row;
             throw new TimeoutException("The camera is gone.");
         }
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Failing()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(Failing()));
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
         for (int i = 0; i < 5; i++)
             Assert.IsTrue(cursor.MoveNext());
@@ -517,7 +519,7 @@ public sealed class OnePassTests
     /// <summary>What a prediction engine says of each row by itself.</summary>
     private static ScoredRow[] Expected(List<PixelRow> pixels)
     {
-        var engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(s_model);
+        var engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(_model);
         return [.. pixels.Select(engine.Predict)];
     }
 

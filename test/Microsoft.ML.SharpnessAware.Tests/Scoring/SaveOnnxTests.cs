@@ -69,7 +69,8 @@ public sealed class SaveOnnxTests
         }
         foreach (int opset in new[] { 0, 10, 22, int.MaxValue })
         {
-            var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(folder.File("x"), new OnnxExportOptions { OpsetVersion = opset }));
+            var e = Assert.Throws<NotSupportedException>(() =>
+                model.SaveOnnx(folder.File("x"), new OnnxExportOptions { OpsetVersion = opset }));
             Assert.Contains($"{opset}", e.Message);
         }
         Assert.IsFalse(File.Exists(folder.File("x")));
@@ -102,16 +103,20 @@ public sealed class SaveOnnxTests
         var engine = MLContext.Model.CreatePredictionEngine<EncodedRow, ScoredRow>(model);
         foreach (int opset in new[] { 11, 17, 21 })
         {
-            model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset, Resize = true, PixelOrder = OnnxPixelOrder.ChannelsLast });
+            var options = new OnnxExportOptions { OpsetVersion = opset, Resize = true, PixelOrder = OnnxPixelOrder.ChannelsLast };
+            model.SaveOnnx(folder.File("model.onnx"), options);
             using var session = new InferenceSession(folder.File("model.onnx"));
-            foreach ((int width, int height) in new[] { (24, 20), (48, 40), (100, 37), (37, 100), (23, 19), (7, 5), (1, 1), (24, 60), (300, 211), (10, 200) })
+            foreach ((int width, int height) in new[] { (24, 20), (48, 40), (100, 37), (37, 100), (23, 19), (7, 5), (1, 1), (24, 60),
+                (300, 211), (10, 200) })
             {
                 (byte[] png, byte[] pixels) = Picture(width, height);
-                using var results = session.Run([NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(pixels, [1, height, width, 3]))]);
+                using var results = session.Run([NamedOnnxValue.CreateFromTensor("Image",
+                    new DenseTensor<byte>(pixels, [1, height, width, 3]))]);
                 float[] actual = [.. results[0].AsEnumerable<float>()];
                 float[] expected = engine.Predict(new EncodedRow { Image = png }).Score;
                 for (int k = 0; k < 3; k++)
-                    Assert.AreEqual(expected[k], actual[k], 1e-3f, $"{width} × {height}, opset {opset}"); // a pixel or two may round the other way
+                    // a pixel or two may round the other way
+                    Assert.AreEqual(expected[k], actual[k], 1e-3f, $"{width} × {height}, opset {opset}");
             }
         }
     }
@@ -204,7 +209,8 @@ public sealed class SaveOnnxTests
 
         NamedRow[] expected = [.. MLContext.Data.CreateEnumerable<NamedRow>(model.Transform(data), reuseRowObject: false)];
         byte[] pixels = [.. rows.SelectMany(row => row.Image)];
-        (float[] scores, string[] labels) = Run(path, NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(pixels, [240, 1, 12, 12])));
+        (float[] scores, string[] labels) = Run(path,
+            NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(pixels, [240, 1, 12, 12])));
         for (int i = 0; i < 240; i++)
         {
             for (int k = 0; k < 3; k++)
@@ -217,10 +223,14 @@ public sealed class SaveOnnxTests
     public void ANetworkOfKnownLayersNeedsNoCode()
     {
         NetworkArchitecture.Register("onnx_known", classes => nn.Sequential(
-            ("conv", nn.Conv2d(3, 8, (3L, 5L), stride: (2L, 1L), padding: (1L, 2L), dilation: (1L, 1L))), ("norm", nn.BatchNorm2d(8)), ("act", nn.GELU()),
-            ("depthwise", nn.Conv2d(8, 16, 3, groups: 8, dilation: 2)), ("silu", nn.SiLU()), ("pool", nn.MaxPool2d(3, stride: 2, padding: 1)),
-            ("drop", nn.Dropout(0.3)), ("leaky", nn.LeakyReLU(0.2)), ("average", nn.AvgPool2d(2)), ("elu", nn.ELU(0.7)), ("hard", nn.Hardswish()),
-            ("inner", nn.Sequential(nn.Conv2d(16, 8, 1), nn.ReLU6(), nn.BatchNorm2d(8))), ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()),
+            ("conv", nn.Conv2d(3, 8, (3L, 5L), stride: (2L, 1L), padding: (1L, 2L), dilation: (1L, 1L))), ("norm", nn.BatchNorm2d(8)),
+                ("act", nn.GELU()),
+            ("depthwise", nn.Conv2d(8, 16, 3, groups: 8, dilation: 2)), ("silu", nn.SiLU()),
+                ("pool", nn.MaxPool2d(3, stride: 2, padding: 1)),
+            ("drop", nn.Dropout(0.3)), ("leaky", nn.LeakyReLU(0.2)), ("average", nn.AvgPool2d(2)), ("elu", nn.ELU(0.7)),
+                ("hard", nn.Hardswish()),
+            ("inner", nn.Sequential(nn.Conv2d(16, 8, 1), nn.ReLU6(), nn.BatchNorm2d(8))), ("one", nn.AdaptiveAvgPool2d(1)),
+                ("flat", nn.Flatten()),
             ("layer", nn.LayerNorm(8)), ("hidden", nn.Linear(8, 12, hasBias: false)), ("bn", nn.BatchNorm1d(12)), ("tanh", nn.Tanh()),
             ("sigmoid", nn.Sigmoid()), ("fc", nn.Linear(12, classes))));
         using SharpnessAwareImageClassificationTransformer model = Make("onnx_known", new(3, 21, 23));
@@ -304,7 +314,8 @@ public sealed class SaveOnnxTests
         double[] mean = [.. Enumerable.Range(0, shape.Channels).Select(channel => 120.0 + channel)];
         double[] deviation = [.. Enumerable.Range(0, shape.Channels).Select(channel => 70.0 - channel)];
         IHostEnvironment env = CatalogUtils.GetEnvironment(MLContext.Transforms);
-        var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType, new Normalization(new(mean, deviation, pixelType), CPU), 3)
+        var classifier = new ImageClassifier(architecture, network, CPU, shape, pixelType,
+            new Normalization(new(mean, deviation, pixelType), CPU), 3)
         {
             Resizing = resizing,
         };
@@ -321,7 +332,8 @@ public sealed class SaveOnnxTests
     }
 
     private static void AssertSame(
-        SharpnessAwareImageClassificationTransformer model, string path, OnnxPixelOrder order = OnnxPixelOrder.ChannelsFirst, bool asBytes = true)
+        SharpnessAwareImageClassificationTransformer model, string path, OnnxPixelOrder order = OnnxPixelOrder.ChannelsFirst,
+            bool asBytes = true)
     {
         const int Rows = 5;
         (int channels, int height, int width) = model.Classifier.Shape;
@@ -338,7 +350,8 @@ public sealed class SaveOnnxTests
         int[] dimensions = order == OnnxPixelOrder.ChannelsFirst ? [Rows, channels, height, width] : [Rows, height, width, channels];
         NamedOnnxValue input = asBytes
             ? NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(ordered, dimensions))
-            : NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<float>(Array.ConvertAll(ordered, pixel => (float)pixel), dimensions));
+            : NamedOnnxValue.CreateFromTensor(
+                "Image", new DenseTensor<float>(Array.ConvertAll(ordered, pixel => (float)pixel), dimensions));
         (float[] scores, string[] labels) = Run(path, input);
 
         Assert.HasCount(expected.Length, scores);

@@ -54,21 +54,21 @@ public sealed class SaveWeightsTests
 
     private static readonly MLContext MLContext = new(1);
     private static readonly TemporaryFolder Folder = new();
-    private static SharpnessAwareImageClassificationTransformer s_model = null!;
-    private static IDataView s_data = null!;
+    private static SharpnessAwareImageClassificationTransformer _model = null!;
+    private static IDataView _data = null!;
 
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        s_data = Fitted.View(MLContext, Shapes.Pixels(60));
-        s_model = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
-        s_model.SaveWeights(Folder.File("model.safetensors"));
+        _data = Fitted.View(MLContext, Shapes.Pixels(60));
+        _model = Fitted.Model(MLContext, _data, options => options.Arch = NetworkArchitecture.ConvNet);
+        _model.SaveWeights(Folder.File("model.safetensors"));
     }
 
     [ClassCleanup]
     public static void Clean()
     {
-        s_model.Dispose();
+        _model.Dispose();
         Folder.Dispose();
     }
 
@@ -82,8 +82,9 @@ public sealed class SaveWeightsTests
         foreach (JsonProperty property in header.RootElement.EnumerateObject().Where(property => property.Name != "__metadata__"))
         {
             names.Add(property.Name);
-            Tensor expected = s_model.Classifier.Network.state_dict()[property.Name];
-            CollectionAssert.AreEqual(expected.shape, property.Value.GetProperty("shape").EnumerateArray().Select(n => n.GetInt64()).ToArray());
+            Tensor expected = _model.Classifier.Network.state_dict()[property.Name];
+            CollectionAssert.AreEqual(expected.shape, property.Value.GetProperty("shape").EnumerateArray().Select(n => n.GetInt64())
+                .ToArray());
             int[] offsets = [.. property.Value.GetProperty("data_offsets").EnumerateArray().Select(n => n.GetInt32())];
             Span<byte> content = file.AsSpan(8 + headerLength + offsets[0], offsets[1] - offsets[0]);
             using var scope = NewDisposeScope();
@@ -98,14 +99,14 @@ public sealed class SaveWeightsTests
                 Assert.AreEqual(expected.item<long>(), BinaryPrimitives.ReadInt64LittleEndian(content), property.Name);
             }
         }
-        CollectionAssert.AreEquivalent(s_model.Classifier.Network.state_dict().Keys, names);
+        CollectionAssert.AreEquivalent(_model.Classifier.Network.state_dict().Keys, names);
 
         JsonElement metadata = header.RootElement.GetProperty("__metadata__");
         Assert.AreEqual("convnet", metadata.GetProperty("architecture").GetString());
         Assert.AreEqual("1,12,12", metadata.GetProperty("input_size").GetString());
         Assert.AreEqual("""["across","down","slanted"]""", metadata.GetProperty("class_names").GetString());
         Assert.AreEqual("uint8", metadata.GetProperty("pixel_type").GetString());
-        Assert.AreEqual(s_model.Temperature, double.Parse(metadata.GetProperty("temperature").GetString()!, CultureInfo.InvariantCulture));
+        Assert.AreEqual(_model.Temperature, double.Parse(metadata.GetProperty("temperature").GetString()!, CultureInfo.InvariantCulture));
     }
 
     [TestMethod]
@@ -120,7 +121,7 @@ public sealed class SaveWeightsTests
         (int exitCode, string output, string error) = Run(python, script, Folder.File("model.safetensors"), pixels);
 
         Assert.AreEqual(0, exitCode, error);
-        float[] expected = [.. Fitted.Scores(MLContext, s_model.Transform(Fitted.View(MLContext, rows))).SelectMany(row => row)];
+        float[] expected = [.. Fitted.Scores(MLContext, _model.Transform(Fitted.View(MLContext, rows))).SelectMany(row => row)];
         float[] actual = [.. output.Split(' ').Select(value => float.Parse(value, CultureInfo.InvariantCulture))];
         Assert.HasCount(expected.Length, actual);
         for (int i = 0; i < expected.Length; i++)
@@ -133,16 +134,16 @@ public sealed class SaveWeightsTests
         using var folder = new TemporaryFolder();
         string path = folder.File("model.safetensors");
         File.WriteAllText(path, "before");
-        s_model.SaveWeights(path);
+        _model.SaveWeights(path);
         Assert.IsGreaterThan(1000, new FileInfo(path).Length);
         CollectionAssert.AreEqual(new[] { "model.safetensors" }, folder.FileNames());
 
         string directory = folder.File("directory");
         Directory.CreateDirectory(directory);
-        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => s_model.SaveWeights(directory)).Message, directory);
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => _model.SaveWeights(directory)).Message, directory);
         CollectionAssert.AreEqual(new[] { "model.safetensors" }, folder.FileNames());
-        Assert.Throws<IOException>(() => s_model.SaveWeights(Path.Combine(path, "below a file")));
-        Assert.ThrowsExactly<ArgumentException>(() => s_model.SaveWeights(""));
+        Assert.Throws<IOException>(() => _model.SaveWeights(Path.Combine(path, "below a file")));
+        Assert.ThrowsExactly<ArgumentException>(() => _model.SaveWeights(""));
     }
 
     [TestMethod]
@@ -150,14 +151,14 @@ public sealed class SaveWeightsTests
     {
         using var culture = new CultureScope("de-DE");
         string path = Folder.File("german.safetensors");
-        s_model.SaveWeights(path);
+        _model.SaveWeights(path);
         CollectionAssert.AreEqual(File.ReadAllBytes(Folder.File("model.safetensors")), File.ReadAllBytes(path));
     }
 
     [TestMethod]
     public void ADisposedModelSavesNothing()
     {
-        SharpnessAwareImageClassificationTransformer shared = s_model.WithTemperature(1);
+        SharpnessAwareImageClassificationTransformer shared = _model.WithTemperature(1);
         shared.Dispose();
         Assert.ThrowsExactly<ObjectDisposedException>(() => shared.SaveWeights(Folder.File("disposed.safetensors")));
     }
@@ -177,13 +178,15 @@ public sealed class SaveWeightsTests
                 // There is none of that name.
             }
         }
-        Assert.Inconclusive("No Python with PyTorch 1.10 or later was found (Debian: apt install python3-torch), so that PyTorch reads the file was not tried.");
+        Assert.Inconclusive("No Python with PyTorch 1.10 or later was found (Debian: apt install python3-torch), so that PyTorch reads " +
+            "the file was not tried.");
         return "";
     }
 
     private static (int ExitCode, string Output, string Error) Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true,
+            RedirectStandardError = true })!;
         Task<string> error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

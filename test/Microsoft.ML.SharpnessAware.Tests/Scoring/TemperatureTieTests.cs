@@ -31,7 +31,8 @@ public sealed class TemperatureTieTests
         }
 
         foreach (double temperature in new[] { 1e-40, 0.009, 101, 0, double.NaN })
-            StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.WithTemperature(temperature)).Message, "from 0.01 to 100");
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.WithTemperature(temperature)).Message,
+                "from 0.01 to 100");
     }
 
     /// <summary>Logits (0, 10⁻⁶, −1), whatever the image.</summary>

@@ -6,13 +6,13 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class TransformerTests
 {
     private static readonly MLContext MLContext = new(1);
-    private static SharpnessAwareImageClassificationTransformer s_model = null!;
+    private static SharpnessAwareImageClassificationTransformer _model = null!;
 
     [ClassInitialize]
-    public static void Train(TestContext _) => s_model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)));
+    public static void Train(TestContext _) => _model = Fitted.Model(MLContext, Fitted.View(MLContext, Shapes.Pixels(60)));
 
     [ClassCleanup]
-    public static void Free() => s_model.Dispose();
+    public static void Free() => _model.Dispose();
 
     [TestMethod]
     [DataRow(1)]
@@ -23,10 +23,10 @@ public sealed class TransformerTests
     public void BatchesGiveWhatRowByRowScoringGives(int rows)
     {
         List<PixelRow> pixels = Shapes.Pixels(rows, seed: 3);
-        var engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(s_model);
+        var engine = MLContext.Model.CreatePredictionEngine<PixelRow, ScoredRow>(_model);
 
         ScoredRow[] batched = [.. MLContext.Data.CreateEnumerable<ScoredRow>(
-            s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)), reuseRowObject: false)];
+            _model.Transform(MLContext.Data.LoadFromEnumerable(pixels)), reuseRowObject: false)];
 
         Assert.HasCount(rows, batched);
         for (int i = 0; i < rows; i++)
@@ -51,13 +51,13 @@ public sealed class TransformerTests
                 yield return row;
             }
         }
-        IDataView scored = s_model.Transform(MLContext.Data.LoadFromEnumerable(Counted()));
+        IDataView scored = _model.Transform(MLContext.Data.LoadFromEnumerable(Counted()));
         Assert.AreEqual(0, read);
 
         List<PixelRow> broken = Shapes.Pixels(3);
         foreach (PixelRow row in broken)
             row.Image = [1];
-        int[] numbers = [.. s_model.Transform(MLContext.Data.LoadFromEnumerable(broken)).GetColumn<int>("Number")];
+        int[] numbers = [.. _model.Transform(MLContext.Data.LoadFromEnumerable(broken)).GetColumn<int>("Number")];
         CollectionAssert.AreEqual(new[] { 0, 1, 2 }, numbers);
         Assert.IsNotNull(scored);
     }
@@ -65,14 +65,14 @@ public sealed class TransformerTests
     [TestMethod]
     public void SlotNamesAndKeyValuesAreTheClassNames()
     {
-        DataViewSchema schema = s_model.GetOutputSchema(Fitted.View(MLContext, Shapes.Pixels(3)).Schema);
+        DataViewSchema schema = _model.GetOutputSchema(Fitted.View(MLContext, Shapes.Pixels(3)).Schema);
         VBuffer<ReadOnlyMemory<char>> slots = default, keys = default;
         schema["Score"].GetSlotNames(ref slots);
         schema["PredictedLabel"].GetKeyValues(ref keys);
 
         CollectionAssert.AreEqual(Shapes.Names, slots.DenseValues().Select(name => name.ToString()).ToArray());
         CollectionAssert.AreEqual(Shapes.Names, keys.DenseValues().Select(name => name.ToString()).ToArray());
-        CollectionAssert.AreEqual(Shapes.Names, s_model.ClassNames.ToArray());
+        CollectionAssert.AreEqual(Shapes.Names, _model.ClassNames.ToArray());
     }
 
     [TestMethod]
@@ -84,7 +84,8 @@ public sealed class TransformerTests
         IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(90));
         var model = pipeline.Fit(data);
 
-        MulticlassClassificationMetrics metrics = MLContext.MulticlassClassification.Evaluate(model.Transform(data), predictedLabelColumnName: "PredictedLabel");
+        MulticlassClassificationMetrics metrics = MLContext.MulticlassClassification.Evaluate(
+            model.Transform(data), predictedLabelColumnName: "PredictedLabel");
         NamedRow named = MLContext.Model.CreatePredictionEngine<PixelRow, NamedRow>(model).Predict(Shapes.Pixels(1)[0]);
 
         Assert.HasCount(3, metrics.PerClassLogLoss);
@@ -129,7 +130,7 @@ public sealed class TransformerTests
     public void DisposeIsIdempotentAndUseAfterItSaysSo()
     {
         IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(3));
-        SharpnessAwareImageClassificationTransformer one = s_model.WithTemperature(2);
+        SharpnessAwareImageClassificationTransformer one = _model.WithTemperature(2);
         IDataView view = one.Transform(data);
         one.Dispose();
         one.Dispose();
@@ -137,18 +138,18 @@ public sealed class TransformerTests
         Assert.ThrowsExactly<ObjectDisposedException>(() => one.Transform(data));
         Assert.ThrowsExactly<ObjectDisposedException>(() => Fitted.Scores(MLContext, view));
         Assert.ThrowsExactly<ObjectDisposedException>(() => MLContext.Model.Save(one, data.Schema, new MemoryStream()));
-        Assert.HasCount(3, Fitted.Scores(MLContext, s_model.Transform(data)));
+        Assert.HasCount(3, Fitted.Scores(MLContext, _model.Transform(data)));
     }
 
     [TestMethod]
     public void ManyThreadsScoreAsOneDoes()
     {
         List<PixelRow> pixels = Shapes.Pixels(200, seed: 8);
-        float[][] expected = Fitted.Scores(MLContext, s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
+        float[][] expected = Fitted.Scores(MLContext, _model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
 
         Parallel.For(0, 8, _ =>
         {
-            float[][] actual = Fitted.Scores(MLContext, s_model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
+            float[][] actual = Fitted.Scores(MLContext, _model.Transform(MLContext.Data.LoadFromEnumerable(pixels)));
             for (int i = 0; i < expected.Length; i++)
                 CollectionAssert.AreEqual(expected[i], actual[i]);
         });
@@ -158,7 +159,7 @@ public sealed class TransformerTests
     public void ATemperatureMustBePositiveAndFinite()
     {
         foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity })
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => s_model.WithTemperature(temperature));
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _model.WithTemperature(temperature));
     }
 
     private sealed class ImageRow

@@ -75,7 +75,8 @@ internal static class CompatibilityAssets
     }
 
     public static SharpnessAwareImageClassificationTrainer Trainer(
-        MLContext mlContext, string? checkpoint = null, Action<EpochMetrics>? metricsCallback = null, CancellationToken cancellationToken = default,
+        MLContext mlContext, string? checkpoint = null, Action<EpochMetrics>? metricsCallback = null, CancellationToken cancellationToken =
+            default,
         Action<SharpnessAwareImageClassificationTrainer.Options>? change = null)
     {
         var options = new SharpnessAwareImageClassificationTrainer.Options

@@ -73,6 +73,7 @@ internal static class EstimatorConformance
         CollectionAssert.AreEqual(
             expected.GetColumn<uint>("PredictedLabel").ToArray(), actual.GetColumn<uint>("PredictedLabel").ToArray());
         CollectionAssert.AreEqual(
-            expected.GetColumn<float[]>("Score").SelectMany(row => row).ToArray(), actual.GetColumn<float[]>("Score").SelectMany(row => row).ToArray());
+            expected.GetColumn<float[]>("Score").SelectMany(row => row).ToArray(), actual.GetColumn<float[]>("Score").SelectMany(row => row)
+                .ToArray());
     }
 }

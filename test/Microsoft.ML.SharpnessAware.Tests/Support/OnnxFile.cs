@@ -10,7 +10,8 @@ internal sealed class OnnxFile
     public static string ResNet18 { get; } = Path.Combine(AppContext.BaseDirectory, "DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
 
     /// <summary>The same package's graph that subtracts the mean image.</summary>
-    public static string Preprocessing { get; } = Path.Combine(AppContext.BaseDirectory, "DnnImageModels", "ResNetPrepOnnx", "ResNetPreprocess.onnx");
+    public static string Preprocessing { get; } =
+        Path.Combine(AppContext.BaseDirectory, "DnnImageModels", "ResNetPrepOnnx", "ResNetPreprocess.onnx");
 
     public List<byte[]> Nodes { get; } = [];
 
@@ -87,7 +88,8 @@ internal sealed class OnnxFile
         return model.ToArray();
     }
 
-    /// <summary>The model of a file for images of any size: its nodes and constants, with the average at the end over all there is.</summary>
+    /// <summary>The model of a file for images of any size: its nodes and constants, with the average at the end over all there
+    /// is.</summary>
     public static OnnxFile ForAnySize(string path)
     {
         byte[] bytes = File.ReadAllBytes(path);
@@ -112,14 +114,16 @@ internal sealed class OnnxFile
         return file.Node("GlobalAveragePool", [.. read.Nodes[^1].Inputs], read.Outputs[0]);
     }
 
-    /// <summary>A small relative of the package's network, with weights drawn from a seed, and the names of its constants in order.</summary>
+    /// <summary>A small relative of the package's network, with weights drawn from a seed, and the names of its constants in
+    /// order.</summary>
     public static OnnxFile SmallResNet(int width)
     {
         var random = new Random(1);
         var file = new OnnxFile();
         string value = Normalised("input", "conv1", 3, width, 7, 2);
         file.Node("Relu", [value], "stem");
-        file.Node("MaxPool", ["stem"], "pool", ("kernel_shape", new long[] { 3, 3 }), ("strides", new long[] { 2, 2 }), ("pads", new long[] { 1, 1, 0, 0 }));
+        file.Node("MaxPool", ["stem"], "pool", ("kernel_shape", new long[] { 3, 3 }), ("strides", new long[] { 2, 2 }),
+            ("pads", new long[] { 1, 1, 0, 0 }));
         value = "pool";
         int inputs = width;
         int[] blocks = [2, 2, 2, 3];

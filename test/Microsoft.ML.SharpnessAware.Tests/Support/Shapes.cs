@@ -16,10 +16,12 @@ internal static class Shapes
     }
 
     public static List<EncodedRow> Encoded(int count, int seed = 0) =>
-        [.. Pixels(count, seed).Select(row => new EncodedRow { Label = row.Label, Image = Png(row.Image), ImagePath = $"{row.Label}/{row.Number}.png" })];
+        [.. Pixels(count, seed).Select(row => new EncodedRow { Label = row.Label, Image = Png(row.Image),
+            ImagePath = $"{row.Label}/{row.Number}.png" })];
 
     public static List<FloatRow> Floats(int count, int seed = 0) =>
-        [.. Pixels(count, seed).Select(row => new FloatRow { Label = row.Label, Image = Array.ConvertAll(row.Image, pixel => pixel / 255f) })];
+        [.. Pixels(count, seed).Select(row => new FloatRow { Label = row.Label,
+            Image = Array.ConvertAll(row.Image, pixel => pixel / 255f) })];
 
     /// <summary>A colour PNG file of grey pixels [12 × 12].</summary>
     public static byte[] Png(byte[] pixels)

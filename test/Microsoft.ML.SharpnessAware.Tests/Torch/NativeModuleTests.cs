@@ -12,7 +12,8 @@ public sealed class NativeModuleTests
     [TestMethod]
     public void NoLayerOfADisposedNetworkKeepsItsNativeHalf()
     {
-        foreach (nn.Module network in new nn.Module[] { NetworkArchitecture.Create("resnet8", 3, new ImageShape(1, 12, 12)), nn.Linear(2, 3) })
+        foreach (nn.Module network in new nn.Module[] { NetworkArchitecture.Create("resnet8", 3, new ImageShape(1, 12, 12)),
+            nn.Linear(2, 3) })
         {
             nn.Module[] modules = [network, .. network.modules()];
             Assert.IsTrue(modules.All(module => !((SafeHandle)Handle.GetValue(module)!).IsInvalid));

@@ -20,7 +20,8 @@ public sealed class BackboneFeaturesTests
         AssertClose(classifier.Logits(validation), features.Classifier.Logits(features.Validation!));
 
         ImageDataset Load(int count, int seed) =>
-            ImageDataset.Load(Fitted.View(mlContext, Shapes.Pixels(count, seed)), "Image", "Label", new(), cache: new PixelCache(folder.Path));
+            ImageDataset.Load(Fitted.View(mlContext, Shapes.Pixels(count, seed)), "Image", "Label", new(),
+                cache: new PixelCache(folder.Path));
     }
 
     private static void AssertClose(float[] expected, float[] actual)

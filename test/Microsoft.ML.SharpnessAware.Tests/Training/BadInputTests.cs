@@ -178,7 +178,8 @@ public sealed class BadInputTests
     {
         NetworkArchitecture.Register("test-wrong-output", classes => TorchSharp.torch.nn.Sequential(
             TorchSharp.torch.nn.Flatten(), TorchSharp.torch.nn.Linear(Shapes.Size * Shapes.Size, classes + 1)));
-        AssertRefused(Fitted.View(_mlContext, Shapes.Pixels(30)), options => options.Arch = "test-wrong-output", "test-wrong-output", ", 3]");
+        AssertRefused(Fitted.View(_mlContext, Shapes.Pixels(30)), options => options.Arch = "test-wrong-output", "test-wrong-output",
+            ", 3]");
     }
 
     [TestMethod]

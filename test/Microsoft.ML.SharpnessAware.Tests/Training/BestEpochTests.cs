@@ -4,24 +4,25 @@ namespace Microsoft.ML.SharpnessAware.Tests.Training;
 [TestClass]
 public sealed class BestEpochTests
 {
-    private static readonly double[] _history = [0.425, 0.625, 0.675, 0.525, 0.5, 0.5];
+    private static readonly double[] HistoryValues = [0.425, 0.625, 0.675, 0.525, 0.5, 0.5];
 
     [TestMethod]
     public void TheBestEpochIsRestoredHoweverLargeMinDeltaIs()
     {
-        ScriptedNetwork.Register(_history);
+        ScriptedNetwork.Register(HistoryValues);
         using var folder = new TemporaryFolder();
         var mlContext = new MLContext(1);
         IDataView data = ScriptedNetwork.Rows(mlContext);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
-        ScriptedNetwork.Configure(options, data, epochs: _history.Length);
+        ScriptedNetwork.Configure(options, data, epochs: HistoryValues.Length);
         options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100, MinDelta: 0.5, EarlyStoppingMetric.Accuracy);
         options.CheckpointPath = folder.File("run.ckpt");
         var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
 
-        using SharpnessAwareImageClassificationTransformer model = trainer.Fit(data), best = trainer.BestFromCheckpoint(), again = trainer.Fit(data);
+        using SharpnessAwareImageClassificationTransformer model = trainer.Fit(data), best = trainer.BestFromCheckpoint(), again =
+            trainer.Fit(data);
 
-        CollectionAssert.AreEqual(_history, model.History.Select(epoch => Math.Round(epoch.ValidationAccuracy, 6)).ToArray());
+        CollectionAssert.AreEqual(HistoryValues, model.History.Select(epoch => Math.Round(epoch.ValidationAccuracy, 6)).ToArray());
         foreach (SharpnessAwareImageClassificationTransformer third in new[] { model, best, again })
             Assert.AreEqual(0.675, mlContext.MulticlassClassification.Evaluate(third.Transform(data)).MicroAccuracy, 1e-9);
         Assert.AreEqual(3, best.History[^1].Epoch);
@@ -30,13 +31,13 @@ public sealed class BestEpochTests
     [TestMethod]
     public void ATrainingThatIsContinuedRestoresTheBestEpochOfItsFirstPart()
     {
-        ScriptedNetwork.Register(_history);
+        ScriptedNetwork.Register(HistoryValues);
         using var folder = new TemporaryFolder();
         using var cancellation = new CancellationTokenSource();
         var mlContext = new MLContext(1);
         IDataView data = ScriptedNetwork.Rows(mlContext);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
-        ScriptedNetwork.Configure(options, data, epochs: _history.Length);
+        ScriptedNetwork.Configure(options, data, epochs: HistoryValues.Length);
         options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100, MinDelta: 0.5);
         options.CheckpointPath = folder.File("run.ckpt");
         options.CancellationToken = cancellation.Token;
@@ -64,7 +65,8 @@ public sealed class BestEpochTests
     [DataRow(EarlyStoppingMetric.Accuracy, new[] { 0.0, 0.0 }, 1)]
     [DataRow(EarlyStoppingMetric.Loss, new[] { 0.9, 0.3, 0.30001, 1.2 }, 2)]
     [DataRow(EarlyStoppingMetric.Loss, new[] { 3.0, 2.0, 1.0 }, 3)]
-    [DataRow(EarlyStoppingMetric.Loss, new[] { double.NaN, double.NaN, double.NaN }, 3, DisplayName = "Without validation images the latest")]
+    [DataRow(EarlyStoppingMetric.Loss, new[] { double.NaN, double.NaN, double.NaN }, 3,
+        DisplayName = "Without validation images the latest")]
     public void TheBestEpochIsTheHighestAccuracyOrLowestLogLoss(EarlyStoppingMetric metric, double[] values, int best)
     {
         Assert.AreEqual(best, BestEpoch.Of(History(values), metric).Epoch);

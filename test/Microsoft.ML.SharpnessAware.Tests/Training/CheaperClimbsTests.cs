@@ -106,12 +106,14 @@ public sealed class CheaperClimbsTests
         _mlContext.Log += (_, e) => log.Add(e.RawMessage);
         Model(options => options.Method = SharpnessAwareMethod.Ssam(0.1) with { LatePhase = 0.25 }).Dispose();
         StringAssert.Matches(log.Single(line => line.Contains("it will take")), new(
-            "^Training 'counting-network' on 1×12×12 values of 32 images in 3 classes by SSAM \\(ρ = 0.1, late phase 0.25\\), 0 more to validate on, " +
+            "^Training 'counting-network' on 1×12×12 values of 32 images in 3 classes by SSAM \\(ρ = 0.1, late phase 0.25\\), 0 more to " +
+                "validate on, " +
             "4 epochs of 2 steps: it will take about 0:00:0[0-9].$"));
         log.Clear();
         Model(options => (options.FreezeBackbone, options.ValidationSetFraction) = (true, 0.25)).Dispose();
         StringAssert.Matches(log.Single(line => line.Contains("it will take")), new(
-            "^Training the head of 'counting-network' on 54 features of 24 images in 3 classes by CSAM .*, 8 more to validate on, 4 epochs of 2 steps"));
+            "^Training the head of 'counting-network' on 54 features of 24 images in 3 classes by CSAM .*, 8 more to validate on, 4 " +
+                "epochs of 2 steps"));
         log.Clear();
         Model(options => (options.Epoch, options.BatchSize) = (1, 100)).Dispose();
         Assert.HasCount(1, log.Where(line => line.Contains("it will take about 0:00:00.")).ToArray());
@@ -130,7 +132,8 @@ public sealed class CheaperClimbsTests
 
     private SharpnessAwareImageClassificationTransformer Model(Action<Options> change) => Fitted.Model(_mlContext, _data, options =>
     {
-        (options.Arch, options.Epoch, options.BatchSize, options.ValidationSetFraction) = (CountingNetwork.Name, Epochs, Images / StepsPerEpoch, null);
+        (options.Arch, options.Epoch, options.BatchSize, options.ValidationSetFraction) =
+            (CountingNetwork.Name, Epochs, Images / StepsPerEpoch, null);
         change(options);
     });
 }

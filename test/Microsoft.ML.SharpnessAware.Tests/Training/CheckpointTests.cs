@@ -173,7 +173,8 @@ public sealed class CheckpointTests
     private float[] Weights(SharpnessAwareImageClassificationTrainer.Options options)
     {
         using SharpnessAwareImageClassificationTransformer model = Trainer(options).Fit(_data);
-        return [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
+        return [.. model.Classifier.Network.state_dict()
+            .Values.SelectMany(tensor => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray())];
     }
 
     private SharpnessAwareImageClassificationTrainer Trainer(SharpnessAwareImageClassificationTrainer.Options options) =>

@@ -9,10 +9,12 @@ public sealed class FieldContentTests
     public void AMethodIsItsSwitchesAndNumbersByName() => CollectionAssert.AreEqual(
         new[]
         {
-            "Method = SharpnessAwareMethod", "Method.Adaptive = False", "Method.Gamma = 1", "Method.NormalizeAscent = True", "Method.Renormalize = False",
+            "Method = SharpnessAwareMethod", "Method.Adaptive = False", "Method.Gamma = 1", "Method.NormalizeAscent = True",
+                "Method.Renormalize = False",
             "Method.Rho = 0.05",
         },
-        Of("Method", SharpnessAwareMethod.Csam()).Where(line => !line.Contains("Late") && !line.Contains("Share") && !line.Contains("Period")).ToArray());
+        Of("Method", SharpnessAwareMethod.Csam(
+            )).Where(line => !line.Contains("Late") && !line.Contains("Share") && !line.Contains("Period")).ToArray());
 
     [TestMethod]
     public void ValuesOfAllKindsAreTextsOfTheirContent()
@@ -77,7 +79,8 @@ public sealed class FieldContentTests
         CollectionAssert.AreNotEqual(many, Of("x", Enumerable.Range(0, 5000).Select(i => $"{i + i / 4999}").ToList()));
     }
 
-    private static string[] Of(string name, object? value) => [.. FieldContent.Of(name, value).Select(field => $"{field.Name} = {field.Value}")];
+    private static string[] Of(string name, object? value) =>
+        [.. FieldContent.Of(name, value).Select(field => $"{field.Name} = {field.Value}")];
 
     private class Base
     {

@@ -25,7 +25,8 @@ public sealed class FineTuningRunTests
     [TestMethod]
     public void NoTimeIsTheHeadAlone()
     {
-        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options => options.TimeBudget = TimeSpan.FromMilliseconds(1));
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) =
+            Fit(options => options.TimeBudget = TimeSpan.FromMilliseconds(1));
         using (model)
         {
             AssertLogged(log, "nothing is worth trying within TimeBudget");
@@ -48,7 +49,8 @@ public sealed class FineTuningRunTests
     public void GentleLeavesBatchNormAsItWasAndMovesTheRest()
     {
         (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
-        (SharpnessAwareImageClassificationTransformer gentle, _) = Fit(options => (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 1));
+        (SharpnessAwareImageClassificationTransformer gentle, _) =
+            Fit(options => (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 1));
         using (head)
         using (gentle)
         {

@@ -51,7 +51,8 @@ public sealed class FineTuningTests
     public void WithAugmentationEachImageGoesThroughOnceAnEpochThoughAStepHasTwoPasses()
     {
         CountingNetwork.Images = 0;
-        using var model = Model(options => (options.FreezeBackbone, options.Augmentation, options.ValidationSetFraction) = (true, Augmentation.Flip, null));
+        using var model = Model(options => (options.FreezeBackbone, options.Augmentation, options.ValidationSetFraction) = (true,
+            Augmentation.Flip, null));
         Assert.AreEqual(3 * (50 + 32), CountingNetwork.Images, "32 of them once more, to see that the outputs are finite");
     }
 
@@ -98,7 +99,8 @@ public sealed class FineTuningTests
         Assert.IsGreaterThan(0, Distance("_conv.weight", small));
         Assert.IsGreaterThan(0.3 * Distance("_classifier.weight", none), Distance("_classifier.weight", small));
 
-        double Distance(string name, Dictionary<string, float[]> weights) => Math.Sqrt(weights[name].Zip(initial[name], (a, b) => Math.Pow(a - b, 2)).Sum());
+        double Distance(string name, Dictionary<string, float[]> weights) =>
+            Math.Sqrt(weights[name].Zip(initial[name], (a, b) => Math.Pow(a - b, 2)).Sum());
 
         Dictionary<string, float[]> Trained(Action<SharpnessAwareImageClassificationTrainer.Options> change)
         {
@@ -128,8 +130,10 @@ public sealed class FineTuningTests
     [TestMethod]
     public void ANetworkThatDoesNotEndWithItsHeadCannotBeFrozen()
     {
-        NetworkArchitecture.Register("fine-tuning-tests-scaled", classes => nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(144, classes)), ("more", nn.ReLU())));
-        NetworkArchitecture.Register("fine-tuning-tests-headless", classes => nn.Sequential(("conv", nn.Conv2d(1, classes, 12)), ("flatten", nn.Flatten())));
+        NetworkArchitecture.Register("fine-tuning-tests-scaled", classes =>
+            nn.Sequential(("flatten", nn.Flatten()), ("fc", nn.Linear(144, classes)), ("more", nn.ReLU())));
+        NetworkArchitecture.Register("fine-tuning-tests-headless", classes =>
+            nn.Sequential(("conv", nn.Conv2d(1, classes, 12)), ("flatten", nn.Flatten())));
         InvalidOperationException exception = Assert.ThrowsExactly<InvalidOperationException>(() => Model(options =>
             (options.FreezeBackbone, options.Arch) = (true, "fine-tuning-tests-scaled")));
         StringAssert.Contains(exception.Message, "'fc', does not give its logits");
@@ -259,7 +263,8 @@ public sealed class FineTuningTests
         var images = ImageDataset.Load(_data, "Image", "Label", new ImageRequest(null, null, null));
         random.manual_seed(Seed);
         nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 3, images.Shape);
-        return new Setting(images, new ImageClassifier(name, network, CPU, images.Shape, images.PixelType, new Normalization(PixelStatistics.FromData(images), CPU), 3));
+        return new Setting(images, new ImageClassifier(name, network, CPU, images.Shape, images.PixelType,
+            new Normalization(PixelStatistics.FromData(images), CPU), 3));
     }
 
     private void Run(SharpnessAwareImageClassificationTrainer.Options options, Setting setting)
@@ -278,7 +283,8 @@ public sealed class FineTuningTests
         return Weights(setting.Classifier.Network);
     }
 
-    private static Dictionary<string, float[]> Weights(SharpnessAwareImageClassificationTransformer model) => Weights(model.Classifier.Network);
+    private static Dictionary<string, float[]> Weights(SharpnessAwareImageClassificationTransformer model) =>
+        Weights(model.Classifier.Network);
 
     private static Dictionary<string, float[]> Weights(nn.Module network)
     {

@@ -52,7 +52,8 @@ public sealed class FittedHeadTests
         using DisposeScope scope = NewDisposeScope();
         (Tensor features, long[] labels) = Rows(90, columns: 6, classes: 3, seed: 2);
         // As a backbone's: of another scale and far from zero, one that never changes.
-        Tensor scaled = cat([features.mul(tensor(40.0)).add(tensor(70.0), FixedScalars.One), ones(90, 1, dtype: float64).mul(tensor(5.0))], 1);
+        Tensor scaled = cat([features.mul(tensor(40.0)).add(tensor(70.0), FixedScalars.One), ones(90, 1, dtype: float64).mul(tensor(5.0))],
+            1);
         using ImageDataset data = Dataset(scaled, labels, 3);
         FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
         Assert.IsTrue(head.IsCrossFitted);

@@ -9,25 +9,25 @@ public sealed class InitialWeightsTests
 {
     private static readonly MLContext MLContext = new(1);
     private static readonly TemporaryFolder Folder = new();
-    private static SharpnessAwareImageClassificationTransformer s_earlier = null!;
-    private static IDataView s_data = null!;
-    private static string s_safetensors = "", s_zip = "";
+    private static SharpnessAwareImageClassificationTransformer _earlier = null!;
+    private static IDataView _data = null!;
+    private static string _safetensors = "", _zip = "";
 
     [ClassInitialize]
     public static void Train(TestContext _)
     {
-        s_data = Fitted.View(MLContext, Shapes.Pixels(60));
-        s_earlier = Fitted.Model(MLContext, s_data, options => options.Arch = NetworkArchitecture.ConvNet);
-        s_safetensors = Folder.File("earlier.safetensors");
-        s_earlier.SaveWeights(s_safetensors);
-        s_zip = Folder.File("earlier.zip");
-        MLContext.Model.Save(s_earlier, s_data.Schema, s_zip);
+        _data = Fitted.View(MLContext, Shapes.Pixels(60));
+        _earlier = Fitted.Model(MLContext, _data, options => options.Arch = NetworkArchitecture.ConvNet);
+        _safetensors = Folder.File("earlier.safetensors");
+        _earlier.SaveWeights(_safetensors);
+        _zip = Folder.File("earlier.zip");
+        MLContext.Model.Save(_earlier, _data.Schema, _zip);
     }
 
     [ClassCleanup]
     public static void Clean()
     {
-        s_earlier.Dispose();
+        _earlier.Dispose();
         Folder.Dispose();
     }
 
@@ -38,14 +38,16 @@ public sealed class InitialWeightsTests
     {
         // Other images: brighter, so that their own statistics would be others.
         IDataView data = Fitted.View(MLContext, Shapes.Pixels(40).Select(Brighter));
-        using var model = Model(data, kind == "zip" ? s_zip : s_safetensors);
-        AssertSame(Weights(s_earlier), Weights(model));
-        CollectionAssert.AreEqual(s_earlier.Classifier.Normalization.Statistics.Mean.ToArray(), model.Classifier.Normalization.Statistics.Mean.ToArray());
+        using var model = Model(data, kind == "zip" ? _zip : _safetensors);
+        AssertSame(Weights(_earlier), Weights(model));
+        CollectionAssert.AreEqual(_earlier.Classifier.Normalization.Statistics.Mean.ToArray(),
+            model.Classifier.Normalization.Statistics.Mean.ToArray());
         CollectionAssert.AreEqual(
-            s_earlier.Classifier.Normalization.Statistics.StandardDeviation.ToArray(), model.Classifier.Normalization.Statistics.StandardDeviation.ToArray());
+            _earlier.Classifier.Normalization.Statistics.StandardDeviation.ToArray(),
+                model.Classifier.Normalization.Statistics.StandardDeviation.ToArray());
 
         using var random = Model(data, path: null);
-        Assert.AreNotEqual(s_earlier.Classifier.Normalization.Statistics.Mean[0], random.Classifier.Normalization.Statistics.Mean[0]);
+        Assert.AreNotEqual(_earlier.Classifier.Normalization.Statistics.Mean[0], random.Classifier.Normalization.Statistics.Mean[0]);
     }
 
     [TestMethod]
@@ -61,7 +63,7 @@ public sealed class InitialWeightsTests
         MLContext.Model.Save(pipeline, text.Schema, path);
         using var inner = ((IEnumerable<ITransformer>)pipeline).OfType<SharpnessAwareImageClassificationTransformer>().Single();
 
-        using var model = Model(s_data, path);
+        using var model = Model(_data, path);
         AssertSame(Weights(inner), Weights(model));
     }
 
@@ -74,8 +76,8 @@ public sealed class InitialWeightsTests
         var mlContext = new MLContext(1);
         mlContext.Log += (_, e) => messages.Add(e.Message);
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(40).Where(row => row.Label != "down"));
-        using var model = Fitted.Model(mlContext, data, options => Set(options, kind == "zip" ? s_zip : s_safetensors));
-        Dictionary<string, float[]> earlier = Weights(s_earlier), now = Weights(model);
+        using var model = Fitted.Model(mlContext, data, options => Set(options, kind == "zip" ? _zip : _safetensors));
+        Dictionary<string, float[]> earlier = Weights(_earlier), now = Weights(model);
         AssertSame(earlier, now, except: "fc.");
         Assert.HasCount(2, now["fc.bias"]);
         Assert.IsTrue(messages.Any(message => message.Contains("'fc' has 3 classes and the data 2", StringComparison.Ordinal)));
@@ -84,32 +86,32 @@ public sealed class InitialWeightsTests
     [TestMethod]
     public void StatisticsInOtherUnitsAreNotUsed()
     {
-        using var model = Model(Fitted.View(MLContext, Shapes.Floats(40)), s_zip);
+        using var model = Model(Fitted.View(MLContext, Shapes.Floats(40)), _zip);
         Assert.IsLessThan(1, model.Classifier.Normalization.Statistics.Mean[0]);
-        AssertSame(Weights(s_earlier), Weights(model));
+        AssertSame(Weights(_earlier), Weights(model));
     }
 
     [TestMethod]
     public void AFrozenBackboneOnTheSameImagesNeverForgets()
     {
-        using var model = Fitted.Model(MLContext, s_data, options =>
+        using var model = Fitted.Model(MLContext, _data, options =>
         {
-            Set(options, s_safetensors);
+            Set(options, _safetensors);
             (options.FreezeBackbone, options.LearningRate, options.Epoch) = (true, 0.01, 2);
         });
-        AssertSame(Weights(s_earlier), Weights(model), except: "fc.");
-        Assert.IsLessThan(s_earlier.History[0].TrainLoss, model.History[0].TrainLoss);
+        AssertSame(Weights(_earlier), Weights(model), except: "fc.");
+        Assert.IsLessThan(_earlier.History[0].TrainLoss, model.History[0].TrainLoss);
     }
 
     [TestMethod]
     public void ReadingAModelTouchesNobodysRandomNumbers()
     {
         IDataView data = Fitted.View(MLContext, Shapes.Pixels(40).Where(row => row.Label != "down"));
-        using var fromSafetensors = Model(data, s_safetensors);
+        using var fromSafetensors = Model(data, _safetensors);
         random.manual_seed(77);
         using var expected = rand(3);
         random.manual_seed(77);
-        using var fromZip = Model(data, s_zip);
+        using var fromZip = Model(data, _zip);
         using var actual = rand(3);
         AssertSame(Weights(fromSafetensors), Weights(fromZip));
         CollectionAssert.AreEqual(expected.data<float>().ToArray(), actual.data<float>().ToArray());
@@ -135,18 +137,18 @@ public sealed class InitialWeightsTests
     [TestMethod]
     public void AnOnnxFileForAnotherNetworkSaysWhichOneItFits()
     {
-        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Model(s_data, OnnxFile.ResNet18));
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Model(_data, OnnxFile.ResNet18));
         StringAssert.Contains(exception.Message, "set Arch to NetworkArchitecture.MLNetResNet18");
     }
 
     [TestMethod]
     public void AModelOfAnotherNetworkIsRefused()
     {
-        InvalidDataException exception = Refused(s_zip, options => options.Arch = NetworkArchitecture.ResNet8);
-        StringAssert.Contains(exception.Message, $"InitialWeights '{s_zip}' cannot be used.");
+        InvalidDataException exception = Refused(_zip, options => options.Arch = NetworkArchitecture.ResNet8);
+        StringAssert.Contains(exception.Message, $"InitialWeights '{_zip}' cannot be used.");
         StringAssert.Contains(exception.Message, "The model's network is 'convnet', and Arch is 'resnet8'");
-        exception = Refused(s_safetensors, options => options.Arch = NetworkArchitecture.ResNet8);
-        StringAssert.Contains(exception.Message, s_safetensors);
+        exception = Refused(_safetensors, options => options.Arch = NetworkArchitecture.ResNet8);
+        StringAssert.Contains(exception.Message, _safetensors);
         StringAssert.Contains(exception.Message, "Missing: layer1.0.conv1.weight");
     }
 
@@ -160,20 +162,21 @@ public sealed class InitialWeightsTests
         Assert.Contains("no Model.key", Refused(Zip("bare.zip", ("a/weights.safetensors", [1]))).Message);
         Assert.Contains("It is text", Refused(Written("text.safetensors", "a text of some length"u8.ToArray())).Message);
         Assert.Contains("cannot be used", Refused(Written("empty.safetensors", [])).Message);
-        Assert.Contains("cannot be used", Refused(Written("short.zip", File.ReadAllBytes(s_zip)[..2000])).Message);
+        Assert.Contains("cannot be used", Refused(Written("short.zip", File.ReadAllBytes(_zip)[..2000])).Message);
 
         string missing = Folder.File("nothing.safetensors");
-        FileNotFoundException exception = Assert.ThrowsExactly<FileNotFoundException>(() => Model(s_data, missing));
+        FileNotFoundException exception = Assert.ThrowsExactly<FileNotFoundException>(() => Model(_data, missing));
         StringAssert.Contains(exception.Message, missing);
     }
 
     [TestMethod]
     public void AModelFileWithDamagedEntriesIsRefused()
     {
-        foreach ((string name, string message) in new[] { ("weights.safetensors", "checksum of the model file's weights"), ("Model.key", "cannot be used") })
+        foreach ((string name, string message) in new[] { ("weights.safetensors", "checksum of the model file's weights"),
+            ("Model.key", "cannot be used") })
         {
             string path = Folder.File($"damaged-{name}.zip");
-            File.Copy(s_zip, path, overwrite: true);
+            File.Copy(_zip, path, overwrite: true);
             using (ZipArchive zip = ZipFile.Open(path, ZipArchiveMode.Update))
             {
                 ZipArchiveEntry weights = zip.Entries.Single(entry => entry.Name == "weights.safetensors");
@@ -215,7 +218,7 @@ public sealed class InitialWeightsTests
         metadata[key] = value;
         string path = Folder.File("statistics.safetensors");
         using (FileStream stream = File.Create(path))
-            SafetensorsFile.Write(stream, s_earlier.Classifier.Network.state_dict(), metadata);
+            SafetensorsFile.Write(stream, _earlier.Classifier.Network.state_dict(), metadata);
         Assert.Contains("metadata is damaged", Refused(path).Message);
         metadata.Remove(key);
         Assert.IsNull(WeightsFile.ReadStatistics(metadata));
@@ -246,7 +249,7 @@ public sealed class InitialWeightsTests
     }
 
     private static InvalidDataException Refused(string path, Action<SharpnessAwareImageClassificationTrainer.Options>? change = null) =>
-        Assert.ThrowsExactly<InvalidDataException>(() => Fitted.Model(MLContext, s_data, options =>
+        Assert.ThrowsExactly<InvalidDataException>(() => Fitted.Model(MLContext, _data, options =>
         {
             Set(options, path);
             change?.Invoke(options);

@@ -7,7 +7,7 @@ public sealed class KilledTrainingTests
 {
     private const int Kills = 50;
 
-    private static readonly (string, string)[] _oneThread = [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1")];
+    private static readonly (string, string)[] OneThread = [("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1")];
 
     public TestContext TestContext { get; set; } = null!;
 
@@ -17,7 +17,7 @@ public sealed class KilledTrainingTests
         using var folder = new TemporaryFolder();
         string undisturbed = Path.Combine(folder.Path, "undisturbed.safetensors"), killed = Path.Combine(folder.Path, "killed.safetensors");
         (int exitCode, _, string error) = FreshProcess.Run(
-            FreshProcess.Folder, ["train", Path.Combine(folder.Path, "one"), undisturbed], _oneThread);
+            FreshProcess.Folder, ["train", Path.Combine(folder.Path, "one"), undisturbed], OneThread);
         Assert.AreEqual(0, exitCode, error);
 
         var random = new Random(1);
@@ -25,7 +25,7 @@ public sealed class KilledTrainingTests
         int kills = 0, newEpochs = 0;
         while (!File.Exists(killed))
         {
-            using Process process = FreshProcess.Start(FreshProcess.Folder, arguments, _oneThread);
+            using Process process = FreshProcess.Start(FreshProcess.Folder, arguments, OneThread);
             string? ready = process.StandardOutput.ReadLine();
             if (kills < Kills)
             {

@@ -41,7 +41,8 @@ public sealed class OnDivergenceTests
     public void WeightsThatAreFiniteAndTooLargeAreFoundAfterTheLastStep(bool withValidation)
     {
         IDataView data = Fitted.View(_mlContext, Shapes.Pixels(30));
-        TrainingDivergedException exception = Assert.ThrowsExactly<TrainingDivergedException>(() => Fitted.Model(_mlContext, data, options =>
+        TrainingDivergedException exception = Assert.ThrowsExactly<TrainingDivergedException>(() =>
+            Fitted.Model(_mlContext, data, options =>
         {
             (options.Arch, options.BatchSize, options.Epoch, options.LearningRate) = (NetworkArchitecture.ResNet20, 64, 1, 1e30);
             (options.Schedule, options.ValidationSetFraction) = (new LearningRateSchedule.Constant(), null);
@@ -63,9 +64,11 @@ public sealed class OnDivergenceTests
     public void HugeSettingsOfAllKindsEndAsDivergence(string kind, bool withValidation)
     {
         IDataView data = Fitted.View(_mlContext, Shapes.Pixels(30));
-        TrainingDivergedException exception = Assert.ThrowsExactly<TrainingDivergedException>(() => Fitted.Model(_mlContext, data, options =>
+        TrainingDivergedException exception = Assert.ThrowsExactly<TrainingDivergedException>(() =>
+            Fitted.Model(_mlContext, data, options =>
         {
-            (options.Arch, options.BatchSize, options.Epoch, options.Method) = (NetworkArchitecture.ConvNet, 10, 2, SharpnessAwareMethod.Standard);
+            (options.Arch, options.BatchSize, options.Epoch, options.Method) =
+                (NetworkArchitecture.ConvNet, 10, 2, SharpnessAwareMethod.Standard);
             (options.Schedule, options.ValidationSetFraction) = (new LearningRateSchedule.Constant(), withValidation ? 0.3 : null);
             switch (kind)
             {
@@ -107,7 +110,8 @@ public sealed class OnDivergenceTests
     {
         NetworkArchitecture.Register("on-divergence-tests-class", classes => new OneBadNetwork(classes, "class"));
         IDataView data = Fitted.View(_mlContext, Shapes.Pixels(300).OrderBy(row => row.Label == Shapes.Names[0]));
-        StringAssert.Contains(Diverged(data, "on-divergence-tests-class", withValidation).Message, "the outputs of network 'on-divergence-tests-class'");
+        StringAssert.Contains(Diverged(data, "on-divergence-tests-class", withValidation).Message,
+            "the outputs of network 'on-divergence-tests-class'");
     }
 
     [TestMethod]
@@ -116,9 +120,11 @@ public sealed class OnDivergenceTests
         NetworkArchitecture.Register("on-divergence-tests-once", classes => new OneBadNetwork(classes, "once"));
         OneBadNetwork.Remaining = 2;
         _mlContext.Log += Keep;
-        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(_mlContext, Fitted.View(_mlContext, Shapes.Pixels(30)), options =>
+        using SharpnessAwareImageClassificationTransformer model =
+            Fitted.Model(_mlContext, Fitted.View(_mlContext, Shapes.Pixels(30)), options =>
         {
-            (options.Arch, options.OnDivergence, options.ValidationSetFraction) = ("on-divergence-tests-once", OnDivergence.RestoreAndHalve, null);
+            (options.Arch, options.OnDivergence, options.ValidationSetFraction) =
+                ("on-divergence-tests-once", OnDivergence.RestoreAndHalve, null);
             (options.Schedule, options.Epoch) = (new LearningRateSchedule.Constant(), 2);
         });
         Assert.HasCount(2, _warnings);

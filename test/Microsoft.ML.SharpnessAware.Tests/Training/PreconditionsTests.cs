@@ -14,7 +14,8 @@ public sealed class PreconditionsTests
 
     public PreconditionsTests()
     {
-        ITransformer toKeys = _mlContext.Transforms.Conversion.MapValueToKey("Label").Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(3)));
+        ITransformer toKeys = _mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(3)));
         _data = toKeys.Transform(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(12).Select(Read)));
 
         PixelRow Read(PixelRow row)
@@ -82,19 +83,22 @@ public sealed class PreconditionsTests
 
     [TestMethod]
     public void EarlyStoppingWithNothingToStopByIsRefused() => StringAssert.Contains(
-        Refused<InvalidOperationException>(options => (options.EarlyStoppingCriteria, options.ValidationSetFraction) = (new(), 0)), "ValidationSet");
+        Refused<InvalidOperationException>(options => (options.EarlyStoppingCriteria, options.ValidationSetFraction) = (new(), 0)),
+            "ValidationSet");
 
     [TestMethod]
     public void ACheckpointOfAnotherTrainingIsRefusedBeforeImagesGoThroughTheBackbone()
     {
         CountingNetwork.Register();
         Options options = Fitted.QuickOptions();
-        (options.Arch, options.FreezeBackbone, options.CheckpointPath, options.Epoch) = (CountingNetwork.Name, true, _folder.File("run.ckpt"), 1);
+        (options.Arch, options.FreezeBackbone, options.CheckpointPath, options.Epoch) =
+            (CountingNetwork.Name, true, _folder.File("run.ckpt"), 1);
         Trainer(options).Fit(_data).Dispose();
         options.BatchSize = 5;
         CountingNetwork.Images = 0;
 
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Trainer(options).Fit(_data)).Message, "BatchSize was 16, now 5");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Trainer(options).Fit(_data)).Message,
+            "BatchSize was 16, now 5");
 
         Assert.AreEqual(1, CountingNetwork.Images, "the one that the fingerprint asks about");
     }
@@ -102,7 +106,8 @@ public sealed class PreconditionsTests
     [TestMethod]
     public void RandomLayersThatWouldLearnAtATenthAreRefused()
     {
-        string message = Assert.ThrowsExactly<ArgumentException>(() => Trainer(new Options { BackboneLearningRateFactor = 0.1, Arch = "resnet8" })).Message;
+        string message = Assert.ThrowsExactly<ArgumentException>(() =>
+            Trainer(new Options { BackboneLearningRateFactor = 0.1, Arch = "resnet8" })).Message;
         StringAssert.Contains(message, "BackboneLearningRateFactor need InitialWeights");
     }
 

@@ -36,7 +36,8 @@ public sealed class RunFingerprintTests
 
         AssertRefused("InitialWeights was SHA-256", Change);
 
-        void Change(Options options) => (options.InitialWeights, options.FreezeBackbone, options.FineTuning) = (weights, freezeBackbone, FineTuning.Full);
+        void Change(Options options) => (options.InitialWeights, options.FreezeBackbone, options.FineTuning) =
+            (weights, freezeBackbone, FineTuning.Full);
     }
 
     [TestMethod]
@@ -125,7 +126,8 @@ public sealed class RunFingerprintTests
             ("BaseOptimizer was Sgd, now AdamW", options => options.BaseOptimizer = new BaseOptimizer.AdamW(0.05)),
             ("BaseOptimizer.LearningRate was 0.05, now 0.05000000000000001", options => options.LearningRate = 0.05000000000000001),
             ("Schedule was Cosine, now Constant", options => options.Schedule = new LearningRateSchedule.Constant()),
-            ("Augmentation.RandomResizedCrop was none, now RandomResizedCrop", options => options.Augmentation = new() { RandomResizedCrop = new() }),
+            ("Augmentation.RandomResizedCrop was none, now RandomResizedCrop", options =>
+                options.Augmentation = new() { RandomResizedCrop = new() }),
             ("MaxGradientNorm was none, now 1", options => options.MaxGradientNorm = 1),
             ("EarlyStoppingCriteria was none, now EarlyStopping", options => options.EarlyStoppingCriteria = new EarlyStopping()),
             ("FreezeEpochs was 0, now 1", options => options.FreezeEpochs = 1),
@@ -194,7 +196,8 @@ public sealed class RunFingerprintTests
         StringAssert.Contains(Refused(options => options.Epoch = 16), "Epoch was 15, now 16");
         StringAssert.Contains(Refused(options => options.Method = SharpnessAwareMethod.Csam(0.051)),
             "Method was (0.05, False, True, False, 1), now (0.051, False, True, False, 1)");
-        StringAssert.Contains(Refused(options => (options.InitialWeights, options.FineTuning) = (SaveWeightsOfAsset(), FineTuning.Full)), "InitialWeights was none, now ");
+        StringAssert.Contains(Refused(options => (options.InitialWeights, options.FineTuning) = (SaveWeightsOfAsset(), FineTuning.Full)),
+            "InitialWeights was none, now ");
         using (new CultureScope("de-DE"))
             CompatibilityAssets.Trainer(_mlContext, path).Fit(rows).Dispose();
 
@@ -221,13 +224,16 @@ public sealed class RunFingerprintTests
             Fitted.View(mlContext, Shapes.Pixels(12)), options, labelValues: null, new TrainingContext(host, channel, 1, random));
         using var network = NetworkArchitecture.Create(options.Arch, 3, images.Training.Shape);
         using var normalization = new Normalization(PixelStatistics.FromData(images.Training), CPU);
-        var classifier = new ImageClassifier(options.Arch, network, CPU, images.Training.Shape, images.Training.PixelType, normalization, 3);
+        var classifier = new ImageClassifier(options.Arch, network, CPU, images.Training.Shape, images.Training.PixelType, normalization,
+            3);
         return RunFingerprint.Of(options, images, classifier, initialWeights: null, seed: 1);
     }
 
-    private static byte[] Without(RunFingerprint fingerprint, string name) => Rewritten(fingerprint, fields => Assert.IsTrue(fields.Remove(name)));
+    private static byte[] Without(RunFingerprint fingerprint, string name) =>
+        Rewritten(fingerprint, fields => Assert.IsTrue(fields.Remove(name)));
 
-    private static byte[] With(RunFingerprint fingerprint, string name, string value) => Rewritten(fingerprint, fields => fields.Add(name, value));
+    private static byte[] With(RunFingerprint fingerprint, string name, string value) =>
+        Rewritten(fingerprint, fields => fields.Add(name, value));
 
     private static byte[] Rewritten(RunFingerprint fingerprint, Action<Dictionary<string, string>> change)
     {
@@ -236,7 +242,8 @@ public sealed class RunFingerprintTests
         fingerprint.Write(writer);
         written.Position = 0;
         using var reader = new BinaryReader(written);
-        Dictionary<string, string> fields = Enumerable.Range(0, reader.ReadInt32()).ToDictionary(_ => reader.ReadString(), _ => reader.ReadString());
+        Dictionary<string, string> fields = Enumerable.Range(0, reader.ReadInt32())
+            .ToDictionary(_ => reader.ReadString(), _ => reader.ReadString());
         change(fields);
         using var result = new MemoryStream();
         using var rewriter = new BinaryWriter(result);

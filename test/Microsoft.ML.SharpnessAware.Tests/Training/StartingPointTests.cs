@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>Which network and which weights a training starts from, by its options, its data and what lies beside the application.</summary>
+/// <summary>Which network and which weights a training starts from, by its options, its data and what lies beside the
+/// application.</summary>
 [TestClass]
 public sealed class StartingPointTests
 {
@@ -33,7 +34,8 @@ public sealed class StartingPointTests
     public void GreyPicturesAreBroughtToColourForWeightsThatKnowColour()
     {
         var mlContext = new MLContext(1);
-        IDataView grey = Fitted.View(mlContext, Shapes.Pixels(18, seed: 2).Select(row => new EncodedRow { Label = row.Label, Image = GreyPng(row.Image) }));
+        IDataView grey = Fitted.View(mlContext, Shapes.Pixels(18, seed: 2)
+            .Select(row => new EncodedRow { Label = row.Label, Image = GreyPng(row.Image) }));
         (SharpnessAwareImageClassificationTransformer model, _) = Fit(grey, _ => { }, mlContext);
         using (model)
             Assert.AreEqual(3, model.Classifier.Shape.Channels);
@@ -126,7 +128,8 @@ public sealed class StartingPointTests
         AssertLogged(log, $"CheckpointPath has no effect, and '{checkpoint}' is neither read nor written");
         AssertLogged(log, "EarlyStoppingCriteria has no effect");
         AssertLogged(log, "ValidationSetFraction 0.3 has no effect");
-        AssertLogged(log, "Method, BaseOptimizer, LearningRate, Schedule, Epoch, Loss, Augmentation, MaxGradientNorm, WeightAveraging, OnDivergence, " +
+        AssertLogged(log, "Method, BaseOptimizer, LearningRate, Schedule, Epoch, Loss, Augmentation, MaxGradientNorm, WeightAveraging, " +
+            "OnDivergence, " +
             "FreezeBatchNorm: of no effect on the head");
         Assert.AreEqual("of another training", File.ReadAllText(checkpoint));
 

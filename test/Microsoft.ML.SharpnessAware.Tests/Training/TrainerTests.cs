@@ -45,7 +45,8 @@ public sealed class TrainerTests
         var mlContext = new MLContext(1);
         IDataView encoded = Fitted.View(mlContext, Shapes.Encoded(60));
         IDataView images = mlContext.Transforms.CopyColumns("Bytes", "Image").Fit(encoded).Transform(encoded);
-        foreach (IDataView data in new[] { encoded, Fitted.View(mlContext, Shapes.Pixels(60)), Fitted.View(mlContext, Shapes.Floats(60)), images })
+        foreach (IDataView data in new[] { encoded, Fitted.View(mlContext, Shapes.Pixels(60)), Fitted.View(mlContext, Shapes.Floats(60)),
+            images })
         {
             using var model = Fitted.Model(mlContext, data, options =>
             {
@@ -181,7 +182,8 @@ public sealed class TrainerTests
         // ML.NET hands its progress only to its own tools; a test looks where they look.
         object environment = typeof(MLContext).GetField("_env", BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(mlContext)!;
         Type type = environment.GetType();
-        while (type.GetField("ProgressTracker", BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly) is null)
+        const BindingFlags Declared = BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+        while (type.GetField("ProgressTracker", Declared) is null)
             type = type.BaseType!;
         var tracker = (ProgressReporting.ProgressTracker)type.GetField(
             "ProgressTracker", BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.Instance)!.GetValue(environment)!;
@@ -190,7 +192,8 @@ public sealed class TrainerTests
             && e.ProgressEntry.IsCheckpoint)];
 
         CollectionAssert.AreEqual(
-            model.History.Select(epoch => (double?)epoch.TrainLoss).ToArray(), checkpoints.Select(e => e.ProgressEntry.Metrics[0]).ToArray());
+            model.History.Select(epoch => (double?)epoch.TrainLoss).ToArray(), checkpoints.Select(e => e.ProgressEntry.Metrics[0])
+                .ToArray());
     }
 
     [TestMethod]
@@ -219,7 +222,8 @@ public sealed class TrainerTests
         var mlContext = new MLContext(1);
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(60));
 
-        Assert.Throws<OperationCanceledException>(() => Fitted.Model(mlContext, data, options => options.MetricsCallback = _ => mlContext.CancelExecution()));
+        Assert.Throws<OperationCanceledException>(() =>
+            Fitted.Model(mlContext, data, options => options.MetricsCallback = _ => mlContext.CancelExecution()));
     }
 
     [TestMethod]
@@ -277,7 +281,8 @@ public sealed class TrainerTests
             using var model = Fitted.Model(mlContext, data, options => options.Epoch = 1);
             Fitted.Scores(mlContext, model.Transform(data));
         }
-        static void MakeNetwork() => NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 3, new ImageShape(1, Shapes.Size, Shapes.Size)).Dispose();
+        static void MakeNetwork() => NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 3, new ImageShape(1, Shapes.Size, Shapes.Size))
+            .Dispose();
         static long Growth(Action action)
         {
             long before = TorchSharp.torch.Tensor.TotalCount;
@@ -286,7 +291,8 @@ public sealed class TrainerTests
         }
         TrainAndScore();
 
-        // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it exactly).
+        // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it
+        // exactly).
         Assert.IsLessThanOrEqualTo(Growth(MakeNetwork), Growth(TrainAndScore));
     }
 }

@@ -71,7 +71,8 @@ public sealed class ValidationTests
         Assert.AreEqual(1.0, model.History[^1].ValidationAccuracy);
 
         using var raw = model.WithTemperature(1);
-        var calibrator = (TemperatureCalibrator)mlContext.MulticlassClassification.Calibrators.Temperature().Fit(raw.Transform(validation)).Calibrator;
+        var calibrator = (TemperatureCalibrator)mlContext.MulticlassClassification.Calibrators.Temperature().Fit(raw.Transform(validation))
+            .Calibrator;
         Assert.AreEqual(calibrator.Temperature, model.Temperature, 1e-4);
         Assert.IsTrue(model.Temperature is > TemperatureScaling.MinimumTemperature and < 1);
     }
@@ -117,7 +118,8 @@ public sealed class ValidationTests
         });
 
         int probe = checkpoint ? 1 : 0;     // what the untrained network says of one image is part of a training's fingerprint
-        int again = earlyStopping && BestEpoch.Of(model.History, EarlyStoppingMetric.Loss).Epoch < Epochs ? 1 : 0;    // with the restored weights
+        // with the restored weights
+        int again = earlyStopping && BestEpoch.Of(model.History, EarlyStoppingMetric.Loss).Epoch < Epochs ? 1 : 0;
         Assert.AreEqual(Epochs * TrainingImages + (Epochs + again) * ValidationImages + probe, CountingNetwork.Images);
     }
 

@@ -38,7 +38,8 @@ public sealed class WeightAveragingTests
     [TestMethod]
     public void TheExponentialAverageIsTheSumOfAllStepsByHand()
     {
-        float[][] steps = [.. Enumerable.Range(1, Epochs).Select(epochs => Weights(options => (options.Epoch, options.BatchSize) = (epochs, 100)))];
+        float[][] steps = [.. Enumerable.Range(1, Epochs)
+            .Select(epochs => Weights(options => (options.Epoch, options.BatchSize) = (epochs, 100)))];
         double[] expected = [.. steps[0].Select(weight => (double)weight)];
         const double Share = 0.5, Decay = 1 - (1 / (Share * Epochs));
         foreach (float[] weights in steps[1..])
@@ -128,7 +129,8 @@ public sealed class WeightAveragingTests
         for (int run = 0; run < 3; run++)       // what is made once and for all is made in the first
         {
             before = after;
-            Model(options => (options.Arch, options.WeightAveraging) = (NetworkArchitecture.ConvNet, new WeightAveraging.Exponential())).Dispose();
+            Model(options => (options.Arch, options.WeightAveraging) = (NetworkArchitecture.ConvNet, new WeightAveraging.Exponential()))
+                .Dispose();
             after = TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         }
         Assert.AreEqual(before, after);

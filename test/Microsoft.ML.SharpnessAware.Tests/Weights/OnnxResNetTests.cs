@@ -38,7 +38,8 @@ public sealed class OnnxResNetTests
         OnnxFile file = OnnxFile.SmallResNet(Width);
         file.Nodes.Reverse();
         using DisposeScope scope = NewDisposeScope();
-        Assert.HasCount(OnnxResNet.Read(OnnxGraph.Read(OnnxFile.SmallResNet(Width).ToBytes()), Width).Count, OnnxResNet.Read(OnnxGraph.Read(file.ToBytes()), Width));
+        Assert.HasCount(OnnxResNet.Read(OnnxGraph.Read(OnnxFile.SmallResNet(Width).ToBytes()), Width).Count,
+            OnnxResNet.Read(OnnxGraph.Read(file.ToBytes()), Width));
     }
 
     /// <summary>What a later package, another exporter or another network could have.</summary>
@@ -68,7 +69,8 @@ public sealed class OnnxResNetTests
     [TestMethod]
     public void AGraphOfSomethingElseIsNamed()
     {
-        byte[] file = new OnnxFile { Producer = "pytorch" }.Node("Gemm", ["input", "w"], "output").Constant("w", [2, 2], new float[4]).ToBytes();
+        byte[] file = new OnnxFile { Producer = "pytorch" }.Node("Gemm", ["input", "w"], "output").Constant("w", [2, 2], new float[4])
+            .ToBytes();
         using DisposeScope scope = NewDisposeScope();
         InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => OnnxResNet.Read(OnnxGraph.Read(file)));
         StringAssert.Contains(exception.Message, "of pytorch, 1 operators");
@@ -83,7 +85,8 @@ public sealed class OnnxResNetTests
         {
             case "another epsilon":
                 Replace("layer2.0.conv1.norm", "BatchNormalization",
-                    ["layer2.0.conv1", .. new[] { "scale", "bias", "mean", "variance" }.Select(part => $"layer2.0.conv1.{part}")], ("epsilon", 1e-3f));
+                    ["layer2.0.conv1", .. new[] { "scale", "bias", "mean", "variance" }.Select(part => $"layer2.0.conv1.{part}")],
+                        ("epsilon", 1e-3f));
                 break;
             case "other pads":
                 Replace("layer3.0.conv1", "Conv", ["layer2.1.relu2", "layer3.0.conv1.weight"],
@@ -94,7 +97,8 @@ public sealed class OnnxResNetTests
                     ("kernel_shape", three), ("strides", one), ("pads", pads));
                 break;
             case "another stride":
-                Replace("layer2.0.conv1", "Conv", ["layer1.1.relu2", "layer2.0.conv1.weight"], ("kernel_shape", three), ("strides", one), ("pads", pads));
+                Replace("layer2.0.conv1", "Conv", ["layer1.1.relu2", "layer2.0.conv1.weight"], ("kernel_shape", three), ("strides", one),
+                    ("pads", pads));
                 break;
             case "a leaf is missing":
                 Replace("layer1.0.relu1", "LeakyRelu", ["layer1.0.conv1.norm"]);
@@ -110,7 +114,8 @@ public sealed class OnnxResNetTests
                 file.Constants[0] = [.. file.Constants[0], (13 << 3) | 2, 0];
                 break;
             case "an input for a constant":
-                file.Constants.RemoveAll(constant => System.Text.Encoding.Latin1.GetString(constant).EndsWith("layer1.0.conv1.mean", StringComparison.Ordinal));
+                file.Constants.RemoveAll(constant => System.Text.Encoding.Latin1.GetString(constant)
+                    .EndsWith("layer1.0.conv1.mean", StringComparison.Ordinal));
                 break;
             case "another shortcut":
                 Replace("layer1.1.sum", "Add", ["layer1.1.conv2.norm", "pool"]);

@@ -32,7 +32,8 @@ public sealed class PublishedNetworkTests
     public void OtherTensorsAreNoNetworkThatIsKnown()
     {
         Assert.IsNull(PublishedNetwork.Recognise(new Dictionary<string, long[]>()));
-        Assert.IsNull(PublishedNetwork.Recognise(new Dictionary<string, long[]> { ["conv1.weight"] = [64, 3, 7, 7], ["fc.weight"] = [10, 512] }));
+        Assert.IsNull(PublishedNetwork.Recognise(new Dictionary<string,
+            long[]> { ["conv1.weight"] = [64, 3, 7, 7], ["fc.weight"] = [10, 512] }));
         Assert.IsNull(PublishedNetwork.Recognise(new Dictionary<string, long[]> { ["conv1.weight"] = [64] }));
     }
 
@@ -57,7 +58,8 @@ public sealed class PublishedNetworkTests
         Assert.AreEqual("This looks like 'resnet18': set Arch to it.", PublishedNetwork.Advice(resnet18, NetworkArchitecture.ResNet20));
         Assert.AreEqual("", PublishedNetwork.Advice(resnet18, "ResNet18"));
         StringAssert.Contains(
-            PublishedNetwork.Advice(new Dictionary<string, long[]> { ["resnet.embedder.embedder.convolution.weight"] = [64, 3, 7, 7] }, "resnet18"), "transformers");
+            PublishedNetwork.Advice(new Dictionary<string, long[]> { ["resnet.embedder.embedder.convolution.weight"] = [64, 3, 7, 7] },
+                "resnet18"), "transformers");
         StringAssert.Contains(
             PublishedNetwork.Advice(new Dictionary<string, long[]> { ["vit.embeddings.cls_token"] = [1, 1, 192] }, "vit_tiny"), "timm");
     }

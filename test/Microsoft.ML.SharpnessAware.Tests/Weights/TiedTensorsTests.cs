@@ -44,7 +44,8 @@ public sealed class TiedTensorsTests
         float before = network.state_dict()["first.weight"].data<float>().First();
         Dictionary<string, Tensor> weights = Weights();
         weights["second.weight"] = weights["second.weight"].clone().fill_(FixedScalars.Two);
-        foreach (Action load in new Action[] { () => WeightTransfer.Load(network, null, Input, weights), () => ModuleWeights.Load(network, weights) })
+        foreach (Action load in new Action[] { () => WeightTransfer.Load(network, null, Input, weights), () =>
+            ModuleWeights.Load(network, weights) })
         {
             InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(load);
             StringAssert.Contains(exception.Message, "first.weight and second.weight");

@@ -26,7 +26,8 @@ public sealed class WeightTransferTests
     {
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> file = Weights(network, 10, Colour);
-        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes, Dictionary<string, Tensor> before) = LoadAndTell(network, 4, Colour, file);
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes, Dictionary<string, Tensor> before) =
+            LoadAndTell(network, 4, Colour, file);
         StringAssert.Contains(notes.Single(), $"'{head}' has 10 classes and the data 4");
         foreach ((string name, Tensor tensor) in loaded)
             Assert.IsTrue(TestNets.Same(tensor, name.StartsWith($"{head}.", StringComparison.Ordinal) ? before[name] : file[name]), name);
@@ -108,7 +109,8 @@ public sealed class WeightTransferTests
         Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
         file["fc.weight"] = zeros(10, 65);
         file["fc.bias"] = zeros(10);
-        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() => Load(NetworkArchitecture.ResNet8, 4, Colour, file));
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(() =>
+            Load(NetworkArchitecture.ResNet8, 4, Colour, file));
         StringAssert.Contains(exception.Message, "fc.weight (the network has Float32 [4, 64], the file Float32 [10, 65])");
 
         file["fc.weight"] = zeros(10, 64);
@@ -126,7 +128,8 @@ public sealed class WeightTransferTests
         using DisposeScope scope = NewDisposeScope();
         using nn.Module<Tensor, Tensor> colour = NetworkArchitecture.Create(name, 4, Colour);
         using nn.Module<Tensor, Tensor> grey = NetworkArchitecture.Create(name, 4, Colour with { Channels = 1 });
-        IReadOnlyList<string> notes = WeightTransfer.Load(grey, ClassificationHead.Find(grey, 4), Colour with { Channels = 1 }, colour.state_dict());
+        IReadOnlyList<string> notes = WeightTransfer.Load(grey, ClassificationHead.Find(grey, 4), Colour with { Channels = 1 },
+            colour.state_dict());
         StringAssert.Contains(notes.Single(), $"'{first}' was summed over its 3 input channels");
         colour.eval();
         grey.eval();
@@ -181,7 +184,8 @@ public sealed class WeightTransferTests
             file["pos_embed"] = zeros(shape);
             InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
                 () => WeightTransfer.Load(network, ClassificationHead.Find(network, 4), Colour, file));
-            StringAssert.Contains(exception.Message, $"pos_embed (the network has Float32 [1, 17, 192], the file Float32 [{string.Join(", ", shape)}])");
+            StringAssert.Contains(exception.Message, $"pos_embed (the network has Float32 [1, 17, 192], the file Float32 " +
+                $"[{string.Join(", ", shape)}])");
         }
     }
 
@@ -192,7 +196,8 @@ public sealed class WeightTransferTests
         Dictionary<string, Tensor> published = Weights(NetworkArchitecture.VitTiny, 1000, new(3, 224, 224));
         InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
             () => Load(NetworkArchitecture.VitTiny, 4, new(3, 64, 64), published));
-        StringAssert.Contains(exception.Message, "patch_embed.proj.weight (the network has Float32 [192, 3, 4, 4], the file Float32 [192, 3, 16, 16])");
+        StringAssert.Contains(exception.Message, "patch_embed.proj.weight (the network has Float32 [192, 3, 4, 4], the file Float32 " +
+            "[192, 3, 16, 16])");
 
         IReadOnlyList<string> notes = Load(NetworkArchitecture.VitTiny, 4, new(3, 112, 112), published).Notes;
         Assert.HasCount(2, notes);

@@ -63,7 +63,8 @@ public sealed class WeightsDownloadTests
         Assert.IsGreaterThan(220_000L, progress.Reports[0].BytesReceived);
         Assert.AreEqual(new WeightsDownloadProgress(Length, Length), progress.Reports[^1]);
         CollectionAssert.AreEqual(
-            new[] { null, "bytes=100000-", "bytes=220000-" }, _server.Requests.Select(request => request.GetValueOrDefault("Range")).ToArray());
+            new[] { null, "bytes=100000-", "bytes=220000-" }, _server.Requests.Select(request => request.GetValueOrDefault("Range"))
+                .ToArray());
         Assert.AreEqual("\"v1\"", _server.Requests.Last()["If-Range"]);
     }
 

@@ -26,7 +26,8 @@ public sealed class WeightsFormatsTests
     [DataRow("{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}", "JSON", "split")]
     [DataRow("Entry not found", "text, which begins 'Entry not found'", "")]
     [DataRow("", "empty", "")]
-    public void TextIsNamedForWhatItIs(string content, string name, string advice) => Refused(Encoding.UTF8.GetBytes(content), name, advice);
+    public void TextIsNamedForWhatItIs(string content, string name, string advice) =>
+        Refused(Encoding.UTF8.GetBytes(content), name, advice);
 
     [TestMethod]
     public void FilesOfOtherLibrariesAreNamed()

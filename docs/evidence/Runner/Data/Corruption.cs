@@ -4,12 +4,12 @@ using SkiaSharp;
 namespace MLSharpness.Evidence.Data;
 
 /// <summary>
-/// Corrupted images: noise, blur, contrast, brightness, pixelation and JPEG at the five strengths that Hendrycks and Dietterich (2019) use for
-/// CIFAR-10, and rotation.
+/// Corrupted images: noise, blur, contrast, brightness, pixelation and JPEG at the five strengths that Hendrycks and Dietterich (2019) use
+/// for CIFAR-10, and rotation.
 /// </summary>
 internal static class Corruption
 {
-    private static readonly Dictionary<string, (double[] Strengths, Func<byte[], ImageShape, double, Random, byte[]> Apply)> _all = new()
+    private static readonly Dictionary<string, (double[] Strengths, Func<byte[], ImageShape, double, Random, byte[]> Apply)> Corruptions = new()
     {
         ["noise"] = ([0.04, 0.06, 0.08, 0.09, 0.10], (image, _, c, random) => Map(image, value => value + 255 * c * Normal(random))),
         ["blur"] = ([0.4, 0.6, 0.7, 0.8, 1], (image, shape, c, _) => Blur(image, shape, c)),
@@ -20,22 +20,24 @@ internal static class Corruption
         ["jpeg"] = ([80, 65, 58, 50, 40], (image, shape, c, _) => Jpeg(image, shape, (int)c)),
     };
 
-    public static IReadOnlyCollection<string> Names => _all.Keys;
+    public static IReadOnlyCollection<string> Names => Corruptions.Keys;
 
     /// <summary>The images corrupted, the same each time; strength 1 to 5, 0 leaves them.</summary>
     public static ImageSet Apply(ImageSet images, string name, int strength)
     {
         if (strength == 0)
             return images;
-        (double[] strengths, Func<byte[], ImageShape, double, Random, byte[]> apply) = _all[name];
-        return images with { Images = [.. images.Images.Select((image, row) => apply(image, images.Shape, strengths[strength - 1], new Random(row)))] };
+        (double[] strengths, Func<byte[], ImageShape, double, Random, byte[]> apply) = Corruptions[name];
+        return images with { Images = [.. images.Images.Select((image, row) =>
+            apply(image, images.Shape, strengths[strength - 1], new Random(row)))] };
     }
 
     private static byte[] Map(byte[] image, Func<double, double> change) => Array.ConvertAll(image, value => Round(change(value)));
 
     private static byte Round(double value) => (byte)Math.Clamp(Math.Round(value), 0, 255);
 
-    private static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    private static double Normal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     private static byte[] Contrast(byte[] image, double factor)
     {

@@ -9,11 +9,13 @@ internal sealed class DataFolder(string folder)
 {
     private readonly Dictionary<string, ImageSet> _loaded = [];
 
-    /// <summary>The first images of Fashion-MNIST's training part, the ones after them for validation, and (the first of) its test part.</summary>
+    /// <summary>The first images of Fashion-MNIST's training part, the ones after them for validation, and (the first of) its test
+    /// part.</summary>
     public ImageSplit Fashion(int training, int validation, int test = 10_000)
     {
         ImageSet all = Idx(Path.Combine(folder, "fashion-mnist"), "train");
-        return new(all.Range(0, training), all.Range(training, validation), Idx(Path.Combine(folder, "fashion-mnist"), "t10k").Range(0, test));
+        return new(all.Range(0, training), all.Range(training, validation), Idx(Path.Combine(folder, "fashion-mnist"), "t10k")
+            .Range(0, test));
     }
 
     /// <summary>The part of Fashion-MNIST that is shipped with the Quickstart.</summary>
@@ -25,8 +27,8 @@ internal sealed class DataFolder(string folder)
     }
 
     /// <summary>
-    /// The photographs of the Sign Language Digits at 32×32 in colour, 60 % to train on, 10 % for validation, 30 % to test on. Ten pictures in a
-    /// row are of one student, as far as file numbers tell, and all pictures of a student are on the same side.
+    /// The photographs of the Sign Language Digits at 32×32 in colour, 60 % to train on, 10 % for validation, 30 % to test on. Ten
+    /// pictures in a row are of one student, as far as file numbers tell, and all pictures of a student are on the same side.
     /// </summary>
     public ImageSplit SignDigits()
     {
@@ -37,8 +39,10 @@ internal sealed class DataFolder(string folder)
         int[] students = [.. paths.Select(path => Number(path) / PicturesOfAStudent)];
         int[] order = [.. students.Distinct().Order()];
         new Random(1).Shuffle(order);
-        Dictionary<int, double> place = order.Select((student, i) => (student, i)).ToDictionary(p => p.student, p => p.i / (double)order.Length);
-        ImageSet Part(double from, double to) => all.Choose(Enumerable.Range(0, all.Count).Where(row => place[students[row]] >= from && place[students[row]] < to));
+        Dictionary<int, double> place = order.Select((student, i) => (student, i))
+            .ToDictionary(p => p.student, p => p.i / (double)order.Length);
+        ImageSet Part(double from, double to) => all.Choose(
+            Enumerable.Range(0, all.Count).Where(row => place[students[row]] >= from && place[students[row]] < to));
         return new(Part(0, 0.6), Part(0.6, 0.7), Part(0.7, 1));
     }
 
@@ -49,7 +53,8 @@ internal sealed class DataFolder(string folder)
         string[] batches = [.. Enumerable.Range(1, 5).Select(i => Path.Combine(cifar, $"data_batch_{i}.bin"))];
         Require(File.Exists(batches[0]), batches[0], "CIFAR-10 (binary version, cs.toronto.edu/~kriz/cifar.html)");
         ImageSet all = Cached(cifar + "/train", () => Read(new MLContext().Data.LoadImagesFromCifar(batches), new(3, 32, 32)));
-        ImageSet test = Cached(cifar + "/test", () => Read(new MLContext().Data.LoadImagesFromCifar(Path.Combine(cifar, "test_batch.bin")), new(3, 32, 32)));
+        ImageSet test = Cached(cifar + "/test", () =>
+            Read(new MLContext().Data.LoadImagesFromCifar(Path.Combine(cifar, "test_batch.bin")), new(3, 32, 32)));
         int validation = all.Count / 10;
         return new(all.Range(0, all.Count - validation), all.Range(all.Count - validation, validation), test);
     }

@@ -10,7 +10,8 @@ internal sealed record ImageSet(ImageShape Shape, IReadOnlyList<byte[]> Images, 
 {
     public int Count => Images.Count;
 
-    public ImageSet Range(int start, int count) => this with { Images = [.. Images.Skip(start).Take(count)], Labels = [.. Labels.Skip(start).Take(count)] };
+    public ImageSet Range(int start, int count) =>
+        this with { Images = [.. Images.Skip(start).Take(count)], Labels = [.. Labels.Skip(start).Take(count)] };
 
     public ImageSet Choose(IEnumerable<int> rows)
     {
@@ -59,11 +60,14 @@ internal sealed record ImageSet(ImageShape Shape, IReadOnlyList<byte[]> Images, 
     public IDataView ToDataView(MLContext mlContext)
     {
         var definition = SchemaDefinition.Create(typeof(Row));
-        definition[nameof(Row.Image)].ColumnType = new VectorDataViewType(NumberDataViewType.Byte, Shape.Channels, Shape.Height, Shape.Width);
+        definition[nameof(Row.Image)].ColumnType = new VectorDataViewType(
+            NumberDataViewType.Byte, Shape.Channels, Shape.Height, Shape.Width);
         IDataView rows = mlContext.Data.LoadFromEnumerable(
-            Images.Zip(Labels, (image, label) => new Row { Image = image, Label = label.ToString(CultureInfo.InvariantCulture) }).ToArray(), definition);
+            Images.Zip(Labels, (image, label) => new Row { Image = image, Label = label.ToString(CultureInfo.InvariantCulture) })
+                .ToArray(), definition);
         IDataView keys = mlContext.Data.LoadFromEnumerable(
-            Enumerable.Range(0, NumberOfClasses).Select(label => new ClassName { Label = label.ToString(CultureInfo.InvariantCulture) }).ToArray());
+            Enumerable.Range(0, NumberOfClasses).Select(label => new ClassName { Label = label.ToString(CultureInfo.InvariantCulture) })
+                .ToArray());
         return mlContext.Transforms.Conversion.MapValueToKey("Label", keyData: keys).Fit(rows).Transform(rows);
     }
 

@@ -6,8 +6,8 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// Averages of weights, with SGD and with SAM: the last weights, an exponential average of decay 0.99, and the mean of those after each step
-/// of the last quarter. Each training gives all three; running statistics are made anew for the averages.
+/// Averages of weights, with SGD and with SAM: the last weights, an exponential average of decay 0.99, and the mean of those after each
+/// step of the last quarter. Each training gives all three; running statistics are made anew for the averages.
 /// </summary>
 internal sealed class Averaging : Experiment
 {
@@ -40,7 +40,8 @@ internal sealed class Averaging : Experiment
     private static double[][] Train(ImageSplit images, Setting setting, Method method, int seed)
     {
         using var training = new BareTraining(images.Training, setting, method.Minimises, setting.Base.LearningRate, seed);
-        using WeightAverage exponential = WeightAverage.Exponential(training.Optimizer, Decay), uniform = WeightAverage.Uniform(training.Optimizer);
+        using WeightAverage exponential = WeightAverage.Exponential(training.Optimizer, Decay), uniform =
+            WeightAverage.Uniform(training.Optimizer);
         long step = 0;
         training.Run(_ =>
         {

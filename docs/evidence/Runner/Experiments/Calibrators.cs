@@ -5,12 +5,13 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>Which calibrator, with how many rows? All of them on models of several kinds, fitted on few and many rows and judged on others.</summary>
+/// <summary>Which calibrator, with how many rows? All of them on models of several kinds, fitted on few and many rows and judged on
+/// others.</summary>
 internal sealed class Calibrators : Experiment
 {
-    private static readonly int[] _sizes = [50, 200, 1_000, 2_500];
+    private static readonly int[] Sizes = [50, 200, 1_000, 2_500];
 
-    private static readonly string[] _values = ["log_loss", "ece", "accuracy"];
+    private static readonly string[] Values = ["log_loss", "ece", "accuracy"];
 
     public override string Name => "calibrators";
 
@@ -28,13 +29,13 @@ internal sealed class Calibrators : Experiment
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
-        ResultFile file = laboratory.Open(Name, ["model", "rows", "calibrator", "seed", "draw"], _values);
+        ResultFile file = laboratory.Open(Name, ["model", "rows", "calibrator", "seed", "draw"], Values);
         var models = new ScoredModels(laboratory);
         laboratory.Do(file, Name,
             from name in laboratory.IsSmoke ? ScoredModels.Names.Take(1) : ScoredModels.Names
             from seed in Enumerable.Range(1, laboratory.Seeds)
             let scores = new Lazy<ScoreSplit>(() => models.Get(name, seed))
-            from size in laboratory.IsSmoke ? _sizes[..1] : _sizes
+            from size in laboratory.IsSmoke ? Sizes[..1] : Sizes
             from draw in Enumerable.Range(1, laboratory.IsSmoke || size > 1_000 ? 1 : 4)
             from calibrator in All
             select new Run(

@@ -2,7 +2,8 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>What no paper has: CSAM's loss with SSAM's rescaling or ASAM's climb. (A γ chosen while training was tried, and is gone.)</summary>
+/// <summary>What no paper has: CSAM's loss with SSAM's rescaling or ASAM's climb. (A γ chosen while training was tried, and is
+/// gone.)</summary>
 internal sealed class Combinations : Experiment
 {
     // ASAM measures its radius in scaled weights, in which ten times SAM's is usual (Kwon et al. 2021).

@@ -4,13 +4,14 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>The networks of the calibration experiment, and ensembles of three of them, on corrupted test images (Hendrycks and Dietterich 2019).</summary>
+/// <summary>The networks of the calibration experiment, and ensembles of three of them, on corrupted test images (Hendrycks and Dietterich
+/// 2019).</summary>
 internal sealed class Corruptions : Experiment
 {
     private const int TestImages = 2_000;
     private const int MembersOfEnsemble = 3;
 
-    private static readonly string[] _values = ["accuracy", "ece", "log_loss", "brier", "confidence", "tce", "ts_log_loss", "ts_brier"];
+    private static readonly string[] Values = ["accuracy", "ece", "log_loss", "brier", "confidence", "tce", "ts_log_loss", "ts_brier"];
 
     public override string Name => "corruptions";
 
@@ -18,7 +19,7 @@ internal sealed class Corruptions : Experiment
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
-        ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed", "corruption", "strength"], _values);
+        ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed", "corruption", "strength"], Values);
         foreach (Setting setting in settings)
         {
             Radii radii = Tuning.ChooseRadii(laboratory, setting);
@@ -39,7 +40,8 @@ internal sealed class Corruptions : Experiment
 
     /// <summary>No corruption, and each corruption at each strength.</summary>
     private static IEnumerable<(string Corruption, int Strength)> Tests(bool isSmoke) =>
-        [("none", 0), .. from corruption in Corruption.Names from strength in isSmoke ? [3] : Enumerable.Range(1, 5) select (corruption, strength)];
+        [("none", 0), .. from corruption in Corruption.Names from strength in isSmoke ? [3]
+            : Enumerable.Range(1, 5) select (corruption, strength)];
 
     private static Run NewRun(
         Laboratory laboratory, Setting setting, Method method, string seed, int[] members, (string Corruption, int Strength) test) => new(

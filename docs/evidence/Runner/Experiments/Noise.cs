@@ -6,7 +6,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// <summary>A share of the training and validation labels is wrong; the test labels are right.</summary>
 internal sealed class Noise : Experiment
 {
-    private static readonly double[] _shares = [0.2, 0.4];
+    private static readonly double[] Shares = [0.2, 0.4];
 
     public override string Name => "noise";
 
@@ -21,7 +21,7 @@ internal sealed class Noise : Experiment
             Radii radii = Tuning.ChooseRadii(laboratory, setting.Name == Setting.Fashion2500.Name ? Setting.Fashion5000 : setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from share in _shares
+                from share in Shares
                 from method in Method.Four(radii)
                 select new Run(
                     [setting.Name, Text.Of(share), method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],

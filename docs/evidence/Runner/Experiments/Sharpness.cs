@@ -4,7 +4,8 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>How sharp are the minima? Largest eigenvalue and trace of the Hessian of the training loss, and the loss along random directions.</summary>
+/// <summary>How sharp are the minima? Largest eigenvalue and trace of the Hessian of the training loss, and the loss along random
+/// directions.</summary>
 internal sealed class Sharpness : Experiment
 {
     public static readonly double[] Distances = [-1, -0.75, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1];
@@ -16,14 +17,16 @@ internal sealed class Sharpness : Experiment
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
         ResultFile file = laboratory.Open(
-            Name, ["setting", "method", "rho", "seed"], ["largest_eigenvalue", "trace", "trace_error", .. Distances.Select(d => $"loss_at_{Text.Of(d)}")]);
+            Name, ["setting", "method", "rho", "seed"], ["largest_eigenvalue", "trace", "trace_error", .. Distances.Select(
+                d => $"loss_at_{Text.Of(d)}")]);
         foreach (Setting setting in settings)
         {
             Radii radii = Tuning.ChooseRadii(laboratory, setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
                 from method in Method.Four(radii)
-                select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)], () => Measure(laboratory, setting, method, seed)));
+                select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)], () =>
+                    Measure(laboratory, setting, method, seed)));
         }
     }
 

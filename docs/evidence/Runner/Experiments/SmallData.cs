@@ -6,7 +6,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// <summary>Few training images, another choice of them for each seed.</summary>
 internal sealed class SmallData : Experiment
 {
-    private static readonly int[] _sizes = [500, 1000];
+    private static readonly int[] Sizes = [500, 1000];
 
     public override string Name => "small-data";
 
@@ -21,7 +21,7 @@ internal sealed class SmallData : Experiment
             Radii radii = Tuning.ChooseRadii(laboratory, setting.Name == Setting.FashionFew.Name ? Setting.Fashion5000 : setting);
             laboratory.Do(file, Name,
                 from seed in Enumerable.Range(1, laboratory.Seeds)
-                from size in _sizes
+                from size in Sizes
                 from method in Method.Four(radii)
                 select new Run(
                     [setting.Name, Text.Of(size), method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],

@@ -5,13 +5,13 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// Where SAM still trains and where SSAM does (Tan et al. 2024): a grid of learning rate × ρ, with the climb normalised and not, and the norms of
-/// both passes' gradients along the way.
+/// Where SAM still trains and where SSAM does (Tan et al. 2024): a grid of learning rate × ρ, with the climb normalised and not, and the
+/// norms of both passes' gradients along the way.
 /// </summary>
 internal sealed class Stability : Experiment
 {
-    private static readonly double[] _learningRates = [0.05, 0.1, 0.2, 0.4, 0.8];
-    private static readonly double[] _radii = [0.05, 0.1, 0.2, 0.4, 0.8];
+    private static readonly double[] LearningRates = [0.05, 0.1, 0.2, 0.4, 0.8];
+    private static readonly double[] Radii = [0.05, 0.1, 0.2, 0.4, 0.8];
 
     public override string Name => "stability";
 
@@ -22,8 +22,9 @@ internal sealed class Stability : Experiment
         ResultFile file = laboratory.Open(
             Name, ["setting", "climb", "method", "learning_rate", "rho", "seed"],
             ["diverged", "train_loss", "accuracy", "first_norm", "second_norm", "largest_ratio"]);
-        ResultFile norms = laboratory.Open(Name + "-norms", ["setting", "climb", "method", "learning_rate", "rho", "step"], ["first_norm", "second_norm", "loss"]);
-        (double[] rates, double[] radii) = laboratory.IsSmoke ? ([0.1, 0.8], [0.8]) : (_learningRates, _radii);
+        ResultFile norms = laboratory.Open(Name + "-norms", ["setting", "climb", "method", "learning_rate", "rho", "step"],
+            ["first_norm", "second_norm", "loss"]);
+        (double[] rates, double[] radii) = laboratory.IsSmoke ? ([0.1, 0.8], [0.8]) : (LearningRates, Radii);
         foreach (Setting setting in settings)
         {
             laboratory.Do(file, Name,
@@ -33,17 +34,22 @@ internal sealed class Stability : Experiment
                 from rate in rates
                 from rho in radii
                 select new Run(
-                    [setting.Name, normalised ? "normalised" : "unnormalised", renormalise ? "SSAM" : "SAM", Text.Of(rate), Text.Of(rho), Text.Of(seed)],
-                    () => Measure(laboratory, setting, new() { Rho = rho, NormalizeAscent = normalised, Renormalize = renormalise }, rate, seed, null)));
+                    [setting.Name, normalised ? "normalised" : "unnormalised", renormalise ? "SSAM" : "SAM", Text.Of(rate), Text.Of(rho),
+                        Text.Of(seed)],
+                    () => Measure(laboratory, setting, new() { Rho = rho, NormalizeAscent = normalised, Renormalize = renormalise }, rate,
+                        seed, null)));
             (double middle, double wide) = (rates[rates.Length / 2], radii[^1]);
             foreach ((bool normalised, bool renormalise) in new[] { (true, false), (true, true), (false, false), (false, true) })
             {
-                string[] key = [setting.Name, normalised ? "normalised" : "unnormalised", renormalise ? "SSAM" : "SAM", Text.Of(middle), Text.Of(wide)];
+                string[] key = [setting.Name, normalised ? "normalised" : "unnormalised", renormalise ? "SSAM" : "SAM", Text.Of(middle),
+                    Text.Of(wide)];
                 if (norms.Rows.Any(row => row["climb"] == key[1] && row["method"] == key[2] && row["setting"] == key[0]))
                     continue;
                 var points = new List<double[]>();
-                Measure(laboratory, setting, new() { Rho = wide, NormalizeAscent = normalised, Renormalize = renormalise }, middle, 1, points);
-                laboratory.Do(norms, Name, points.Select((point, step) => new Run([.. key, step.ToString("D4")], () => point)), report: false);
+                Measure(laboratory, setting, new() { Rho = wide, NormalizeAscent = normalised, Renormalize = renormalise }, middle, 1,
+                    points);
+                laboratory.Do(norms, Name, points.Select((point, step) => new Run([.. key, step.ToString("D4")], () => point)),
+                    report: false);
             }
         }
     }
@@ -73,7 +79,8 @@ internal sealed class Stability : Experiment
         }
 
         steps = Math.Max(steps, 1);
-        (double trainLoss, double accuracy) = diverged ? (double.NaN, 1.0 / images.Test.NumberOfClasses) : (loop.Loss(images.Training), loop.Accuracy(images.Test));
+        (double trainLoss, double accuracy) = diverged ? (double.NaN, 1.0 / images.Test.NumberOfClasses)
+            : (loop.Loss(images.Training), loop.Accuracy(images.Test));
         return [diverged ? 1 : 0, trainLoss, accuracy, first / steps, second / steps, ratio];
     }
 }

@@ -5,24 +5,25 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// How many rows does a temperature need, and what rule does no harm where there are few? Temperatures are fitted on 20 to 1,000 rows of simulated
-/// models whose best temperature is known and of real ones, by the log loss alone and with priors towards T = 1 of several weights, with and without a
-/// cross-fit that leaves out what does harm; they are judged on other rows.
+/// How many rows does a temperature need, and what rule does no harm where there are few? Temperatures are fitted on 20 to 1,000 rows of
+/// simulated models whose best temperature is known and of real ones, by the log loss alone and with priors towards T = 1 of several
+/// weights, with and without a cross-fit that leaves out what does harm; they are judged on other rows.
 /// </summary>
 internal sealed class Temperature : Experiment
 {
     private const double Harm = 0.01;
     private const int SimulatedRows = 4_000;
 
-    private static readonly int[] _sizes = [20, 30, 50, 100, 200, 1_000];
+    private static readonly int[] Sizes = [20, 30, 50, 100, 200, 1_000];
 
-    private static readonly (double Weight, double HarmDeviations)[] _rules =
+    private static readonly (double Weight, double HarmDeviations)[] Rules =
     [
         (0, double.PositiveInfinity), (1, double.PositiveInfinity), (2, double.PositiveInfinity), (4, double.PositiveInfinity),
         (8, double.PositiveInfinity), (16, double.PositiveInfinity), (0, 1.645), (2, 1.645), (4, 1.645), (8, 1.645), (4, 0),
     ];
 
-    private static readonly string[] _values = ["log_loss", "best_log_loss", "fitted_log_loss", "worst_log_loss", "harmed", "ece", "fitted_ece"];
+    private static readonly string[] Values =
+        ["log_loss", "best_log_loss", "fitted_log_loss", "worst_log_loss", "harmed", "ece", "fitted_ece"];
 
     public override string Name => "temperature";
 
@@ -30,7 +31,7 @@ internal sealed class Temperature : Experiment
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
-        ResultFile file = laboratory.Open(Name, ["model", "rows", "prior", "cross_fit", "seed"], _values);
+        ResultFile file = laboratory.Open(Name, ["model", "rows", "prior", "cross_fit", "seed"], Values);
         var models = new ScoredModels(laboratory);
         IEnumerable<(Lazy<ScoreSplit> Scores, string Name, int Seed)> sources =
         [
@@ -42,8 +43,8 @@ internal sealed class Temperature : Experiment
         ];
         laboratory.Do(file, Name,
             from source in sources
-            from size in laboratory.IsSmoke ? _sizes[..1] : _sizes
-            from rule in _rules
+            from size in laboratory.IsSmoke ? Sizes[..1] : Sizes
+            from rule in Rules
             select new Run(
                 [source.Name, Text.Of(size), Text.Of(rule.Weight), Text.Of(rule.HarmDeviations), Text.Of(source.Seed)],
                 () => Measure(source.Scores.Value, size, new TemperaturePrior(rule.Weight, rule.HarmDeviations))),
@@ -55,7 +56,8 @@ internal sealed class Temperature : Experiment
         int draws = size >= 1_000 ? 5 : 30;
         MulticlassCalibrationMetrics before = At(scores.Test, 1);
         double best = At(scores.Test, Fit(scores.Test, new(0, double.PositiveInfinity))).LogLoss;
-        MulticlassCalibrationMetrics[] after = [.. Enumerable.Range(1, draws).Select(draw => At(scores.Test, Fit(scores.Calibration.Draw(size, draw), prior)))];
+        MulticlassCalibrationMetrics[] after = [.. Enumerable.Range(1, draws)
+            .Select(draw => At(scores.Test, Fit(scores.Calibration.Draw(size, draw), prior)))];
         return
         [
             before.LogLoss, best, after.Average(metrics => metrics.LogLoss), after.Max(metrics => metrics.LogLoss),

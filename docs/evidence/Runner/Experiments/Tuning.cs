@@ -2,7 +2,8 @@ using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Experiments;
 
-/// <summary>Chooses the radius ρ of SAM, SSAM and CSAM (γ = 1) each: the one with the lowest log loss on the validation images. No test image is looked at.</summary>
+/// <summary>Chooses the radius ρ of SAM, SSAM and CSAM (γ = 1) each: the one with the lowest log loss on the validation images. No test
+/// image is looked at.</summary>
 internal static class Tuning
 {
     // Not one of the seeds that are reported.
@@ -11,7 +12,8 @@ internal static class Tuning
     public static Radii ChooseRadii(Laboratory laboratory, Setting setting)
     {
         Setting sized = laboratory.Sized(setting);
-        ResultFile file = laboratory.Open("tuning", ["setting", "method", "rho"], [.. Scores.Columns.Select(column => "validation_" + column)]);
+        ResultFile file = laboratory.Open("tuning", ["setting", "method", "rho"],
+            [.. Scores.Columns.Select(column => "validation_" + column)]);
         Func<double, Method>[] families = [Method.Sam, Method.Ssam, rho => Method.Csam(rho, 1)];
         laboratory.Do(file, "tuning",
             from family in families

@@ -8,7 +8,8 @@ internal sealed record Estimate(double Mean, double StandardError, int Count)
     public static Estimate Of(IReadOnlyCollection<double> values)
     {
         double mean = values.Average();
-        double error = values.Count < 2 ? double.NaN : Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Count - 1) / values.Count);
+        double error = values.Count < 2 ? double.NaN : Math.Sqrt(
+            values.Sum(value => (value - mean) * (value - mean)) / (values.Count - 1) / values.Count);
         return new(mean, error, values.Count);
     }
 
@@ -29,7 +30,8 @@ internal sealed record Estimate(double Mean, double StandardError, int Count)
         string number = $"+0.{new string('0', decimals)};−0.{new string('0', decimals)};0.{new string('0', decimals)}";
         if (Count < 2)
             return (factor * Mean).ToString(number);
-        string text = $"{(factor * Mean).ToString(number)} [{(factor * (Mean - HalfWidth)).ToString(number)}, {(factor * (Mean + HalfWidth)).ToString(number)}]";
+        string text = $"{(factor * Mean).ToString(number)} [{(factor * (Mean - HalfWidth)).ToString(number)}, " +
+            $"{(factor * (Mean + HalfWidth)).ToString(number)}]";
         return IsClear ? $"**{text}**" : text;
     }
 }

@@ -7,7 +7,8 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Summary;
 
 /// <summary>
-/// Fills the template of docs/evidence.md: each <c>{{name arguments}}</c> on a line of its own becomes a table or a figure of the CSV files.
+/// Fills the template of docs/evidence.md: each <c>{{name arguments}}</c> on a line of its own becomes a table or a figure of the CSV
+/// files.
 /// </summary>
 internal sealed partial class EvidencePage(string results, string figures)
 {
@@ -22,14 +23,16 @@ internal sealed partial class EvidencePage(string results, string figures)
 
     private string Render(string[] words, string folder)
     {
-        string Of(int i) => i < words.Length ? words[i] : throw new InvalidDataException($"{{{{{string.Join(' ', words)}}}}} needs more words.");
+        string Of(int i) => i < words.Length ? words[i]
+            : throw new InvalidDataException($"{{{{{string.Join(' ', words)}}}}} needs more words.");
         return words[0] switch
         {
             "means" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Means(rows, Measure.All) : Missing(words),
             "means-short" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Means(rows, Measure.Main) : Missing(words),
             "differences" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Differences(rows, "base", Measure.Main) : Missing(words),
             "against-csam" => Rows("calibration", Of(1)) is { Count: > 0 } rows
-                ? Tables.Differences([.. rows.Where(row => row["method"] == "CSAM 1"), .. Rows("combinations", Of(1))], "CSAM 1", Measure.Main) : Missing(words),
+                ? Tables.Differences([.. rows.Where(row => row["method"] == "CSAM 1"), .. Rows("combinations", Of(1))], "CSAM 1",
+                    Measure.Main) : Missing(words),
             "tuning" => Rows("tuning", Of(1)) is { Count: > 0 } rows ? Tuning(rows) : Missing(words),
             "by" => ByKey(Of(1), Of(2), words),
             "sharpness" => Rows("sharpness", Of(1)) is { Count: > 0 } rows
@@ -57,7 +60,8 @@ internal sealed partial class EvidencePage(string results, string figures)
             return (string[])
             [
                 group.Key,
-                .. group.Select(row => row.Number("validation_log_loss") is double loss && loss == best ? $"**{loss:F4}**" : $"{row.Number("validation_log_loss"):F4}"),
+                .. group.Select(row => row.Number("validation_log_loss") is double loss && loss == best ? $"**{loss:F4}**"
+                    : $"{row.Number("validation_log_loss"):F4}"),
             ];
         }));
 
@@ -66,18 +70,21 @@ internal sealed partial class EvidencePage(string results, string figures)
         string Cell(IEnumerable<ResultRow> group, bool clean, bool ensemble, Measure measure)
         {
             double[] values =
-                [.. group.Where(row => row["corruption"] == "none" == clean && row["seed"] == "ensemble of 3" == ensemble).Select(row => row.Number(measure.Column))];
+                [.. group.Where(row => row["corruption"] == "none" == clean && row["seed"] == "ensemble of 3" == ensemble)
+                    .Select(row => row.Number(measure.Column))];
             return values.Length == 0 ? "" : (measure.Factor * values.Average()).ToString($"F{measure.Decimals}");
         }
         Measure[] measures = [Measure.Accuracy, Measure.Ece, Measure.LogLoss];
         return Tables.Table(
-            ["Method", "Test images", .. measures.Select(measure => $"{measure.Title}: one"), .. measures.Select(measure => $"{measure.Title}: three")],
+            ["Method", "Test images", .. measures.Select(measure => $"{measure.Title}: one"),
+                .. measures.Select(measure => $"{measure.Title}: three")],
             from method in Tables.ByMethod(rows)
             from clean in new[] { true, false }
             select (string[])
             [
                 method.Key, clean ? "clean" : "corrupted",
-                .. measures.Select(measure => Cell(method, clean, false, measure)), .. measures.Select(measure => Cell(method, clean, true, measure)),
+                .. measures.Select(measure => Cell(method, clean, false, measure)),
+                    .. measures.Select(measure => Cell(method, clean, true, measure)),
             ]);
     }
 
@@ -90,7 +97,8 @@ internal sealed partial class EvidencePage(string results, string figures)
             "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
             "corruptions" => Rows("corruptions") is { Count: > 0 } rows ? Figures.Corruptions(rows) : null,
             "sharpness" => Rows("sharpness") is { Count: > 0 } rows ? Figures.Sharpness(rows, Sharpness.Distances) : null,
-            _ => throw new InvalidDataException($"The template asks for the figure '{name}', which is not known: {string.Join(' ', words)}."),
+            _ => throw new InvalidDataException($"The template asks for the figure '{name}', which is not known: " +
+                $"{string.Join(' ', words)}."),
         };
         figure?.SavePng(Path.Combine(figures, name + ".png"));
         return figure is null ? null : name + ".png";

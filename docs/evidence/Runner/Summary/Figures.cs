@@ -6,8 +6,8 @@ namespace MLSharpness.Evidence.Summary;
 /// <summary>Results as figures.</summary>
 internal static class Figures
 {
-    private static readonly string[] _climbs = ["normalised", "unnormalised"];
-    private static readonly string[] _methods = ["SAM", "SSAM"];
+    private static readonly string[] Climbs = ["normalised", "unnormalised"];
+    private static readonly string[] Methods = ["SAM", "SSAM"];
 
     /// <summary>Accuracy and final loss over learning rate × ρ: where each method still trains.</summary>
     public static Figure Stability(IReadOnlyList<ResultRow> rows)
@@ -17,8 +17,9 @@ internal static class Figures
         HeatMap Map(string climb, string method, string what, Func<ResultRow, double> value, double minimum, double maximum) => new(
             $"{what}: {method}, climb {climb}", "Learning rate", "ρ", rates, radii,
             Grid(rates, radii, rows.Where(row => row["climb"] == climb && row["method"] == method), value), minimum, maximum);
-        var panels = from climb in _climbs from method in _methods select (climb, method);
-        return Plots.HeatMaps("Where SAM and SSAM still train", "test accuracy in %, 10 is guessing; cross entropy of the training images, 2.3 is guessing",
+        var panels = from climb in Climbs from method in Methods select (climb, method);
+        return Plots.HeatMaps("Where SAM and SSAM still train",
+            "test accuracy in %, 10 is guessing; cross entropy of the training images, 2.3 is guessing",
         [
             .. panels.Select(panel => Map(panel.climb, panel.method, "Accuracy", row => 100 * row.Number("accuracy"), 10, 90)),
             .. panels.Select(panel => Map(panel.climb, panel.method, "Loss", Loss, 0, 2.5) with { Format = "F2", Reversed = true }),
@@ -35,12 +36,13 @@ internal static class Figures
         double[] norms = [.. rows.SelectMany(row => new[] { row.Number("first_norm"), row.Number("second_norm") }).Where(norm => norm > 0)];
         return Plots.Lines("Length of the gradients of both passes", setting, ["first pass", "second pass"],
         [
-            .. from climb in _climbs
-               from method in _methods
+            .. from climb in Climbs
+               from method in Methods
                let run = rows.Where(row => row["climb"] == climb && row["method"] == method).OrderBy(row => row.Number("step")).ToArray()
                where run.Length > 0
                select new Panel($"{method}, climb {climb}", "Step", "Norm",
-                   [Curve(run, "first_norm"), Curve(run, "second_norm")]) { LogarithmicY = true, RangeY = (norms.Min() / 1.2, norms.Max() * 1.2) },
+                   [Curve(run, "first_norm"), Curve(run, "second_norm")]) { LogarithmicY = true, RangeY =
+                       (norms.Min() / 1.2, norms.Max() * 1.2) },
         ], 330);
     }
 
@@ -51,7 +53,8 @@ internal static class Figures
             "SAM and SSAM on functions of two weights", "climb w + ρ∇f(w); valley ½(x² + 10y²), saddle ½(x² − y²)", methods,
             [
                 new Panel("Valley: path", "x", "y", [.. methods.Select(method => Path("valley", method, row => row.Number("x")))]),
-                new Panel("Saddle: path", "x", "y", [.. methods.Select(method => Path("saddle", method, row => row.Number("x")))]) { LogarithmicY = true },
+                new Panel("Saddle: path", "x", "y", [.. methods.Select(method =>
+                    Path("saddle", method, row => row.Number("x")))]) { LogarithmicY = true },
                 new Panel("Saddle: way down", "Step", "y", [.. methods.Select(method => Path("saddle", method, row => row.Number("step")))])
                 {
                     LogarithmicY = true,
@@ -77,7 +80,8 @@ internal static class Figures
 
         static (double, double, double) Point(IGrouping<double, ResultRow> group, Measure measure)
         {
-            Estimate estimate = Estimate.Of([.. group.GroupBy(row => row["seed"]).Select(seed => seed.Average(row => row.Number(measure.Column)))]);
+            Estimate estimate = Estimate.Of([.. group.GroupBy(row => row["seed"])
+                .Select(seed => seed.Average(row => row.Number(measure.Column)))]);
             return (group.Key, 100 * estimate.Mean, estimate.Count < 2 ? 0 : 100 * estimate.StandardError);
         }
     }
@@ -90,7 +94,8 @@ internal static class Figures
             [.. methods.Select(group => group.Key)],
             [
                 new Panel("", "Distance", "Cross entropy", [.. methods.Select(method => (IReadOnlyList<(double, double, double)>)
-                    [.. distances.Select(d => (d, method.Average(row => row.Number($"loss_at_{Text.Of(d)}")), 0.0))])]) { LogarithmicY = true },
+                    [.. distances.Select(d => (d, method.Average(row => row.Number($"loss_at_{Text.Of(d)}")),
+                        0.0))])]) { LogarithmicY = true },
             ], 560);
     }
 

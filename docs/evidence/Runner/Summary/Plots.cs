@@ -12,17 +12,20 @@ internal static class Plots
 
     /// <summary>Curves with markers, in panels side by side, with one legend.</summary>
     public static Figure Lines(
-        string title, string facts, IReadOnlyList<string> names, IReadOnlyList<Panel> panels, double panelWidth = 420, double panelHeight = 360)
+        string title, string facts, IReadOnlyList<string> names, IReadOnlyList<Panel> panels, double panelWidth = 420, double panelHeight =
+            360)
     {
         double width = panelWidth * panels.Count;
         bool markers = panels.All(panel => panel.Curves.All(curve => curve.Count <= 20));
-        FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers), name)), width / 2, LegendTop, width - 60, 44);
+        FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers), name)), width / 2, LegendTop,
+            width - 60, 44);
         double top = LegendTop + legend.Height;
         return new Figure(width, top + panelHeight + 8,
         [
             .. FigureStyle.Heading(title, facts, width / 2, width - 20),
             legend,
-            .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel, markers), new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
+            .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel, markers),
+                new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
         ]);
     }
 
@@ -62,7 +65,8 @@ internal static class Plots
         plot.Axes.Add(new CategoryAxis { Position = AxisPosition.Left, Title = map.Y, ItemsSource = map.Rows, GapWidth = 0 });
         plot.Axes.Add(new LinearColorAxis
         {
-            Position = AxisPosition.None, Palette = map.Reversed ? OxyPalettes.Viridis(100).Reverse() : OxyPalettes.Viridis(100), Minimum = map.Minimum, Maximum = map.Maximum,
+            Position = AxisPosition.None, Palette = map.Reversed ? OxyPalettes.Viridis(100).Reverse() : OxyPalettes.Viridis(100), Minimum =
+                map.Minimum, Maximum = map.Maximum,
         });
         plot.Series.Add(new HeatMapSeries
         {
@@ -78,7 +82,8 @@ internal static class Plots
                     : map.Values[x, y] > map.Minimum + 0.6 * (map.Maximum - map.Minimum);
                 plot.Annotations.Add(new OxyPlot.Annotations.TextAnnotation
                 {
-                    Text = map.Values[x, y].ToString(map.Format), TextPosition = new DataPoint(x, y), Stroke = OxyColors.Undefined, StrokeThickness = 0,
+                    Text = map.Values[x, y].ToString(map.Format), TextPosition = new DataPoint(x, y), Stroke = OxyColors.Undefined,
+                        StrokeThickness = 0,
                     TextHorizontalAlignment = HorizontalAlignment.Center, TextVerticalAlignment = VerticalAlignment.Middle,
                     TextColor = bright ? OxyColors.Black : OxyColors.White,
                 });

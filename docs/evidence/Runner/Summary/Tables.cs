@@ -6,16 +6,17 @@ namespace MLSharpness.Evidence.Summary;
 /// <summary>Results as Markdown tables.</summary>
 internal static class Tables
 {
-    private static readonly string[] _calibrators = ["none", "temperature", "vector", "structured matrix", "Dirichlet", "isotonic"];
+    private static readonly string[] CalibratorsValues = ["none", "temperature", "vector", "structured matrix", "Dirichlet", "isotonic"];
 
     /// <summary>The order in which methods are shown; others follow in the order of their names.</summary>
-    private static readonly string[] _order =
+    private static readonly string[] Order =
         ["base", "base + label smoothing 0.05", "base + focal loss 2", "SAM", "SSAM", "CSAM 0.5", "CSAM 1", "CSAM 2", "CSAM auto 5"];
 
     /// <summary>Rows by method, in the order of the tables.</summary>
     public static IEnumerable<IGrouping<string, ResultRow>> ByMethod(IEnumerable<ResultRow> rows) => rows
         .GroupBy(row => row["method"])
-        .OrderBy(group => Array.IndexOf(_order, group.Key) is >= 0 and int place ? place : _order.Length).ThenBy(group => group.Key, StringComparer.Ordinal);
+        .OrderBy(group => Array.IndexOf(Order, group.Key) is >= 0 and int place ? place : Order.Length)
+            .ThenBy(group => group.Key, StringComparer.Ordinal);
 
     /// <summary>Mean ± standard error of each method.</summary>
     public static string Means(IReadOnlyCollection<ResultRow> rows, params Measure[] measures) => Table(
@@ -52,12 +53,14 @@ internal static class Tables
             ByMethod(rows).Select(group => (string[])
             [
                 group.Key,
-                .. columns.Select(column => Values(group.Where(row => row[across] == column), measure).Text(measure.Factor, measure.Decimals)),
+                .. columns.Select(column => Values(group.Where(row => row[across] == column), measure)
+                    .Text(measure.Factor, measure.Decimals)),
             ]));
     }
 
     /// <summary>
-    /// Accuracy of SAM and SSAM over parts of the grid of learning rate × ρ, and the difference of pairs over the seeds that have the whole grid.
+    /// Accuracy of SAM and SSAM over parts of the grid of learning rate × ρ, and the difference of pairs over the seeds that have the
+    /// whole grid.
     /// </summary>
     public static string Regimes(IReadOnlyCollection<ResultRow> rows)
     {
@@ -78,11 +81,13 @@ internal static class Tables
             let cells = climb.Where(row => regime.Rates(row.Number("learning_rate")) && regime.Radii(row.Number("rho"))).ToArray()
             where cells.Length > 0
             let bySeed = cells.GroupBy(row => row["seed"]).Select(seed =>
-                (Sam: Values(seed.Where(row => row["method"] == "SAM"), accuracy).Mean, Ssam: Values(seed.Where(row => row["method"] == "SSAM"), accuracy).Mean)).ToArray()
+                (Sam: Values(seed.Where(row => row["method"] == "SAM"), accuracy).Mean,
+                    Ssam: Values(seed.Where(row => row["method"] == "SSAM"), accuracy).Mean)).ToArray()
             select (string[])
             [
                 climb.Key, regime.Name,
-                (accuracy.Factor * bySeed.Average(seed => seed.Sam)).ToString("F1"), (accuracy.Factor * bySeed.Average(seed => seed.Ssam)).ToString("F1"),
+                (accuracy.Factor * bySeed.Average(seed => seed.Sam)).ToString("F1"), (accuracy.Factor * bySeed.Average(seed => seed.Ssam))
+                    .ToString("F1"),
                 Estimate.Of([.. bySeed.Select(seed => seed.Ssam - seed.Sam)]).Difference(accuracy.Factor, accuracy.Decimals),
             ]);
     }
@@ -93,9 +98,11 @@ internal static class Tables
         return seeds.Where(seed => seed.Count() == seeds.Max(other => other.Count())).SelectMany(seed => seed);
     }
 
-    /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and ECE.</summary>
-    /// <summary>What a temperature fitted on few rows does to the log loss, by rule: the mean change over the models that are nearly calibrated, the
-    /// share of fits of any model that make it worse by more than 0.01, and what is gained of what the best temperature would gain where that is much.</summary>
+    /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and
+    /// ECE.</summary>
+    /// <summary>What a temperature fitted on few rows does to the log loss, by rule: the mean change over the models that are nearly
+    /// calibrated, the share of fits of any model that make it worse by more than 0.01, and what is gained of what the best temperature
+    /// would gain where that is much.</summary>
     public static string Temperatures(IEnumerable<ResultRow> rows)
     {
         ILookup<(double Rows, string Prior, string CrossFit), ResultRow> groups =
@@ -104,11 +111,13 @@ internal static class Tables
         return Table(
             ["Weight of the prior", "Cross-fit", .. sizes.Select(size => $"{size:F0} rows")],
             groups.Select(group => (group.Key.Prior, group.Key.CrossFit)).Distinct()
-                .OrderBy(rule => double.Parse(rule.CrossFit, CultureInfo.InvariantCulture)).ThenBy(rule => double.Parse(rule.Prior, CultureInfo.InvariantCulture))
+                .OrderBy(rule => double.Parse(rule.CrossFit, CultureInfo.InvariantCulture))
+                    .ThenBy(rule => double.Parse(rule.Prior, CultureInfo.InvariantCulture))
                 .Select(rule => (string[])
                 [
                     rule.Prior == "0" ? "none" : rule.Prior,
-                    double.Parse(rule.CrossFit, CultureInfo.InvariantCulture) is var deviations && double.IsInfinity(deviations) ? "no" : $"{deviations} s.e.",
+                    double.Parse(rule.CrossFit, CultureInfo.InvariantCulture) is var deviations && double.IsInfinity(deviations) ? "no"
+                        : $"{deviations} s.e.",
                     .. sizes.Select(size => Cell([.. groups[(size, rule.Prior, rule.CrossFit)]])),
                 ]));
 
@@ -127,10 +136,11 @@ internal static class Tables
         static double Change(ResultRow row) => row.Number("fitted_log_loss") - row.Number("log_loss");
     }
 
-    /// <summary>Log loss and ECE of each calibrator by model and number of rows, and the difference of the log loss to the temperature's.</summary>
+    /// <summary>Log loss and ECE of each calibrator by model and number of rows, and the difference of the log loss to the
+    /// temperature's.</summary>
     public static string Calibrators(IEnumerable<ResultRow> rows)
     {
-        string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(_calibrators, name))];
+        string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(CalibratorsValues, name))];
         return Table(
             ["Model", "Rows", .. names],
             rows.GroupBy(row => (Model: row["model"], Rows: row.Number("rows"))).OrderBy(group => group.Key).Select(group =>
@@ -143,7 +153,8 @@ internal static class Tables
                     .. names.Select(name =>
                     {
                         ResultRow[] fits = [.. group.Where(row => row["calibrator"] == name)];
-                        string values = $"{fits.Average(row => row.Number("log_loss")):F3} · {100 * fits.Average(row => row.Number("ece")):F1}";
+                        string values = $"{fits.Average(row => row.Number("log_loss")):F3} · " +
+                            $"{100 * fits.Average(row => row.Number("ece")):F1}";
                         return name == "temperature" ? values : $"{values} · " + Estimate.Of(
                             [.. fits.Select(row => row.Number("log_loss") - temperature[(row["seed"], row["draw"])])]).Difference(1, 3);
                     }),
@@ -151,7 +162,8 @@ internal static class Tables
             }));
     }
 
-    public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) => Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
+    public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) =>
+        Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
 
     public static string Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) => string.Join('\n',
     [

@@ -9,8 +9,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// <para>
 /// The values to start from are <see cref="None"/>, <see cref="Light"/>, <see cref="Standard"/> and <see cref="Strong"/>; look at what one
-/// does to your images with <see cref="SaveContactSheet"/>. An image passes through, in this order: pad-and-crop, flip, random resized crop,
-/// rotation, RandAugment, colour jitter, cutout, and then mixup or CutMix with another image of its mini-batch.
+/// does to your images with <see cref="SaveContactSheet"/>. An image passes through, in this order: pad-and-crop, flip, random resized
+/// crop, rotation, RandAugment, colour jitter, cutout, and then mixup or CutMix with another image of its mini-batch.
 /// </para>
 /// <para>
 /// What happens to an image depends on the seed, the epoch and the image's place in the training data: not on the number of threads, nor on
@@ -91,9 +91,10 @@ public sealed partial record Augmentation
     public double Cutout { get; init => field = Require.Within(value, 0, 1, nameof(Cutout)); }
 
     /// <summary>
-    /// Mixes each image with another of its mini-batch, λ parts to 1 - λ, and its loss likewise: λ ℓ(y₁) + (1 - λ) ℓ(y₂) (Zhang et al. 2018).
-    /// λ is drawn for each image from the beta distribution B(α, α), and this is its α. Default 0: no mixing; the paper used 0.2 on ImageNet
-    /// and 1 on CIFAR. The partner is the image before it in the mini-batch, whose order is drawn anew every epoch.
+    /// Mixes each image with another of its mini-batch, λ parts to 1 - λ, and its loss likewise: λ ℓ(y₁) + (1 - λ) ℓ(y₂) (Zhang et al.
+    /// 2018).
+    /// λ is drawn for each image from the beta distribution B(α, α), and this is its α. Default 0: no mixing; the paper used 0.2 on
+    /// ImageNet and 1 on CIFAR. The partner is the image before it in the mini-batch, whose order is drawn anew every epoch.
     /// </summary>
     /// <remarks>With <see cref="CutMix"/> above 0 too, each image gets one of the two, with probability one half.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, infinite or not a number.</exception>

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A change of the values of images with values in [0, 1], each by a strength of its own: new images [n, C, H, W], or the same ones; the strength is
+/// A change of the values of images with values in [0, 1], each by a strength of its own: new images [n, C, H, W], or the same ones; the
+/// strength is
 /// [n, 1, 1, 1].
 /// </summary>
 internal delegate Tensor ColorOperation(Tensor images, Tensor strength);
@@ -19,7 +20,8 @@ internal delegate Tensor ColorOperation(Tensor images, Tensor strength);
 internal static class ColorOperations
 {
     /// <summary>Every value is multiplied by the strength.</summary>
-    public static ColorOperation Brightness { get; } = (images, strength) => images.mul(strength).clamp_(FixedScalars.Zero, FixedScalars.One);
+    public static ColorOperation Brightness { get; } = (images, strength) =>
+        images.mul(strength).clamp_(FixedScalars.Zero, FixedScalars.One);
 
     /// <summary>Every value's distance from the image's mean grey is multiplied by the strength.</summary>
     public static ColorOperation Contrast { get; } = (images, strength) =>
@@ -44,8 +46,8 @@ internal static class ColorOperations
     };
 
     /// <summary>
-    /// Colours are turned by the strength, in whole turns of the colour circle, at the same saturation and value (HSV). Only images of three
-    /// channels have colours.
+    /// Colours are turned by the strength, in whole turns of the colour circle, at the same saturation and value (HSV). Only images of
+    /// three channels have colours.
     /// </summary>
     public static ColorOperation Hue { get; } = (images, strength) =>
     {
@@ -115,7 +117,8 @@ internal static class ColorOperations
         return scope.MoveToOuter(where(images >= strength, FixedScalars.One.Minus(images), images));
     };
 
-    /// <summary>Each channel is stretched so that it runs from 0 to 1; one that never changes stays. The strength does not matter.</summary>
+    /// <summary>Each channel is stretched so that it runs from 0 to 1; one that never changes stays. The strength does not
+    /// matter.</summary>
     public static ColorOperation AutoContrast { get; } = (images, strength) =>
     {
         using var scope = NewDisposeScope();
@@ -125,8 +128,8 @@ internal static class ColorOperations
     };
 
     /// <summary>
-    /// Each channel, taken as bytes, gets values that spread its histogram evenly, as the Python Imaging Library's ImageOps.equalize does. A
-    /// channel with too few pixels that are not of its largest value (below 255) stays. The strength does not matter.
+    /// Each channel, taken as bytes, gets values that spread its histogram evenly, as the Python Imaging Library's ImageOps.equalize does.
+    /// A channel with too few pixels that are not of its largest value (below 255) stays. The strength does not matter.
     /// </summary>
     public static ColorOperation Equalize { get; } = (images, strength) =>
     {

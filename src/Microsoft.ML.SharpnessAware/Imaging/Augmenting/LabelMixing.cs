@@ -10,8 +10,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class LabelMixing
 {
     /// <summary>
-    /// New float images [B, C, H, W], and the share in [0, 1] of each image's own label, float32 [B]; the rest is its partner's. Both are on
-    /// the pixels' device.
+    /// New float images [B, C, H, W], and the share in [0, 1] of each image's own label, float32 [B]; the rest is its partner's. Both are
+    /// on the pixels' device.
     /// </summary>
     public static (Tensor Images, Tensor Share) Apply(Tensor pixels, Augmentation augmentation, IReadOnlyList<Random> random)
     {

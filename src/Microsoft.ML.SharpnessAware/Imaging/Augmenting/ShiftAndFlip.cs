@@ -22,7 +22,8 @@ internal static class ShiftAndFlip
             Apply(pixels.bytes, result.bytes, pixels.shape, padding, mayFlip, random);
         else
             Apply(
-                MemoryMarshal.Cast<byte, float>(pixels.bytes), MemoryMarshal.Cast<byte, float>(result.bytes), pixels.shape, padding, mayFlip, random);
+                MemoryMarshal.Cast<byte, float>(pixels.bytes), MemoryMarshal.Cast<byte, float>(result.bytes), pixels.shape, padding,
+                    mayFlip, random);
         return result;
     }
 

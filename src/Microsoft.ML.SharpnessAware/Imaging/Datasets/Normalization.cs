@@ -13,7 +13,8 @@ internal sealed class Normalization(PixelStatistics statistics, Device device) :
 
     public PixelStatistics Statistics { get; } = statistics;
 
-    /// <summary>Normalises a batch [B, C, H, W] of bytes or floats, on this normalisation's device, to new float32 values. May run on several threads.</summary>
+    /// <summary>Normalises a batch [B, C, H, W] of bytes or floats, on this normalisation's device, to new float32 values. May run on
+    /// several threads.</summary>
     public Tensor Apply(Tensor pixels) => pixels.sub(_mean).mul_(_inverseDeviation);
 
     public void Dispose()

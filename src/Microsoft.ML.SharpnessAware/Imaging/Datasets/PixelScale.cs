@@ -38,8 +38,8 @@ internal static class PixelScale
             ( >= 0, <= 255) => 255,
             _ => throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
                 $"The float pixels run from {smallest} to {largest}. Augmentation that changes colours (ColorJitter, RandAugment), ") +
-                "statistics that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, or " +
-                "choose other settings."),
+                "statistics that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, " +
+                "or choose other settings."),
         };
     }
 }

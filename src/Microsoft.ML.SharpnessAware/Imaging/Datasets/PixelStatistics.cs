@@ -50,7 +50,8 @@ internal sealed record PixelStatistics
     public static PixelStatistics FromData(Tensor pixels)
     {
         long[] shape = pixels.shape;
-        return FromData((start, count) => pixels.narrow(0, start, count), shape[0], new((int)shape[1], (int)shape[2], (int)shape[3]), pixels.dtype);
+        return FromData((start, count) => pixels.narrow(0, start, count), shape[0], new((int)shape[1], (int)shape[2], (int)shape[3]),
+            pixels.dtype);
     }
 
     /// <summary>Whether images can be normalised like that: they have as many channels, in the same units.</summary>

@@ -36,12 +36,14 @@ public sealed class CalibratorBadInputTests
         };
         ScoredRows rows = ScoredRows.Confused(40);
         var unlabelled = ScoredRows.Of(3, (-1, [float.NaN, 0, 0]), (-1, [.2f, .2f, .6f]));
-        ScoredRows both = new([.. rows.Row(0), .. unlabelled.Scores, .. rows.Scores[3..]], [rows.Labels[0], -1, -1, .. rows.Labels[1..]], 3);
+        ScoredRows both = new([.. rows.Row(0), .. unlabelled.Scores, .. rows.Scores[3..]], [rows.Labels[0], -1, -1, .. rows.Labels[1..]],
+            3);
         CollectionAssert.AreEqual(Parameters(Fit("Vector", rows)),
             Parameters(Estimator("Vector", mlContext).Fit(both.View(mlContext)).Calibrator));
         Assert.HasCount(2, warnings);
         StringAssert.Contains(warnings[1], "A calibrator is fitted on 40 row(s). Fewer than 100 say little");
-        StringAssert.Contains(warnings[0], "2 row(s) were left out because the label column 'Label' is missing or unknown; the first is row 1");
+        StringAssert.Contains(warnings[0], "2 row(s) were left out because the label column 'Label' is missing or unknown; the first is " +
+            "row 1");
     }
 
     [TestMethod]
@@ -89,7 +91,8 @@ public sealed class CalibratorBadInputTests
     {
         MulticlassCalibratorTransformer transformer = Estimator("Temperature").Fit(ScoredRows.Confused(20).View(Context));
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => transformer.Transform(ScoredRows.Of(2, (0, [.5f, .5f])).View(Context))).Message, "has 2 scores, but the calibrator was fitted on 3");
+            () => transformer.Transform(ScoredRows.Of(2, (0, [.5f, .5f])).View(Context))).Message,
+                "has 2 scores, but the calibrator was fitted on 3");
     }
 
     [TestMethod]

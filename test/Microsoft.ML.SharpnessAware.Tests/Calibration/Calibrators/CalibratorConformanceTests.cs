@@ -19,7 +19,8 @@ public sealed class CalibratorConformanceTests
         foreach (IDataView data in new[]
         {
             rows.View(Context), rows.View(Context, names: true), rows.View(Context, predictedLabel: true),
-            rows.View(Context, names: true, predictedLabel: true), Examples.Scored(Context, 60), Examples.Scored(Context, 60, numbers: true),
+            rows.View(Context, names: true, predictedLabel: true), Examples.Scored(Context, 60),
+                Examples.Scored(Context, 60, numbers: true),
         })
         {
             EstimatorConformance.Check(Context, Estimator(kind), data, Unusable());

@@ -38,7 +38,8 @@ public sealed class CalibratorFileTests
         byte[] file = Save(Estimator("Vector").Fit(data), data.Schema);
         byte[] name = Encoding.UTF8.GetBytes("PredictedLabel");
 
-        StringAssert.Contains(Refusal(Rewrite(file, bytes => bytes[bytes.AsSpan().IndexOf(name)] ^= 1)).Message, "checksum of the model file's calibrator");
+        StringAssert.Contains(Refusal(Rewrite(file, bytes => bytes[bytes.AsSpan().IndexOf(name)] ^= 1)).Message,
+            "checksum of the model file's calibrator");
 
         // The length, before "Score" and the length of the name.
         byte[] withoutLength = Rewrite(file, bytes => bytes.AsSpan(bytes.AsSpan().IndexOf(name) - 11, 4).Fill(0xff));
@@ -85,14 +86,16 @@ public sealed class CalibratorFileTests
 
             stream.Position = 0;
             using var reader = new BinaryReader(stream);
-            StringAssert.Contains(Assert.ThrowsExactly<FormatException>(() => CalibratorFile.Read((IHostEnvironment)Context, reader, version: 0x00010001)).Message, problem);
+            StringAssert.Contains(Assert.ThrowsExactly<FormatException>(() =>
+                CalibratorFile.Read((IHostEnvironment)Context, reader, version: 0x00010001)).Message, problem);
         }
     }
 
     [TestMethod]
     public void EveryCalibratorHasAKindOfItsOwnThatCanBeLoaded()
     {
-        Type[] calibrators = [.. typeof(MulticlassCalibrator).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(MulticlassCalibrator)))];
+        Type[] calibrators = [.. typeof(MulticlassCalibrator).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(MulticlassCalibrator)))];
         string[] kinds = ["Temperature", "Vector", "Isotonic", "Dirichlet"];
         MulticlassCalibrator[] fitted = [.. kinds.Select(kind => Fit(kind, ScoredRows.Confused(40)))];
         CollectionAssert.AreEquivalent(calibrators, fitted.Select(calibrator => calibrator.GetType()).ToArray());
@@ -105,7 +108,8 @@ public sealed class CalibratorFileTests
     {
         IDataView data = ScoredRows.Confused(40).View(Context);
         var transformer = new MulticlassCalibratorTransformer(
-            (IHostEnvironment)Context, new FifthCalibrator(), new CalibratorColumns("Score", "PredictedLabel", ScoreKind.Probabilities), null);
+            (IHostEnvironment)Context, new FifthCalibrator(), new CalibratorColumns("Score", "PredictedLabel", ScoreKind.Probabilities),
+                null);
         Exception e = Assert.Throws<Exception>(() => Save(transformer, data.Schema)).GetBaseException();
         Assert.IsInstanceOfType<NotSupportedException>(e);
         StringAssert.Contains(e.Message, "FifthCalibrator");
@@ -141,7 +145,8 @@ public sealed class CalibratorFileTests
             foreach (string file in Directory.EnumerateFiles(FreshProcess.Folder))
                 File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
 
-            (int exitCode, string output, string error) = FreshProcess.Run(folder, ["score", path], ("NUGET_PACKAGES", folder), ("HOME", folder));
+            (int exitCode, string output, string error) =
+                FreshProcess.Run(folder, ["score", path], ("NUGET_PACKAGES", folder), ("HOME", folder));
 
             Assert.AreEqual(0, exitCode, error);
             string[] expected = [.. Fitted.Scores(Context, calibrated.Transform(Fitted.View(Context, Shapes.Pixels(20, seed: 11))))

@@ -43,7 +43,8 @@ public sealed class CalibratorTransformerTests
         {
             Assert.AreEqual(before[column].Type, after[column].Type);
             CollectionAssert.AreEqual(
-                before[column].Annotations.Schema.Select(a => a.Name).ToArray(), after[column].Annotations.Schema.Select(a => a.Name).ToArray());
+                before[column].Annotations.Schema.Select(a => a.Name).ToArray(), after[column].Annotations.Schema.Select(a => a.Name)
+                    .ToArray());
         }
 
         VBuffer<ReadOnlyMemory<char>> slots = default, keys = default;
@@ -156,7 +157,8 @@ public sealed class CalibratorTransformerTests
     {
         IDataView scored = Examples.Scored(Context, 60);
         IDataView renamed = Context.Transforms.CopyColumns("P", "Score").Append(Context.Transforms.CopyColumns("Best", "PredictedLabel"))
-            .Append(Context.Transforms.CopyColumns("Truth", "Label")).Append(Context.Transforms.DropColumns("Score", "PredictedLabel", "Label"))
+            .Append(Context.Transforms.CopyColumns("Truth", "Label"))
+                .Append(Context.Transforms.DropColumns("Score", "PredictedLabel", "Label"))
             .Fit(scored).Transform(scored);
         IDataView calibrated = Context.MulticlassClassification.Calibrators.Dirichlet("Truth", "P", "Best").Fit(renamed).Transform(renamed);
         CollectionAssert.AreEqual(

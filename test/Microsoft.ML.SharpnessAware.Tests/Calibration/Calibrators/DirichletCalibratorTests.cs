@@ -61,7 +61,8 @@ public sealed class DirichletCalibratorTests
     {
         float[] row = new float[129];
         row[0] = 1;
-        string message = Assert.ThrowsExactly<InvalidOperationException>(() => CalibratorFits.Fit("Dirichlet", ScoredRows.Of(129, (0, row)))).Message;
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() =>
+            CalibratorFits.Fit("Dirichlet", ScoredRows.Of(129, (0, row)))).Message;
         StringAssert.Contains(message, "129 classes would have 16641 weights");
         StringAssert.Contains(message, "Calibrators.Vector");
     }

@@ -216,10 +216,12 @@ public sealed class EveryCalibratorTests
         float[] row = [.2f, .3f, .5f];
         calibrator.Calibrate(row, row);
         Assert.AreEqual(1, row.Sum(), 1e-6);
-        Assert.AreEqual("probabilities", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, .5f], new float[3])).ParamName);
+        Assert.AreEqual("probabilities", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, .5f], new float[3]))
+            .ParamName);
         Assert.AreEqual("destination", Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate(row, new float[2])).ParamName);
         StringAssert.Contains(
-            Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, -.5f, 1], row)).Message, "it has the negative score -0.5");
+            Assert.ThrowsExactly<ArgumentException>(() => calibrator.Calibrate([.5f, -.5f, 1], row)).Message,
+                "it has the negative score -0.5");
     }
 
     [TestMethod]

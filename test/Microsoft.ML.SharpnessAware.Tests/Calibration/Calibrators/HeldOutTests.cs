@@ -13,7 +13,8 @@ public sealed class HeldOutTests
     [TestInitialize]
     public void Listen() => _mlContext.Log += (_, log) =>
     {
-        if (log.Kind == ChannelMessageKind.Warning && log.RawMessage.StartsWith("A calibrator was fitted in the same pipeline", StringComparison.Ordinal))
+        if (log.Kind == ChannelMessageKind.Warning && log.RawMessage.StartsWith(
+            "A calibrator was fitted in the same pipeline", StringComparison.Ordinal))
             _warnings.Add(log.Message);
     };
 
@@ -60,7 +61,8 @@ public sealed class HeldOutTests
         foreach (Func<IEstimator<ITransformer>, IEstimator<TransformerChain<MulticlassCalibratorTransformer>>> around in
             new Func<IEstimator<ITransformer>, IEstimator<TransformerChain<MulticlassCalibratorTransformer>>>[]
             {
-                trainer => Calibrators.HeldOut(trainer, Calibrators.Vector()), trainer => Calibrators.CrossFitted(trainer, Calibrators.Vector(), folds: 3),
+                trainer => Calibrators.HeldOut(trainer, Calibrators.Vector()), trainer =>
+                    Calibrators.CrossFitted(trainer, Calibrators.Vector(), folds: 3),
             })
         {
             IEstimator<ITransformer> pipeline = _mlContext.Transforms.Conversion.MapValueToKey("Class", "Name")
@@ -104,10 +106,13 @@ public sealed class HeldOutTests
     public void RowsOfOneKeyAreNotDivided()
     {
         var random = new Random(3);
-        Point[] points = [.. Enumerable.Range(0, 300).Select(i => new Point { Name = i % 2 == 0 ? "a" : "b", Group = $"{i / 30}", Features = [i % 2 + random.NextSingle(), 0] })];
+        Point[] points = [.. Enumerable.Range(
+            0, 300).Select(i => new Point { Name = i % 2 == 0 ? "a" : "b", Group = $"{i / 30}",
+            Features = [i % 2 + random.NextSingle(), 0] })];
         IDataView data = _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Rows()).Transform(Rows());
         TransformerChain<MulticlassCalibratorTransformer> model = Calibrators.HeldOut(
-            new GroupSpy(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()), Calibrators.Temperature(), 0.4, "Group").Fit(data);
+            new GroupSpy(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()), Calibrators.Temperature(), 0.4, "Group")
+                .Fit(data);
         Assert.IsInstanceOfType<TemperatureCalibrator>(model.LastTransformer.Calibrator);
         Assert.IsTrue(GroupSpy.Counts.Count is > 0 and < 10);
         Assert.IsTrue(GroupSpy.Counts.All(count => count == 30));
@@ -126,9 +131,11 @@ public sealed class HeldOutTests
         Assert.AreEqual("calibrator", Assert.ThrowsExactly<ArgumentNullException>(() => Calibrators.HeldOut(Trainer, null!)).ParamName);
         IDataView data = Examples.Data(_mlContext, 60);
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => Calibrators.HeldOut(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data)).Message, "'Missing'");
+            () => Calibrators.HeldOut(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data)).Message,
+                "'Missing'");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => Calibrators.CrossFitted(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data)).Message, "'Missing'");
+            () => Calibrators.CrossFitted(new NeverFitted(Trainer), Calibrators.Temperature(scoreColumnName: "Missing")).Fit(data))
+                .Message, "'Missing'");
     }
 
     private sealed class Point

@@ -63,7 +63,8 @@ public sealed class IsotonicCalibratorTests
     public void ApplyByHand()
     {
         float[] row = [.2f, .2f, .6f];
-        new OneVersusRestIsotonicCalibrator([Constant(.3f), Constant(.3f), Constant(0)], temperature: 1, modelWeight: .1).Calibrate(row, row);
+        new OneVersusRestIsotonicCalibrator([Constant(.3f), Constant(.3f), Constant(0)], temperature: 1, modelWeight: .1)
+            .Calibrate(row, row);
         Assert.AreEqual(.9f * .5f + .1f * .2f, row[0], 1e-6f);
         Assert.AreEqual(.1f * .6f, row[2], 1e-6f);
     }

@@ -18,7 +18,8 @@ public sealed class ScoreKindTests
             ? row.Select(p => MathF.Log(p) + shift).ToArray() : [])] };
         foreach (string kind in Kinds)
         {
-            MulticlassCalibratorTransformer ofLogits = OfLogits(kind).Fit(logits.View(Context)), ofProbabilities = Estimator(kind).Fit(rows.View(Context));
+            MulticlassCalibratorTransformer ofLogits = OfLogits(kind).Fit(logits.View(Context)), ofProbabilities = Estimator(kind)
+                .Fit(rows.View(Context));
             IDataView calibrated = ofLogits.Transform(logits.View(Context));
             float[][] expected = [.. ofProbabilities.Transform(rows.View(Context)).GetColumn<float[]>("Score")];
             float[][] actual = [.. calibrated.GetColumn<float[]>("Score")];
@@ -39,7 +40,8 @@ public sealed class ScoreKindTests
     [TestMethod]
     public void LogitsOfAnySizeAndWhatIsNone()
     {
-        ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 120).Select(i => (i % 10 == 0 ? 1 : 0, (float[])(i % 3 == 0 ? [1e4f, -1e4f] : [1, float.NegativeInfinity])))]);
+        ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Range(0, 120)
+            .Select(i => (i % 10 == 0 ? 1 : 0, (float[])(i % 3 == 0 ? [1e4f, -1e4f] : [1, float.NegativeInfinity])))]);
         foreach (string kind in Kinds)
         {
             float[][] scores = [.. OfLogits(kind).Fit(rows.View(Context)).Transform(rows.View(Context)).GetColumn<float[]>("Score")];
@@ -49,7 +51,8 @@ public sealed class ScoreKindTests
 
         foreach (float wrong in new[] { float.NaN, float.PositiveInfinity })
             StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
-                () => OfLogits("Vector").Fit(ScoredRows.Of(2, (0, [1, 2]), (1, [wrong, 0])).View(Context))).Message, "must hold logits, but row 1");
+                () => OfLogits("Vector").Fit(ScoredRows.Of(2, (0, [1, 2]), (1, [wrong, 0])).View(Context))).Message,
+                    "must hold logits, but row 1");
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
             () => Estimator("Vector").Fit(ScoredRows.Of(2, (0, [3, -1])).View(Context))).Message, "scoreKind: ScoreKind.Logits");
         Assert.AreEqual("scoreKind", Assert.ThrowsExactly<ArgumentOutOfRangeException>(

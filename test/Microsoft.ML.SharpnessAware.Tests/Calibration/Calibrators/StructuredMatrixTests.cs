@@ -5,7 +5,8 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class StructuredMatrixTests
 {
-    /// <summary>The paper's penalties, K and K (K − 1) on squares against the sum of the loss, are Dirichlet's λ and μ but for the diagonal.</summary>
+    /// <summary>The paper's penalties, K and K (K − 1) on squares against the sum of the loss, are Dirichlet's λ and μ but for the
+    /// diagonal.</summary>
     [TestMethod]
     public void ThePenaltiesAreThoseOfThePaper()
     {
@@ -39,7 +40,8 @@ public sealed class StructuredMatrixTests
         float[] row = new float[129];
         row[0] = 1;
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
-            () => Fit("StructuredMatrix", ScoredRows.Of(129, (0, row)))).Message, "A structured matrix of 129 classes would have 16641 weights");
+            () => Fit("StructuredMatrix", ScoredRows.Of(129, (0, row)))).Message,
+                "A structured matrix of 129 classes would have 16641 weights");
     }
 
     /// <summary>The rows are summed in as many parts as ever, whatever the number of processors.</summary>
@@ -48,10 +50,13 @@ public sealed class StructuredMatrixTests
     {
         var random = new Random(1);
         ScoredRows rows = ScoredRows.Of(40, [.. Enumerable.Range(0, 800).Select(_ =>
-            (random.Next(40), ScoredRows.Softmax([.. Enumerable.Range(0, 40).Select(_ => 3 * random.NextDouble())]).Select(p => (float)p).ToArray()))]);
+            (random.Next(40), ScoredRows.Softmax([.. Enumerable.Range(0, 40).Select(_ => 3 * random.NextDouble())]).Select(p => (float)p)
+                .ToArray()))]);
         var loss = new SmoothedLogLoss(rows.ForFit());
-        double[] point = [.. DirichletCalibrator.Identity(40), .. new double[40]], first = new double[point.Length], second = new double[point.Length];
-        Assert.AreEqual(new DirichletObjective(loss, 1, 2, 3).Evaluate(point, first), new DirichletObjective(loss, 1, 2, 3).Evaluate(point, second));
+        double[] point = [.. DirichletCalibrator.Identity(40), .. new double[40]], first = new double[point.Length], second =
+            new double[point.Length];
+        Assert.AreEqual(new DirichletObjective(loss, 1, 2, 3).Evaluate(point, first), new DirichletObjective(loss, 1, 2, 3)
+            .Evaluate(point, second));
         CollectionAssert.AreEqual(first, second);
     }
 }

@@ -30,7 +30,8 @@ public sealed class TemperatureCalibratorTests
         ScoredRows rows = HardZero(.9f, 45, 5, zero);
         double temperature = Fit(rows).Temperature;
         Assert.IsTrue(temperature is > 1.5 and < 2, $"{temperature}");
-        Assert.IsLessThan(.2, CalibrationMetrics.Compute([.. rows.After(Fit(rows)).SelectMany(row => row)], rows.Labels, 2).ExpectedCalibrationError);
+        Assert.IsLessThan(.2, CalibrationMetrics.Compute([.. rows.After(Fit(rows)).SelectMany(row => row)], rows.Labels, 2)
+            .ExpectedCalibrationError);
     }
 
     /// <summary>99 right rows (.8, .2), a wrong one, and (1, 0) wrong: T was 1, though a lower one fits; with .6 it was 100.</summary>
@@ -103,7 +104,8 @@ public sealed class TemperatureCalibratorTests
                     TemperatureCalibrator calibrator = Fit(ScoredRows.Of(2, [.. Enumerable.Repeat((label, row), count)]));
                     Assert.IsTrue(calibrator.Temperature is >= 0.01 and <= 100, $"{calibrator.Temperature}");
                     if (count <= 2)
-                        Assert.IsTrue(calibrator.Temperature is > 0.3 and < 10, $"{count} rows of {row[0]}, class {label}: {calibrator.Temperature}");
+                        Assert.IsTrue(calibrator.Temperature is > 0.3 and < 10,
+                            $"{count} rows of {row[0]}, class {label}: {calibrator.Temperature}");
                 }
             }
         }
@@ -141,7 +143,8 @@ public sealed class TemperatureCalibratorTests
         LogLoss(rows, temperature) + TemperaturePrior.Default.Weight * (1 / temperature - 1 + Math.Log(temperature)) / rows.Count;
 
     private static ScoredRows HardZero(float confidence, int right, int wrong, float zero) => ScoredRows.Of(2,
-        [.. Enumerable.Range(0, right + wrong).Select(i => (i < right ? 0 : 1, new[] { confidence, 1 - confidence })), (1, [1 - zero, zero])]);
+        [.. Enumerable.Range(0, right + wrong).Select(i => (i < right ? 0 : 1, new[] { confidence, 1 - confidence })),
+            (1, [1 - zero, zero])]);
 
     private static double[] Logarithms(float[] row, double temperature)
     {

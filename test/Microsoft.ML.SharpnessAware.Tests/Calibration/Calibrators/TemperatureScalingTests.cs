@@ -96,7 +96,8 @@ public sealed class TemperatureScalingTests
             CalibrationMetrics.Compute(scaled, labels, 2).LogLoss);
     }
 
-    /// <summary>A row of certainty that is wrong weighs ln 2²³ and no more, whether the model says 0, 10⁻³⁰ or gives a logit of −10⁴.</summary>
+    /// <summary>A row of certainty that is wrong weighs ln 2²³ and no more, whether the model says 0, 10⁻³⁰ or gives a logit of
+    /// −10⁴.</summary>
     [TestMethod]
     public void AHardZeroWeighsWhatFloat32CanResolve()
     {
@@ -104,7 +105,8 @@ public sealed class TemperatureScalingTests
         foreach (double temperature in temperatures)
             Assert.AreEqual(1.953, temperature, 0.001);      // as scikit-learn has it
         float[] logits = [.. Enumerable.Repeat(new[] { MathF.Log(9), 0 }, 50).SelectMany(row => row), 1e4f, -1e4f];
-        Assert.AreEqual(temperatures[0], TemperatureScaling.Fit(logits, [.. Enumerable.Repeat(0, 45), .. Enumerable.Repeat(1, 6)], 2), 1e-5);
+        Assert.AreEqual(temperatures[0], TemperatureScaling.Fit(logits, [.. Enumerable.Repeat(0, 45), .. Enumerable.Repeat(1, 6)], 2),
+            1e-5);
 
         Assert.AreEqual(.712, Fitted(.8f, 99, 1, [1, 0]), 0.001);
         Assert.AreEqual(1.034, Fitted(.6f, 99, 1, [1, 0]), 0.001);
@@ -168,10 +170,12 @@ public sealed class TemperatureScalingTests
     [TestMethod]
     public void LogitsOfAnySizeAndAnyTemperatureKeepThePrediction() => (
         from classes in Gen.Int[2, 8]
-        from logits in Gen.OneOf(Gen.Float[-1, 1], Gen.Float[-1e4f, 1e4f], Gen.Float[1, 1.00001f], Gen.Const(float.NegativeInfinity)).Array[classes]
+        from logits in Gen.OneOf(Gen.Float[-1, 1], Gen.Float[-1e4f, 1e4f], Gen.Float[1, 1.00001f], Gen.Const(float.NegativeInfinity))
+            .Array[classes]
         from finite in Gen.Int[0, classes - 1]
         from temperature in Gen.Double[-300, 300]
-        select (logits: logits.Select((logit, k) => k == finite ? 0.5f : logit).ToArray(), temperature: Math.Pow(10, temperature))).Sample(test =>
+        select (logits: logits.Select((logit, k) => k == finite ? 0.5f : logit).ToArray(), temperature: Math.Pow(10, temperature)))
+            .Sample(test =>
     {
         float[] scaled = new float[test.logits.Length];
         Softmax.Apply(test.logits, test.temperature, scaled);

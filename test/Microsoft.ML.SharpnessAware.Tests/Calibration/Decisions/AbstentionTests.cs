@@ -72,8 +72,10 @@ public sealed class AbstentionTests
 
         using var stream = new MemoryStream();
         mlContext.Model.Save(abstention, data.Schema, stream);
-        CollectionAssert.AreEqual(accepted, new MLContext().Model.Load(stream, out _).Transform(data).GetColumn<bool>("Accepted").ToArray());
-        EstimatorConformance.Check(mlContext, mlContext.MulticlassClassification.Decisions.Abstain(.7, .9), data, mlContext.Data.LoadFromEnumerable([new Unusable()]));
+        CollectionAssert.AreEqual(accepted, new MLContext().Model.Load(stream, out _).Transform(data).GetColumn<bool>("Accepted")
+            .ToArray());
+        EstimatorConformance.Check(mlContext, mlContext.MulticlassClassification.Decisions.Abstain(.7, .9), data,
+            mlContext.Data.LoadFromEnumerable([new Unusable()]));
     }
 
     [TestMethod]

@@ -11,7 +11,8 @@ public sealed class BinomialTailTests
         Assert.AreEqual(Math.Pow(.99, 300), BinomialTail.AtMost(0, 300, .01), 1e-12);
         Assert.AreEqual(0, BinomialTail.AtMost(-1, 10, .5));
         Assert.AreEqual(1, BinomialTail.AtMost(10, 10, .5));
-        foreach ((long k, long n, double p) in new[] { (3L, 17L, .3), (700, 1000, .7), (5, 1000, .001), (999_000, 1_000_000, .999), (1, 2, .5) })
+        foreach ((long k, long n, double p) in new[] { (3L, 17L, .3), (700, 1000, .7), (5, 1000, .001), (999_000, 1_000_000, .999),
+            (1, 2, .5) })
             Assert.AreEqual(1, BinomialTail.AtMost(k, n, p) + BinomialTail.AtMost(n - k - 1, n, 1 - p), 1e-9);
         Assert.AreEqual(.5, BinomialTail.AtMost(500_000, 1_000_000, .5), 1e-3);
     }

@@ -3,7 +3,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class NonconformityTests
 {
-    private static readonly float[] _row = [.5f, .3f, .2f];
+    private static readonly float[] Row = [.5f, .3f, .2f];
 
     [TestMethod]
     public void ScoresByHand()
@@ -12,20 +12,20 @@ public sealed class NonconformityTests
         for (int seed = 0; seed < 50; seed++)
         {
             var kind = new Nonconformity(PredictionSetScore.Adaptive, seed);
-            (double first, int rank) = kind.Of(_row, 0);
+            (double first, int rank) = kind.Of(Row, 0);
             double uniform = 1 - first / .5;
             Assert.AreEqual(1, rank);
             Assert.IsTrue(uniform is >= 0 and < 1);
-            Assert.AreEqual(2, kind.Of(_row, 1).Rank);
-            Assert.AreEqual(.8 - uniform * .3, kind.Of(_row, 1).Score, 1e-6);
-            Assert.AreEqual(1 - uniform * .2, kind.Of(_row, 2).Score, 1e-6);
+            Assert.AreEqual(2, kind.Of(Row, 1).Rank);
+            Assert.AreEqual(.8 - uniform * .3, kind.Of(Row, 1).Score, 1e-6);
+            Assert.AreEqual(1 - uniform * .2, kind.Of(Row, 2).Score, 1e-6);
         }
 
         var regularised = new Nonconformity(PredictionSetScore.RegularizedAdaptive, 0, Penalty: .1, FreeRanks: 1);
         Assert.AreEqual(.4 + .2, regularised.Penalised(.4, 3), 1e-12);
         Assert.AreEqual(.4, regularised.Penalised(.4, 1), 1e-12);
 
-        static (double Score, int Rank) Of(PredictionSetScore score, int label) => new Nonconformity(score, 0).Of(_row, label);
+        static (double Score, int Rank) Of(PredictionSetScore score, int label) => new Nonconformity(score, 0).Of(Row, label);
     }
 
     [TestMethod]
@@ -42,10 +42,11 @@ public sealed class NonconformityTests
         }).Order()];
         for (int i = 0; i < shares.Length; i++)     // Kolmogorov and Smirnov at 1 in 10,000
             Assert.AreEqual((i + .5) / shares.Length, shares[i], 2.23 / Math.Sqrt(shares.Length));
-        Assert.AreNotEqual(kind.Of(_row, 0), (kind with { Seed = 4 }).Of(_row, 0));
+        Assert.AreNotEqual(kind.Of(Row, 0), (kind with { Seed = 4 }).Of(Row, 0));
     }
 
-    /// <summary>A set is what the scores say, class by class, in the order of the probabilities, whatever the threshold and the number of classes.</summary>
+    /// <summary>A set is what the scores say, class by class, in the order of the probabilities, whatever the threshold and the number of
+    /// classes.</summary>
     [TestMethod]
     [DataRow(3)]
     [DataRow(40)]
@@ -58,7 +59,8 @@ public sealed class NonconformityTests
             var kind = new Nonconformity(score, 1, Penalty: score == PredictionSetScore.RegularizedAdaptive ? .01 : 0, FreeRanks: 2);
             for (int i = 0; i < 10; i++)
             {
-                double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, classes).Select(_ => Math.Round(6 * random.NextDouble(), i % 2 == 0 ? 0 : 6))]);
+                double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, classes)
+                    .Select(_ => Math.Round(6 * random.NextDouble(), i % 2 == 0 ? 0 : 6))]);
                 float[] row = [.. p.Select(value => (float)value)];
                 double[] thresholds = i < 5 ? [random.NextDouble()] : [.. row.Select(_ => random.NextDouble())];
                 int[] set = new int[classes];
@@ -72,7 +74,8 @@ public sealed class NonconformityTests
             }
 
             int[] all = new int[classes];
-            Assert.AreEqual(classes, kind.Fill([.. Enumerable.Repeat(1f / classes, classes)], [double.PositiveInfinity], all, new ulong[classes]));
+            Assert.AreEqual(classes, kind.Fill([.. Enumerable.Repeat(1f / classes, classes)], [double.PositiveInfinity], all,
+                new ulong[classes]));
         }
     }
 

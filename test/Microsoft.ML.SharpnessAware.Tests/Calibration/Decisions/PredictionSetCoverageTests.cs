@@ -43,8 +43,8 @@ public sealed class PredictionSetCoverageTests
         }
     }
 
-    /// <summary>How often the sets of one fit hold the right class is known here to a hair, for it is a share of all rows that can be drawn. Over fits its mean
-    /// lies where theory says, and its spread is √(α (1 − α) / n).</summary>
+    /// <summary>How often the sets of one fit hold the right class is known here to a hair, for it is a share of all rows that can be
+    /// drawn. Over fits its mean lies where theory says, and its spread is √(α (1 − α) / n).</summary>
     [TestMethod]
     [DataRow("calibrated", PredictionSetScore.LeastAmbiguous)]
     [DataRow("overconfident", PredictionSetScore.Adaptive)]
@@ -86,8 +86,10 @@ public sealed class PredictionSetCoverageTests
         int[] covered = new int[2], common = new int[2], set = new int[2];
         for (int split = 0; split < Splits; split++)
         {
-            (Nonconformity kind, double[] own, _) = Fit(() => Rare(random, random.NextDouble() < 0.1 ? 1 : 0), PredictionSetScore.LeastAmbiguous, Coverage, true, Rows, 2);
-            (_, double[] one, _) = Fit(() => Rare(random, random.NextDouble() < 0.1 ? 1 : 0), PredictionSetScore.LeastAmbiguous, Coverage, false, Rows, 2);
+            (Nonconformity kind, double[] own, _) = Fit(
+                () => Rare(random, random.NextDouble() < 0.1 ? 1 : 0), PredictionSetScore.LeastAmbiguous, Coverage, true, Rows, 2);
+            (_, double[] one, _) = Fit(() => Rare(random, random.NextDouble() < 0.1 ? 1 : 0), PredictionSetScore.LeastAmbiguous, Coverage,
+                false, Rows, 2);
             for (int k = 0; k < 2; k++)
             {
                 (float[] row, int label) = Rare(random, k);

@@ -23,8 +23,10 @@ public sealed class PredictionSetTests
     {
         foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
         {
-            foreach (IDataView data in new[] { Examples.Scored(_mlContext, 90), Examples.Scored(_mlContext, 90, numbers: true), ScoredRows.Confused(90).View(_mlContext, predictedLabel: true) })
-                EstimatorConformance.Check(_mlContext, Decisions.PredictionSets(0.8, score, perClass: true), data, _mlContext.Data.LoadFromEnumerable([new Unusable()]));
+            foreach (IDataView data in new[] { Examples.Scored(_mlContext, 90), Examples.Scored(_mlContext, 90, numbers: true),
+                ScoredRows.Confused(90).View(_mlContext, predictedLabel: true) })
+                EstimatorConformance.Check(_mlContext, Decisions.PredictionSets(0.8, score, perClass: true), data,
+                    _mlContext.Data.LoadFromEnumerable([new Unusable()]));
         }
     }
 
@@ -33,7 +35,8 @@ public sealed class PredictionSetTests
     {
         IDataView data = Examples.Data(_mlContext, 300);
         ITransformer model = _mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(data);
-        ITransformer deciding = model.Append(Decisions.PredictionSets(0.9, seed: 3).Fit(model.Transform(Examples.Data(_mlContext, 400, seed: 4))))
+        ITransformer deciding = model.Append(Decisions.PredictionSets(0.9, seed: 3)
+            .Fit(model.Transform(Examples.Data(_mlContext, 400, seed: 4))))
             .Append(_mlContext.Transforms.Conversion.MapKeyToValue("Names", "PredictionSet").Fit(
                 Decisions.PredictionSets(0.9).Fit(model.Transform(data)).Transform(model.Transform(data))));
         Decided[] expected = Rows(deciding);
@@ -57,7 +60,8 @@ public sealed class PredictionSetTests
             CollectionAssert.AreEqual(expected[row].PredictionSet, engine.Predict(new Point { Features = features[row] }).PredictionSet);
         }
 
-        Decided[] Rows(ITransformer transformer) => [.. _mlContext.Data.CreateEnumerable<Decided>(transformer.Transform(data), reuseRowObject: false)];
+        Decided[] Rows(ITransformer transformer) => [.. _mlContext.Data.CreateEnumerable<Decided>(
+            transformer.Transform(data), reuseRowObject: false)];
     }
 
     [TestMethod]
@@ -78,7 +82,8 @@ public sealed class PredictionSetTests
         IDataView data = _mlContext.Data.LoadFromEnumerable(
         [
             // LoadFromEnumerable counts a single key from 0, keys in a vector from 1.
-            new Made { Label = 0, PredictionSet = [1] }, new Made { Label = 0, PredictionSet = [2, 1] }, new Made { Label = 1, PredictionSet = [] },
+            new Made { Label = 0, PredictionSet = [1] }, new Made { Label = 0, PredictionSet = [2, 1] },
+                new Made { Label = 1, PredictionSet = [] },
             new Made { Label = 1, PredictionSet = [3] }, new Made { Label = 9, PredictionSet = [1] },
         ]);
         PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(data);
@@ -101,7 +106,8 @@ public sealed class PredictionSetTests
     [TestMethod]
     public void MeasuredCoverageIsThatOfTheSets()
     {
-        IDataView sets = Decisions.PredictionSets(0.8, PredictionSetScore.RegularizedAdaptive).Fit(ScoredRows.Drawn(2000, Weights, [0, 0, 0]).View(_mlContext, names: true))
+        IDataView sets = Decisions.PredictionSets(0.8, PredictionSetScore.RegularizedAdaptive)
+            .Fit(ScoredRows.Drawn(2000, Weights, [0, 0, 0]).View(_mlContext, names: true))
             .Transform(ScoredRows.Drawn(2000, Weights, [0, 0, 0], seed: 2).View(_mlContext, names: true));
         PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(sets);
         Assert.AreEqual(.8, metrics.Coverage, .035);
@@ -114,38 +120,49 @@ public sealed class PredictionSetTests
     {
         ScoredRows rows = ScoredRows.Confused(200);
         ScoredRows logits = rows with { Scores = [.. rows.Scores.Select(p => MathF.Log(p) + 5)] };
-        int[] expected = [.. Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(rows.View(_mlContext)).Transform(rows.View(_mlContext)).GetColumn<int>("PredictionSetSize")];
-        int[] actual = [.. Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous, scoreKind: ScoreKind.Logits).Fit(logits.View(_mlContext))
+        int[] expected = [.. Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(rows.View(_mlContext))
+            .Transform(rows.View(_mlContext)).GetColumn<int>("PredictionSetSize")];
+        int[] actual = [.. Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous, scoreKind: ScoreKind.Logits)
+            .Fit(logits.View(_mlContext))
             .Transform(logits.View(_mlContext)).GetColumn<int>("PredictionSetSize")];
         Assert.IsLessThan(3, expected.Zip(actual).Count(pair => pair.First != pair.Second));       // rounding at the threshold
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(logits.View(_mlContext))).Message, "ScoreKind.Logits");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(logits.View(_mlContext)))
+            .Message, "ScoreKind.Logits");
     }
 
     [TestMethod]
     public void BadInputIsNamed()
     {
         foreach (double coverage in new[] { 0, 1, -.1, double.NaN })
-            Assert.AreEqual("coverage", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Decisions.PredictionSets(coverage)).ParamName);
+            Assert.AreEqual("coverage", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Decisions.PredictionSets(coverage))
+                .ParamName);
         Assert.AreEqual("accuracy", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Decisions.Abstain(1)).ParamName);
         Assert.AreEqual("confidence", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Decisions.Abstain(.9, 0)).ParamName);
 
         IDataView none = _mlContext.Data.SkipRows(ScoredRows.Confused(5).View(_mlContext), 5);
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(none)).Message, "no rows");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(none)).Message,
+            "no rows");
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
-            () => Decisions.Abstain().Fit(ScoredRows.Of(2, (-1, [.5f, .5f])).View(_mlContext))).Message, "None of the 1 row(s) has a known label");
+            () => Decisions.Abstain().Fit(ScoredRows.Of(2, (-1, [.5f, .5f])).View(_mlContext))).Message,
+                "None of the 1 row(s) has a known label");
         IDataView withNaN = ScoredRows.Of(2, (0, [.8f, .2f]), (1, [float.NaN, .2f])).View(_mlContext);
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(withNaN)).Message, "row 1 (counted from 0)");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Decisions.PredictionSets().Fit(withNaN)).Message,
+            "row 1 (counted from 0)");
 
         PredictionSetTransformer sets = Decisions.PredictionSets(.8).Fit(Examples.Scored(_mlContext, 60));
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => sets.Transform(ScoredRows.Confused(5).View(_mlContext, names: true))).Message, "has the class 'c0', which is none of");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => sets.Transform(ScoredRows.Of(2, (0, [1, 0])).View(_mlContext))).Message, "has 2 scores, but the decision was fitted on 3");
+            () => sets.Transform(ScoredRows.Of(2, (0, [1, 0])).View(_mlContext))).Message,
+                "has 2 scores, but the decision was fitted on 3");
 
         IDataView decided = sets.Transform(Examples.Scored(_mlContext, 60));
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _mlContext.MulticlassClassification.EvaluatePredictionSets(
-            _mlContext.Transforms.Conversion.MapKeyToValue("PredictionSet").Fit(decided).Transform(decided))).Message, "Evaluate before MapKeyToValue");
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _mlContext.MulticlassClassification.EvaluatePredictionSets(
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+            _mlContext.MulticlassClassification.EvaluatePredictionSets(
+            _mlContext.Transforms.Conversion.MapKeyToValue("PredictionSet").Fit(decided).Transform(decided))).Message,
+                "Evaluate before MapKeyToValue");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+            _mlContext.MulticlassClassification.EvaluatePredictionSets(
             decided, predictionSetColumnName: "Missing")).Message, "'Missing'");
     }
 
@@ -154,7 +171,8 @@ public sealed class PredictionSetTests
     public void SetsOfOtherClassesThanTheLabelAreRefused()
     {
         IDataView sets = Decisions.PredictionSets(.8).Fit(Examples.Scored(_mlContext, 60)).Transform(Examples.Scored(_mlContext, 60));
-        IDataView other = _mlContext.Transforms.CustomMapping<Named, Other>((input, output) => output.Animal = input.Name == "left" ? "fox" : input.Name, null)
+        IDataView other = _mlContext.Transforms.CustomMapping<Named,
+            Other>((input, output) => output.Animal = input.Name == "left" ? "fox" : input.Name, null)
             .Append(_mlContext.Transforms.Conversion.MapValueToKey("Label", "Animal")).Fit(sets).Transform(sets);
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => _mlContext.MulticlassClassification.EvaluatePredictionSets(other)).Message, "has the class 'fox'");
@@ -166,7 +184,8 @@ public sealed class PredictionSetTests
         IDataView data = Examples.Scored(_mlContext, 60);
         using var stream = new MemoryStream();
         _mlContext.Model.Save(Decisions.PredictionSets(.8).Fit(data), data.Schema, stream);
-        foreach (object[] content in new object[][] { [(byte)9], [(byte)0, "L", "S", "O", (byte)9], [(byte)0, "L", "S", "O", (byte)0, 1, 5L] })
+        foreach (object[] content in new object[][] { [(byte)9], [(byte)0, "L", "S", "O", (byte)9],
+            [(byte)0, "L", "S", "O", (byte)0, 1, 5L] })
         {
             using var bytes = new MemoryStream();
             using var writer = new BinaryWriter(bytes);

@@ -13,7 +13,8 @@ public sealed class BinaryCalibrationTests
     [TestMethod]
     public void EveryNumberByHand()
     {
-        BinaryCalibrationMetrics metrics = CalibrationMetrics.ComputeBinary([.1f, .9f, .3f, .8f, .4f], [false, false, true, true, false], 2);
+        BinaryCalibrationMetrics metrics = CalibrationMetrics.ComputeBinary([.1f, .9f, .3f, .8f, .4f], [false, false, true, true, false],
+            2);
         double error = metrics.ExpectedCalibrationError;
         Assert.AreEqual((Math.Abs(.8 - 1) + Math.Abs(1.7 - 1)) / 5, error, Exact);
         Assert.AreEqual(.35, metrics.MaximumCalibrationError, Exact);
@@ -77,7 +78,8 @@ public sealed class BinaryCalibrationTests
 
         IDataView withoutProbability = _mlContext.BinaryClassification.Trainers.LinearSvm().Fit(data).Transform(data);
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => _mlContext.BinaryClassification.EvaluateCalibration(withoutProbability)).Message, "Could not find probability column 'Probability'");
+            () => _mlContext.BinaryClassification.EvaluateCalibration(withoutProbability)).Message,
+                "Could not find probability column 'Probability'");
         StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
             () => _mlContext.BinaryClassification.EvaluateCalibration(withoutProbability, probabilityColumnName: "Score")).Message, "row ");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
@@ -112,7 +114,8 @@ public sealed class BinaryCalibrationTests
         {
             Random random = new(sample);
             BinaryCalibrationIntervals intervals = CalibrationMetrics.ComputeBinary(
-                [.. Enumerable.Repeat((float)p, rows)], [.. Enumerable.Range(0, rows).Select(_ => random.NextDouble() < p)]).Bootstrap(100, seed: sample);
+                [.. Enumerable.Repeat((float)p, rows)], [.. Enumerable.Range(0, rows).Select(_ => random.NextDouble() < p)])
+                    .Bootstrap(100, seed: sample);
             Count(0, intervals.ExpectedCalibrationError, 0);
             Count(1, intervals.AdaptiveCalibrationError, 0);
             Count(2, intervals.PositiveRate, p);

@@ -55,7 +55,8 @@ public sealed class ClassOrderOfScoresTests
         IDataView inOrder = View(["a", "b", "c"], [.. rows.Labels.Select(label => (uint)label + 1)]);
         IDataView reordered = View(["c", "a", "b"], [.. rows.Labels.Select(label => keyOf[label])]);
         foreach (string sort in new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" })
-            CollectionAssert.AreEqual(Parameters(Estimator(sort).Fit(inOrder).Calibrator), Parameters(Estimator(sort).Fit(reordered).Calibrator), sort);
+            CollectionAssert.AreEqual(Parameters(Estimator(sort).Fit(inOrder).Calibrator),
+                Parameters(Estimator(sort).Fit(reordered).Calibrator), sort);
 
         IDataView View(string[] labels, uint[] keys) => NamedScores.View(
             _mlContext, labels, new[] { "a", "b", "c" }, [.. keys.Select((key, row) => (key, rows.Row(row)))]);
@@ -98,16 +99,19 @@ public sealed class ClassOrderOfScoresTests
     [TestMethod]
     public void ThePredictedLabelKeepsTheMeaningOfItsKeys()
     {
-        IDataView scored = NamedScores.View(_mlContext, CatDog, CatDog, DogCat, (1, [.9f, .1f]), (2, [.2f, .8f]), (1, [.7f, .3f]), (2, [.6f, .4f]));
+        IDataView scored = NamedScores.View(_mlContext, CatDog, CatDog, DogCat, (1, [.9f, .1f]), (2, [.2f, .8f]), (1, [.7f, .3f]),
+            (2, [.6f, .4f]));
         foreach (string sort in new[] { "Vector", "Isotonic", "Dirichlet" })
         {
             IDataView calibrated = Estimator(sort, _mlContext).Fit(scored).Transform(scored);
             CollectionAssert.AreEqual(
-                Scores(calibrated).Select(row => row[1] > row[0] ? 1u : 2u).ToArray(), calibrated.GetColumn<uint>("PredictedLabel").ToArray(), sort);
+                Scores(calibrated).Select(row => row[1] > row[0] ? 1u : 2u).ToArray(), calibrated.GetColumn<uint>("PredictedLabel")
+                    .ToArray(), sort);
         }
 
         IDataView other = NamedScores.View(_mlContext, CatDog, CatDog, CatFox, (1, [.9f, .1f]), (2, [.2f, .8f]));
-        Assert.Contains("'PredictedLabel' is a key of other classes than the scores: column 'Score' has the class 'dog', which is none of 'cat', 'fox'",
+        Assert.Contains("'PredictedLabel' is a key of other classes than the scores: column 'Score' has the class 'dog', which is none " +
+            "of 'cat', 'fox'",
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Estimator("Vector").Fit(other)).Message);
         Estimator("Temperature").Fit(other);        // leaves it as it is
     }
@@ -116,7 +120,8 @@ public sealed class ClassOrderOfScoresTests
     public void OtherClassesAreRefusedEverywhere()
     {
         IDataView fox = CatsAndDogs(CatFox, CatDog);
-        const string Problem = "Label column 'Label' does not go with score column 'Score': it has the class 'fox', which is none of 'cat', 'dog'";
+        const string Problem = "Label column 'Label' does not go with score column 'Score': it has the class 'fox', which is none of " +
+            "'cat', 'dog'";
         AssertRefused(Problem, () => _mlContext.MulticlassClassification.EvaluateCalibration(fox));
         AssertRefused(Problem, () => new CalibrationReport(_mlContext).Add("m", fox));
         foreach (string sort in new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" })
@@ -127,7 +132,8 @@ public sealed class ClassOrderOfScoresTests
                 () => calibrator.Transform(CatsAndDogs(CatFox, CatFox)));
         }
 
-        AssertRefused("has the class '4'", () => _mlContext.MulticlassClassification.EvaluateCalibration(CatsAndDogs(new[] { 3, 4 }, new[] { 3, 7 })));
+        AssertRefused("has the class '4'", (
+            ) => _mlContext.MulticlassClassification.EvaluateCalibration(CatsAndDogs(new[] { 3, 4 }, new[] { 3, 7 })));
 
         static void AssertRefused(string problem, Action action) =>
             Assert.Contains(problem, Assert.ThrowsExactly<ArgumentOutOfRangeException>(action).Message);
@@ -137,7 +143,8 @@ public sealed class ClassOrderOfScoresTests
     [TestMethod]
     public void ALabelMayLackClasses()
     {
-        IDataView scored = NamedScores.View(_mlContext, new[] { "eel", "cat" }, new[] { "cat", "dog", "eel" }, (1, [.1f, .2f, .7f]), (2, [.8f, .1f, .1f]));
+        IDataView scored = NamedScores.View(_mlContext, new[] { "eel", "cat" }, new[] { "cat", "dog", "eel" }, (1, [.1f, .2f, .7f]),
+            (2, [.8f, .1f, .1f]));
         MulticlassCalibrationMetrics metrics = _mlContext.MulticlassClassification.EvaluateCalibration(scored);
         Assert.AreEqual(1.0, metrics.Accuracy);
         CollectionAssert.AreEqual(new long[] { 1, 0, 1 }, metrics.PerClass.Select(c => c.Count).ToArray());
@@ -166,7 +173,8 @@ public sealed class ClassOrderOfScoresTests
     [DataRow(true)]
     public void ScoresOfMLNetTrainersAreMatched(bool numbers)
     {
-        IDataView training = Examples.Data(_mlContext, 200, numbers: numbers), test = Examples.Data(_mlContext, 100, seed: 9, numbers: numbers);
+        IDataView training = Examples.Data(_mlContext, 200, numbers: numbers), test =
+            Examples.Data(_mlContext, 100, seed: 9, numbers: numbers);
         var trainers = _mlContext.MulticlassClassification.Trainers;
         IEstimator<ITransformer>[] estimators =
         [
@@ -191,7 +199,8 @@ public sealed class ClassOrderOfScoresTests
             Assert.AreEqual(expected.ToString(), actual.ToString(), estimator.GetType().Name);
             CollectionAssert.AreEqual(numbers ? ["10", "20", "30"] : new[] { "high", "left", "low" },
                 actual.PerClass.Select(c => c.ClassName).ToArray(), estimator.GetType().Name);
-            CollectionAssert.AreEqual(Parameters(Estimator("Vector").Fit(scored).Calibrator), Parameters(Estimator("Vector").Fit(remapped).Calibrator));
+            CollectionAssert.AreEqual(Parameters(Estimator("Vector").Fit(scored).Calibrator),
+                Parameters(Estimator("Vector").Fit(remapped).Calibrator));
         }
     }
 

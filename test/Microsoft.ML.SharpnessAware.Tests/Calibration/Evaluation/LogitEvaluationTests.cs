@@ -14,7 +14,8 @@ public sealed class LogitEvaluationTests
         float[][] probabilities = [.. logits.Select(row =>
             ScoredRows.Softmax([.. row.Select(value => (double)value)]).Select(value => (float)value).ToArray())];
 
-        MulticlassCalibrationMetrics actual = _mlContext.MulticlassClassification.EvaluateCalibration(View(logits), scoreKind: ScoreKind.Logits);
+        MulticlassCalibrationMetrics actual = _mlContext.MulticlassClassification.EvaluateCalibration(View(logits),
+            scoreKind: ScoreKind.Logits);
         MulticlassCalibrationMetrics expected = _mlContext.MulticlassClassification.EvaluateCalibration(View(probabilities));
 
         Assert.AreEqual(expected.LogLoss, actual.LogLoss, 1e-6);

@@ -19,7 +19,8 @@ public sealed class PredictionSetFigureTests
         string[] texts = Texts(CalibrationFigure.PredictionSetSizes(metrics));
         CollectionAssert.IsSubsetOf(new[]
         {
-            "Sizes of prediction sets", "mean size 1.25 · of one class 50.0 % · empty 25.0 % · N = 20", "the set holds the right class", "it does not",
+            "Sizes of prediction sets", "mean size 1.25 · of one class 50.0 % · empty 25.0 % · N = 20", "the set holds the right class",
+                "it does not",
             "Classes in the set", "Coverage", "all rows (70.0 %)", "fewer than 20 rows",
         }, texts);
     }
@@ -32,7 +33,8 @@ public sealed class PredictionSetFigureTests
         string[] texts = [.. svg.Descendants().Where(element => element.Name.LocalName == "text").Select(text => text.Value)];
         CollectionAssert.IsSubsetOf(new[]
         {
-            "Coverage of prediction sets", "how often the set holds the right class · N = 203", "Coverage asked", "Coverage got", "as asked",
+            "Coverage of prediction sets", "how often the set holds the right class · N = 203", "Coverage asked", "Coverage got",
+                "as asked",
             "classes of 20 rows or more",
         }, texts);
     }
@@ -48,7 +50,8 @@ public sealed class PredictionSetFigureTests
         {
             foreach (CalibrationFigure figure in new[]
             {
-                CalibrationFigure.PredictionSetSizes(metrics, "a_{b} <b>"), CalibrationFigure.PredictionSetCoverage([(0.001, metrics), (0.999, metrics)]),
+                CalibrationFigure.PredictionSetSizes(metrics, "a_{b} <b>"),
+                    CalibrationFigure.PredictionSetCoverage([(0.001, metrics), (0.999, metrics)]),
             })
             {
                 string path = Path.Combine(_folder, "figure.png");
@@ -67,7 +70,8 @@ public sealed class PredictionSetFigureTests
         Assert.ThrowsExactly<ArgumentException>(() => CalibrationFigure.PredictionSetCoverage([(0.9, null!)]));
         Assert.ThrowsExactly<ArgumentNullException>(() => CalibrationFigure.PredictionSetSizes(null!));
         foreach (double asked in new[] { 0, 1, double.NaN, 95 })
-            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => CalibrationFigure.PredictionSetCoverage([(asked, Metrics((0, 1, 1, 1)))]));
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+                CalibrationFigure.PredictionSetCoverage([(asked, Metrics((0, 1, 1, 1)))]));
     }
 
     private static PredictionSetMetrics Metrics(params (int Class, int Size, int Holds, long Rows)[] cells)

@@ -90,7 +90,8 @@ public sealed class MLNetMembersTests
         List<MemberInfo> found = [];
         List<string> missing = [];
         var names = new ReferenceNames(metadata);
-        foreach (EntityHandle handle in metadata.TypeReferences.Select(type => (EntityHandle)type).Concat(metadata.MemberReferences.Select(member => (EntityHandle)member)))
+        foreach (EntityHandle handle in metadata.TypeReferences.Select(type => (EntityHandle)type)
+            .Concat(metadata.MemberReferences.Select(member => (EntityHandle)member)))
         {
             if (!names.IsOfMLNet(handle))
                 continue;

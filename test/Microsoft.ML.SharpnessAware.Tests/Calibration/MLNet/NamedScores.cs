@@ -37,7 +37,8 @@ internal sealed class NamedScores
             schema.Remove(schema["PredictedLabel"]);
         else
             SetKey(schema["PredictedLabel"], predictions);
-        return mlContext.Data.LoadFromEnumerable(rows.Select(row => new NamedScores { Label = row.Key - 1, Score = row.Score }).ToArray(), schema);
+        return mlContext.Data.LoadFromEnumerable(rows.Select(row => new NamedScores { Label = row.Key - 1, Score = row.Score }).ToArray(),
+            schema);
     }
 
     public static int Count(object classes) => classes is Array values ? values.Length : (int)classes;
@@ -55,7 +56,8 @@ internal sealed class NamedScores
         {
             case string[] texts:
                 ReadOnlyMemory<char>[] memory = [.. texts.Select(text => text.AsMemory())];
-                column.AddAnnotation(kind, new VBuffer<ReadOnlyMemory<char>>(memory.Length, memory), Vector(TextDataViewType.Instance, memory.Length));
+                column.AddAnnotation(kind, new VBuffer<ReadOnlyMemory<char>>(memory.Length, memory),
+                    Vector(TextDataViewType.Instance, memory.Length));
                 break;
             case int[] numbers:
                 column.AddAnnotation(kind, new VBuffer<int>(numbers.Length, numbers), Vector(NumberDataViewType.Int32, numbers.Length));

@@ -8,14 +8,14 @@ public sealed class AccuracyRejectionCurveTests
     private const double Exact = 1e-12;
 
     // Right: 1, .8, .7, .5. Wrong: .9, .6.
-    private static readonly float[] _confidences = [.9f, .5f, 1f, .7f, .6f, .8f];
-    private static readonly int[] _labels = [1, 0, 0, 0, 1, 0];
+    private static readonly float[] Confidences = [.9f, .5f, 1f, .7f, .6f, .8f];
+    private static readonly int[] Labels = [1, 0, 0, 0, 1, 0];
 
     /// <summary>Accepting one more row each time, in descending confidence, the wrong ones are 0, 1, 1, 1, 2, 2.</summary>
     [TestMethod]
     public void PointsAndAreasByHand()
     {
-        AccuracyRejectionCurve curve = Curve(_confidences, _labels);
+        AccuracyRejectionCurve curve = Curve(Confidences, Labels);
         AccuracyRejectionPoint[] expected =
         [
             new(1 / 6.0, 1, 1), new(2 / 6.0, 1 / 2.0, .9f), new(3 / 6.0, 2 / 3.0, .8f),
@@ -36,7 +36,7 @@ public sealed class AccuracyRejectionCurveTests
     [DataRow(0.0, 1.0, .5f)]
     public void CoverageAndThresholdOfAWishedAccuracy(double accuracy, double coverage, float threshold)
     {
-        AccuracyRejectionCurve curve = Curve(_confidences, _labels);
+        AccuracyRejectionCurve curve = Curve(Confidences, Labels);
         Assert.AreEqual(coverage, curve.CoverageAt(accuracy), Exact);
         Assert.AreEqual(threshold, curve.ThresholdAt(accuracy), Exact);
     }
@@ -55,7 +55,7 @@ public sealed class AccuracyRejectionCurveTests
     [DataRow(double.NaN)]
     public void AnAccuracyOutsideItsRangeIsRefused(double accuracy)
     {
-        AccuracyRejectionCurve curve = Curve(_confidences, _labels);
+        AccuracyRejectionCurve curve = Curve(Confidences, Labels);
         Assert.AreEqual("accuracy",
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => curve.CoverageAt(accuracy)).ParamName);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => curve.ThresholdAt(accuracy));

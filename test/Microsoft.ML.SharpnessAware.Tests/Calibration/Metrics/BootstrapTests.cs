@@ -80,7 +80,8 @@ public sealed class BootstrapTests
         }
     }
 
-    /// <summary>100 rows of confidence .99, all right: a calibrated model shows this in 37 % of samples. The interval once was [.01, .01].</summary>
+    /// <summary>100 rows of confidence .99, all right: a calibrated model shows this in 37 % of samples. The interval once was [.01,
+    /// .01].</summary>
     [TestMethod]
     public void ErrorsThatDidNotOccurAreAllowedFor()
     {

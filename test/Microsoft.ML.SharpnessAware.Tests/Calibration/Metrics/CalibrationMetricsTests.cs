@@ -38,8 +38,8 @@ public sealed class CalibrationMetricsTests
 
     /// <summary>
     /// The published adaptive ECE takes the confidences at the positions j·N/15 of the sorted rows as edges and closes bins there, so its
-    /// first bin has a row more than the others and its last a row less; it also opens its first bin at the smallest confidence, exclusively,
-    /// and so loses that row. Bins are equal here, and all rows count: a row in another bin moves the error by at most 2/N.
+    /// first bin has a row more than the others and its last a row less; it also opens its first bin at the smallest confidence,
+    /// exclusively, and so loses that row. Bins are equal here, and all rows count: a row in another bin moves the error by at most 2/N.
     /// </summary>
     [TestMethod]
     [DataRow("overconfident")]

@@ -8,7 +8,7 @@ public sealed class CalibrationPropertyTests
     private const double Tolerance = 1e-9;
 
     // Coarse scores make ties between classes, between rows and with bin edges common.
-    private static readonly Gen<Case> _cases =
+    private static readonly Gen<Case> Cases =
         from classes in Gen.Int[2, 6]
         from rows in Gen.Int[1, 60]
         from bins in Gen.Int[1, 20]
@@ -18,7 +18,7 @@ public sealed class CalibrationPropertyTests
         select new Case(classes, bins, Normalize(weights, classes), labels, seed);
 
     [TestMethod]
-    public void OrderOfRowsDoesNotMatter() => _cases.Sample(test =>
+    public void OrderOfRowsDoesNotMatter() => Cases.Sample(test =>
     {
         int[] order = Shuffled(test.Labels.Length, test.Seed);
         float[] scores = [.. order.SelectMany(row => test.Scores[(row * test.Classes)..((row + 1) * test.Classes)])];
@@ -31,7 +31,7 @@ public sealed class CalibrationPropertyTests
     });
 
     [TestMethod]
-    public void OrderOfClassesDoesNotMatterWithoutTies() => _cases.Where(test => !test.HasTies).Sample(test =>
+    public void OrderOfClassesDoesNotMatterWithoutTies() => Cases.Where(test => !test.HasTies).Sample(test =>
     {
         int[] order = Shuffled(test.Classes, test.Seed);
         float[] scores = [.. Enumerable.Range(0, test.Labels.Length)
@@ -45,7 +45,7 @@ public sealed class CalibrationPropertyTests
     });
 
     [TestMethod]
-    public void EveryRowIsInOneBinThatContainsItsConfidence() => _cases.Sample(test =>
+    public void EveryRowIsInOneBinThatContainsItsConfidence() => Cases.Sample(test =>
     {
         ReliabilityDiagram diagram = test.Compute().ReliabilityDiagram;
         Assert.HasCount(test.Bins, diagram.Bins);
@@ -62,7 +62,7 @@ public sealed class CalibrationPropertyTests
     });
 
     [TestMethod]
-    public void BinsOfEqualMassAndOfClassesCoverEveryRowToo() => _cases.Sample(test =>
+    public void BinsOfEqualMassAndOfClassesCoverEveryRowToo() => Cases.Sample(test =>
     {
         MulticlassCalibrationMetrics metrics = test.Compute();
         int rows = test.Labels.Length;
@@ -91,7 +91,7 @@ public sealed class CalibrationPropertyTests
     });
 
     [TestMethod]
-    public void OverAndUnderconfidenceMakeUpTheError() => _cases.Sample(test =>
+    public void OverAndUnderconfidenceMakeUpTheError() => Cases.Sample(test =>
     {
         MulticlassCalibrationMetrics metrics = test.Compute();
         Assert.AreEqual(metrics.ExpectedCalibrationError, metrics.ExpectedOverconfidence + metrics.ExpectedUnderconfidence, Tolerance);
@@ -102,7 +102,7 @@ public sealed class CalibrationPropertyTests
     });
 
     [TestMethod]
-    public void MetricsLieInTheirRangesAndOrder() => _cases.Sample(test =>
+    public void MetricsLieInTheirRangesAndOrder() => Cases.Sample(test =>
     {
         MulticlassCalibrationMetrics metrics = test.Compute();
         foreach (double error in new[]

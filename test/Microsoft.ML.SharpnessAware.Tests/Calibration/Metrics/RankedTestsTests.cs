@@ -32,7 +32,8 @@ public sealed class RankedTestsTests
         for (int sample = 0; sample < Samples; sample++)
         {
             (double, bool)[] rows = Draw(sample, 1000, p => p);
-            (spiegelhalter[sample], kolmogorov[sample]) = (RankedTests.Spiegelhalter(rows).PValue, RankedTests.KolmogorovSmirnov(rows).PValue);
+            (spiegelhalter[sample], kolmogorov[sample]) =
+                (RankedTests.Spiegelhalter(rows).PValue, RankedTests.KolmogorovSmirnov(rows).PValue);
         }
 
         foreach (double level in new[] { 0.05, 0.25, 0.5, 0.75 })

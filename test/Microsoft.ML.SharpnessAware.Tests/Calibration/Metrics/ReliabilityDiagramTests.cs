@@ -7,8 +7,8 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 public sealed class ReliabilityDiagramTests
 {
     // The colours of the hatch lines, which nothing else in the picture has.
-    private static readonly SKColor _overconfident = new(0xA3, 0x45, 0x00);
-    private static readonly SKColor _underconfident = new(0x00, 0x2F, 0x4F);
+    private static readonly SKColor Overconfident = new(0xA3, 0x45, 0x00);
+    private static readonly SKColor Underconfident = new(0x00, 0x2F, 0x4F);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("reliability").FullName;
 
@@ -21,10 +21,10 @@ public sealed class ReliabilityDiagramTests
         SKBitmap over = SavePng(Diagram(confidence: .9f, right: 5, wrong: 5));
         SKBitmap under = SavePng(Diagram(confidence: .55f, right: 9, wrong: 1));
         Assert.AreEqual((1280, 1520), (over.Width, over.Height));
-        Assert.IsGreaterThan(1000, PixelsIn(over, _overconfident, top: 170, bottom: 1010));
-        Assert.AreEqual(0, PixelsIn(over, _underconfident, top: 170, bottom: 1010));
-        Assert.IsGreaterThan(1000, PixelsIn(under, _underconfident, top: 170, bottom: 1010));
-        Assert.AreEqual(0, PixelsIn(under, _overconfident, top: 170, bottom: 1010));
+        Assert.IsGreaterThan(1000, PixelsIn(over, Overconfident, top: 170, bottom: 1010));
+        Assert.AreEqual(0, PixelsIn(over, Underconfident, top: 170, bottom: 1010));
+        Assert.IsGreaterThan(1000, PixelsIn(under, Underconfident, top: 170, bottom: 1010));
+        Assert.AreEqual(0, PixelsIn(under, Overconfident, top: 170, bottom: 1010));
     }
 
     [TestMethod]

@@ -7,7 +7,8 @@ public sealed class AffineWarpTests
 {
     [TestMethod]
     public void TheIdentityIsTheImage() =>
-        AssertWarped(AffineMap.Identity, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]], [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]);
+        AssertWarped(AffineMap.Identity, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]],
+            [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]);
 
     [TestMethod]
     public void AQuarterTurnIsCounterClockwise() =>
@@ -50,7 +51,8 @@ public sealed class AffineWarpTests
         AffineMap all = crop.Then(turn).Then(shear);
         (double x, double y) = Map(crop, Map(turn, Map(shear, (1.5, -2.25))));
         Assert.AreEqual((x, y), Map(all, (1.5, -2.25)));
-        AssertWarped(AffineMap.Translation(1, 0).Then(AffineMap.Rotation(90)), [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[2, 5, 8], [1, 4, 7], [0, 0, 0]]);
+        AssertWarped(AffineMap.Translation(1, 0).Then(AffineMap.Rotation(90)), [[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+            [[2, 5, 8], [1, 4, 7], [0, 0, 0]]);
 
         static (double, double) Map(AffineMap map, (double X, double Y) p) =>
             (Math.Round((map.XX * p.X) + (map.XY * p.Y) + map.X0, 9), Math.Round((map.YX * p.X) + (map.YY * p.Y) + map.Y0, 9));

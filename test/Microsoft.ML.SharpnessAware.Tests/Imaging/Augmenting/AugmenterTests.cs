@@ -112,7 +112,8 @@ public sealed class AugmenterTests
             long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
             foreach (Augmentation augmentation in new[]
                      {
-                         Everything with { Mixup = 1 }, new() { Rotation = 10 }, new() { Cutout = 0.5 }, new() { CutMix = 1 }, new() { Mixup = 1 },
+                         Everything with { Mixup = 1 }, new() { Rotation = 10 }, new() { Cutout = 0.5 }, new() { CutMix = 1 },
+                             new() { Mixup = 1 },
                          new() { ColorJitter = new(0.5) },
                      })
             {
@@ -158,7 +159,8 @@ public sealed class AugmenterTests
             new ColorJitter(0.4, 1.5, 0.2, 0.1).Draw(random, steps);
             Assert.HasCount(4, steps.Colors);
             first.Add(steps.Colors[0].Operation);
-            brightness.AddRange(steps.Colors.Where(step => step.Operation == ColorOperations.Brightness).Select(step => (double)step.Strength));
+            brightness.AddRange(steps.Colors.Where(step => step.Operation == ColorOperations.Brightness)
+                .Select(step => (double)step.Strength));
             Assert.IsInRange(0f, 2.5f, steps.Colors.Single(step => step.Operation == ColorOperations.Contrast).Strength);
             Assert.IsInRange(-0.1f, 0.1f, steps.Colors.Single(step => step.Operation == ColorOperations.Hue).Strength);
         }

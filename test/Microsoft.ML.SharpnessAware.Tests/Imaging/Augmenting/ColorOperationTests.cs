@@ -60,7 +60,8 @@ public sealed class ColorOperationTests
         AssertGrey(ColorOperations.Posterize, 16, [15 / 255f, 16 / 255f, 200 / 255f, 1], [0, 16 / 255f, 192 / 255f, 240 / 255f]);
 
     [TestMethod]
-    public void SolarizeInvertsFromTheThresholdOn() => AssertGrey(ColorOperations.Solarize, 0.5, [0, 0.4f, 0.5f, 0.9f], [0, 0.4f, 0.5f, 0.1f]);
+    public void SolarizeInvertsFromTheThresholdOn() =>
+        AssertGrey(ColorOperations.Solarize, 0.5, [0, 0.4f, 0.5f, 0.9f], [0, 0.4f, 0.5f, 0.1f]);
 
     [TestMethod]
     public void AutoContrastStretchesEachChannelByItself()
@@ -73,7 +74,8 @@ public sealed class ColorOperationTests
     [TestMethod]
     public void EqualizeFollowsThePythonImagingLibrary()
     {
-        // 1024 pixels: 256 each of 10, 20, 30 and 40. Step (1024 - 256) / 255 = 3, so the table is (1 + pixels below) / 3: 0, 85, 171, 256 → 255.
+        // 1024 pixels: 256 each of 10, 20, 30 and 40. Step (1024 - 256) / 255 = 3, so the table is (1 + pixels below) / 3: 0, 85, 171, 256
+        // → 255.
         float[] image = [.. Enumerable.Range(0, 1024).Select(i => (10 + (10 * (i % 4))) / 255f)];
         float[] expected = [.. Enumerable.Range(0, 1024).Select(i => new[] { 0, 85, 171, 255 }[i % 4] / 255f)];
         AssertImage(ColorOperations.Equalize, 0, [1, 1, 32, 32], image, expected);
@@ -122,7 +124,8 @@ public sealed class ColorOperationTests
         using Tensor strength = full([3, 1, 1, 1], 0.7f);
         foreach (ColorOperation operation in new[]
                  {
-                     ColorOperations.Brightness, ColorOperations.Contrast, ColorOperations.Saturation, ColorOperations.Hue, ColorOperations.Sharpness,
+                     ColorOperations.Brightness, ColorOperations.Contrast, ColorOperations.Saturation, ColorOperations.Hue,
+                         ColorOperations.Sharpness,
                      ColorOperations.Posterize, ColorOperations.Solarize, ColorOperations.AutoContrast, ColorOperations.Equalize,
                  })
         {
@@ -130,7 +133,8 @@ public sealed class ColorOperationTests
             Tensor result = operation(images, strength);
             if (!ReferenceEquals(result, images))
                 result.Dispose();
-            Assert.AreEqual(before, TorchSharp.DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount, operation.GetType().Name);
+            Assert.AreEqual(before, TorchSharp.DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount, operation.GetType()
+                .Name);
             using var scope = NewDisposeScope();
             Assert.IsTrue(copy.eq(images).all().item<bool>(), operation.GetType().Name);
         }

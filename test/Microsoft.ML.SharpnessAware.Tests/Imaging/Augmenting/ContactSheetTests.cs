@@ -59,7 +59,8 @@ public sealed class ContactSheetTests
     public void WhatCannotBeShownIsAnErrorAndNoFile()
     {
         IDataView data = Pixels([1, 1, 2], Dense<byte>(10, 200));
-        Assert.AreEqual("count", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Augmentation.Flip.SaveContactSheet(_path, data, "Image", 0)).ParamName);
+        Assert.AreEqual("count", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+            Augmentation.Flip.SaveContactSheet(_path, data, "Image", 0)).ParamName);
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Augmentation.Flip.SaveContactSheet(_path, data, "Picture"));
         StringAssert.Contains(ErrorFor(Pixels([1, 1, 2], Dense(-3f, 5f))), "run from -3 to 5");
         StringAssert.Contains(ErrorFor(Pixels([4, 1, 1], Dense<byte>(1, 2, 3, 4))), "4 channels");

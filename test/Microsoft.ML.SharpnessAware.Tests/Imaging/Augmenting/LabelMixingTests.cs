@@ -84,7 +84,8 @@ public sealed class LabelMixingTests
             Assert.IsInRange(2L, 4L, rows); // a side of 4, half of the shorter 8; never less than half of it inside
             Assert.IsInRange(2L, 4L, columns);
             Assert.AreEqual(rows * columns, cut.sum().item<long>());
-            corners.Add((cut.any(1).to_type(ScalarType.Byte).argmax().item<long>(), cut.any(0).to_type(ScalarType.Byte).argmax().item<long>()));
+            corners.Add((cut.any(1).to_type(ScalarType.Byte).argmax().item<long>(), cut.any(0).to_type(ScalarType.Byte).argmax()
+                .item<long>()));
         }
 
         Assert.IsGreaterThan(40, corners.Count);

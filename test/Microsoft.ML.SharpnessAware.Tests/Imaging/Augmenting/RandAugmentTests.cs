@@ -27,7 +27,8 @@ public sealed class RandAugmentTests
     {
         ColorOperation[] expected =
         [
-            ColorOperations.Brightness, ColorOperations.Saturation, ColorOperations.Contrast, ColorOperations.Sharpness, ColorOperations.Posterize,
+            ColorOperations.Brightness, ColorOperations.Saturation, ColorOperations.Contrast, ColorOperations.Sharpness,
+                ColorOperations.Posterize,
             ColorOperations.Solarize, ColorOperations.AutoContrast, ColorOperations.Equalize,
         ];
         for (int i = 0; i < expected.Length; i++)
@@ -67,7 +68,8 @@ public sealed class RandAugmentTests
 
         foreach (var group in colors.GroupBy(color => color.Operation))
             Assert.AreEqual(6000.0 / 14, group.Count(), 75, group.Key.GetType().Name); // 3.7 standard deviations
-        Assert.AreEqual(0.5, colors.Where(color => color.Operation == ColorOperations.Brightness).Average(color => color.Strength > 1 ? 1 : 0), 0.1);
+        Assert.AreEqual(0.5, colors.Where(color => color.Operation == ColorOperations.Brightness)
+            .Average(color => color.Strength > 1 ? 1 : 0), 0.1);
     }
 
     [TestMethod]

@@ -241,7 +241,8 @@ public sealed class PixelCacheTests
         var cache = new PixelCache(_folder.Path) { OpenTemporary = path => new FullDisk(path, room) };
         var error = Assert.ThrowsExactly<IOException>(() => Load(Images(5), cache: cache));
         Assert.AreEqual(
-            $"The images cannot be cached in the folder '{_folder.Path}' (WorkspacePath): No space left on device. Make room there, choose " +
+            $"The images cannot be cached in the folder '{_folder.Path}' (WorkspacePath): No space left on device. Make room there, " +
+                $"choose " +
             "another folder, or leave WorkspacePath null, which keeps the pixels in memory.", error.Message);
         Assert.HasCount(0, _folder.FileNames());
     }
@@ -257,7 +258,8 @@ public sealed class PixelCacheTests
             $"the folder '{below}' (WorkspacePath)");
 
         var readOnly = new PixelCache(_folder.Path) { OpenTemporary = _ => throw new UnauthorizedAccessException("Access is denied.") };
-        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: readOnly)).Message, "Access is denied. Make room");
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: readOnly)).Message,
+            "Access is denied. Make room");
     }
 
     [TestMethod]

@@ -40,7 +40,8 @@ public sealed class GreyAndColourTests
         CollectionAssert.AreEqual(Pixels(kinds, 3), Pixels(data));
         Assert.HasCount(logged is null ? 0 : 1, _log);
         if (logged is not null)
-            StringAssert.StartsWith(_log[0], $"{logged} images are grey and are taken in colour, since the others are in colour; ImageChannels = 1 ");
+            StringAssert.StartsWith(_log[0], $"{logged} images are grey and are taken in colour, since the others are in colour; " +
+                $"ImageChannels = 1 ");
     }
 
     [TestMethod]
@@ -105,13 +106,17 @@ public sealed class GreyAndColourTests
     public void AModelIsTrainedValidatedAndScoresWhateverKindsThereAre(string training, string validation, int channels)
     {
         IDataView train = Data(training), valid = Data(validation);
-        var trainer = Context.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new SharpnessAwareImageClassificationTrainer.Options
+        var trainer = Context.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
+            new SharpnessAwareImageClassificationTrainer.Options
         {
-            FeatureColumnName = "Image", ValidationSet = valid, Epoch = 1, ImageWidth = 8, ImageHeight = 8, Seed = 1, Arch = NetworkArchitecture.ResNet8,
+            FeatureColumnName = "Image", ValidationSet = valid, Epoch = 1, ImageWidth = 8, ImageHeight = 8, Seed = 1, Arch =
+                NetworkArchitecture.ResNet8,
         });
         using SharpnessAwareImageClassificationTransformer model = trainer.Fit(train);
         Assert.AreEqual(channels, model.Classifier.Shape.Channels);
-        foreach (IDataView data in new[] { train, valid, MLImages([.. Enumerable.Range(0, 3).Select(i => MLImage.CreateFromStream(new MemoryStream(Encoded(i % 2 == 0 ? 'g' : 'c', i))))]) })
+        foreach (IDataView data in new[] { train, valid,
+            MLImages([.. Enumerable.Range(0, 3).Select(i =>
+            MLImage.CreateFromStream(new MemoryStream(Encoded(i % 2 == 0 ? 'g' : 'c', i))))]) })
             Assert.IsTrue(model.Transform(data).GetColumn<float[]>("Score").All(scores => Math.Abs(scores.Sum() - 1) < 1e-4));
     }
 
@@ -132,7 +137,8 @@ public sealed class GreyAndColourTests
 
     /// <summary>What the images are as read one by one in so many channels.</summary>
     private static byte[] Pixels(string kinds, int channels) =>
-        [.. kinds.Select((kind, i) => (kind, i)).Where(one => one.kind != 'x').SelectMany(one => ReadFile(Encoded(one.kind, one.i), 4, 4, channels))];
+        [.. kinds.Select((kind, i) => (kind, i)).Where(one => one.kind != 'x')
+            .SelectMany(one => ReadFile(Encoded(one.kind, one.i), 4, 4, channels))];
 
     private static byte[] Pixels(ImageDataset data)
     {

@@ -201,11 +201,14 @@ public sealed class ImageDatasetTests
             Label = (uint)(i % 3),
         })];
         List<string> warnings = [];
-        using ImageDataset data = ImageDataset.Load(View(rows), "Image", "Label", new(2, 2), badImages: new BadImages(OnBadImage.Skip, warnings.Add));
+        using ImageDataset data = ImageDataset.Load(View(rows), "Image", "Label", new(2, 2),
+            badImages: new BadImages(OnBadImage.Skip, warnings.Add));
         CollectionAssert.AreEqual(new long[] { 1, 2, 1, 2 }, data.Labels.data<long>().ToArray());
         using Tensor pixels = data.Batch(0, 4);
-        CollectionAssert.AreEqual(new byte[] { 10, 20, 40, 50 }, pixels.select(1, 0).select(1, 0).select(1, 0).contiguous().data<byte>().ToArray());
-        StringAssert.StartsWith(warnings.Single(), "3 of 7 images cannot be used and are left out (OnBadImage = Skip): Column 'Image', row 0 ");
+        CollectionAssert.AreEqual(new byte[] { 10, 20, 40, 50 }, pixels.select(1, 0).select(1, 0).select(1, 0).contiguous().data<byte>()
+            .ToArray());
+        StringAssert.StartsWith(warnings.Single(), "3 of 7 images cannot be used and are left out (OnBadImage = Skip): Column 'Image', " +
+            "row 0 ");
     }
 
     [TestMethod]
