@@ -23,7 +23,7 @@ internal sealed class SideBySide
     public Sample Ratio { get; }
 
     // .NET compiles a method anew, and better, once it has been called some dozens of times and a moment has passed.
-    private static readonly TimeSpan WarmUpValues = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WarmUpTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs both to warm up, for a second or longer, then in turns; each goes first every second time.</summary>
     /// <param name="ours">The one whose time is above the line of the ratio.</param>
@@ -56,7 +56,7 @@ internal sealed class SideBySide
     private static void WarmUp(Action ours, Action theirs)
     {
         long start = Stopwatch.GetTimestamp();
-        for (int round = 0; round < 3 || Stopwatch.GetElapsedTime(start) < WarmUpValues; round++)
+        for (int round = 0; round < 3 || Stopwatch.GetElapsedTime(start) < WarmUpTime; round++)
         {
             ours();
             theirs();

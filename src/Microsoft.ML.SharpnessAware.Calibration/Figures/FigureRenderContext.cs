@@ -10,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class FigureRenderContext : SkiaRenderContext, IRenderContext
 {
-    private static readonly Lazy<SKTypeface> TypefaceValues = new(LoadTypeface);
+    private static readonly Lazy<SKTypeface> LoadedTypeface = new(LoadTypeface);
 
     /// <summary>The embedded font, then fonts of the same widths or at least the same kind, for viewers of SVG.</summary>
     public const string FontFamilies = "DejaVu Sans, Verdana, sans-serif";
@@ -82,7 +82,7 @@ internal sealed class FigureRenderContext : SkiaRenderContext, IRenderContext
     /// <summary>A title may be in a script that the embedded font lacks; then a font of the system, if one has it.</summary>
     private static SKTypeface TypefaceFor(string text)
     {
-        SKTypeface typeface = TypefaceValues.Value;
+        SKTypeface typeface = LoadedTypeface.Value;
         foreach (System.Text.Rune rune in text.EnumerateRunes())
         {
             if (rune.Value != '\n' && !typeface.ContainsGlyph(rune.Value))

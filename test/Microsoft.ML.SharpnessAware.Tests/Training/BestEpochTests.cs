@@ -4,17 +4,17 @@ namespace Microsoft.ML.SharpnessAware.Tests.Training;
 [TestClass]
 public sealed class BestEpochTests
 {
-    private static readonly double[] HistoryValues = [0.425, 0.625, 0.675, 0.525, 0.5, 0.5];
+    private static readonly double[] Accuracies = [0.425, 0.625, 0.675, 0.525, 0.5, 0.5];
 
     [TestMethod]
     public void TheBestEpochIsRestoredHoweverLargeMinDeltaIs()
     {
-        ScriptedNetwork.Register(HistoryValues);
+        ScriptedNetwork.Register(Accuracies);
         using var folder = new TemporaryFolder();
         var mlContext = new MLContext(1);
         IDataView data = ScriptedNetwork.Rows(mlContext);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
-        ScriptedNetwork.Configure(options, data, epochs: HistoryValues.Length);
+        ScriptedNetwork.Configure(options, data, epochs: Accuracies.Length);
         options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100, MinDelta: 0.5, EarlyStoppingMetric.Accuracy);
         options.CheckpointPath = folder.File("run.ckpt");
         var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
@@ -22,7 +22,7 @@ public sealed class BestEpochTests
         using SharpnessAwareImageClassificationTransformer model = trainer.Fit(data), best = trainer.BestFromCheckpoint(), again =
             trainer.Fit(data);
 
-        CollectionAssert.AreEqual(HistoryValues, model.History.Select(epoch => Math.Round(epoch.ValidationAccuracy, 6)).ToArray());
+        CollectionAssert.AreEqual(Accuracies, model.History.Select(epoch => Math.Round(epoch.ValidationAccuracy, 6)).ToArray());
         foreach (SharpnessAwareImageClassificationTransformer third in new[] { model, best, again })
             Assert.AreEqual(0.675, mlContext.MulticlassClassification.Evaluate(third.Transform(data)).MicroAccuracy, 1e-9);
         Assert.AreEqual(3, best.History[^1].Epoch);
@@ -31,13 +31,13 @@ public sealed class BestEpochTests
     [TestMethod]
     public void ATrainingThatIsContinuedRestoresTheBestEpochOfItsFirstPart()
     {
-        ScriptedNetwork.Register(HistoryValues);
+        ScriptedNetwork.Register(Accuracies);
         using var folder = new TemporaryFolder();
         using var cancellation = new CancellationTokenSource();
         var mlContext = new MLContext(1);
         IDataView data = ScriptedNetwork.Rows(mlContext);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
-        ScriptedNetwork.Configure(options, data, epochs: HistoryValues.Length);
+        ScriptedNetwork.Configure(options, data, epochs: Accuracies.Length);
         options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100, MinDelta: 0.5);
         options.CheckpointPath = folder.File("run.ckpt");
         options.CancellationToken = cancellation.Token;
