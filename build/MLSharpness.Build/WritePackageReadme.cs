@@ -28,7 +28,7 @@ public sealed class WritePackageReadme : Task
     {
         if (RepositoryUrl.Length == 0)
             Log.LogMessage(MessageImportance.High, $"{Path.GetFileName(Target)}: this clone has no remote, so links into the repository " +
-                $"become plain text (-p:RepositoryUrl=https://... sets an address).");
+                "become plain text (-p:RepositoryUrl=https://... sets an address).");
         string folder = Path.GetRelativePath(RepositoryRoot, Path.GetDirectoryName(Path.GetFullPath(Source))!).Replace('\\', '/');
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(Target))!);
         File.WriteAllText(Target, PackageReadme.WithAbsoluteLinks(File.ReadAllText(Source), folder, RepositoryUrl, Revision));

@@ -44,4 +44,4 @@ calibration.ReliabilityDiagram.SavePng("reliability.png");
 mlContext.Model.Save(model, images.Schema, "model.zip");
 ITransformer loaded = new MLContext().Model.Load("model.zip", out _);
 Console.WriteLine($"Read back: {mlContext.MulticlassClassification.EvaluateCalibration(loaded.Transform(split.TestSet)).Accuracy:P1} " +
-    $"right.");
+    "right.");

@@ -19,7 +19,7 @@ Experiment[] experiments =
 var experiment = new Argument<string>("experiment")
 {
     Description = $"{string.Join(", ", experiments.Select(e => e.Name))}; all: one after the other; summary: makes docs/evidence.md and " +
-        $"its figures of the results.",
+        "its figures of the results.",
 };
 var seeds = new Option<int>("--seeds") { Description = "Trainings of each method.", DefaultValueFactory = _ => 5 };
 var smoke = new Option<bool>("--smoke") { Description = "A size of seconds that shows that the experiment works; results go to a folder " +

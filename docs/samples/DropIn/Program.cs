@@ -20,7 +20,7 @@ bool byName = args.Contains("--people");
 AllocatorTuning.KeepFreedMemory();
 IReadOnlyList<Picture[]> classes = Picture.Read(folder);
 Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures. Accuracy and ECE in %, time to fit in " +
-    $"seconds.");
+    "seconds.");
 Console.WriteLine("each | seed | side           | accuracy |  ECE | log loss |   fit");
 foreach (int each in new[] { 10, 20, 50, 100 })
 {

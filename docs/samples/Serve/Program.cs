@@ -18,7 +18,7 @@ return 0;
 
 #if ONNX_ONLY
 static IImageClassifier Load(string path) => throw new NotSupportedException($"'{path}' is no .onnx file, and this is built for these " +
-    $"alone.");
+    "alone.");
 #else
 static IImageClassifier Load(string path) => new ImageClassifierPool(path);
 #endif

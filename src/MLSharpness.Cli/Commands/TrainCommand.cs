@@ -69,7 +69,7 @@ internal static class TrainCommand
                     Save(best, best.Transform(labels.Transform(split.TestSet)));
                 throw new OperationCanceledException(
                     $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command " +
-                        $"continues.");
+                        "continues.");
             }
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(

@@ -56,7 +56,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             throw new InvalidOperationException(withoutLabel.Count == 0
                 ? "The data has no rows to fit a calibrator on."
                 : $"None of the {withoutLabel.Count} row(s) has a known label in column '{columns.Label.Name}', so no calibrator can be " +
-                    $"fitted.");
+                    "fitted.");
         return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses);
     }
 

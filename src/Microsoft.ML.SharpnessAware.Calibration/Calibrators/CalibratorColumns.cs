@@ -107,6 +107,6 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
     private ArgumentOutOfRangeException NotAKey(string found) => new("input",
         $"Column '{PredictedLabelColumnName}': expected a key, as trainers give it, because the calibrator may predict another class; "
         + $"found {found}. Values of the classes, as MapKeyToValue makes them, are taken where Score or the label says what they are; or " +
-            $"name another "
+            "name another "
         + "column, which is then added.");
 }

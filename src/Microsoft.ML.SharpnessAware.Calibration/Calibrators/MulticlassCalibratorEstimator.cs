@@ -105,7 +105,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         using IChannel channel = _host.Start("Calibrating");
         if (rows.Count < FewRows)
             channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it " +
-                $"stays near "
+                "stays near "
                 + "the model as it is, and may still be wrong by chance. Give it more rows if you can.");
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
         (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));

@@ -52,7 +52,7 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
             throw new InvalidOperationException(withoutLabel.Count == 0
                 ? "The data has no rows to fit a decision on."
                 : $"None of the {withoutLabel.Count} row(s) has a known label in column '{LabelColumnName}', so " +
-                  $"no decision can be fitted.");
+                  "no decision can be fitted.");
     }
 
     /// <summary>The scores of new data, whose classes must be those that the decision was fitted on.</summary>

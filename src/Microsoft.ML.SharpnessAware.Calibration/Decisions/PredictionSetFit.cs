@@ -44,7 +44,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         double common = ConformalThreshold.Of([.. scores], coverage);
         if (double.IsPositiveInfinity(common))
             channel.Warning($"{scores.Length} row(s) cannot promise a coverage of {100 * coverage:G4} %: it takes at least {needed}. " +
-                $"Every set is "
+                "Every set is "
                 + "all classes.");
         if (!perClass)
             return (tuned, [common]);
@@ -57,7 +57,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         int[] few = [.. Enumerable.Range(0, numberOfClasses).Where(k => ofClass[k].Count < needed)];
         if (few.Length > 0)
             channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows that a threshold of their own takes, and get the " +
-                $"common one, "
+                "common one, "
                 + $"which promises nothing for them: {string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
                 + (few.Length > 10 ? ", …" : "."));
         return (tuned, [.. ofClass.Select(list => list.Count < needed ? common : ConformalThreshold.Of([.. list], coverage))]);

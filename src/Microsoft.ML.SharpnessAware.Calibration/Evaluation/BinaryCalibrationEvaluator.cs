@@ -47,7 +47,7 @@ internal static class BinaryCalibrationEvaluator
             throw new InvalidOperationException(withoutProbability.Count == 0
                 ? "The data has no rows to evaluate."
                 : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of " +
-                    $"them.");
+                    "them.");
         return accumulator.GetMetrics(withoutProbability.Count);
     }
 

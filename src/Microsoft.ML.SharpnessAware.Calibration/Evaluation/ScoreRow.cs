@@ -26,6 +26,6 @@ internal static class ScoreRow
         kind == ScoreKind.Logits
             ? $"Column '{columnName}' must hold logits, but row {row} (counted from 0) {problem}. Leave out rows without scores."
             : $"Column '{columnName}' must hold class probabilities, but row {row} (counted from 0) {problem}. If these are logits, " +
-                $"which softmax "
+                "which softmax "
                 + $"makes probabilities of, say so by scoreKind: ScoreKind.{nameof(ScoreKind.Logits)}; leave out rows without scores.");
 }

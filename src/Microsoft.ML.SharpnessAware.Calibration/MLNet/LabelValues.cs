@@ -130,7 +130,7 @@ internal abstract class LabelValues
             VBuffer<T> values = _values;
             if (!new BinarySaver(env, new BinarySaver.Arguments()).TryWriteTypeAndValue(stream, Type, ref values, out _))
                 throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or " +
-                    $"numbers.");
+                    "numbers.");
         }
 
         // Two values never have one text: the usual one of a date would leave fractions of a second out.

@@ -47,7 +47,7 @@ internal sealed class LabelledScores
             ? new LabelledScores(label.Column, score, classes, label.NumberOfClasses, places)
             : throw new ArgumentOutOfRangeException(nameof(schema),
                 $"Label column '{labelColumnName}' does not go with score column '{scoreColumnName}': it {problem}. Make the label with " +
-                    $"the "
+                    "the "
                 + "MapValueToKey transformer that the model was trained with: rows of other classes then have a missing label, and are " +
                     "left out.");
     }

@@ -40,9 +40,9 @@ internal sealed class CalibrationAccumulator
         if ((long)numberOfClasses * numberOfBins > MaximumNumberOfCells)
             throw new ArgumentOutOfRangeException(nameof(numberOfBins), numberOfBins,
                 $"{numberOfClasses} classes of {numberOfBins} bins take more memory than is reasonable: the classwise error keeps three " +
-                    $"numbers for "
+                    "numbers for "
                 + $"each class and bin. With so many classes there can be {Math.Max(1, MaximumNumberOfCells / numberOfClasses)} bins at " +
-                    $"most.");
+                    "most.");
         _numberOfClasses = numberOfClasses;
         _numberOfBins = numberOfBins;
         _outcomes = new OutcomeBins(bins);

@@ -20,7 +20,7 @@ internal static class IdxFile
         {
             using IChannel channel = environment.Register(nameof(IdxFile)).Start("Read IDX");
             channel.Warning($"'{imagesPath}' is taken as it is stored. EMNIST's files hold each image column by column; transposed: true " +
-                $"turns it upright.");
+                "turns it upright.");
         }
 
         (ByteItems images, int[] size) = Read(imagesPath, itemDimensions: 2, "images");

@@ -31,15 +31,14 @@ internal static class ImageFolder
             throw new InvalidDataException(
                 $"{listing.WithoutName.Count} names in the image folder '{root}' are not UTF-8, so .NET cannot open what they name: " +
                 $"{Names(listing.WithoutName)}. Rename them, for example by \"convmv -f latin1 -t utf8 -r --notest '{root}'\", or move " +
-                    $"them elsewhere.");
+                    "them elsewhere.");
         }
 
         if (listing.Images.Count == 0)
         {
             throw new InvalidDataException(
                 $"The image folder '{root}' has no images ({string.Join(", ", FolderListing.Extensions)}) with a label. A label is the " +
-                    $"name " +
-                "of the sub-folder that an image lies in, unless labelFrom says otherwise." +
+                    "name of the sub-folder that an image lies in, unless labelFrom says otherwise." +
                 (listing.Foreign.Count > 0 ? $" Left out: {Names(listing.Foreign)}." : ""));
         }
 

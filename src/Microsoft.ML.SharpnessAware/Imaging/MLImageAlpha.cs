@@ -72,7 +72,7 @@ internal static class MLImageAlpha
 
         throw new InvalidDataException(
             $"the image is truncated: {above + below} of its {pixels.Length / width} rows are missing, since it was decoded from a file " +
-                $"that is cut off.");
+                "that is cut off.");
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_image")]

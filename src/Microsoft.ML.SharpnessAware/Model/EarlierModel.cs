@@ -20,7 +20,7 @@ internal static class EarlierModel
         using RepositoryReader repository = RepositoryReader.Open(stream, env, useFileSystem: false);
         using Repository.Entry entry = OpenEntry(repository, folder)
             ?? throw new InvalidDataException($"The model file has no {ModelLoadContext.ModelStreamName} beside its weights: it is " +
-                $"damaged.");
+                "damaged.");
         using var context = new ModelLoadContext(repository, entry, folder);
         return ClassifierFile.Load(env, context);
     }
@@ -47,7 +47,7 @@ internal static class EarlierModel
             {
                 throw new InvalidDataException(
                     $"The entry '{PrintableText.Of(entry.FullName)}' claims {entry.Length} bytes from {entry.CompressedLength}, which is " +
-                        $"not plausible.");
+                        "not plausible.");
             }
         }
         string[] folders =

@@ -48,6 +48,8 @@ internal sealed class InitialWeights : IDisposable
     {
         if (path is null)
             return null;
+        if (Directory.Exists(path))
+            throw new InvalidDataException($"{argument} is '{path}', which is a folder; name a file in it.");
         if (!File.Exists(path))
             throw new FileNotFoundException($"{argument} is '{path}', and there is no such file.", path);
         using FileStream file = File.OpenRead(path);
@@ -143,8 +145,7 @@ internal sealed class InitialWeights : IDisposable
         {
             throw new InvalidDataException(
                 $"Its tensors ({string.Join(", ", tensors.Keys.Take(3))}, …) are not those of a network that is known by its names. Set " +
-                    $"Arch to the network that " +
-                $"they are of. {PublishedNetwork.Advice(Shapes(tensors), architecture)}".TrimEnd());
+                    $"Arch to the network that they are of. {PublishedNetwork.Advice(Shapes(tensors), architecture)}".TrimEnd());
         }
 
         return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata), architecture ?? found);
@@ -161,7 +162,7 @@ internal sealed class InitialWeights : IDisposable
         {
             throw new InvalidDataException(
                 $"These are the weights of '{NetworkArchitecture.MLNetResNet18}', and Arch is '{architecture}': set Arch to " +
-                    $"NetworkArchitecture.MLNetResNet18.");
+                    "NetworkArchitecture.MLNetResNet18.");
         }
 
         return new InitialWeights(path, tensors, new PixelStatistics(OnnxResNet.Mean, [1, 1, 1], ScalarType.Byte),

@@ -154,8 +154,7 @@ public static class NetworkArchitecture
         return side < Reduction && FindBuiltIn(name)?.Name is ResNet18 or ResNet34 or ResNet50 or MLNetResNet18
             ? $"Network '{name}' shrinks images {Reduction} times, and these have {input.Width}×{input.Height} pixels: where one side is " +
               $"below {Reduction}, its deeper layers see padding more than image, and weights trained on photographs are of little use. " +
-                  $"Set " +
-              $"{nameof(ResNet8)}, {nameof(ResNet20)} or {nameof(ConvNet)} as Arch, or a larger ImageWidth and ImageHeight."
+                  $"Set {nameof(ResNet8)}, {nameof(ResNet20)} or {nameof(ConvNet)} as Arch, or a larger ImageWidth and ImageHeight."
             : null;
     }
 

@@ -72,7 +72,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
                 $"Network '{NetworkArchitecture.MLNetResNet18}' halves images {Halvings} times and needs at least " +
                     $"{Reduction}×{Reduction} pixels; " +
                 $"these have {input.Width}×{input.Height}. Set ImageWidth and ImageHeight (128 is a good size) where images can be " +
-                    $"resized.",
+                    "resized.",
                 nameof(input));
         }
 

@@ -180,8 +180,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         {
             throw new InvalidOperationException(
                 "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, " +
-                    "or " +
-                "a method without damping: SAM, SSAM or ASAM.");
+                    "or a method without damping: SAM, SSAM or ASAM.");
         }
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();

@@ -56,8 +56,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         throw new InvalidOperationException(
             architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase)
                 ? $"No weights of '{architecture}' lie beside the application. Add the package to the application's own project, dotnet " +
-                    $"add package " +
-                  $"{OnnxResNet.Package}, or give the path of a file of weights."
+                    $"add package {OnnxResNet.Package}, or give the path of a file of weights."
                 : $"No package brings weights of '{architecture}': give the path of a file of weights, or take " +
                   $"'{NetworkArchitecture.MLNetResNet18}' and the package {OnnxResNet.Package}.");
     }
@@ -80,8 +79,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
             var transformer = new ImageFeaturizingTransformer(_host, network, _outputColumnName, _inputColumnName);
             transformer.Try();
             channel.Info($"The {transformer.ValuesPerImage} features of an image are those of '{network.Architecture}' with the weights " +
-                $"in " +
-                         $"'{_path}', at {network.Shape.Width} × {network.Shape.Height} pixels.");
+                $"in '{_path}', at {network.Shape.Width} × {network.Shape.Height} pixels.");
             return transformer;
         }
         catch
@@ -121,11 +119,9 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         PixelStatistics statistics = weights.StatisticsFor(images.PixelType, shape, channel) ?? throw new InvalidOperationException(
             images.PixelType == ScalarType.Byte
                 ? $"The file '{_path}' does not tell how the pixels were normalised that the weights were trained on, and without that " +
-                    $"its features " +
-                  "mean nothing. A file that SaveWeights has written tells it."
+                    "its features mean nothing. A file that SaveWeights has written tells it."
                 : $"Column '{images.Name}' holds float pixels, and the weights in '{_path}' were not trained on such: give bytes from 0 " +
-                    $"to 255, " +
-                  "image files or MLImages.");
+                    "to 255, image files or MLImages.");
         if (NetworkArchitecture.Advice(architecture, shape) is string advice)
             channel.Warning(advice);
         Device device = HostDevice.Choose(_host, requested: null);

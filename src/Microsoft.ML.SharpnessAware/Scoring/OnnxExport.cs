@@ -63,7 +63,7 @@ internal static class OnnxExport
                     break;  // about the label, which a file that scores has not, and the names of classes, which PredictedLabel is
                 default:
                     throw new NotSupportedException(
-                        $"SaveOnnx writes an image classifier of this library and the calibrators behind it; the model also has a " +
+                        "SaveOnnx writes an image classifier of this library and the calibrators behind it; the model also has a " +
                         $"{step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
             }
         }

@@ -33,7 +33,7 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             ? null
             : BackboneFeatures.Of(backbone, images.Validation, classifier.BatchSize, context.CheckCancelled);
         Log($"{_training.Count + (images.Validation?.Count ?? 0)} images went through the backbone once ({Seconds(start)}); the head is " +
-            $"trained on their features.");
+            "trained on their features.");
 
         FittedHead head = FittedHead.Fit(features, validationFeatures, context.Seed, context.CheckCancelled);
         Describe(head, classifier.NumberOfClasses, start);

@@ -382,7 +382,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (FreezeEpochs < 0 || FreezeEpochs >= Epoch)
                 throw new ArgumentOutOfRangeException(nameof(FreezeEpochs), FreezeEpochs,
                     $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set " +
-                        $"FreezeBackbone.");
+                        "FreezeBackbone.");
             PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor),
                 " To leave the backbone as it is, set FreezeBackbone.");
             if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
@@ -396,11 +396,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (FineTuning is FineTuning.HeadOnly or FineTuning.Gentle && TreatsBackboneDifferently)
                 throw new ArgumentException(
                     $"FineTuning is {FineTuning}, and FreezeBackbone, FreezeEpochs or BackboneLearningRateFactor say otherwise. Set one " +
-                        $"or the other.",
+                        "or the other.",
                     nameof(FineTuning));
             if (TreatsBackboneDifferently && !HasWeights && NetworkArchitecture.IsBuiltIn(Arch))
                 throw new ArgumentException(
-                    $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of " +
+                    "FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need InitialWeights: without them the backbone of " +
                         $"'{Arch}' " +
                     "has random weights, which have to learn as the head does.",
                     nameof(InitialWeights));

@@ -201,8 +201,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         const int Few = 500;
         if (start.Weights is null && training.Count < Few)
             channel.Warning($"{training.Count} images are few to train '{start.Options.Arch}' on from random weights; weights that have " +
-                $"learnt already would help " +
-                            $"(Options.InitialWeights).");
+                "learnt already would help (Options.InitialWeights).");
     }
 
     private int ChooseSeed(IChannel channel)
@@ -223,8 +222,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
         else if (validation.Count < 100)
             channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). Fewer than 100 say little " +
-                $"about " +
-                            "probabilities: it stays near 1, and may still be wrong by chance. Give more validation images if you can " +
+                "about probabilities: it stays near 1, and may still be wrong by chance. Give more validation images if you can " +
                             "(ValidationSet, ValidationSetFraction).");
         else
             channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");

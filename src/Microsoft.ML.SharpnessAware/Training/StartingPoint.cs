@@ -58,7 +58,7 @@ internal sealed class StartingPoint : IDisposable
         if (path is null && options.TreatsBackboneDifferently && NetworkArchitecture.IsBuiltIn(chosen.Arch))
         {
             throw new InvalidOperationException(
-                $"FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a " +
+                "FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a " +
                     $"file, or add the package {Package} to the " +
                 "application's project.");
         }
@@ -91,8 +91,7 @@ internal sealed class StartingPoint : IDisposable
         if (options.CheckpointPath is string path)
         {
             channel.Warning($"CheckpointPath has no effect, and '{path}' is neither read nor written: the head takes seconds, and what " +
-                $"follows it " +
-                            $"within TimeBudget does not continue where it was stopped. {Otherwise}");
+                $"follows it within TimeBudget does not continue where it was stopped. {Otherwise}");
         }
 
         if (options.EarlyStoppingCriteria is not null)
@@ -108,8 +107,7 @@ internal sealed class StartingPoint : IDisposable
         if (options.SetForSteps.ToArray() is { Length: > 0 } names)
         {
             channel.Warning($"{string.Join(", ", names)}: of no effect on the head, which is the solution of a convex problem, but only " +
-                $"where the " +
-                            $"whole network is trained after it (FineTuning, TimeBudget). {Otherwise}");
+                $"where the whole network is trained after it (FineTuning, TimeBudget). {Otherwise}");
         }
     }
 
@@ -123,10 +121,9 @@ internal sealed class StartingPoint : IDisposable
         {
             (_, true, _) or (false, _, _) => $"{start}.",
             (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names " +
-                $"a file.",
+                "a file.",
             (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are " +
-                $"much " +
-                $"better: dotnet add package {Package}",
+                $"much better: dotnet add package {Package}",
         };
     }
 }

@@ -226,7 +226,7 @@ internal sealed class OnnxGraph
     private static string Text(ReadOnlySpan<byte> bytes) => bytes.Length <= MaximumNameLength
         ? Encoding.UTF8.GetString(bytes)
         : throw new InvalidDataException($"A name has {bytes.Length} bytes, and at most {MaximumNameLength} are expected: the file is " +
-            $"damaged.");
+            "damaged.");
 
     private static void Bound(int count, int most, string what)
     {

@@ -47,8 +47,7 @@ internal sealed class OnnxResNet
                 $"The ONNX file (of {(graph.Producer.Length > 0 ? PrintableText.Of(graph.Producer) : "an unknown producer")}, " +
                     $"{graph.Nodes.Count} operators) is of another " +
                 $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} 0.23.1, which is the only one whose " +
-                    $"ONNX file is " +
-                $"read: {e.Message} Other networks' weights are read as safetensors.", e);
+                    $"ONNX file is read: {e.Message} Other networks' weights are read as safetensors.", e);
         }
 
         scope.MoveToOuter(network._tensors.Values);
@@ -59,7 +58,7 @@ internal sealed class OnnxResNet
     {
         if (_graph.Inputs is not [string input] || _graph.Outputs is not [string output])
             throw new InvalidDataException($"it has {_graph.Inputs.Count} inputs and {_graph.Outputs.Count} outputs, and one of each is " +
-                $"expected.");
+                "expected.");
 
         string value = Normalised("conv1", "bn1", Only(input, "Conv"), inputs: 3, outputs: _width, size: 7, stride: 2);
         _tensors["conv1.weight"] = _tensors["conv1.weight"].flip(1); // blue, green, red

@@ -130,7 +130,7 @@ public static class WeightsDownload
         {
             part.Discard(content);
             return new InvalidDataException($"The file at {address} is longer than the {maximumBytes} bytes that are allowed. It is not " +
-                $"kept.");
+                "kept.");
         }
     }
 

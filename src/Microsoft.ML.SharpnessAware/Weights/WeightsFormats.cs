@@ -35,8 +35,7 @@ internal static class WeightsFormats
         if (start.StartsWith("version https://git-lfs"u8))
         {
             return "It is a pointer of Git LFS, a few lines of text that stand for the file: fetch the file itself (git lfs pull), or " +
-                "download it by " +
-                "the address that has /resolve/ or /media/ instead of /raw/ or /blob/.";
+                "download it by the address that has /resolve/ or /media/ instead of /raw/ or /blob/.";
         }
 
         if (start is [0x80, >= 2 and <= 5, ..])
@@ -55,8 +54,7 @@ internal static class WeightsFormats
         if (text.StartsWith('<'))
         {
             return "It is a web page (HTML or XML) and not the file that the page is about: the download gave a page, perhaps one that " +
-                "asks to log in. " +
-                "Use the address of the file itself; on Hugging Face it has /resolve/ where the page has /blob/.";
+                "asks to log in. Use the address of the file itself; on Hugging Face it has /resolve/ where the page has /blob/.";
         }
 
         return text.StartsWith('{')

@@ -20,7 +20,7 @@ internal static class PeerBenchmark
                 if (peer is null)
                 {
                     Console.WriteLine($"Skipped: PyTorch cannot be started ({problem}). On Debian: apt-get install python3-torch " +
-                        $"libopenblas0-pthread.");
+                        "libopenblas0-pthread.");
                     return;
                 }
 

@@ -36,7 +36,7 @@ internal static class MemoryBenchmark
                 $"error {1000 * error / StepsPerEpoch:F2}.");
             double peak = ProcessMemory.Peak(Environment.ProcessId) / 1e6;
             Console.WriteLine($"Peak {peak:F0} MB; {before / 1e6:F0} MB of it before the training (runtime, libraries, the rows in " +
-                $"memory).");
+                "memory).");
             Console.WriteLine($"The data set as bytes is {images * setting.Shape.ValueCount / 1e6:F0} MB.");
         }
 

@@ -129,8 +129,7 @@ public sealed class StartingPointTests
         AssertLogged(log, "EarlyStoppingCriteria has no effect");
         AssertLogged(log, "ValidationSetFraction 0.3 has no effect");
         AssertLogged(log, "Method, BaseOptimizer, LearningRate, Schedule, Epoch, Loss, Augmentation, MaxGradientNorm, WeightAveraging, " +
-            "OnDivergence, " +
-            "FreezeBatchNorm: of no effect on the head");
+            "OnDivergence, FreezeBatchNorm: of no effect on the head");
         Assert.AreEqual("of another training", File.ReadAllText(checkpoint));
 
         (model, log) = Fit(Encoded(), _ => { });

@@ -25,7 +25,7 @@ internal sealed class ResultFile
         string[] lines = File.ReadAllLines(path);
         if (lines.Length == 0 || lines[0] != string.Join(',', _columns))
             throw new InvalidDataException($"'{path}' has other columns than this version writes: {string.Join(',', _columns)}. Move it " +
-                $"away to begin anew.");
+                "away to begin anew.");
         for (int i = 1; i < lines.Length; i++)
         {
             string[] cells = lines[i].Split(',');

@@ -242,8 +242,7 @@ public sealed class PixelCacheTests
         var error = Assert.ThrowsExactly<IOException>(() => Load(Images(5), cache: cache));
         Assert.AreEqual(
             $"The images cannot be cached in the folder '{_folder.Path}' (WorkspacePath): No space left on device. Make room there, " +
-                $"choose " +
-            "another folder, or leave WorkspacePath null, which keeps the pixels in memory.", error.Message);
+                "choose another folder, or leave WorkspacePath null, which keeps the pixels in memory.", error.Message);
         Assert.HasCount(0, _folder.FileNames());
     }
 

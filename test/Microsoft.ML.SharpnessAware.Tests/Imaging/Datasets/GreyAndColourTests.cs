@@ -41,7 +41,7 @@ public sealed class GreyAndColourTests
         Assert.HasCount(logged is null ? 0 : 1, _log);
         if (logged is not null)
             StringAssert.StartsWith(_log[0], $"{logged} images are grey and are taken in colour, since the others are in colour; " +
-                $"ImageChannels = 1 ");
+                "ImageChannels = 1 ");
     }
 
     [TestMethod]
