@@ -17,9 +17,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// fixed-size vector of <see cref="byte"/> or <see cref="float"/> pixels. Default "Features".
         /// </summary>
         /// <remarks>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
-        /// than 65,535, is an error that names the row, before memory is taken for it. They are turned as their EXIF data say and refused
-        /// where they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of <c>Transforms.DecodeImages</c>
-        /// is both.</remarks>
+        /// than 65,535, is an error that names the row, before memory is taken for it. They are rotated according to their EXIF data and
+        /// refused where they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of
+        /// <c>Transforms.DecodeImages</c> is both.</remarks>
         public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
 
         /// <summary>Output column of calibrated class probabilities. Default "Score".</summary>
@@ -49,7 +49,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>
         /// Weights to start from: the path of a safetensors file, of the ONNX file in package Microsoft.ML.DnnImageFeaturizer.ResNet18, or
         /// of the ML.NET model file (zip) of an earlier model of this trainer; <see cref="PretrainedWeights.Auto"/>, which is the default
-        /// (null is the same), takes those that a package has laid beside the application; <see cref="PretrainedWeights.None"/> starts
+        /// (null is the same), uses the weights that a package has put beside the application; <see cref="PretrainedWeights.None"/> starts
         /// from random ones. With <see cref="Arch"/> Auto the network is that of the file; otherwise the file must be of that network.
         /// </summary>
         /// <remarks>
@@ -61,14 +61,15 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// PyTorch's own files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
         /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model
         /// file and <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> do) and they are in the units of the data;
+        /// by ImageNet's where the file has torchvision's or timm's names and the images are bytes in colour, which the log says;
         /// otherwise by those of the training images.</para>
         /// </remarks>
         public string? InitialWeights { get; set; }
 
         /// <summary>
-        /// What a training that starts from weights changes. Default <see cref="FineTuning.Auto"/>. Of no effect from random weights, or
-        /// with <see cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/>, which say it
-        /// themselves.
+        /// Which part of the network is trained when it starts from weights. Default <see cref="FineTuning.Auto"/>. Ignored when training
+        /// starts from random weights, or with <see cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see
+        /// cref="BackboneLearningRateFactor"/>, which decide it themselves.
         /// </summary>
         /// <remarks>
         /// <see cref="Method"/>, <see cref="BaseOptimizer"/>, <see cref="LearningRate"/>, <see cref="Epoch"/> and <see
@@ -115,22 +116,22 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
-        /// <summary>Width that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
+        /// <summary>Width that images are resized to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
         /// from scratch.</summary>
         public int? ImageWidth { get; set; }
 
-        /// <summary>Height that images are brought to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
+        /// <summary>Height that images are resized to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
         /// from scratch.</summary>
         public int? ImageHeight { get; set; }
 
         /// <summary>
-        /// Channels that images are brought to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that
+        /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that
         /// store grey values. Grey images in a mixture are taken in colour, which is logged once.
         /// </summary>
         public int? ImageChannels { get; set; }
 
         /// <summary>
-        /// How images of another proportion are brought to that size, in training and, since it is saved in the model, in scoring. Default
+        /// How images of another aspect ratio are fitted to that size, in training and, since it is saved in the model, in scoring. Default
         /// <see cref="ResizingKind.Fill"/>: nothing is lost. Pixel vectors are never resized.
         /// </summary>
         public ResizingKind Resizing { get; set; } = ResizingKind.Fill;
