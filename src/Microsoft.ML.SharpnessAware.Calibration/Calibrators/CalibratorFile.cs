@@ -3,7 +3,7 @@ using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 
-// A file of version 0.1.0 names the assembly Microsoft.ML.SharpnessAware and the signature "MulticlassCalibrator"; see EarlierCalibrators
+// A file of version 0.1.0 names the assembly Microsoft.ML.SharpnessAware and the signature "MulticlassCalibrator"; see EarlierClasses
 // there.
 // ML.NET does not let two assemblies have the same signature.
 [assembly: LoadableClass(typeof(MulticlassCalibratorTransformer), typeof(CalibratorFile), null, typeof(SignatureLoadModel),

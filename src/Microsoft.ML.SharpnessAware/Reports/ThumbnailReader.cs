@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using SkiaSharp;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -53,7 +52,7 @@ internal sealed class ThumbnailReader
 
     private Func<Thumbnail> OfPixels(ImageColumn column, ImageReader reader)
     {
-        int size = column.PixelType == ScalarType.Byte ? 1 : sizeof(float);
+        int size = column.PixelType.Size();
         return () =>
         {
             ImageShape shape = column.Shape!.Value;

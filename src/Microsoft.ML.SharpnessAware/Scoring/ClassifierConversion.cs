@@ -6,6 +6,18 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Adds a classifier of pixel vectors to the graph that ML.NET's ConvertToOnnx builds.</summary>
 internal static class ClassifierConversion
 {
+    /// <exception cref="NotSupportedException">The images are files or MLImages.</exception>
+    public static void Check(ImageColumn images)
+    {
+        if (images.Layout is null)
+        {
+            throw new NotSupportedException(
+                $"Column '{images.Name}' holds images that must be decoded and resized first, which ONNX cannot do as the model was " +
+                "trained. ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method " +
+                "SaveOnnx: the file takes pixels.");
+        }
+    }
+
     /// <summary>Adds the columns of a view.</summary>
     /// <param name="context">The graph, which has the columns before.</param>
     /// <param name="view">A view whose images are vectors of pixels.</param>

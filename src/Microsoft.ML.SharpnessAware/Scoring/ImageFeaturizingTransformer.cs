@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 using TorchSharp;
@@ -40,6 +41,8 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
 
     public ImageClassifier Classifier { get; }
 
+    public int BatchSize => Classifier.BatchSize;
+
     public int ValuesPerImage { get; }
 
     bool ITransformer.IsRowToRowMapper => true;
@@ -68,12 +71,15 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
     }
 
     public ImageColumn BindImages(DataViewSchema schema) =>
-        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.Resizing);
+        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType.ToPixelType(),
+            Classifier.Resizing);
 
     public DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input) =>
         [new(_description.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, ValuesPerImage), annotations: null)];
 
-    public void Score(Tensor pixels, Span<float> values)
+    public ImageBatch CreateBatch(int capacity) => new TensorBatch(Classifier, capacity, Score);
+
+    private void Score(Tensor pixels, Span<float> values)
     {
         using ImageClassifier held = Classifier.Share(); // as for logits: nobody frees the network meanwhile
         using var inference = inference_mode();
@@ -99,6 +105,11 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
             Classifier.Dispose();
     }
+
+    public void CheckOnnx(ImageColumn images) => throw new NotSupportedException(
+        $"What FeaturizeImages makes of column '{images.Name}' is not written as ONNX. Leave it out, and convert what follows it.");
+
+    public void AddToOnnx(OnnxContext context, BatchScoringDataView view) => CheckOnnx(view.Images);
 
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 

@@ -1,8 +1,8 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
-using static TorchSharp.torch;
 
 [assembly: LoadableClass(typeof(SharpnessAwareImageClassificationTransformer), null, typeof(SignatureLoadModel),
     "Sharpness-aware image classifier", ClassifierFile.LoaderSignature)]
@@ -158,7 +158,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
             schema => new ScoringRowMapper(this, schema));
     }
 
-    ImageClassifier IImageScorer.Classifier => Classifier;
+    int IImageScorer.BatchSize => Classifier.BatchSize;
 
     int IImageScorer.ValuesPerImage => Classifier.NumberOfClasses;
 
@@ -166,13 +166,18 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
 
     DataViewSchema.DetachedColumn[] IImageScorer.OutputColumns(DataViewSchema input) => OutputColumns(input);
 
-    void IImageScorer.Score(Tensor pixels, Span<float> values) => Classifier.Probabilities(pixels, Temperature, values);
+    ImageBatch IImageScorer.CreateBatch(int capacity) => new TensorBatch(Classifier, capacity,
+        (pixels, values) => Classifier.Probabilities(pixels, Temperature, values));
 
     Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) => output == ScoreColumns.Score
         ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => ProbabilityBuffer.Copy(values(), ref score))
         : (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(values()));
 
     void IImageScorer.ThrowIfDisposed() => ThrowIfDisposed();
+
+    void IImageScorer.CheckOnnx(ImageColumn images) => ClassifierConversion.Check(images);
+
+    void IImageScorer.AddToOnnx(OnnxContext context, BatchScoringDataView view) => ClassifierConversion.AddTo(context, view, this);
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
@@ -189,7 +194,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         input, _description.ScoreColumnName, _description.PredictedLabelColumnName, Classifier.NumberOfClasses, _description.LabelValues);
 
     internal ImageColumn BindImages(DataViewSchema schema) =>
-        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType, Classifier.Resizing);
+        ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType.ToPixelType(),
+            Classifier.Resizing);
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 }

@@ -8,6 +8,8 @@ public sealed class RoomTests
     private static readonly string[] Calibration =
         ["Common", "MLNet", "Metrics", "Evaluation", "Calibrators", "Decisions", "Figures", "Reports", ""];
 
+    private static readonly string[] Imaging = ["MLNet", "Pixels", "Reading", "Files", "Scoring", ""];
+
     private static readonly string[] SharpnessAware =
     [
         "MLNet", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization", "Networks",
@@ -17,9 +19,10 @@ public sealed class RoomTests
 
     private static readonly string[] TorchOnly = ["Torch", "Losses", "Optimization", "Networks", "Weights"];
 
-    private static readonly Rooms House = new(Source(CalibrationPackage), Source(SharpnessAwarePackage));
+    private static readonly Rooms House = new(Source(CalibrationPackage), Source(ImagingPackage), Source(SharpnessAwarePackage));
 
     private const string CalibrationPackage = "Microsoft.ML.SharpnessAware.Calibration";
+    private const string ImagingPackage = "Microsoft.ML.SharpnessAware.Imaging";
     private const string SharpnessAwarePackage = "Microsoft.ML.SharpnessAware";
 
     [TestMethod]
@@ -34,7 +37,7 @@ public sealed class RoomTests
     public void EveryArrowPointsToARoomFurtherUpTheList()
     {
         List<string> order = [.. Calibration.Select(room => InPackage(CalibrationPackage, room)),
-            .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room))];
+            .. Imaging.Select(room => InPackage(ImagingPackage, room)), .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room))];
 
         string[] unknown = [.. House.Names.Where(room => !order.Contains(room))];
         string[] wrong = [.. House.Arrows.Where(arrow => order.IndexOf(arrow.To) > order.IndexOf(arrow.From)).Select(House.Describe)];
@@ -54,10 +57,10 @@ public sealed class RoomTests
     }
 
     [TestMethod]
-    public void TheRoomsOfTorchKnowNothingOfMLNet()
+    public void TheRoomsOfTorchAndOfPixelsKnowNothingOfMLNet()
     {
-        foreach (string file in TorchOnly.SelectMany(room =>
-            Directory.EnumerateFiles(Path.Combine(Source(SharpnessAwarePackage), room), "*.cs")))
+        foreach (string file in TorchOnly.Select(room => Path.Combine(Source(SharpnessAwarePackage), room))
+            .Append(Path.Combine(Source(ImagingPackage), "Pixels")).SelectMany(folder => Directory.EnumerateFiles(folder, "*.cs")))
             Assert.DoesNotContain("using Microsoft.ML", File.ReadAllText(file), file);
     }
 

@@ -1,7 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using static Microsoft.ML.SharpnessAware.Tests.TestRows;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -13,7 +12,7 @@ public sealed class ImageColumnTests
     {
         ImageColumn column = Bind(Files());
         Assert.IsNull(column.Shape);
-        Assert.AreEqual(ScalarType.Byte, column.PixelType);
+        Assert.AreEqual(PixelType.Byte, column.PixelType);
         (ImageShape shape, _) = ReadAll<byte>(Files(TestImages.EncodeGrey(3, 3, (_, _) => 7)), column);
         Assert.AreEqual(new ImageShape(1, 64, 64), shape);
         Assert.AreEqual(new ImageShape(3, 20, 10), Bind(Files(), new(10, 20, 3)).Shape);
@@ -39,7 +38,7 @@ public sealed class ImageColumnTests
     public void DimensionsOfAPixelVectorTellTheShape(int[] dimensions, int channels, int height, int width)
     {
         Assert.AreEqual(new ImageShape(channels, height, width), Bind(Pixels<byte>(dimensions)).Shape);
-        Assert.AreEqual(ScalarType.Float32, Bind(Pixels<float>(dimensions)).PixelType);
+        Assert.AreEqual(PixelType.Float32, Bind(Pixels<float>(dimensions)).PixelType);
     }
 
     [TestMethod]
@@ -129,10 +128,10 @@ public sealed class ImageColumnTests
     public void AModelRefusesPixelsOfAnotherTypeButConvertsGreyAndColour()
     {
         var shape = new ImageShape(3, 4, 5);
-        Assert.AreEqual(shape, ImageColumn.Bind(Files().Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill).Shape);
-        Assert.AreEqual(shape, ImageColumn.Bind(Pixels<byte>([1, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill).Shape);
+        Assert.AreEqual(shape, ImageColumn.Bind(Files().Schema, "Image", shape, PixelType.Byte, ResizingKind.Fill).Shape);
+        Assert.AreEqual(shape, ImageColumn.Bind(Pixels<byte>([1, 4, 5]).Schema, "Image", shape, PixelType.Byte, ResizingKind.Fill).Shape);
         string message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => ImageColumn.Bind(Pixels<float>([3, 4, 5]).Schema, "Image", shape, ScalarType.Byte, ResizingKind.Fill)).Message;
+            () => ImageColumn.Bind(Pixels<float>([3, 4, 5]).Schema, "Image", shape, PixelType.Byte, ResizingKind.Fill)).Message;
         StringAssert.Contains(message, "trained on bytes, this column holds float pixels");
     }
 

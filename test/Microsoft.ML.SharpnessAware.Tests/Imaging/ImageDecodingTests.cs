@@ -65,6 +65,15 @@ public sealed class ImageDecodingTests
         CollectionAssert.AreEqual(ReadFirst(Decode(data), 8, 32), ReadAll<byte>(loaded, images).Images[0]);
     }
 
+    /// <summary>Its file names the assembly in which the decoder was then.</summary>
+    [TestMethod]
+    public void AFileOfTheTimeBeforeThePackageOfImagesLoads()
+    {
+        IDataView data = Files(TestImages.EncodeGrey(32, 8, (x, _) => (byte)(8 * x)));
+        ITransformer loaded = new MLContext().Model.Load(Path.Combine("Assets", "decoder-version-1.zip"), out _);
+        Assert.IsInstanceOfType<ImageDataViewType>(loaded.GetOutputSchema(data.Schema)["Picture"].Type);
+    }
+
     [TestMethod]
     public void AColumnThatHasNoFilesIsRefused()
     {

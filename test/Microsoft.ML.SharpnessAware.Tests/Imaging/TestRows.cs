@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -95,7 +94,7 @@ internal static class TestRows
         ImageColumn column = ImageColumn.Bind(data.Schema, "Image", request ?? new ImageRequest());
         return Assert.ThrowsExactly<InvalidOperationException>(() =>
         {
-            if (column.PixelType == ScalarType.Byte)
+            if (column.PixelType == PixelType.Byte)
                 ReadAll<byte>(data, column);
             else
                 ReadAll<float>(data, column);

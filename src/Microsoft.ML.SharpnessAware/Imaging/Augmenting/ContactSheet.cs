@@ -25,8 +25,8 @@ internal static class ContactSheet
 
         using DataViewRowCursor cursor = data.GetRowCursor(column.Columns);
         ImageReader reader = column.OpenReader(cursor);
-        using var sink = new MemorySink(column.PixelType, expectedRows: null);
-        byte[] pixels = new byte[shape.ValueCount * (int)column.PixelType.ElementSize()];
+        using var sink = new MemorySink(column.PixelType.ToScalarType(), expectedRows: null);
+        byte[] pixels = new byte[shape.ValueCount * column.PixelType.Size()];
         double stride = Math.Max(1, (data.GetRowCount() ?? 0) / (double)count);
         int taken = 0;
         for (long row = 0; taken < count && reader.MoveNext(cursor); row++)

@@ -29,7 +29,7 @@ internal sealed class CacheSink(PixelCache cache, ImageColumn images) : PixelSin
             Settings = PixelCache.Settings(images),
             Content = Content,
             Checksum = _checksum.GetHashAndReset(),
-            Type = images.PixelType,
+            Type = images.PixelType.ToScalarType(),
             Shape = Shape,
             Count = _count,
             Converted = Converted,

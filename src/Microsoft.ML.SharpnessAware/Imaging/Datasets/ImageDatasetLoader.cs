@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -31,7 +30,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     private ImagePixels ReadAll()
     {
         _labels.Clear();
-        using PixelSink sink = Cache is null ? new MemorySink(images.PixelType, data.GetRowCount()) : Cache.Create(images);
+        using PixelSink sink = Cache is null ? new MemorySink(images.PixelType.ToScalarType(), data.GetRowCount()) : Cache.Create(images);
         using IncrementalHash? content = Cache is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var ahead = new ParallelDecoding(Add, CheckCancelled);
         long rows = ForEachRow((reader, label, row) =>
@@ -100,7 +99,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     private void Read(ImageReader reader)
     {
         if (_pixels.Length == 0)
-            _pixels = new byte[images.Shape!.Value.ValueCount * (int)images.PixelType.ElementSize()];
+            _pixels = new byte[images.Shape!.Value.ValueCount * images.PixelType.Size()];
         reader.Read(_pixels);
     }
 

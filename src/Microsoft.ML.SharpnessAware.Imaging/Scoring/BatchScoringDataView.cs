@@ -51,20 +51,14 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => Scorer.Save(ctx);
 
-    /// <exception cref="NotSupportedException">The images are files or MLImages, or the model is no classifier.</exception>
-    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => (Scorer, Images.Layout) switch
+    /// <exception cref="NotSupportedException">The model, or what its images are, cannot be written.</exception>
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx)
     {
-        (not SharpnessAwareImageClassificationTransformer, _) => throw new NotSupportedException(
-            $"What FeaturizeImages makes of column '{Images.Name}' is not written as ONNX. Leave it out, and convert what follows it."),
-        (_, null) => throw new NotSupportedException(
-            $"Column '{Images.Name}' holds images that must be decoded and resized first, which ONNX cannot do as the model was trained. " +
-            "ConvertToOnnx works for pipelines that begin with vectors of pixels. Save the classifier by its own method SaveOnnx: the " +
-                "file takes pixels."),
-        _ => true,
-    };
+        Scorer.CheckOnnx(Images);
+        return true;
+    }
 
-    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) =>
-        ClassifierConversion.AddTo(ctx, this, (SharpnessAwareImageClassificationTransformer)Scorer);
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => Scorer.AddToOnnx(ctx, this);
 
     internal static InvalidOperationException NotActive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' was not asked for when the cursor was made.");

@@ -39,8 +39,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         _view = view;
         _input = input;
         _active = active;
-        ImageClassifier classifier = view.Scorer.Classifier;
-        _largestBatch = classifier.BatchSize;
+        _largestBatch = view.Scorer.BatchSize;
         foreach (int index in Enumerable.Range(0, active.Length).Where(index => active[index]))
         {
             int inputIndex = view.Bindings.MapColumnIndex(out bool isPassedThrough, index);
@@ -53,7 +52,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         }
         _reader = view.Images.OpenReader(input);
         _getId = input.GetIdGetter();
-        _images = new ImageBatch(classifier, _largestBatch);
+        _images = view.Scorer.CreateBatch(_largestBatch);
         _values = new float[_largestBatch * view.Scorer.ValuesPerImage];
     }
 
@@ -108,7 +107,7 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         if (!_isScored)
         {
             _view.Scorer.ThrowIfDisposed();
-            _images.Score(_view.Scorer, _values);
+            _images.Score(_values);
             _isScored = true;
         }
         int count = _view.Scorer.ValuesPerImage;

@@ -1,4 +1,4 @@
-using static TorchSharp.torch;
+using Microsoft.ML.Model.OnnxConverter;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// share.</summary>
 internal interface IImageScorer : ITransformer
 {
-    /// <summary>The network, and what it takes to feed it.</summary>
-    ImageClassifier Classifier { get; }
+    /// <summary>Rows that are scored together.</summary>
+    int BatchSize { get; }
 
     int ValuesPerImage { get; }
 
@@ -15,12 +15,19 @@ internal interface IImageScorer : ITransformer
 
     DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input);
 
-    /// <summary>Fills <paramref name="values"/> [n × <see cref="ValuesPerImage"/>] from pixels [n, C, H, W], at most a batch.</summary>
-    void Score(Tensor pixels, Span<float> values);
+    /// <summary>Room for the pixels of so many images, at most a batch, in memory that the network reads.</summary>
+    ImageBatch CreateBatch(int capacity);
 
     /// <summary>The getter of one of <see cref="OutputColumns"/>, given the values of the current image.</summary>
     Delegate CreateGetter(int output, Func<ReadOnlySpan<float>> values);
 
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     void ThrowIfDisposed();
+
+    /// <summary>Whether <see cref="AddToOnnx"/> can write what is made of these images.</summary>
+    /// <exception cref="NotSupportedException">It cannot; the message says why, and what to do.</exception>
+    void CheckOnnx(ImageColumn images);
+
+    /// <summary>Adds the columns of a view to the graph that ML.NET's ConvertToOnnx builds.</summary>
+    void AddToOnnx(OnnxContext context, BatchScoringDataView view);
 }

@@ -40,7 +40,7 @@ internal sealed class ScoringRowMapper(IImageScorer scorer, DataViewSchema input
     private sealed class RowScorer(IImageScorer scorer, ImageColumn images, DataViewRow input) : IDisposable
     {
         private readonly float[] _values = new float[scorer.ValuesPerImage];
-        private readonly ImageBatch _batch = new(scorer.Classifier, capacity: 1);
+        private readonly ImageBatch _batch = scorer.CreateBatch(capacity: 1);
         private readonly ImageReader _reader = images.OpenReader(input);
         private long _position = -1;
 
@@ -51,7 +51,7 @@ internal sealed class ScoringRowMapper(IImageScorer scorer, DataViewSchema input
                 scorer.ThrowIfDisposed();
                 _batch.Clear();
                 _batch.Add(_reader);
-                _batch.Score(scorer, _values);
+                _batch.Score(_values);
                 _position = input.Position;
             }
             return _values;

@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -29,7 +28,7 @@ internal sealed class ImageColumn
         if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
         {
             _layout = PixelLayout.Of(Name, vector, request);
-            PixelType = vector.ItemType == NumberDataViewType.Byte ? ScalarType.Byte : ScalarType.Float32;
+            PixelType = vector.ItemType == NumberDataViewType.Byte ? PixelType.Byte : PixelType.Float32;
             Shape = _layout.Value.Shape with { Channels = request.Channels ?? _layout.Value.Shape.Channels };
             (Width, Height) = (Shape.Value.Width, Shape.Value.Height);
         }
@@ -37,7 +36,7 @@ internal sealed class ImageColumn
         {
             if (request.Channels is not (null or 1 or 3))
                 throw NotSupported(Name, $"images are read with 1 channel (grey) or 3 (colour), not {request.Channels}");
-            PixelType = ScalarType.Byte;
+            PixelType = PixelType.Byte;
             var type = column.Type as ImageDataViewType;
             Width = request.Width ?? (type?.Width > 0 ? type.Width : request.Height ?? DefaultSide);
             Height = request.Height ?? (type?.Height > 0 ? type.Height : request.Width ?? DefaultSide);
@@ -53,11 +52,11 @@ internal sealed class ImageColumn
 
     public string Name => _column.Name;
 
-    /// <summary>Shape of every image of the column; null where its channels depend on all images, see <see cref="PixelSink"/>.</summary>
+    /// <summary>Shape of every image of the column; null where its channels depend on all images.</summary>
     public ImageShape? Shape { get; }
 
-    /// <summary>Type of a pixel value: <see cref="ScalarType.Byte"/>, or <see cref="ScalarType.Float32"/> for vectors of float.</summary>
-    public ScalarType PixelType { get; }
+    /// <summary>Type of a pixel value: <see cref="PixelType.Byte"/>, or <see cref="PixelType.Float32"/> for vectors of float.</summary>
+    public PixelType PixelType { get; }
 
     /// <summary>
     /// The columns that a cursor needs for <see cref="OpenReader"/>: the images, and for error messages the path where there is one.
@@ -98,7 +97,7 @@ internal sealed class ImageColumn
     /// guess.
     /// </summary>
     public static ImageColumn Bind(
-        DataViewSchema schema, string columnName, ImageShape modelShape, ScalarType modelPixelType, ResizingKind resizing)
+        DataViewSchema schema, string columnName, ImageShape modelShape, PixelType modelPixelType, ResizingKind resizing)
     {
         ImageColumn column = Bind(schema, columnName, new ImageRequest(modelShape, resizing));
         if (column.PixelType != modelPixelType)
@@ -110,7 +109,7 @@ internal sealed class ImageColumn
 
         return column;
 
-        static string Describe(ScalarType type) => type == ScalarType.Byte ? "bytes" : "float pixels";
+        static string Describe(PixelType type) => type == PixelType.Byte ? "bytes" : "float pixels";
     }
 
     /// <summary>
@@ -135,7 +134,7 @@ internal sealed class ImageColumn
     {
         ImageDataViewType => new MLImageReader(this, row, _column),
         VectorDataViewType { IsKnownSize: false } => new EncodedImageReader(this, row, _column),
-        _ when PixelType == ScalarType.Byte => new PixelVectorReader<byte>(this, row, _column, _layout!.Value),
+        _ when PixelType == PixelType.Byte => new PixelVectorReader<byte>(this, row, _column, _layout!.Value),
         _ => new PixelVectorReader<float>(this, row, _column, _layout!.Value),
     };
 

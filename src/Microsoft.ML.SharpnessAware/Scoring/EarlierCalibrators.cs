@@ -1,6 +1,0 @@
-using Microsoft.ML;
-using Microsoft.ML.SharpnessAware;
-
-// In version 0.1.0 calibrators were in this assembly, which their files name.
-[assembly: LoadableClass(typeof(MulticlassCalibratorTransformer), typeof(CalibratorFile), null, typeof(SignatureLoadModel),
-    "Multiclass calibrator of version 0.1.0", "MulticlassCalibrator")]
