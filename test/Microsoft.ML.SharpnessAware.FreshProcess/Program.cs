@@ -7,6 +7,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 //   kilobytes and transformers there are more, and how many kilobytes there were before.
 // assets <folder>: writes the files that later versions must be able to read.
 // memory <workspace folder>: trains on many pixels, with and without the cache, and prints by how much memory grew.
+// group <what> <arguments>: one process of a group, see GroupProgram.
 try
 {
     switch (args)
@@ -26,9 +27,12 @@ try
         case ["memory", string workspace]:
             MemoryProgram.Run(workspace);
             return 0;
+        case ["group", string what, .. string[] arguments]:
+            return GroupProgram.Run(what, arguments);
         default:
             Console.Error.WriteLine(
-                "score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder> | memory <workspace>");
+                "score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder> | memory <workspace> | " +
+                "group <what> <arguments>");
             return 1;
     }
 }

@@ -12,8 +12,8 @@ public sealed class RoomTests
 
     private static readonly string[] SharpnessAware =
     [
-        "MLNet", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization", "Networks",
-            "Weights",
+        "MLNet", "Distributed", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization",
+            "Networks", "Weights",
         "Model", "Scoring", "Training", "Reports", "",
     ];
 
@@ -50,6 +50,16 @@ public sealed class RoomTests
     public void MetricsKnowNeitherMLNetNorTorch()
     {
         foreach (string file in Directory.EnumerateFiles(Path.Combine(Source(CalibrationPackage), "Metrics"), "*.cs"))
+        {
+            string code = File.ReadAllText(file);
+            Assert.IsFalse(code.Contains("using Microsoft.ML") || code.Contains("TorchSharp"), file);
+        }
+    }
+
+    [TestMethod]
+    public void ProcessGroupsKnowNeitherMLNetNorTorch()
+    {
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(Source(SharpnessAwarePackage), "Distributed"), "*.cs"))
         {
             string code = File.ReadAllText(file);
             Assert.IsFalse(code.Contains("using Microsoft.ML") || code.Contains("TorchSharp"), file);

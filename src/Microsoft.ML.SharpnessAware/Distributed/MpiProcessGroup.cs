@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>The processes of MPI's world.</summary>
+internal sealed unsafe class MpiProcessGroup : ProcessGroup
+{
+    private const int MostNumbers = 8;
+
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(10);
+
+    // How long to wait at full speed, and then how long by giving the processor to others; after that a millisecond more does not matter.
+    private static readonly TimeSpan Busy = TimeSpan.FromMicroseconds(50), Polite = TimeSpan.FromMilliseconds(50);
+
+    private static readonly Lock Starting = new();
+    private static MpiProcessGroup? _world;
+
+    private readonly MpiLibrary _mpi;
+    private readonly bool _isOurs;
+    private readonly TimeSpan _timeout;
+    private readonly Lock _calls = new();
+    private readonly double* _numbers = (double*)NativeMemory.Alloc(MostNumbers, sizeof(double)); // stays: a sum may never end
+    private bool _isStuck;
+
+    private MpiProcessGroup(MpiLibrary mpi, TimeSpan timeout)
+    {
+        (_mpi, _timeout) = (mpi, timeout);
+        try
+        {
+            _isOurs = mpi.Start();
+            (Rank, Size) = mpi.Place();
+        }
+        catch (MpiException e)
+        {
+            throw new InvalidOperationException($"MPI cannot be started: {e.Message}", e);
+        }
+    }
+
+    public override int Rank { get; }
+
+    public override int Size { get; }
+
+    public override int LocalSize => _localSize;
+
+    private int _localSize = 1;
+
+    /// <inheritdoc cref="ProcessGroup.Mpi"/>
+    public static MpiProcessGroup Start(string? library, TimeSpan? timeout)
+    {
+        TimeSpan limit = timeout ?? DefaultTimeout;
+        if (limit <= TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
+            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "The timeout must be above 0, or infinite.");
+        lock (Starting)
+        {
+            if (_world is not null)
+                return _world;
+            MpiLauncher? launcher = MpiLauncher.Current;
+            MpiLibrary mpi = MpiLibrary.Load(library, launcher?.Family);
+            var world = new MpiProcessGroup(mpi, limit);
+            if (launcher is not null && launcher.Size != world.Size)
+            {
+                throw new InvalidOperationException(
+                    $"This process is one of {launcher.Size} that {launcher.Name} has started, but the MPI library '{mpi.Name}' " +
+                    $"({mpi.Version}) sees {world.Size}: they do not belong together. Start the processes with that library's own mpirun, " +
+                    "or install the launcher's library (with srun, choose what the library understands: --mpi=pmix or --mpi=pmi2).");
+            }
+            world._localSize = world.CountOnThisMachine();
+            return _world = world;
+        }
+    }
+
+    public override void Abort(int exitCode = 1)
+    {
+        _mpi.Abort(exitCode);
+        Environment.Exit(exitCode);
+    }
+
+    private protected override void SumWhenAllHaveCome(Span<double> numbers, bool withoutLimit)
+    {
+        lock (_calls)
+        {
+            numbers.CopyTo(new Span<double>(_numbers, MostNumbers));
+            nint request = 0;
+            try
+            {
+                _mpi.BeginSum(_numbers, numbers.Length, &request);
+                long start = Stopwatch.GetTimestamp();
+                while (!_mpi.IsDone(&request))
+                {
+                    TimeSpan waited = Stopwatch.GetElapsedTime(start);
+                    if (waited > _timeout && _timeout != Timeout.InfiniteTimeSpan && !withoutLimit)
+                    {
+                        _isStuck = true;
+                        throw Lost($"not all of the others have come within {_timeout:g} (hours:minutes:seconds). One of them has ended or " +
+                            "hangs, or the network between the machines is cut; what its launcher and its log say tells which. Where " +
+                            "one only takes long, give ProcessGroup.Mpi a longer timeout.");
+                    }
+                    if (waited > Polite)
+                        Thread.Sleep(1);
+                    else if (waited > Busy)
+                        Thread.Yield();
+                }
+            }
+            catch (MpiException e)
+            {
+                throw Broken(e);
+            }
+            new Span<double>(_numbers, numbers.Length).CopyTo(numbers);
+        }
+    }
+
+    private protected override void Sum(Span<float> values)
+    {
+        fixed (float* start = values)
+        {
+            float* first = start;
+            int count = values.Length;
+            Call(() => _mpi.Sum(first, count));
+        }
+    }
+
+    private protected override void Sum(Span<double> values)
+    {
+        fixed (double* start = values)
+        {
+            double* first = start;
+            int count = values.Length;
+            Call(() => _mpi.Sum(first, count));
+        }
+    }
+
+    private protected override void Spread(Span<byte> values, int root)
+    {
+        fixed (byte* start = values)
+        {
+            byte* first = start;
+            int count = values.Length;
+            Call(() => _mpi.Broadcast(first, count, root));
+        }
+    }
+
+    private protected override void Release()
+    {
+        if (_isStuck)
+            return;         // MPI would wait for what never comes; without its end, the launcher sees that something was wrong
+        NativeMemory.Free(_numbers);
+        if (_isOurs)
+            Call(_mpi.End);
+    }
+
+    private void Call(Action function)
+    {
+        lock (_calls)
+        {
+            try
+            {
+                function();
+            }
+            catch (MpiException e)
+            {
+                throw Broken(e);
+            }
+        }
+    }
+
+    private ProcessGroupException Broken(MpiException e)
+    {
+        _isStuck = true;
+        return Lost($"the connection to the others is broken. {e.Message}", e);
+    }
+
+    private int CountOnThisMachine()
+    {
+        double own = 0;
+        foreach (byte letter in Encoding.UTF8.GetBytes(Environment.MachineName))
+            own = ((own * 257) + letter + 1) % 9007199254740881; // the largest prime that a double holds exactly
+        double[] all = new double[Size];
+        all[Rank] = own;
+        AllReduceSum(all);
+        return all.Count(other => other == own);
+    }
+}

@@ -1,0 +1,88 @@
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>One process of a group that mpirun has started. All that it prints begins with its rank.</summary>
+internal static class GroupProgram
+{
+    public static int Run(string what, string[] arguments)
+    {
+        switch (what)
+        {
+            case "exchange":
+                Exchange();
+                return 0;
+            case "fail":
+                return Fail();
+            case "hang":
+                return Hang(int.Parse(arguments[0]));
+            case "library":
+                ProcessGroup.Mpi(arguments[0]).Dispose();
+                return 0;
+            default:
+                throw new ArgumentException($"group {what} is nothing.");
+        }
+    }
+
+    /// <summary>Sums, broadcasts, and everything twice, since MPI keeps state.</summary>
+    private static void Exchange()
+    {
+        using ProcessGroup group = ProcessGroup.Mpi();
+        for (int i = 0; i < 2; i++)
+        {
+            float[] floats = [.. Enumerable.Range(0, 100_000).Select(j => (float)(j % 1000) + group.Rank)];
+            group.AllReduceSum(floats);
+            double[] doubles = [1.0 / 3, group.Rank];
+            group.AllReduceSum(doubles);
+            byte[] bytes = [(byte)(10 + group.Rank), (byte)(20 + group.Rank)];
+            group.Broadcast(bytes, root: group.Size - 1);
+            group.Barrier();
+            Print(group, $"of {group.Size}, {group.LocalSize} here: {floats[7]} {floats.Sum(value => (double)value)} " +
+                $"{BitConverter.DoubleToInt64Bits(doubles[0])} {doubles[1]} {bytes[0]} {bytes[1]}");
+        }
+    }
+
+    /// <summary>The last process fails before it comes to a sum of the others, and leaves its group.</summary>
+    private static int Fail()
+    {
+        using ProcessGroup group = ProcessGroup.Mpi();
+        try
+        {
+            if (group.Rank == group.Size - 1)
+                throw new InvalidOperationException("no more disk");
+            group.AllReduceSum(new float[1000]);
+        }
+        catch (ProcessGroupException e)
+        {
+            Print(group, $"{e.Rank}: {e.Message}");
+        }
+        catch (InvalidOperationException e)
+        {
+            Print(group, e.Message);
+        }
+        return 0;
+    }
+
+    /// <summary>The last process does not come for so many seconds; the others wait for half as long.</summary>
+    private static int Hang(int seconds)
+    {
+        using ProcessGroup group = ProcessGroup.Mpi(timeout: TimeSpan.FromSeconds(seconds / 2.0));
+        Print(group, $"{Environment.ProcessId} is ready");
+        if (group.Rank == group.Size - 1)
+            Thread.Sleep(TimeSpan.FromSeconds(seconds));
+        try
+        {
+            group.Barrier();
+            return 0;
+        }
+        catch (ProcessGroupException e)
+        {
+            Print(group, e.Message);
+            return 3;
+        }
+    }
+
+    private static void Print(ProcessGroup group, string text)
+    {
+        Console.WriteLine($"[{group.Rank}] {text}");
+        Console.Out.Flush();
+    }
+}
