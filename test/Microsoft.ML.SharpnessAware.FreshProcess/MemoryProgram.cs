@@ -13,17 +13,21 @@ internal static class MemoryProgram
 
     /// <summary>
     /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now,
-    /// and without. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous memory grew at most each time.
+    /// and without; then the head alone, from weights. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous
+    /// memory grew at most each time.
     /// (Pages of a mapped file are not anonymous: the system drops them whenever it needs the room.)
     /// </summary>
     public static void Run(string workspace)
     {
         set_num_threads(1);
         NetworkArchitecture.Register(nameof(PooledPixels), classes => new PooledPixels(classes));
-        Train(48, Path.Combine(workspace, "first")); // so that code and buffers of the libraries are there
+        string weights = Path.Combine(workspace, "first.safetensors");
+        Train(48, Path.Combine(workspace, "first"), model => model.SaveWeights(weights)); // so that code and buffers of the libraries are there
+        Train(48, null, initialWeights: weights);
         Console.WriteLine((long)Count * 3 * Side * Side);
         foreach (string? folder in new[] { workspace, workspace, null })
             Console.WriteLine(Growth(() => Train(Count, folder)));
+        Console.WriteLine(Growth(() => Train(Count, null, initialWeights: weights)));
     }
 
     private static long Growth(Action action)
@@ -42,7 +46,8 @@ internal static class MemoryProgram
         return most - before;
     }
 
-    private static void Train(int count, string? folder)
+    private static void Train(int count, string? folder, Action<SharpnessAwareImageClassificationTransformer>? use = null,
+        string? initialWeights = null)
     {
         var mlContext = new MLContext(seed: 1);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
@@ -52,9 +57,13 @@ internal static class MemoryProgram
         options.Method = SharpnessAwareMethod.Standard;
         options.ImageWidth = options.ImageHeight = Side;
         options.WorkspacePath = folder;
+        options.InitialWeights = initialWeights;
+        options.FineTuning = FineTuning.HeadOnly;
         IDataView data = Fitted.View(mlContext,
             Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = Files[i % 8] }));
-        mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data).Dispose();
+        using SharpnessAwareImageClassificationTransformer model =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data);
+        use?.Invoke(model);
     }
 
     private static long AnonymousBytes() =>

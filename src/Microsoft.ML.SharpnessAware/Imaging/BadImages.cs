@@ -11,6 +11,9 @@ internal sealed class BadImages(OnBadImage handling = OnBadImage.Error, Action<s
     private readonly List<InvalidOperationException> _named = [];
     private long _count;
 
+    /// <summary>Whether <see cref="Report"/> will throw, so that the other images are read for their errors alone.</summary>
+    public bool WillFail => _count > 0 && handling != OnBadImage.Skip;
+
     /// <summary>Takes an error if it is about one image and reading can continue after it.</summary>
     public bool Takes(InvalidOperationException error)
     {

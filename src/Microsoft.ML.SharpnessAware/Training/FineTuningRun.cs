@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// A training that starts from weights: the head on features that were kept, then, where it is asked for and time is given, the whole
 /// network, which has to be better than the head on images that neither has seen.
 /// </summary>
-internal sealed class FineTuningRun(Options options, TrainingImages images, TrainingContext context)
+internal sealed class FineTuningRun(Options options, FineTuningImages images, TrainingContext context)
 {
     // A fifth decides between candidates: a tenth of a few hundred images cannot.
     private const double ShareSetAside = 0.2;
@@ -21,42 +21,56 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
     private const double OperationsPerSecond = 25e9;
     private const double PassesOfForward = 3; // forward, and backward for weights and for activations
 
-    private readonly ImageDataset _training = images.Training;
-
     /// <summary>Trains the classifier's network, or a copy of it that takes its place.</summary>
     public TrainedClassifier Run(ImageClassifier classifier)
     {
-        long start = Stopwatch.GetTimestamp();
-        using var backbone = new Backbone(classifier);
-        using ImageDataset features = BackboneFeatures.Of(backbone, _training, classifier.BatchSize, context.CheckCancelled);
-        using ImageDataset? validationFeatures = images.Validation is null
-            ? null
-            : BackboneFeatures.Of(backbone, images.Validation, classifier.BatchSize, context.CheckCancelled);
-        Log($"{_training.Count + (images.Validation?.Count ?? 0)} images went through the backbone once ({Seconds(start)}); the head is " +
-            "trained on their features.");
+        long start = images.Start;
+        Log($"{images.TrainingCount + (images.ValidationCount ?? 0)} images went through the backbone once ({Seconds(start)}); the head " +
+            "is trained on their features.");
 
-        FittedHead head = FittedHead.Fit(features, validationFeatures, context.Seed, context.CheckCancelled);
+        FittedHead head = FittedHead.Fit(images.Features.Training, images.Features.Validation, context.Seed, context.CheckCancelled);
         Describe(head, classifier.NumberOfClasses, start);
         IReadOnlyList<FineTuningCandidate> candidates = Candidates(classifier);
-        return candidates.Count > 0 && TryWholeNetwork(candidates, classifier, features, validationFeatures) is TrainedClassifier better
+        return candidates.Count > 0 && images.Pixels is TrainingImages pixels
+            && TryWholeNetwork(candidates, classifier, pixels) is TrainedClassifier better
             ? better
             : Finish(classifier, head, start);
     }
 
+    /// <summary>
+    /// Whether so many images to train on are few enough for the whole network to be trained on them after the head, by the same estimate
+    /// that decides it later: pixels of more are not needed.
+    /// </summary>
+    public static Func<long, bool> AreFewEnough(Options options, ImageClassifier classifier)
+    {
+        if (IsHeadAlone(options))
+            return _ => false;
+        if (options.FineTuning != FineTuning.Auto)
+            return _ => true;
+        double seconds = SecondsOfOneImage(classifier);
+        return count => FineTuningCandidate.Within(options.TimeBudget!.Value, count * seconds).Count > 0;
+    }
+
+    private static bool IsHeadAlone(Options options) =>
+        options.FineTuning == FineTuning.HeadOnly || (options.FineTuning == FineTuning.Auto && options.TimeBudget is null);
+
+    /// <summary>The estimate for an image's part in an epoch of the whole network.</summary>
+    private static double SecondsOfOneImage(ImageClassifier classifier) =>
+        NetworkCost.OfOneImage(classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
+
     /// <summary>What to try after the head, and how long it will take.</summary>
     private IReadOnlyList<FineTuningCandidate> Candidates(ImageClassifier classifier)
     {
-        if (options.FineTuning == FineTuning.HeadOnly || (options.FineTuning == FineTuning.Auto && options.TimeBudget is null))
+        if (IsHeadAlone(options))
             return [];
-        long heldOut = images.Validation?.Count ?? (long)Math.Round(ShareSetAside * _training.Count);
+        long heldOut = images.ValidationCount ?? (long)Math.Round(ShareSetAside * images.TrainingCount);
         if (options.FineTuning == FineTuning.Auto && heldOut < options.LeastToCompareOn)
         {
             Log($"{heldOut} images are too few to tell whether the whole network is better than the head: the head is the model.");
             return [];
         }
 
-        double seconds = _training.Count * NetworkCost.OfOneImage(
-            classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
+        double seconds = images.TrainingCount * SecondsOfOneImage(classifier);
         if (options.FineTuning != FineTuning.Auto)
         {
             FineTuningCandidate candidate = FineTuningCandidate.Of(options.FineTuning);
@@ -79,21 +93,20 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
     /// part.
     /// </summary>
     private TrainedClassifier? TryWholeNetwork(
-        IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, ImageDataset features, ImageDataset? validationFeatures)
+        IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, TrainingImages pixels)
     {
-        using TrainingImages parts = images.Validation is null ? images.SetAside(ShareSetAside, context.Seed) : images.WithOwnValidation();
+        using TrainingImages parts = Parts(pixels);
         if (parts.Validation is not ImageDataset held)
         {
             Log("There are too few images to set some aside, so the whole network is not tried.");
             return null;
         }
 
-        using TrainingImages? featureParts = validationFeatures is null ? images.SetAsideOf(features, ShareSetAside, context.Seed) : null;
-        ImageDataset heldFeatures = featureParts?.Validation ?? validationFeatures!;
-        FittedHead head = FittedHead.Fit(featureParts?.Training ?? features, validation: null, context.Seed, context.CheckCancelled);
+        using TrainingImages featureParts = Parts(images.Features);
+        FittedHead head = FittedHead.Fit(featureParts.Training, validation: null, context.Seed, context.CheckCancelled);
         int classes = classifier.NumberOfClasses;
         int[] labels = held.LabelArray();
-        HeldOutLoss best = HeldOutLoss.Of(head.LogitsOf(heldFeatures), labels, classes), ofHead = best;
+        HeldOutLoss best = HeldOutLoss.Of(head.LogitsOf(featureParts.Validation!), labels, classes), ofHead = best;
         TrainedClassifier? winner = null;
         foreach (FineTuningCandidate candidate in candidates)
         {
@@ -137,6 +150,10 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             classifier.Dispose();
         return winner;
     }
+
+    /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>
+    private TrainingImages Parts(TrainingImages all) =>
+        all.Validation is null ? all.SetAside(ShareSetAside, context.Seed) : all.WithOwnValidation();
 
     private static Options Quiet(Options candidate)
     {
@@ -188,7 +205,7 @@ internal sealed class FineTuningRun(Options options, TrainingImages images, Trai
             ValidationLogLoss = raw.LogLoss,
             ValidationExpectedCalibrationError = raw.ExpectedCalibrationError,
             LearningRate = 0,
-            ImagesPerSecond = _training.Count / duration.TotalSeconds,
+            ImagesPerSecond = images.TrainingCount / duration.TotalSeconds,
             Duration = duration,
         };
         options.MetricsCallback?.Invoke(metrics);

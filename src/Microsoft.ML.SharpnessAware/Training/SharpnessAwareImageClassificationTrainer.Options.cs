@@ -83,7 +83,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// and logged. Default five minutes; null for no time at all: the head alone.
         /// </summary>
         /// <remarks>The estimate depends on the network, the images and the number of threads, and not on a clock, so that the same data
-        /// give the same model. A slow or busy machine takes longer.</remarks>
+        /// give the same model. A slow or busy machine takes longer. Of more images than it allows for only features are kept in memory, not
+        /// the pixels.</remarks>
         public TimeSpan? TimeBudget { get; set; } = TimeSpan.FromMinutes(5);
 
         /// <summary>

@@ -29,7 +29,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// | -- | -- |
 /// | Machine learning task | Multiclass classification |
 /// | Is normalization required? | No: pixels are normalised inside, with statistics of the training images |
-/// | Is caching required? | No: each image is decoded once and kept as bytes |
+/// | Is caching required? | No: each image is decoded once and kept as bytes, or as 512 features where only the head is trained |
 /// | Required NuGet in addition to Microsoft.ML | MLSharpness and one native backend, for example libtorch-cpu-linux-x64 |
 /// | Exportable to ONNX | Yes: every model by `SaveOnnx`; pipelines that begin with vectors of pixels also by ML.NET's `ConvertToOnnx` |
 ///
@@ -96,23 +96,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         var context = new TrainingContext(_host, channel, seed, random, _options.CancellationToken);
         ClassifierDescription description = Describe(labelValues);
 
-        using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
-        WarnOfFewImages(start, images.Training, channel);
-        ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
-        try
-        {
-            TrainedClassifier trained = start.IsFineTuned
-                ? new FineTuningRun(start.Options, images, context).Run(classifier)
-                : Train(start, images, classifier, description, context);
-            classifier = trained.Classifier;
-            description = description with { Temperature = trained.Temperature, History = trained.History };
-            return new SharpnessAwareImageClassificationTransformer(_host, classifier, description);
-        }
-        catch
-        {
-            classifier.Dispose();
-            throw;
-        }
+        TrainedClassifier trained = start.IsFineTuned
+            ? FineTune(input, start, labelValues, device, context)
+            : Train(input, start, labelValues, description, device, context);
+        description = description with { Temperature = trained.Temperature, History = trained.History };
+        return new SharpnessAwareImageClassificationTransformer(_host, trained.Classifier, description);
     }
 
     /// <summary>
@@ -144,31 +132,87 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         History = [],
     };
 
-    /// <summary>The training that the options ask for, whether from random weights or others.</summary>
-    private static TrainedClassifier Train(
-        StartingPoint start, TrainingImages images, ImageClassifier classifier, ClassifierDescription description, TrainingContext context)
+    /// <summary>The head, and what the options want after it.</summary>
+    private static TrainedClassifier FineTune(
+        IDataView input, StartingPoint start, LabelValues? labelValues, Device device, TrainingContext context)
     {
         Options options = start.Options;
-        TrainingCheckpoint? checkpoint = options.CheckpointPath is string path
-            ? new(path, RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed), context, classifier, description)
-            : null;
-        if (options.FeaturesNeverChange)
-            checkpoint?.CheckSame();        // before all images go through the backbone
-        using TrainingPlan plan = TrainingPlan.Of(options, classifier, images.Training, images.Validation, context);
-        IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
-        double temperature = plan.FitTemperature();
-        LogTemperature(options, temperature, images.Validation, context.Channel);
-        return new TrainedClassifier(classifier, temperature, history);
+        ImageColumn column = ImageColumn.Bind(input.Schema, options.FeatureColumnName, options.ImageRequest);
+        ImageClassifier? classifier = null;
+        FineTuningImages images;
+        try
+        {
+            if (options.WorkspacePath is null && StatisticsBeforeReading(start, column, context.Channel) is PixelStatistics statistics)
+            {
+                int classes = LabelColumn.Bind(input.Schema, options.LabelColumnName).NumberOfClasses;
+                classifier = CreateClassifier(start, column.Shape!.Value, ScalarType.Byte, classes, statistics, device, context);
+                images = FineTuningImages.Read(input, options, labelValues, classifier, context);
+            }
+            else
+            {
+                TrainingImages pixels = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+                try
+                {
+                    classifier = CreateClassifier(start, pixels.Training, device, context);
+                    images = FineTuningImages.Of(pixels, classifier, context);
+                }
+                catch
+                {
+                    pixels.Dispose();
+                    throw;
+                }
+            }
+
+            using (images)
+                return new FineTuningRun(options, images, context).Run(classifier);
+        }
+        catch
+        {
+            classifier?.Dispose();
+            throw;
+        }
     }
 
-    private static ImageClassifier CreateClassifier(StartingPoint start, ImageDataset training, Device device, TrainingContext context)
+    /// <summary>The training that the options ask for, whether from random weights or others.</summary>
+    private static TrainedClassifier Train(IDataView input, StartingPoint start, LabelValues? labelValues,
+        ClassifierDescription description, Device device, TrainingContext context)
     {
         Options options = start.Options;
-        PixelStatistics statistics = ChooseStatistics(start, training, context.Channel);
-        nn.Module<Tensor, Tensor> network = context.Random.Draw(() => CreateNetwork(start, training, context.Channel)).to(device);
+        using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        WarnOfFewImages(start, images.Training, context.Channel);
+        ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
+        try
+        {
+            TrainingCheckpoint? checkpoint = options.CheckpointPath is string path
+                ? new(path, RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed), context, classifier, description)
+                : null;
+            if (options.FeaturesNeverChange)
+                checkpoint?.CheckSame();        // before all images go through the backbone
+            using TrainingPlan plan = TrainingPlan.Of(options, classifier, images.Training, images.Validation, context);
+            IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
+            double temperature = plan.FitTemperature();
+            LogTemperature(options, temperature, images.Validation, context.Channel);
+            return new TrainedClassifier(classifier, temperature, history);
+        }
+        catch
+        {
+            classifier.Dispose();
+            throw;
+        }
+    }
+
+    private static ImageClassifier CreateClassifier(StartingPoint start, ImageDataset training, Device device, TrainingContext context) =>
+        CreateClassifier(start, training.Shape, training.PixelType, training.NumberOfClasses,
+            ChooseStatistics(start, training, context.Channel), device, context);
+
+    private static ImageClassifier CreateClassifier(StartingPoint start, ImageShape shape, ScalarType pixelType, int numberOfClasses,
+        PixelStatistics statistics, Device device, TrainingContext context)
+    {
+        Options options = start.Options;
+        nn.Module<Tensor, Tensor> network =
+            context.Random.Draw(() => CreateNetwork(start, shape, numberOfClasses, context.Channel)).to(device);
         return new ImageClassifier(
-            options.Arch, network, device, training.Shape, training.PixelType, new Normalization(statistics, device),
-                training.NumberOfClasses)
+            options.Arch, network, device, shape, pixelType, new Normalization(statistics, device), numberOfClasses)
         {
             Resizing = options.Resizing,
         };
@@ -179,14 +223,25 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         (start.Options.Normalization == PixelNormalization.FromData ? start.Weights?.StatisticsFor(training, channel) : null)
         ?? start.Options.Normalization.For(training);
 
-    private static nn.Module<Tensor, Tensor> CreateNetwork(StartingPoint start, ImageDataset training, IChannel channel)
+    /// <summary>The same where no image has to be read for it; else null.</summary>
+    private static PixelStatistics? StatisticsBeforeReading(StartingPoint start, ImageColumn column, IChannel channel)
     {
-        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(start.Options.Arch, training.NumberOfClasses, training.Shape);
-        if (NetworkArchitecture.Advice(start.Options.Arch, training.Shape) is string advice)
+        if (column.Shape is not ImageShape shape || column.PixelType != PixelType.Byte)
+            return null;
+        PixelNormalization wanted = start.Options.Normalization;
+        return wanted == PixelNormalization.FromData
+            ? start.Weights?.StatisticsFor(ScalarType.Byte, shape, channel)
+            : wanted.ForBytes(shape);
+    }
+
+    private static nn.Module<Tensor, Tensor> CreateNetwork(StartingPoint start, ImageShape shape, int numberOfClasses, IChannel channel)
+    {
+        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(start.Options.Arch, numberOfClasses, shape);
+        if (NetworkArchitecture.Advice(start.Options.Arch, shape) is string advice)
             channel.Warning(advice);
         try
         {
-            start.Weights?.CopyTo(network, training.NumberOfClasses, training.Shape, channel);
+            start.Weights?.CopyTo(network, numberOfClasses, shape, channel);
             return network;
         }
         catch

@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>The images of a training, read: those to train on and those to validate on.</summary>
 internal sealed class TrainingImages : IDisposable
 {
-    private TrainingImages(ImageDataset training, ImageDataset? validation) => (Training, Validation) = (training, validation);
+    public TrainingImages(ImageDataset training, ImageDataset? validation) => (Training, Validation) = (training, validation);
 
     public ImageDataset Training { get; }
 
@@ -19,12 +19,12 @@ internal sealed class TrainingImages : IDisposable
     /// other classes.</exception>
     public static TrainingImages Load(IDataView input, Options options, LabelValues? labelValues, TrainingContext context)
     {
-        ImageDataset all = Load(input, options, options.ImageRequest, context);
+        ImageDataset all = Read(input, options, options.ImageRequest, context);
         try
         {
             CheckClasses(all, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
-                return new(all, Load(set, options, new ImageRequest(all.Shape, options.Resizing), context));
+                return new(all, Read(set, options, new ImageRequest(all.Shape, options.Resizing), context));
 
             (long[] trainingRows, long[] validationRows) =
                 StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
@@ -47,13 +47,6 @@ internal sealed class TrainingImages : IDisposable
         return validation.Length > 0 ? new(Training.Subset(training), Training.Subset(validation)) : new(Training.Subset(training), null);
     }
 
-    /// <summary>Other pixels of the same images, split in the same way.</summary>
-    public TrainingImages SetAsideOf(ImageDataset other, double fraction, int seed)
-    {
-        (long[] training, long[] validation) = StratifiedSplit.Split(Training.Labels.data<long>().ToArray(), fraction, seed);
-        return new(other.Subset(training), other.Subset(validation));
-    }
-
     /// <summary>The same images and validation images, to be disposed on their own.</summary>
     public TrainingImages WithOwnValidation() => new(All(Training), Validation is null ? null : All(Validation));
 
@@ -65,17 +58,25 @@ internal sealed class TrainingImages : IDisposable
         Validation?.Dispose();
     }
 
-    private static ImageDataset Load(IDataView data, Options options, ImageRequest request, TrainingContext context)
+    /// <summary>Reads the images of one data view.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="options">Name the columns, and say what to do about bad images.</param>
+    /// <param name="request">Size and channels.</param>
+    /// <param name="context">Where it logs, and whether it was cancelled.</param>
+    /// <param name="sink">Where pixels go, see <see cref="ImageDataset.Load"/>.</param>
+    public static ImageDataset Read(
+        IDataView data, Options options, ImageRequest request, TrainingContext context, Func<long?, PixelSink>? sink = null)
     {
         IChannel channel = context.Channel;
         PixelCache? cache = options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
         var badImages = new BadImages(options.OnBadImage, warning => channel.Warning(warning));
         return ImageDataset.Load(
             data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache,
-            message => channel.Info(message));
+            message => channel.Info(message), sink);
     }
 
-    private static void CheckClasses(ImageDataset data, Options options, LabelValues? labelValues, IChannel channel)
+    /// <exception cref="InvalidOperationException">There is only one class.</exception>
+    public static void CheckClasses(ImageDataset data, Options options, LabelValues? labelValues, IChannel channel)
     {
         long[] counts = new long[data.NumberOfClasses];
         foreach (int label in data.LabelArray())

@@ -51,9 +51,18 @@ internal sealed class ImageDataset : IDisposable
     /// There are no rows, a label is unusable, or images are (all of them are named, unless <paramref name="badImages"/> skips them).
     /// </exception>
     /// <exception cref="IOException">The cache cannot be written.</exception>
+    /// <param name="data">The rows.</param>
+    /// <param name="featureColumn">The column of images.</param>
+    /// <param name="labelColumn">The column of labels.</param>
+    /// <param name="request">Size and channels.</param>
+    /// <param name="checkCancelled">Throws to cancel.</param>
+    /// <param name="badImages">Takes what is wrong with images; null makes it an error.</param>
+    /// <param name="cache">Keeps the pixels on disk.</param>
+    /// <param name="log">Is told of conversions between grey and colour.</param>
+    /// <param name="sink">Where pixels go without a cache, and what the data set is made of; memory where it is null.</param>
     public static ImageDataset Load(
         IDataView data, string featureColumn, string labelColumn, ImageRequest request, Action? checkCancelled = null,
-        BadImages? badImages = null, PixelCache? cache = null, Action<string>? log = null)
+        BadImages? badImages = null, PixelCache? cache = null, Action<string>? log = null, Func<long?, PixelSink>? sink = null)
     {
         ImageColumn images = ImageColumn.Bind(data.Schema, featureColumn, request);
         LabelColumn labels = LabelColumn.Bind(data.Schema, labelColumn);
@@ -62,6 +71,7 @@ internal sealed class ImageDataset : IDisposable
             Cache = cache,
             CheckCancelled = checkCancelled,
             Log = log,
+            Sink = sink,
         };
         return loader.Load();
     }
@@ -78,7 +88,10 @@ internal sealed class ImageDataset : IDisposable
     }
 
     /// <summary>The same rows and labels with other pixels [N, C, H, W], which the data set takes over.</summary>
-    public ImageDataset WithPixels(Tensor pixels) => new(new TensorPixels(pixels), rows: null, Labels.alias(), NumberOfClasses);
+    public ImageDataset WithPixels(Tensor pixels) => WithPixels(new TensorPixels(pixels));
+
+    /// <summary>The same, wherever the pixels lie.</summary>
+    public ImageDataset WithPixels(ImagePixels pixels) => new(pixels, rows: null, Labels.alias(), NumberOfClasses);
 
     /// <summary>The images of the rows in <paramref name="index"/> (int64 [B], on the CPU), copied: [B, C, H, W].</summary>
     public Tensor Batch(Tensor index)

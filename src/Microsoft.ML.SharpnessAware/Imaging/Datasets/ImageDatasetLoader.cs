@@ -18,6 +18,10 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
 
     public Action? CheckCancelled { get; init; }
 
+    /// <summary>Where pixels go that do not come from a cache; memory where it is null. Takes the number of rows, where that is
+    /// known.</summary>
+    public Func<long?, PixelSink>? Sink { get; init; }
+
     /// <summary>Is told of conversions between grey and colour.</summary>
     public Action<string>? Log { get; init; }
 
@@ -30,7 +34,10 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     private ImagePixels ReadAll()
     {
         _labels.Clear();
-        using PixelSink sink = Cache is null ? new MemorySink(images.PixelType.ToScalarType(), data.GetRowCount()) : Cache.Create(images);
+        long? expected = data.GetRowCount();
+        using PixelSink sink = Cache is not null
+            ? Cache.Create(images)
+            : Sink?.Invoke(expected) ?? new MemorySink(images.PixelType.ToScalarType(), expected);
         using IncrementalHash? content = Cache is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var ahead = new ParallelDecoding(Add, CheckCancelled);
         long rows = ForEachRow((reader, label, row) =>
@@ -43,7 +50,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
 
             if (content is not null)
                 reader.AddContentTo(content);
-            if (TryRead(row, label, () => Read(reader)))
+            if (TryRead(row, label, () => Read(reader)) && !badImages.WillFail)
                 sink.Add(_pixels, images.Shape!.Value);
         });
         ahead.Flush();
@@ -51,7 +58,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         if (sink is CacheSink cached)
             (cached.Content, cached.BadRows, cached.Converted) = (content!.GetHashAndReset(), _badRows, Converted());
         ImagePixels pixels = sink.Complete();
-        LogConversions(Converted(), pixels.Shape.Channels);
+        LogConversions(Converted(), images.Shape?.Channels ?? pixels.Shape.Channels);
         return pixels;
 
         void Add(EncodedImage image, long label, long row)
@@ -62,7 +69,8 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
             if (!TryRead(row, label, () => decoded = image.Pixels(out shape)))
                 return;
             _ofChannels[image.FileChannels]++;
-            sink.Add(decoded, shape);
+            if (!badImages.WillFail)
+                sink.Add(decoded, shape);
         }
     }
 

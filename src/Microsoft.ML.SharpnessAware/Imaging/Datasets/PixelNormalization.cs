@@ -49,19 +49,33 @@ public sealed class PixelNormalization
     {
         if (_mean is null || _standardDeviation is null)
             return PixelStatistics.FromData(training);
-        if (_mean.Length != training.Shape.Channels)
-        {
-            throw new InvalidOperationException(
-                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {training.Shape.Channels}; set " +
-                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
-        }
-
+        CheckChannels(training.Shape);
         return Scaled(PixelScale.White(training), training.PixelType);
+    }
+
+    /// <summary>The numbers for bytes of a shape, before there are images; null where it is images that tell them.</summary>
+    /// <exception cref="InvalidOperationException">The given numbers do not fit the shape.</exception>
+    internal PixelStatistics? ForBytes(ImageShape shape)
+    {
+        if (_mean is null)
+            return null;
+        CheckChannels(shape);
+        return ForBytes();
     }
 
     /// <summary>The numbers for bytes, whatever the images.</summary>
     /// <exception cref="InvalidOperationException">They are <see cref="FromData"/>.</exception>
     internal PixelStatistics ForBytes() => Scaled(byte.MaxValue, ScalarType.Byte);
+
+    private void CheckChannels(ImageShape shape)
+    {
+        if (_mean!.Length != shape.Channels)
+        {
+            throw new InvalidOperationException(
+                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {shape.Channels}; set " +
+                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
+        }
+    }
 
     private PixelStatistics Scaled(double white, ScalarType pixelType) => _mean is null || _standardDeviation is null
         ? throw new InvalidOperationException("There are no images to take the numbers from.")

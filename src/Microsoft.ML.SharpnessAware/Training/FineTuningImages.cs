@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using static TorchSharp.torch;
+using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// The images of a training that starts from weights: as features of the backbone, for the head, and as pixels where the whole network may
+/// be trained after it.
+/// </summary>
+/// <remarks>
+/// Pictures go through the backbone as they are read, so that memory holds features, a batch, and of the pixels no more than the whole
+/// network could be trained on within the time given. The source is read once, whatever follows. With a WorkspacePath all pixels are in its
+/// file.
+/// </remarks>
+internal sealed class FineTuningImages : IDisposable
+{
+    private FineTuningImages(TrainingImages features, TrainingImages? pixels, long start) =>
+        (Features, Pixels, Start) = (features, pixels, start);
+
+    /// <summary>As pixels [N, features, 1, 1].</summary>
+    public TrainingImages Features { get; }
+
+    /// <summary>The same rows; null where they were not kept.</summary>
+    public TrainingImages? Pixels { get; }
+
+    /// <summary>The <see cref="Stopwatch"/>'s time when the first image was read, or the first of those that had been read before went
+    /// through the backbone.</summary>
+    public long Start { get; }
+
+    public long TrainingCount => Features.Training.Count;
+
+    /// <summary>Null where there are none.</summary>
+    public long? ValidationCount => Features.Validation?.Count;
+
+    /// <summary>Images that were read are sent through the backbone.</summary>
+    /// <param name="pixels">The images, taken over.</param>
+    /// <param name="classifier">The network.</param>
+    /// <param name="context">Says whether it was cancelled.</param>
+    public static FineTuningImages Of(TrainingImages pixels, ImageClassifier classifier, TrainingContext context)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var backbone = new Backbone(classifier);
+        ImageDataset training = Features(pixels.Training);
+        try
+        {
+            return new(new(training, pixels.Validation is ImageDataset validation ? Features(validation) : null), pixels, start);
+        }
+        catch
+        {
+            training.Dispose();
+            throw;
+        }
+
+        ImageDataset Features(ImageDataset images) => BackboneFeatures.Of(backbone, images, classifier.BatchSize, context.CheckCancelled);
+    }
+
+    /// <summary>Images are sent through the backbone as they are read.</summary>
+    /// <exception cref="InvalidOperationException">An image or a label cannot be used, or there is only one class.</exception>
+    public static FineTuningImages Read(
+        IDataView input, Options options, LabelValues? labelValues, ImageClassifier classifier, TrainingContext context)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var backbone = new Backbone(classifier);
+        Func<long, bool> areWanted = FineTuningRun.AreFewEnough(options, classifier);
+        (ImageDataset training, ImageDataset? pixels) = Read(input, areWanted);
+        ImageDataset? validation = null, validationPixels = null;
+        try
+        {
+            TrainingImages.CheckClasses(training, options, labelValues, context.Channel);
+            if (options.ValidationSet is IDataView set)
+            {
+                bool keeps = pixels is not null;
+                (validation, validationPixels) = Read(set, _ => keeps);
+            }
+
+            return new(new(training, validation), pixels is null ? null : new(pixels, validationPixels), start);
+        }
+        catch
+        {
+            training.Dispose();
+            pixels?.Dispose();
+            validation?.Dispose();
+            validationPixels?.Dispose();
+            throw;
+        }
+
+        (ImageDataset Features, ImageDataset? Pixels) Read(IDataView data, Func<long, bool> keepsPixels)
+        {
+            FeatureSink? sink = null;
+            ImageDataset features = TrainingImages.Read(data, options, new(classifier.Shape, options.Resizing), context,
+                expected => sink = new FeatureSink(backbone, classifier.Shape, classifier.BatchSize, expected, keepsPixels));
+            return (features, sink!.Pixels is ImagePixels kept ? features.WithPixels(kept) : null);
+        }
+    }
+
+    public void Dispose()
+    {
+        Features.Dispose();
+        Pixels?.Dispose();
+    }
+}

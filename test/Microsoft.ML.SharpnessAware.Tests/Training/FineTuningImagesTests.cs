@@ -1,0 +1,180 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Training;
+
+/// <summary>Pictures that go through the backbone as they are read.</summary>
+[TestClass]
+[DoNotParallelize]
+public sealed class FineTuningImagesTests
+{
+    private static readonly TemporaryFolder Folder = new();
+    private static readonly MLContext MLContext = new(3);
+    private static string _weights = "";
+
+    [ClassInitialize]
+    public static void SaveWeights(TestContext context)
+    {
+        CountingNetwork.Register();
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(MLContext, Encoded(30), options =>
+            (options.Arch, options.ImageWidth, options.ImageHeight, options.ImageChannels) = (CountingNetwork.Name, 16, 16, 1));
+        _weights = Folder.File("counting.safetensors");
+        model.SaveWeights(_weights);
+    }
+
+    [ClassCleanup]
+    public static void Clean() => Folder.Dispose();
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(32)]
+    [DataRow(33)]
+    [DataRow(150)]
+    public void FeaturesAndPixelsAreBitForBitThoseOfImagesThatWereReadFirst(int count)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using ImageClassifier classifier = Classifier(out ImageShape shape);
+        using var backbone = new Backbone(classifier);
+        using ImageDataset read = ImageDataset.Load(Encoded(count), "Image", "Label", new(shape, default));
+        using ImageDataset expected = BackboneFeatures.Of(backbone, read, classifier.BatchSize, () => { });
+
+        FeatureSink? sink = null;
+        using ImageDataset features = ImageDataset.Load(Encoded(count), "Image", "Label", new(shape, default),
+            sink: rows => sink = new FeatureSink(backbone, shape, classifier.BatchSize, rows, _ => true));
+        using ImageDataset pixels = features.WithPixels(sink!.Pixels!);
+
+        Assert.AreEqual(expected.ContentHash(), features.ContentHash());
+        Assert.AreEqual(expected.Shape, features.Shape);
+        Assert.AreEqual(read.ContentHash(), pixels.ContentHash());
+    }
+
+    [TestMethod]
+    public void PixelsAreLetGoOfAsSoonAsTheyAreTooMany()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using ImageClassifier classifier = Classifier(out ImageShape shape);
+        using var backbone = new Backbone(classifier);
+        byte[] picture = new byte[shape.ValueCount];
+        foreach ((long? expected, long most, bool kept) in
+            new (long?, long, bool)[] { (null, 40, true), (40, 40, true), (null, 39, false), (40, 39, false), (null, 0, false) })
+        {
+            long asked = 0;
+            using var sink = new FeatureSink(backbone, shape, batchSize: 8, expected, count =>
+            {
+                asked++;
+                return count <= most;
+            });
+            for (int i = 0; i < 40; i++)
+                sink.Add(picture, shape);
+            using ImagePixels features = sink.Complete();
+            using ImagePixels? pixels = sink.Pixels;
+            Assert.AreEqual(kept, pixels is not null, $"{expected}, {most}");
+            Assert.AreEqual(40, features.Batch(0, 40).shape[0]);
+            if (expected is not null && !kept)
+                Assert.AreEqual(1, asked, "where the rows are known nothing is kept that will not be used");
+        }
+    }
+
+    [TestMethod]
+    [DataRow(FineTuning.HeadOnly, false)]
+    [DataRow(FineTuning.Auto, false)]
+    [DataRow(FineTuning.Gentle, false)]
+    [DataRow(FineTuning.Auto, true)]
+    public void TheModelIsBitForBitThatOfPixelsOnDiskAndTheSourceIsReadOnce(FineTuning kind, bool validates)
+    {
+        (string Hash, double Temperature, int Reads) streamed = Fit(workspace: null), cached = Fit(Folder.File($"{kind}{validates}"));
+        Assert.AreEqual(cached.Hash, streamed.Hash);
+        Assert.AreEqual(cached.Temperature, streamed.Temperature);
+        Assert.AreEqual(1, streamed.Reads, "so that a source that can be read once only is enough");
+
+        (string, double, int) Fit(string? workspace)
+        {
+            int reads = 0;
+            IDataView data = Fitted.View(MLContext, Once(Shapes.Encoded(75, seed: 2), () => reads++));
+            IDataView? validation = validates ? Encoded(21) : null;
+            reads = 0;
+            using SharpnessAwareImageClassificationTransformer model =
+                MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
+                {
+                    FeatureColumnName = "Image",
+                    InitialWeights = _weights,
+                    Arch = CountingNetwork.Name,
+                    ImageWidth = 16,
+                    ImageHeight = 16,
+                    ImageChannels = 1,
+                    FineTuning = kind,
+                    TimeBudget = TimeSpan.FromHours(1),
+                    LeastToCompareOn = 6,
+                    ValidationSet = validation,
+                    WorkspacePath = workspace,
+                    Device = "cpu",
+                }).Fit(data);
+            using DisposeScope scope = NewDisposeScope();
+            Dictionary<string, Tensor> state =
+                model.Classifier.Network.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value);
+            return (TensorContent.Hash(state), model.Temperature, reads);
+        }
+    }
+
+    [TestMethod]
+    public void ABadImageIsNamedAndNothingMoreIsRunThroughTheBackbone()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(200);
+        rows[20].Image = [1, 2, 3];
+        rows[150].Image = [4];
+        CountingNetwork.Images = 0;
+        InvalidOperationException exception = Assert.ThrowsExactly<InvalidOperationException>(() => Head(Fitted.View(MLContext, rows)));
+        StringAssert.Contains(exception.Message, rows[20].ImagePath);
+        StringAssert.Contains(exception.Message, rows[150].ImagePath);
+        Assert.IsLessThan(40, CountingNetwork.Images);
+    }
+
+    [TestMethod]
+    public void BadImagesThatAreSkippedLeaveTheOthersAsTheyWere()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(60), good = [.. rows.Where((_, i) => i is not (0 or 31))];
+        IDataView all = Fitted.View(MLContext, rows.Select((row, i) =>
+            i is 0 or 31 ? new EncodedRow { Label = row.Label, Image = [7], ImagePath = row.ImagePath } : row));
+        using SharpnessAwareImageClassificationTransformer skipped = Head(all, OnBadImage.Skip);
+        using SharpnessAwareImageClassificationTransformer expected = Head(Fitted.View(MLContext, good));
+        Assert.AreEqual(expected.Temperature, skipped.Temperature);
+    }
+
+    [TestMethod]
+    public void OneClassIsAnErrorAlsoThere()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Encoded(30).Where(row => row.Label == "down"));
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Head(data)).Message, "of one class only");
+    }
+
+    private static SharpnessAwareImageClassificationTransformer Head(IDataView data, OnBadImage onBadImage = OnBadImage.Error) =>
+        MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
+        {
+            FeatureColumnName = "Image",
+            InitialWeights = _weights,
+            Arch = CountingNetwork.Name,
+            ImageWidth = 16,
+            ImageHeight = 16,
+            ImageChannels = 1,
+            FineTuning = FineTuning.HeadOnly,
+            OnBadImage = onBadImage,
+            Device = "cpu",
+        }).Fit(data);
+
+    private static ImageClassifier Classifier(out ImageShape shape)
+    {
+        shape = new ImageShape(3, 16, 16);
+        var statistics = new PixelStatistics([100, 110, 120], [50, 60, 70], ScalarType.Byte);
+        return new ImageClassifier(NetworkArchitecture.ResNet8, NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 3, shape), CPU,
+            shape, ScalarType.Byte, new Normalization(statistics, CPU), numberOfClasses: 3);
+    }
+
+    private static IDataView Encoded(int count) => Fitted.View(MLContext, Shapes.Encoded(count, seed: 2));
+
+    private static IEnumerable<EncodedRow> Once(IEnumerable<EncodedRow> rows, Action read)
+    {
+        read();
+        foreach (EncodedRow row in rows)
+            yield return row;
+    }
+}
