@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
 namespace Microsoft.ML.SharpnessAware;
