@@ -5,10 +5,14 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// A head on kept features: softmax regression on standardised features, with the ridge that held-out rows choose, and the temperature that
-/// calibrates it there.
+/// A head on kept features: softmax regression on features of comparable scale, with the ridge that held-out rows choose, and the
+/// temperature that calibrates it there.
 /// </summary>
 /// <remarks>
+/// <para>A feature is divided by the root of its deviation, half way between leaving it as it is, where the loudest decide, and dividing
+/// it by its deviation, which makes one that hardly fires on the training images as loud as any: in a picture of another source it does
+/// fire, and decides with a logit of hundreds. Over three sets of pictures this is worth a point of accuracy and much of the log loss
+/// (docs/evidence.md).</para>
 /// <para>Held out are validation images where the user has given them, since only he knows what must not be on both sides. Otherwise every
 /// training image is, once: five heads are trained, each on four fifths, and each speaks of the fifth that it has not seen (of many images
 /// as many fifths as make <see cref="EnoughRows"/>). The head is then trained on all of them, so that none is set aside.</para>
@@ -56,9 +60,7 @@ internal sealed class FittedHead
         using DisposeScope scope = NewDisposeScope();
         int classes = training.NumberOfClasses;
         Tensor features = Features(training);
-        Tensor mean = features.mean([0], keepdim: true);
-        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
-        deviation = deviation.where(deviation.gt(FixedScalars.Zero), ones_like(deviation));
+        Tensor mean = features.mean([0], keepdim: true), scale = Scale(features);
         Tensor standardised = Standardise(features);
         long[] labels = training.Labels.data<long>().ToArray();
         (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels, seed) : [];
@@ -84,7 +86,7 @@ internal sealed class FittedHead
 
         double[] weights = new SoftmaxRegression(standardised, labels, classes, checkAlive).Fit(best.Ridge);
         float[] trained = SoftmaxRegression.Logits(standardised, weights, classes);
-        Unstandardise(weights, mean.data<double>().ToArray(), deviation.data<double>().ToArray());
+        Unstandardise(weights, mean.data<double>().ToArray(), scale.data<double>().ToArray());
         return new FittedHead
         {
             Weights = weights,
@@ -96,7 +98,7 @@ internal sealed class FittedHead
             IsCrossFitted = validation is null,
         };
 
-        Tensor Standardise(Tensor raw) => raw.Plus(mean.negative()).div(deviation);
+        Tensor Standardise(Tensor raw) => raw.Plus(mean.negative()).div(scale);
 
         Tensor Rows(long[] rows) => standardised.index_select(0, tensor(rows, device: CPU));
 
@@ -157,15 +159,24 @@ internal sealed class FittedHead
         long[] RowsWhere(Func<int, bool> condition) => [.. Enumerable.Range(0, labels.Length).Where(condition).Select(row => (long)row)];
     }
 
-    /// <summary>From weights for (x − mean) / deviation to weights for x.</summary>
-    private static void Unstandardise(double[] weights, double[] mean, double[] deviation)
+    /// <summary>What features are divided by: the roots of their deviations, all times one number that gives them a mean variance of
+    /// 1.</summary>
+    private static Tensor Scale(Tensor features)
+    {
+        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
+        Tensor scale = deviation.mul(deviation.mean()).sqrt();
+        return scale.where(scale.gt(FixedScalars.Zero), ones_like(scale));
+    }
+
+    /// <summary>From weights for (x − mean) / scale to weights for x.</summary>
+    private static void Unstandardise(double[] weights, double[] mean, double[] scale)
     {
         int columns = mean.Length + 1;
         for (int start = 0; start < weights.Length; start += columns)
         {
             for (int i = 0; i < mean.Length; i++)
             {
-                weights[start + i] /= deviation[i];
+                weights[start + i] /= scale[i];
                 weights[start + mean.Length] -= weights[start + i] * mean[i];
             }
         }

@@ -67,6 +67,47 @@ public sealed class FittedHeadTests
         Assert.IsLessThan(Math.Log(3) * 0.7, heldOut, "it has learnt");
     }
 
+    /// <summary>A feature that fired once, faintly, in training fires fully in a picture of another source: the others still decide, and
+    /// nothing is certain.</summary>
+    [TestMethod]
+    public void AFeatureThatHardlyEverFiredDoesNotDecideAlone()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 8);
+        Tensor faint = zeros(60, 1, dtype: float64);
+        faint[0, 0] = tensor(0.01);     // a picture of class 0
+        using ImageDataset data = Dataset(cat([features, faint], 1), labels, 3);
+        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+
+        (Tensor others, long[] otherLabels) = Rows(30, columns: 4, classes: 3, seed: 9);
+        float[] quiet = SoftmaxRegression.Logits(cat([others, zeros(30, 1, dtype: float64)], 1), head.Weights, 3);
+        float[] loud = SoftmaxRegression.Logits(cat([others, ones(30, 1, dtype: float64)], 1), head.Weights, 3);
+        int[] truth = Array.ConvertAll(otherLabels, label => (int)label);
+        MulticlassCalibrationMetrics before = LogitMetrics.Of(quiet, truth, 3, head.Temperature);
+        MulticlassCalibrationMetrics after = LogitMetrics.Of(loud, truth, 3, head.Temperature);
+        Assert.IsGreaterThan(before.Accuracy - 0.1, after.Accuracy);
+        Assert.IsLessThan(before.LogLoss + 0.3, after.LogLoss);
+    }
+
+    /// <summary>Deviations of 1 and 4: the roots are 1 and 2, and the mean of the deviations is 2.5.</summary>
+    [TestMethod]
+    public void AFeatureIsDividedByTheRootOfItsDeviation()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor features = tensor(new double[] { 1, -4, 3, 4, 1, 4, 3, -4 }, [4, 2]);
+        long[] labels = [0, 1, 1, 0];
+        using ImageDataset data = Dataset(features, labels, 2);
+        FittedHead head = FittedHead.Fit(data, data, seed: 1, () => { });
+        double first = Math.Sqrt(2.5), second = 2 * Math.Sqrt(2.5);
+        Tensor scaled = features.Plus(tensor(new double[] { -2, 0 })).div(tensor(new[] { first, second }));
+        double[] expected = new SoftmaxRegression(scaled, labels, 2, () => { }).Fit(head.Ridge);
+        for (int k = 0; k < 2; k++)
+        {
+            Assert.AreEqual(expected[3 * k] / first, head.Weights[3 * k], 1e-6);
+            Assert.AreEqual(expected[(3 * k) + 1] / second, head.Weights[(3 * k) + 1], 1e-6);
+        }
+    }
+
     [TestMethod]
     public void WhatIsHeldOutHasNotBeenSeen()
     {
