@@ -32,6 +32,10 @@ internal abstract class LabelValues
     /// <summary>Writes type and values in ML.NET's own binary encoding.</summary>
     public abstract void Save(IHostEnvironment env, Stream stream);
 
+    /// <summary>Texts as values.</summary>
+    public static LabelValues OfNames(IReadOnlyList<string> names) => new Values<ReadOnlyMemory<char>>(
+        new VectorDataViewType(TextDataViewType.Instance, names.Count), new(names.Count, [.. names.Select(name => name.AsMemory())]));
+
     /// <summary>The values of a key column; <see langword="null"/> for a key without values.</summary>
     public static LabelValues? Of(DataViewSchema.Column keyColumn) => Of(keyColumn, AnnotationUtils.Kinds.KeyValues);
 

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Reflection;
-using System.Text.Json;
 using Microsoft.ML.Transforms;
 using static TorchSharp.torch;
 
@@ -10,10 +8,6 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class OnnxExport
 {
     public const int OldestOpset = 11, NewestOpset = 21;
-
-    // Keys of the metadata.
-    public const string Format = "mlsharpness_format";
-    public const string FormatVersion = "1";
 
     private const string Rows = "rows";
 
@@ -38,6 +32,8 @@ internal static class OnnxExport
 
         using ImageClassifier classifier = model.Classifier.Share();
         OnnxFileWriter file = Build(classifier, model.Description, model.ClassNames, calibrators, options);
+        foreach ((string key, string value) in Metadata(classifier, model.Description, model.ClassNames, options).Write(model.Host))
+            file.AddMetadata(key, value);
         AtomicFile.Write(path, stream => file.Save(stream, Version()));
     }
 
@@ -94,7 +90,6 @@ internal static class OnnxExport
         file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows,
             classifier.NumberOfClasses);
         file.AddOutput(name, description.PredictedLabelColumnName, OnnxType.Text, Rows);
-        AddMetadata(file, classifier, description, classNames, options);
         return file;
     }
 
@@ -135,20 +130,19 @@ internal static class OnnxExport
         return schema.ToSchema();
     }
 
-    private static void AddMetadata(
-        OnnxFileWriter file, ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
-        OnnxExportOptions options)
-    {
-        file.AddMetadata(Format, FormatVersion);
-        file.AddMetadata("architecture", classifier.Architecture);
-        file.AddMetadata("input_size", $"{classifier.Shape.Channels},{classifier.Shape.Height},{classifier.Shape.Width}");
-        file.AddMetadata("pixel_type", classifier.PixelType == ScalarType.Byte ? "uint8" : "float32");
-        file.AddMetadata("pixel_order", options.PixelOrder == OnnxPixelOrder.ChannelsFirst ? "NCHW" : "NHWC");
-        file.AddMetadata("resizes", options.Resize ? "true" : "false");
-        file.AddMetadata("resize_mode", classifier.Resizing.ToString());
-        file.AddMetadata("temperature", description.Temperature.ToString("R", CultureInfo.InvariantCulture));
-        file.AddMetadata("class_names", JsonSerializer.Serialize(classNames));
-    }
+    private static OnnxMetadata Metadata(
+        ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames, OnnxExportOptions options) => new()
+        {
+            Architecture = classifier.Architecture,
+            Shape = classifier.Shape,
+            PixelType = classifier.PixelType.ToPixelType(),
+            ChannelsLast = options.PixelOrder == OnnxPixelOrder.ChannelsLast,
+            Resizes = options.Resize,
+            Resizing = classifier.Resizing,
+            Temperature = description.Temperature,
+            ClassNames = classNames,
+            LabelValues = description.LabelValues,
+        };
 
     private static string Version() => typeof(OnnxExport)
         .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion

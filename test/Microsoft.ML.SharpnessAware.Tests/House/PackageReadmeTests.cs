@@ -27,6 +27,7 @@ public sealed class PackageReadmeTests
     [DataRow("README.md")]
     [DataRow("src/Microsoft.ML.SharpnessAware.Calibration/README.md")]
     [DataRow("src/Microsoft.ML.SharpnessAware.Imaging/README.md")]
+    [DataRow("src/Microsoft.ML.SharpnessAware.Onnx/README.md")]
     [DataRow("src/MLSharpness.Cli/README.md")]
     public void EachLinkOfAPackagesPageLeadsSomewhere(string page)
     {

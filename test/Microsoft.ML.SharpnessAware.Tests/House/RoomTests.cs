@@ -17,13 +17,17 @@ public sealed class RoomTests
         "Model", "Scoring", "Training", "Reports", "",
     ];
 
+    private static readonly string[] Onnx = ["MLNet", "Model", "Scoring", ""];
+
     private static readonly string[] TorchOnly = ["Torch", "Losses", "Optimization", "Networks", "Weights"];
 
-    private static readonly Rooms House = new(Source(CalibrationPackage), Source(ImagingPackage), Source(SharpnessAwarePackage));
+    private static readonly Rooms House = new(Source(CalibrationPackage), Source(ImagingPackage), Source(SharpnessAwarePackage),
+        Source(OnnxPackage));
 
     private const string CalibrationPackage = "Microsoft.ML.SharpnessAware.Calibration";
     private const string ImagingPackage = "Microsoft.ML.SharpnessAware.Imaging";
     private const string SharpnessAwarePackage = "Microsoft.ML.SharpnessAware";
+    private const string OnnxPackage = "Microsoft.ML.SharpnessAware.Onnx";
 
     [TestMethod]
     public void NoRoomsLeadToEachOther()
@@ -37,7 +41,8 @@ public sealed class RoomTests
     public void EveryArrowPointsToARoomFurtherUpTheList()
     {
         List<string> order = [.. Calibration.Select(room => InPackage(CalibrationPackage, room)),
-            .. Imaging.Select(room => InPackage(ImagingPackage, room)), .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room))];
+            .. Imaging.Select(room => InPackage(ImagingPackage, room)), .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room)),
+            .. Onnx.Select(room => InPackage(OnnxPackage, room))];
 
         string[] unknown = [.. House.Names.Where(room => !order.Contains(room))];
         string[] wrong = [.. House.Arrows.Where(arrow => order.IndexOf(arrow.To) > order.IndexOf(arrow.From)).Select(House.Describe)];

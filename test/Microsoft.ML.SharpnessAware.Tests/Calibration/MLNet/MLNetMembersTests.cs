@@ -22,7 +22,8 @@ public sealed class MLNetMembersTests
     public TestContext TestContext { get; set; } = null!;
 
     public static IEnumerable<object[]> Packages =>
-        [[Library.GetName().Name!], [Imaging.GetName().Name!], [Calibration.GetName().Name!]];
+        [[Library.GetName().Name!], [Imaging.GetName().Name!], [Calibration.GetName().Name!],
+        [typeof(OnnxImageClassifierTransformer).Assembly.GetName().Name!]];
 
     [TestMethod]
     [DynamicData(nameof(Packages))]

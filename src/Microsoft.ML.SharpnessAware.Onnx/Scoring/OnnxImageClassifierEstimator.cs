@@ -1,0 +1,68 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Makes an <see cref="OnnxImageClassifierTransformer"/>; there is nothing to fit, and of the data only the schema is
+/// read.</summary>
+internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassifierTransformer>
+{
+    private readonly IHostEnvironment _environment;
+    private readonly byte[] _file;
+    private readonly string _source;
+    private readonly Action<SessionOptions>? _configure;
+    private readonly OnnxMetadata _metadata;
+    private readonly OnnxColumnNames _names;
+    private OnnxClassifier? _loaded;    // for the first that is fitted
+
+    public OnnxImageClassifierEstimator(IHostEnvironment environment, string path, string? featureColumnName, string? scoreColumnName,
+        string? predictedLabelColumnName, Action<SessionOptions>? configure)
+    {
+        _environment = environment;
+        _source = $"'{path}'";
+        _configure = configure;
+        _file = Read(path);
+        _loaded = Load();
+        _metadata = _loaded.Metadata;
+        _names = new OnnxColumnNames(featureColumnName ?? _loaded.InputName, scoreColumnName ?? _loaded.ScoreName,
+            predictedLabelColumnName ?? _loaded.PredictedLabelName);
+    }
+
+    /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
+    public OnnxImageClassifierTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ImageColumn.Bind(input.Schema, _names.Feature, _metadata.Shape, _metadata.PixelType, _metadata.Resizing);
+        return new OnnxImageClassifierTransformer(_environment, Interlocked.Exchange(ref _loaded, null) ?? Load(), _names);
+    }
+
+    /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that is not read.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        ImageColumn.Check(NamedColumn.Find(inputSchema, _names.Feature, "feature"));
+        var columns = inputSchema.ToDictionary(each => each.Name);
+        foreach (SchemaShape.Column column in ScoreColumns.Shapes(_names.Score, _names.PredictedLabel, LabelShape()))
+            columns[column.Name] = column;
+        return new SchemaShape(columns.Values);
+    }
+
+    private static byte[] Read(string path)
+    {
+        if (Directory.Exists(path))
+            throw new IOException($"'{path}' is a folder; an ONNX model is one file.");
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no file '{path}'.", path);
+        return File.ReadAllBytes(path);
+    }
+
+    private OnnxClassifier Load() => OnnxClassifier.Load(_environment, _file, _source, _configure);
+
+    /// <summary>The label that the model was trained on.</summary>
+    private SchemaShape.Column LabelShape() => new(DefaultColumnNames.Label, SchemaShape.Column.VectorKind.Scalar,
+        NumberDataViewType.UInt32, isKey: true, new SchemaShape(_metadata.LabelValues is { } values
+            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.Type.ItemType,
+                isKey: false)]
+            : []));
+}
