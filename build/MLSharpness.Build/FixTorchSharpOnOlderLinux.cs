@@ -33,10 +33,10 @@ public sealed class FixTorchSharpOnOlderLinux : Task
         foreach (ITaskItem library in Libraries)
         {
             string path = library.GetMetadata("FullPath");
-            byte[] image = Read(path);
+            byte[] image = OutputFile.Read(path);
             if (LibTorchSharpImage.RemoveNewLibraryRequirement(image))
             {
-                Replace(path, image);
+                OutputFile.Replace(path, image);
                 Log.LogMessage(MessageImportance.High, $"TorchSharp on older Linux: {path} no longer needs GLIBCXX_3.4.32.");
             }
         }
@@ -46,31 +46,4 @@ public sealed class FixTorchSharpOnOlderLinux : Task
     private static bool SystemHasTheSymbol() =>
         !NativeLibrary.TryLoad("libstdc++.so.6", out nint library)
         || NativeLibrary.TryGetExport(library, LibTorchSharpImage.MissingSymbol, out _);
-
-    // Where projects share an output folder (-o), another one may be copying the same file at this moment.
-    private static byte[] Read(string path)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return File.ReadAllBytes(path);
-            }
-            catch (IOException) when (attempt < 20)
-            {
-                Thread.Sleep(500);
-            }
-        }
-    }
-
-    // A new file renamed over the old one: the copy may be a hard link to the package's file, which must keep its bytes.
-    // The time stamp stays, so that the next build sees an up-to-date copy.
-    private static void Replace(string path, byte[] image)
-    {
-        string temporary = $"{path}.{Environment.ProcessId}.tmp";
-        File.WriteAllBytes(temporary, image);
-        File.SetUnixFileMode(temporary, File.GetUnixFileMode(path));
-        File.SetLastWriteTimeUtc(temporary, File.GetLastWriteTimeUtc(path));
-        File.Move(temporary, path, overwrite: true);
-    }
 }

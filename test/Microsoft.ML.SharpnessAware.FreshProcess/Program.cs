@@ -8,6 +8,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 // assets <folder>: writes the files that later versions must be able to read.
 // memory <workspace folder>: trains on many pixels, with and without the cache, and prints by how much memory grew.
 // group <what> <arguments>: one process of a group, see GroupProgram.
+// both <folder>: trains ML.NET's text classifier and an image classifier in one process; prints what was compared, a line each.
 try
 {
     switch (args)
@@ -29,10 +30,13 @@ try
             return 0;
         case ["group", string what, .. string[] arguments]:
             return GroupProgram.Run(what, arguments);
+        case ["both", string folder]:
+            BothProgram.Run(folder);
+            return 0;
         default:
             Console.Error.WriteLine(
                 "score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder> | memory <workspace> | " +
-                "group <what> <arguments>");
+                "group <what> <arguments> | both <folder>");
             return 1;
     }
 }

@@ -55,6 +55,12 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     /// <summary>For few images: small batches, so that there are enough steps.</summary>
     public static Setting FashionFew { get; } = Fashion5000 with { Name = "fashion-few", Epochs = 40, BatchSize = 32 };
 
+    /// <summary>The smallest that becomes overconfident, for experiments with many methods: a training of half a minute.</summary>
+    public static Setting FashionSmall { get; } = Fashion5000 with
+    {
+        Name = "fashion-1000-long", Load = folder => folder.Fashion(1_000, 500, test: 4_000), Epochs = 25, BatchSize = 32,
+    };
+
     /// <summary>For stability: what happens at the beginning decides, so few images and epochs will do.</summary>
     public static Setting Fashion1000 { get; } =
         Fashion5000 with { Name = "fashion-1000", Load = folder => folder.Fashion(1_000, 2_000), Epochs = 10, BatchSize = 64 };
@@ -70,8 +76,8 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, ScoredModels.Setting, Cifar10ResNet56,
-            Cifar10WideResNet,
+        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, FashionSmall, ScoredModels.Setting,
+        Cifar10ResNet56, Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>

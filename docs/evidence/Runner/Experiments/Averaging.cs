@@ -17,7 +17,8 @@ internal sealed class Averaging : Experiment
 
     public override string Name => "averaging";
 
-    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion5000, Setting.SignDigits, Setting.FashionVit];
+    public override IReadOnlyList<Setting> DefaultSettings =>
+        [Setting.FashionSmall, Setting.SignDigits, Setting.FashionVit, Setting.Fashion5000];
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
