@@ -27,13 +27,17 @@ public sealed partial class SharpnessAwareOptimizer
 
     /// <summary>
     /// Writes what an exact continuation needs beside the module's own weights and buffers: momentum or moments, the number of steps,
-    /// learning rate, ρ and the factors of parameter groups. The state of torch's random numbers (dropout) is the caller's to keep.
+    /// learning rate, ρ and the factors of parameter groups; of one of TorchSharp's optimisers what TorchSharp saves of it. The state of
+    /// torch's random numbers (dropout) is the caller's to keep, and so is a learning-rate scheduler of TorchSharp's.
     /// </summary>
     /// <param name="writer">Where to write. It is left open.</param>
+    /// <exception cref="NotSupportedException">TorchSharp cannot save the state of the base optimiser (L-BFGS). Nothing is written.
+    /// </exception>
     public void Save(BinaryWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ObjectDisposedException.ThrowIf(_disposed, this);
+        _rule.CheckCanSave();
         writer.Write(Signature);
         writer.Write(Version);
         writer.Write(_parameters.DType.ToString());
@@ -86,8 +90,8 @@ public sealed partial class SharpnessAwareOptimizer
                 : [.. _parameters.Members.Select(_ => ReadMember(reader))];
             Action load = _rule.Load(reader);
 
-            load();
             (LearningRate, Rho, _completedSteps) = (learningRate, rho, completedSteps);
+            load();
             foreach (FlatParameter member in _parameters.Members)
                 member.Steps = completedSteps;
             foreach ((FlatParameter member, var saved) in _parameters.Members.Zip(members))

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -44,16 +45,50 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         }
     }
 
+    public override void CheckCanSave() => _ = Helper;
+
     public override void Save(BinaryWriter writer) => Helper.save_state_dict(writer);
 
+    /// <summary>
+    /// TorchSharp's format does not say how long it is, so it is read into the optimiser at once; where it is not whole, what was there
+    /// before comes back.
+    /// </summary>
     public override Action Load(BinaryReader reader)
     {
-        Helper.load_state_dict(reader);
-        return () => { };
+        using var before = new MemoryStream();
+        Helper.save_state_dict(new BinaryWriter(before));
+        before.Position = 0;
+        try
+        {
+            LoadInto(reader);
+        }
+        catch (Exception e)
+        {
+            LoadInto(new BinaryReader(before));
+            if (e is ArgumentException)
+                throw new InvalidDataException($"The optimiser's state does not fit this optimiser: {e.Message}", e);
+            throw;
+        }
+
+        // Each group has a learning rate of its own.
+        double[] learningRates = [.. optimizer.ParamGroups.Select(group => group.LearningRate)];
+        return () =>
+        {
+            foreach ((optim.ILearningRateController group, double learningRate) in optimizer.ParamGroups.Zip(learningRates))
+                group.LearningRate = learningRate;
+        };
     }
 
     public override void Dispose()
     {
+    }
+
+    // The moments that TorchSharp reads belong to whatever dispose scope is open, and must outlive it.
+    private void LoadInto(BinaryReader reader)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Helper.load_state_dict(reader);
+        scope.Detach([.. scope.DisposablesView]);
     }
 
     private OptimizerHelper Helper => optimizer as OptimizerHelper

@@ -12,9 +12,16 @@ internal abstract class UpdateRule : IDisposable
     /// dispose scope.</summary>
     public abstract void Apply();
 
+    /// <exception cref="NotSupportedException">The rule's state cannot be saved.</exception>
+    public virtual void CheckCanSave()
+    {
+    }
+
     public abstract void Save(BinaryWriter writer);
 
-    /// <summary>Reads what <see cref="Save"/> wrote and returns what puts it into effect, so that a file that is not whole changes nothing.
+    /// <summary>
+    /// Reads what <see cref="Save"/> wrote and returns what puts it into effect, so that a file that is not whole changes nothing. By then
+    /// <see cref="LearningRate"/> has been set to what was saved beside it.
     /// </summary>
     public abstract Action Load(BinaryReader reader);
 

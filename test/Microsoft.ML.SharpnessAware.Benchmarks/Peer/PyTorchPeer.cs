@@ -30,26 +30,11 @@ internal sealed class PyTorchPeer : IDisposable
     /// <param name="problem">Why there is none.</param>
     public static PyTorchPeer? TryStart(StepSetting setting, int threads, bool tuned, out string problem)
     {
-        string script = Path.Combine(AppContext.BaseDirectory, "Peer", "pytorch_step.py");
-        string python = Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH")
-            ?? (File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3");
-        ProcessStartInfo start = new(python)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
         (int channels, int height, int width) = setting.Shape;
-        foreach (object argument in new object[] { script, setting.Architecture, setting.BatchSize, channels, height, width, threads, tuned
-            ? "channels_last" : "plain" })
-            start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"{argument}"));
-        if (tuned)
-        {
-            start.Environment["MALLOC_MMAP_THRESHOLD_"] = "1073741824";
-            start.Environment["MALLOC_TRIM_THRESHOLD_"] = "2000000000";
-            start.Environment["MALLOC_TOP_PAD_"] = "67108864";
-        }
-
+        ProcessStartInfo start = Python(
+            "pytorch_step.py", [setting.Architecture, setting.BatchSize, channels, height, width, threads, tuned ? "channels_last" : "plain"],
+            tuned);
+        start.RedirectStandardInput = true;
         try
         {
             Process process = Process.Start(start)!;
@@ -70,6 +55,24 @@ internal sealed class PyTorchPeer : IDisposable
         return null;
     }
 
+    /// <summary>Runs a script to its end.</summary>
+    /// <returns>Its first line, and where there is none the last of what went wrong.</returns>
+    public static (string Output, string Problem) Run(string script, object[] arguments)
+    {
+        try
+        {
+            using Process process = Process.Start(Python(script, arguments, tuned: true))!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            string output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return (output.Trim(), errors.Result.Trim().Split('\n')[^1]);
+        }
+        catch (System.ComponentModel.Win32Exception exception)
+        {
+            return ("", exception.Message);
+        }
+    }
+
     public void Step()
     {
         _process.StandardInput.WriteLine();
@@ -83,5 +86,21 @@ internal sealed class PyTorchPeer : IDisposable
         _process.StandardInput.Close();
         _process.WaitForExit();
         _process.Dispose();
+    }
+
+    private static ProcessStartInfo Python(string script, object[] arguments, bool tuned)
+    {
+        string python = Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH")
+            ?? (File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3");
+        ProcessStartInfo start = new(python) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (object argument in arguments.Prepend(Path.Combine(AppContext.BaseDirectory, "Peer", script)))
+            start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"{argument}"));
+        if (tuned)
+        {
+            start.Environment["MALLOC_MMAP_THRESHOLD_"] = "1073741824";
+            start.Environment["MALLOC_TRIM_THRESHOLD_"] = "2000000000";
+            start.Environment["MALLOC_TOP_PAD_"] = "67108864";
+        }
+        return start;
     }
 }

@@ -1,0 +1,32 @@
+using TorchSharp;
+
+namespace Microsoft.ML.SharpnessAware;
+
+public abstract partial record BaseOptimizer
+{
+    /// <summary>
+    /// Adam (Kingma and Ba, ICLR 2015), as in PyTorch: weight decay, where there is some, is added to the gradient as λw. Where weights
+    /// shall decay, <see cref="AdamW"/> is the better choice.
+    /// </summary>
+    /// <param name="LearningRate">Learning rate η ≥ 0; 10⁻³ is usual.</param>
+    /// <param name="Beta1">Decay β₁ in [0, 1) of the mean of gradients. Default 0.9.</param>
+    /// <param name="Beta2">Decay β₂ in [0, 1) of the mean of squared gradients. Default 0.999.</param>
+    /// <param name="Epsilon">Number above 0 that is added to the denominator. Default 10⁻⁸.</param>
+    /// <param name="WeightDecay">Weight decay λ ≥ 0. Default 0.</param>
+    public sealed record Adam(
+        double LearningRate, double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8, double WeightDecay = 0)
+        : AdamFamily(LearningRate, Beta1, Beta2, Epsilon, WeightDecay)
+    {
+        /// <inheritdoc/>
+        protected internal override string RuleName => "Adam";
+
+        /// <summary>g ← g + λw, then Adam's step.</summary>
+        protected internal override void Update(ParameterUpdate update)
+        {
+            using Scalar decay = Held(update.WeightDecay);
+            if (update.WeightDecay > 0)
+                update.Gradient.add_(update.Weights, decay);
+            AdamStep(update);
+        }
+    }
+}

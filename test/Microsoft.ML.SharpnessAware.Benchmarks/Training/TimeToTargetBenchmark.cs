@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using TorchSharp;
+
+namespace Microsoft.ML.SharpnessAware.Benchmarks;
+
+/// <summary>
+/// Seconds until a network has an accuracy and a log loss on images that nobody has looked at. Each way of training gets longer and longer
+/// schedules; what counts is the shortest whose network has both, with and without a temperature.
+/// </summary>
+internal static class TimeToTargetBenchmark
+{
+    public const double DefaultAccuracy = 0.86, DefaultLogLoss = 0.40;
+
+    private const int Training = 4_000, Validation = 1_000, BatchSize = 128;
+    private const double LearningRate = 0.1, Rho = 0.1;
+
+    private static readonly int[] Schedules = [4, 6, 8, 12, 16, 24, 32];
+
+    private static readonly SharpnessAwareMethod Cheap = SharpnessAwareMethod.Sam(Rho) with { LatePhase = 0.25, AscentShare = 0.25 };
+
+    private static readonly Dictionary<string, (string Name, SharpnessAwareMethod Method)> Ours = new()
+    {
+        ["sgd"] = ("SGD", SharpnessAwareMethod.Standard),
+        ["sam"] = ("SAM", SharpnessAwareMethod.Sam(Rho)),
+        ["csam"] = ("CSAM", SharpnessAwareMethod.Csam(Rho)),
+        ["late"] = ("SAM, LatePhase .25", SharpnessAwareMethod.Sam(Rho) with { LatePhase = 0.25 }),
+        ["share"] = ("SAM, AscentShare .25", SharpnessAwareMethod.Sam(Rho) with { AscentShare = 0.25 }),
+        ["period"] = ("SAM, Period 5", SharpnessAwareMethod.Sam(Rho) with { Period = 5 }),
+        ["late-share"] = ("SAM, LatePhase .25, AscentShare .25", Cheap),
+    };
+
+    private static readonly Dictionary<string, (string Name, string Method)> PyTorchs = new()
+    {
+        ["pytorch-sgd"] = ("PyTorch's SGD", "sgd"), ["pytorch-sam"] = ("SAM in PyTorch", "sam"),
+    };
+
+    /// <param name="arguments">An accuracy, a log loss, and which ways (all); each may be left out.</param>
+    public static void Run(string[] arguments)
+    {
+        double[] targets = [.. arguments.Select(text => double.TryParse(text, CultureInfo.InvariantCulture, out double number) ? number : -1)
+            .Where(number => number >= 0)];
+        (double accuracy, double logLoss) = targets is [double a, double l] ? (a, l) : (DefaultAccuracy, DefaultLogLoss);
+        string[] ways = [.. arguments.Where(argument => Ours.ContainsKey(argument) || PyTorchs.ContainsKey(argument))];
+        if (ways.Length == 0)
+            ways = [.. Ours.Keys, .. PyTorchs.Keys];
+        AllocatorTuning.KeepFreedMemory();
+        Console.WriteLine($"Targets, on 2,000 held-out images: accuracy {accuracy:P1} and log loss {logLoss:F2}. {Training:N0} images, " +
+            $"ResNet-8, schedules of {string.Join(", ", Schedules)} epochs, {torch.get_num_threads()} threads.");
+        MLContext mlContext = new(seed: 1);
+        (IDataView training, IDataView validation, IDataView test) = FashionImages.Load(mlContext, Training, Validation);
+        Train(mlContext, training, validation, test, SharpnessAwareMethod.Sam(Rho), epochs: 1);     // warms up
+
+        Table table = new("Way of training", "As trained, s", "Epochs", "With a temperature, s", "Epochs", "Accuracy", "Log loss",
+            "With a temperature");
+        foreach (string way in ways)
+        {
+            if (Ours.TryGetValue(way, out var ours))
+            {
+                Search(table, ours.Name, epochs => Train(mlContext, training, validation, test, ours.Method, epochs));
+            }
+            else
+            {
+                (string name, string method) = PyTorchs[way];
+                try
+                {
+                    Search(table, name, epochs => PyTorch(method, epochs));
+                }
+                catch (InvalidOperationException e)
+                {
+                    Console.WriteLine($"Skipped, {name}: {e.Message}");
+                }
+            }
+        }
+
+        void Search(Table into, string name, Func<int, Outcome> train)
+        {
+            (Outcome Outcome, int Epochs)? raw = null, scaled = null;
+            Outcome last = default;
+            foreach (int epochs in Schedules)
+            {
+                last = train(epochs);
+                bool accurate = last.Accuracy >= accuracy;
+                if (accurate && last.LogLoss <= logLoss)
+                    raw ??= (last, epochs);
+                if (accurate && last.ScaledLogLoss <= logLoss)
+                    scaled ??= (last, epochs);
+                if (raw is not null && scaled is not null)
+                    break;
+            }
+            into.Add(name, Seconds(raw), Epochs(raw), Seconds(scaled), Epochs(scaled), $"{last.Accuracy:P1}", $"{last.LogLoss:F3}",
+                $"{last.ScaledLogLoss:F3}");
+
+            static string Seconds((Outcome Outcome, int)? reached) => reached is { } r ? $"{r.Outcome.Seconds:F1}" : "never";
+            static string Epochs((Outcome, int Epochs)? reached) => reached is { } r ? $"{r.Epochs}" : $"> {Schedules[^1]}";
+        }
+    }
+
+    private static Outcome Train(MLContext mlContext, IDataView training, IDataView validation, IDataView test,
+        SharpnessAwareMethod method, int epochs)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using SharpnessAwareImageClassificationTransformer model = mlContext.MulticlassClassification.Trainers
+            .SharpnessAwareImageClassification(new SharpnessAwareImageClassificationTrainer.Options
+            {
+                FeatureColumnName = "Image", Arch = NetworkArchitecture.ResNet8, Method = method, BatchSize = BatchSize, Epoch = epochs,
+                BaseOptimizer = new BaseOptimizer.Sgd(LearningRate), Augmentation = Augmentation.None, ValidationSet = validation, Seed = 1,
+            }).Fit(training);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        MulticlassCalibrationMetrics scaled = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(test));
+        using SharpnessAwareImageClassificationTransformer plain = model.WithTemperature(1);
+        double logLoss = mlContext.MulticlassClassification.EvaluateCalibration(plain.Transform(test)).LogLoss;
+        return new(seconds, scaled.Accuracy, logLoss, scaled.LogLoss);
+    }
+
+    private static Outcome PyTorch(string method, int epochs)
+    {
+        (string output, string problem) = PyTorchPeer.Run("pytorch_train.py", [method, FashionImages.Folder, epochs, Training, Validation,
+            torch.get_num_threads()]);
+        return output.Split(' ') is [_, var seconds, var accuracy, var logLoss, var scaled]
+            ? new(Number(seconds), Number(accuracy), Number(logLoss), Number(scaled))
+            : throw new InvalidOperationException(problem);
+
+        static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+    }
+
+    private readonly record struct Outcome(double Seconds, double Accuracy, double LogLoss, double ScaledLogLoss);
+}

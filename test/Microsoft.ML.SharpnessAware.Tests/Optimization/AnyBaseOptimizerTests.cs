@@ -1,0 +1,96 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+using static Microsoft.ML.SharpnessAware.Tests.AnyLoop;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>TorchSharp's optimisers and schedulers, and a rule of one's own, below the climb.</summary>
+[TestClass]
+public sealed class AnyBaseOptimizerTests
+{
+    private readonly DisposeScope _scope = NewDisposeScope();
+
+    [TestCleanup]
+    public void Cleanup() => _scope.Dispose();
+
+    [TestMethod]
+    public void TorchSharpsOptimizersAndSchedulersWorkOnTop()
+    {
+        foreach (bool adam in new[] { false, true })
+        {
+            SharpnessAwareMethod method = SharpnessAwareMethod.Ssam(0.3);
+            double[] ours = Training(net => (new SharpnessAwareOptimizer(net, method, adam
+                ? new BaseOptimizer.AdamW(0.01, WeightDecay: 0.1) { DecayBiasAndNorm = true }
+                : new BaseOptimizer.Sgd(0.1, WeightDecay: 0.1) { DecayBiasAndNorm = true }), null), schedule: null);
+            double[] theirs = Training(net => Torch(net, null), schedule: null);
+            for (int i = 0; i < ours.Length; i++)
+                Assert.AreEqual(ours[i], theirs[i], 1e-12);
+
+            foreach (Func<optim.Optimizer, optim.lr_scheduler.LRScheduler> scheduler in new Func<optim.Optimizer,
+                optim.lr_scheduler.LRScheduler>[]
+                { o => optim.lr_scheduler.StepLR(o, 2, 0.5), o => optim.lr_scheduler.ExponentialLR(o, 0.8) })
+            {
+                double[] scheduled = Training(net => Torch(net, scheduler), null);
+                int step = 0;
+                double rate = adam ? 0.01 : 0.1;
+                Func<double> next = scheduler(optim.SGD(Linear(1, 1).parameters(), 0.1)) is var kind && kind.GetType()
+                    .Name.StartsWith("StepLR")
+                    ? () => rate * Math.Pow(0.5, step++ / 2)
+                    : () => rate * Math.Pow(0.8, step++);
+                double[] byHand = Training(net => Torch(net, null), next);
+                for (int i = 0; i < byHand.Length; i++)
+                    Assert.AreEqual(byHand[i], scheduled[i], 1e-12);
+            }
+
+            (SharpnessAwareOptimizer, optim.lr_scheduler.LRScheduler?) Torch(
+                Module<Tensor, Tensor> net, Func<optim.Optimizer, optim.lr_scheduler.LRScheduler>? scheduler)
+            {
+                optim.Optimizer torchs = adam
+                    ? optim.AdamW(net.parameters(), 0.01, weight_decay: 0.1)
+                    : optim.SGD(net.parameters(), 0.1, 0.9, weight_decay: 0.1);
+                return (new SharpnessAwareOptimizer(net, method, torchs), scheduler?.Invoke(torchs));
+            }
+        }
+
+        static double[] Training(
+            Func<Module<Tensor, Tensor>, (SharpnessAwareOptimizer, optim.lr_scheduler.LRScheduler?)> make, Func<double>? schedule)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+            (SharpnessAwareOptimizer optimizer, optim.lr_scheduler.LRScheduler? scheduler) = make(net);
+            using SharpnessAwareOptimizer owned = optimizer;
+            for (int t = 0; t < 6; t++)
+            {
+                (Tensor x, Tensor y) = TestNets.ReferenceBatch(t);
+                if (schedule is not null)
+                    optimizer.LearningRate = schedule();
+                optimizer.Step(() => net.call(x), y);
+                scheduler?.step();
+            }
+            return TestNets.Values(net);
+        }
+    }
+
+    [TestMethod]
+    public void ARuleOfOnesOwnTrains()
+    {
+        double[] actual = Train(SharpnessAwareMethod.Sam(0.3), (o, net, x, y) => o.Step(() => net.call(x), y), settings: new SignSgd(0.01));
+        double[] lion = Train(SharpnessAwareMethod.Sam(0.3), (o, net, x, y) => o.Step(() => net.call(x), y),
+            settings: new BaseOptimizer.Lion(0.01, Beta1: 0, Beta2: 0, WeightDecay: 0));
+        CollectionAssert.AreEqual(lion, actual);
+    }
+
+    private sealed record SignSgd(double Rate) : BaseOptimizer
+    {
+        public override double LearningRate { get; init; } = Rate;
+
+        protected internal override int StateCount => 0;
+
+        protected internal override void Update(ParameterUpdate update)
+        {
+            using Scalar rate = (-update.LearningRate).ToScalar();
+            update.Weights.add_(update.Gradient.sign(), rate);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+using static Microsoft.ML.SharpnessAware.Tests.AnyLoop;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+/// <summary>Climbs along the gradient of a share of the mini-batch, and in some steps only.</summary>
+[TestClass]
+public sealed class PartialClimbTests
+{
+    private readonly DisposeScope _scope = NewDisposeScope();
+
+    [TestCleanup]
+    public void Cleanup() => _scope.Dispose();
+
+    [TestMethod]
+    public void AShareOrAPeriodOfOneIsTheFullMethodBitForBit()
+    {
+        foreach (SharpnessAwareMethod method in Methods)
+        {
+            double[] expected = TestNets.Train(method, Sgd, batchNorm: true);
+            SharpnessAwareMethod same = method with { AscentShare = 1, Period = 1, LatePhase = 1 };
+            CollectionAssert.AreEqual(expected, TestNets.Train(same, Sgd, batchNorm: true));
+            CollectionAssert.AreEqual(expected, Train(same, (o, net, x, y) => o.Step(net.call, x, y), batchNorm: true));
+            SharpnessAwareMethod never = method with { Period = int.MaxValue };
+            double[] standard = TestNets.Train(SharpnessAwareMethod.Standard, Sgd, batchNorm: true);
+            CollectionAssert.AreEqual(standard, TestNets.Train(never, Sgd, batchNorm: true));
+            CollectionAssert.AreEqual(standard, TestNets.Train(method, Sgd, batchNorm: true, configure: o => o.Climbs = false));
+        }
+    }
+
+    [TestMethod]
+    public void EveryKthStepClimbsByRhoTimesK()
+    {
+        foreach (SharpnessAwareMethod method in Methods.Where(method => method.Rho > 0))
+        {
+            Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+            using var optimizer = new SharpnessAwareOptimizer(net, method with { Rho = 3 * method.Rho }, Sgd);
+            for (int t = 0; t < 7; t++)
+            {
+                (Tensor x, Tensor y) = TestNets.ReferenceBatch(t);
+                optimizer.Climbs = (t + 1) % 3 == 0;
+                optimizer.Step(() => net.call(x), y);
+            }
+            CollectionAssert.AreEqual(TestNets.Values(net), TestNets.Train(method with { Period = 3 }, Sgd, steps: 7), $"{method}");
+        }
+    }
+
+    [TestMethod]
+    public void TheClimbsGradientMayBeThatOfAShare()
+    {
+        SharpnessAwareMethod method = SharpnessAwareMethod.Sam(0.3) with { AscentShare = 0.25 };
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true), twin = TestNets.ReferenceNet(batchNorm: true);
+        using var optimizer = new SharpnessAwareOptimizer(net, method, new BaseOptimizer.Sgd(0.1, 0, 0)) { Seed = 5 };
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        List<Tensor> seen = [];
+        optimizer.Step(input =>
+        {
+            seen.Add(input.clone().DetachFromDisposeScope());
+            return net.call(input);
+        }, x, y);
+
+        // Statistics of the whole batch at w, then two images, then the whole batch at w̃.
+        CollectionAssert.AreEqual(new long[] { 8, 2, 8 }, seen.Select(input => input.shape[0]).ToArray());
+        Assert.HasCount(2, Rows().Distinct().ToArray());
+        Tensor rows = tensor(Rows());
+        Tensor[] parameters = [.. twin.parameters()], w = [.. parameters.Select(p => p.detach().clone())];
+        twin.call(x);
+        foreach (string name in new[] { "bn.running_mean", "bn.running_var", "bn.num_batches_tracked" })
+            Assert.IsTrue(TestNets.Same(net.state_dict()[name], twin.state_dict()[name]), name);
+        Tensor[] g = Gradients(x.index_select(0, rows), y.index_select(0, rows));
+        double norm = Math.Sqrt(g.Sum(one => one.square().sum().item<double>()));
+        using (no_grad())
+        {
+            for (int k = 0; k < g.Length; k++)
+                parameters[k].add_(g[k] * (0.3 / (norm + 1e-12)));
+        }
+        g = Gradients(x, y);
+        Tensor[] trained = [.. net.parameters()];
+        for (int k = 0; k < g.Length; k++)
+            Assert.IsTrue((w[k] - (g[k] * 0.1)).allclose(trained[k], 0, 1e-12));
+
+        // Without layers that have statistics two passes are enough; other steps draw others; the same seed draws the same.
+        Module<Tensor, Tensor> plain = TestNets.ReferenceNet(batchNorm: false);
+        using var second = new SharpnessAwareOptimizer(plain, method, Sgd) { Seed = 5 };
+        seen.Clear();
+        for (int t = 0; t < 20; t++)
+        {
+            second.Step(input =>
+            {
+                seen.Add(input.clone().DetachFromDisposeScope());
+                return plain.call(input);
+            }, x, y);
+        }
+        Assert.HasCount(40, seen);
+        CollectionAssert.AreEqual(rows.data<long>().ToArray(), Rows());
+        Assert.IsGreaterThan(5, seen.Where(input => input.shape[0] == 2).Select(input => input.sum().item<double>()).Distinct().Count());
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(() => second.Step(() => plain.call(x), y)).Message, "AscentShare");
+
+        long[] Rows() => [.. Enumerable.Range(0, 8).Where(i => seen.First(input => input.shape[0] == 2)
+            .sub(x[i]).abs().sum([1, 2, 3]).eq(0).any().item<bool>()).Select(i => (long)i)];
+
+        Tensor[] Gradients(Tensor images, Tensor labels) =>
+            [.. autograd.grad([functional.cross_entropy(twin.call(images), labels)], parameters)];
+    }
+
+    [TestMethod]
+    public void AShareHasAtLeastOneSampleAndMayBeOfMicroBatches()
+    {
+        SharpnessAwareMethod method = SharpnessAwareMethod.Csam(0.3) with { AscentShare = 0.01 };
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        using var optimizer = new SharpnessAwareOptimizer(net, method, Sgd);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        List<long> counts = [];
+        optimizer.Step(input =>
+        {
+            counts.Add(input.shape[0]);
+            return net.call(input);
+        }, x, y, y.roll(1, 0), full(8, 0.4, float64));
+        CollectionAssert.AreEqual(new long[] { 1, 8 }, counts);
+
+        int passes = 0;
+        optimizer.Step(new[] { 0, 1, 2, 3 }.Select(i => new MicroBatch(
+            () =>
+            {
+                passes++;
+                return net.call(x.narrow(0, 2 * i, 2));
+            }, y.narrow(0, 2 * i, 2))));
+        Assert.AreEqual(5, passes);
+    }
+
+    [TestMethod]
+    public void SharesPeriodsAndPhasesOutOfRangeAreRefusedAndOthersShown()
+    {
+        void Rejects(string name, Func<object> make) =>
+            Assert.AreEqual(name, Assert.ThrowsExactly<ArgumentOutOfRangeException>(make).ParamName);
+        foreach (double wrong in new[] { 0, -0.1, 1.1, double.NaN })
+            Rejects("AscentShare", () => SharpnessAwareMethod.Standard with { AscentShare = wrong });
+        Rejects("LatePhase", () => SharpnessAwareMethod.Standard with { LatePhase = 1.5 });
+        Rejects("Period", () => SharpnessAwareMethod.Standard with { Period = 0 });
+        Assert.AreEqual(
+            "CSAM (ρ = 0.05, γ = 1, late phase 0.25, ascent share 0.5, period 5)",
+            $"{SharpnessAwareMethod.Csam() with { LatePhase = 0.25, AscentShare = 0.5, Period = 5 }}");
+        Assert.AreEqual(1, SharpnessAwareMethod.Sam().LatePhase);
+    }
+}
