@@ -87,8 +87,14 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
     private void LoadInto(BinaryReader reader)
     {
         using DisposeScope scope = NewDisposeScope();
-        Helper.load_state_dict(reader);
-        scope.Detach([.. scope.DisposablesView]);
+        try
+        {
+            Helper.load_state_dict(reader);
+        }
+        finally
+        {
+            scope.Detach([.. scope.DisposablesView]);
+        }
     }
 
     private OptimizerHelper Helper => optimizer as OptimizerHelper

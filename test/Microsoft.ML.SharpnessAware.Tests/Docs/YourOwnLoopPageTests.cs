@@ -28,7 +28,7 @@ public sealed class YourOwnLoopPageTests
     public static IEnumerable<object[]> Places => Enumerable.Range(0, Blocks.Length).Select(i => new object[] { i });
 
     [TestMethod]
-    public void ThePageHasItsPrograms() => Assert.HasCount(11, Blocks);
+    public void ThePageHasItsPrograms() => Assert.HasCount(12, Blocks);
 
     [TestMethod]
     [DynamicData(nameof(Places))]

@@ -41,6 +41,8 @@ internal sealed partial class EvidencePage(string results, string figures)
             "regimes" => Rows("stability") is { Count: > 0 } rows ? Tables.Regimes(rows) : Missing(words),
             "temperatures" => Rows("temperature") is { Count: > 0 } rows ? Tables.Temperatures(rows) : Missing(words),
             "calibrators" => Rows("calibrators") is { Count: > 0 } rows ? Tables.Calibrators(rows) : Missing(words),
+            "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
+            "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
             "figure" => Draw(Of(1), words) is string file ? $"![{Caption(Of(1))}]({folder}/{file})" : Missing(words),
             _ => throw new InvalidDataException($"The template asks for '{words[0]}', which is not known."),
         };

@@ -162,6 +162,54 @@ internal static class Tables
             }));
     }
 
+    /// <summary>How much of a full method's gain over the base optimiser its cheaper kinds keep.</summary>
+    public static string Kept(IReadOnlyCollection<ResultRow> rows)
+    {
+        string[] families = ["SAM", "SSAM", "CSAM 1"];
+        Measure[] measures = [Measure.LogLoss, Measure.Ece, Measure.ScaledLogLoss, Measure.Accuracy];
+        Dictionary<(string Method, string Seed), ResultRow> found = rows.ToDictionary(row => (row["method"], row["seed"]));
+        return Table(
+            ["Kept of the gain", "Seeds", .. measures.Select(measure => measure.Title.TrimEnd(' ', '%'))],
+            from family in families
+            from kind in rows.Select(row => row["method"]).Distinct()
+            where kind.StartsWith(family + " ", StringComparison.Ordinal)
+            let seeds = rows.Where(row => row["method"] == kind).Select(row => row["seed"])
+                .Where(seed => found.ContainsKey((family, seed)) && found.ContainsKey(("base", seed))).ToArray()
+            where seeds.Length > 0
+            select (string[])
+            [
+                kind, $"{seeds.Length}",
+                .. measures.Select(measure => Share.Of([.. seeds.Select(seed => (Gain(kind, seed, measure), Gain(family, seed, measure)))])
+                    .Text),
+            ]);
+
+        double Gain(string method, string seed, Measure measure) =>
+            found[("base", seed)].Number(measure.Column) - found[(method, seed)].Number(measure.Column);
+    }
+
+    /// <summary>Averages of weights: means, and the differences to the last weights of the same training.</summary>
+    public static string Averages(IReadOnlyCollection<ResultRow> rows)
+    {
+        Measure[] measures = [Measure.Accuracy, Measure.LogLoss, Measure.Ece];
+        Dictionary<(string Method, string Seed), ResultRow> last = rows.Where(row => row["weights"] == "last")
+            .ToDictionary(row => (row["method"], row["seed"]));
+        return Table(
+            ["Method", "Weights", "Seeds", .. measures.Select(measure => measure.Title),
+                .. measures.Select(measure => $"{measure.Title}: difference from the last")],
+            from method in ByMethod(rows)
+            from kind in method.GroupBy(row => row["weights"]).OrderBy(kind => kind.Key == "last" ? 0 : 1)
+            select (string[])
+            [
+                method.Key, kind.Key, $"{kind.Count()}",
+                .. measures.Select(measure => Values(kind, measure).Text(measure.Factor, measure.Decimals)),
+                .. measures.Select(measure => kind.Key == "last" ? "" : Estimate.Of(
+                    [
+                        .. kind.Where(row => last.ContainsKey((row["method"], row["seed"]))).Select(row =>
+                            row.Number(measure.Column) - last[(row["method"], row["seed"])].Number(measure.Column)),
+                    ]).Difference(measure.Factor, measure.Decimals)),
+            ]);
+    }
+
     public static Estimate Values(IEnumerable<ResultRow> rows, Measure measure) =>
         Estimate.Of([.. rows.Select(row => row.Number(measure.Column))]);
 
