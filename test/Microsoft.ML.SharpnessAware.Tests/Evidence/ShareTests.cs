@@ -21,7 +21,7 @@ public sealed class ShareTests
     [TestMethod]
     public void AShareThatIsTheSameForEachSeedHasNoSpread()
     {
-        Share share = Share.Of([(0.9, 1), (1.8, 2), (2.7, 3)]);
+        Share share = Share.Of([(9, 10), (9.9, 11), (10.8, 12)]);
         Assert.AreEqual(0.9, share.Lower, 1e-6);
         Assert.AreEqual(0.9, share.Upper, 1e-6);
     }
