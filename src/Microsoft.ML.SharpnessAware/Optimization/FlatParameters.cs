@@ -80,6 +80,9 @@ internal sealed class FlatParameters : IDisposable
     /// <summary>G.</summary>
     public Tensor Gradient { get; }
 
+    /// <summary>The module's buffers, such as running statistics, which are no parameters.</summary>
+    public IEnumerable<Tensor> Buffers => _module.named_buffers().Select(entry => entry.buffer);
+
     /// <summary>Number of trainable values.</summary>
     public long Count { get; }
 

@@ -11,7 +11,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// The average is one vector beside the optimiser's, and an update two operations. Call <see cref="Update"/> after steps, and
 /// <see cref="Apply"/> to look at the network with the averaged weights. Running statistics (batch normalisation) are not averaged, since
-/// they would not be those of the averaged weights: make them anew by <see cref="UpdateStatistics"/>.
+/// they would not be those of the averaged weights: make them anew by <see cref="UpdateStatistics"/>. When the network gets its own weights
+/// back it gets its own statistics back, too.
 /// </remarks>
 /// <example>
 /// <code>
@@ -88,7 +89,7 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Puts the averaged weights into the network until the result is disposed.</summary>
-    /// <returns>What puts the network's own weights back.</returns>
+    /// <returns>What puts the network's own weights back, and its buffers (running statistics) as they are now.</returns>
     /// <exception cref="InvalidOperationException">There was no update yet, or they are there already.</exception>
     public IDisposable Apply()
     {
@@ -99,7 +100,7 @@ public sealed class WeightAverage : IDisposable
                 _isApplied ? "The network has the averaged weights already." : "There is no average yet: call Update() after steps.");
         }
         using var noGradient = no_grad();
-        var own = new Restoring(this, _parameters.Weights.clone().DetachFromDisposeScope());
+        var own = new Restoring(this);
         _parameters.Weights.copy_(_average);
         _isApplied = true;
         return own;
@@ -202,16 +203,27 @@ public sealed class WeightAverage : IDisposable
         _average.Dispose();
     }
 
-    private sealed class Restoring(WeightAverage average, Tensor own) : IDisposable
+    /// <summary>Keeps the weights and buffers of the moment it is made, and puts them back.</summary>
+    private sealed class Restoring(WeightAverage average) : IDisposable
     {
+        private readonly Tensor[] _own = [.. Places(average).Select(place => place.clone().DetachFromDisposeScope())];
+        private bool _isDone;
+
         public void Dispose()
         {
-            if (own.IsInvalid)
+            if (_isDone)
                 return;
+            _isDone = true;
             using var noGradient = no_grad();
-            average._parameters.Weights.copy_(own);
-            own.Dispose();
+            foreach ((Tensor place, Tensor own) in Places(average).Zip(_own))
+            {
+                place.copy_(own);
+                own.Dispose();
+            }
             average._isApplied = false;
         }
+
+        private static IEnumerable<Tensor> Places(WeightAverage average) =>
+            average._parameters.Buffers.Prepend(average._parameters.Weights);
     }
 }

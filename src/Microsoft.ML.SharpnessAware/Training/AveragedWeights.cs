@@ -1,18 +1,14 @@
-using static TorchSharp.torch;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The average that <c>Options.WeightAveraging</c> asks for, of what one optimiser changes.</summary>
 internal sealed class AveragedWeights : IDisposable
 {
-    private readonly nn.Module _network;
     private readonly WeightAverage _average;
     private readonly int _firstEpochOfUniform;
     private readonly bool _isExponential;
 
-    public AveragedWeights(WeightAveraging averaging, nn.Module network, SharpnessAwareOptimizer optimizer, int epochs, long totalSteps)
+    public AveragedWeights(WeightAveraging averaging, SharpnessAwareOptimizer optimizer, int epochs, long totalSteps)
     {
-        _network = network;
         switch (averaging)
         {
             case WeightAveraging.Exponential exponential:
@@ -48,7 +44,7 @@ internal sealed class AveragedWeights : IDisposable
     {
         if (_average.Updates == 0)
             return null;
-        var applied = new Applied(_network, _average);
+        IDisposable applied = _average.Apply();
         try
         {
             updateStatistics();
@@ -67,30 +63,4 @@ internal sealed class AveragedWeights : IDisposable
     public void Read(BinaryReader reader) => _average.Load(reader);
 
     public void Dispose() => _average.Dispose();
-
-    private sealed class Applied : IDisposable
-    {
-        private readonly nn.Module _network;
-        private readonly Tensor[] _buffers;
-        private readonly IDisposable _ownWeights;
-
-        public Applied(nn.Module network, WeightAverage average)
-        {
-            _network = network;
-            using IDisposable noGradient = no_grad();
-            _buffers = [.. network.named_buffers().Select(entry => entry.buffer.clone().DetachFromDisposeScope())];
-            _ownWeights = average.Apply();
-        }
-
-        public void Dispose()
-        {
-            _ownWeights.Dispose();
-            using IDisposable noGradient = no_grad();
-            foreach (((_, Tensor buffer), Tensor own) in _network.named_buffers().Zip(_buffers))
-            {
-                buffer.copy_(own);
-                own.Dispose();
-            }
-        }
-    }
 }

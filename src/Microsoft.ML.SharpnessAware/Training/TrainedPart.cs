@@ -61,7 +61,7 @@ internal sealed class TrainedPart : IDisposable
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);
         if (_options.WeightAveraging is not null)
-            Average = new AveragedWeights(_options.WeightAveraging, _network, _optimizer, _options.Epoch, _totalSteps);
+            Average = new AveragedWeights(_options.WeightAveraging, _optimizer, _options.Epoch, _totalSteps);
         return _optimizer;
     }
 

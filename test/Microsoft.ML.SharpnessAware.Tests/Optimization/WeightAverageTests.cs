@@ -90,6 +90,22 @@ public sealed class WeightAverageTests
     }
 
     [TestMethod]
+    public void TheNetworkGetsItsOwnStatisticsBack()
+    {
+        using WeightAverage average = WeightAverage.Uniform(_optimizer);
+        Step(0);
+        average.Update();
+        Step(1);
+        double[] own = TestNets.Values(_net);
+        using (average.Apply())
+        {
+            WeightAverage.UpdateStatistics(_net, [() => _net.call(TestNets.ReferenceBatch(2).Images)]);
+            Assert.IsTrue(own.Zip(TestNets.Values(_net)).Any(pair => pair.First != pair.Second));
+        }
+        CollectionAssert.AreEqual(own, TestNets.Values(_net));
+    }
+
+    [TestMethod]
     public void StatisticsAreTheMeanOverThePasses()
     {
         Step(0);
