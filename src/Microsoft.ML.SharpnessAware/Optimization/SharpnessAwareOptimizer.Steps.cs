@@ -137,7 +137,10 @@ public sealed partial class SharpnessAwareOptimizer
 
         MicroBatch[] Some()
         {
-            Tensor rows = tensor([.. Drawn((int)inputs.shape[0]).Select(i => (long)i)], device: inputs.device);
+            int[] drawn = Drawn((int)inputs.shape[0]);
+            if (drawn.Length == 0)
+                return [];
+            Tensor rows = tensor([.. drawn.Select(i => (long)i)], device: inputs.device);
             Tensor some = inputs.index_select(0, rows);
             return [new MicroBatch(() => network(some), targets.Rows(rows))];
         }
@@ -167,8 +170,17 @@ public sealed partial class SharpnessAwareOptimizer
         "The gradient of the climb is to be that of a share of the mini-batch (AscentShare), and a function that computes the whole " +
         "cannot be divided. Use Step(network, inputs, labels) or several micro-batches.");
 
-    /// <summary>The places of the share that is drawn for this step, in rising order.</summary>
+    /// <summary>The places of the share that is drawn for this step, in rising order: of those of all processes where they climb
+    /// together.</summary>
     private int[] Drawn(int count)
+    {
+        if (_exchange is null || !SharedAscent)
+            return DrawnOf(count);
+        (int before, int all) = _exchange.PlaceOf(count);
+        return [.. DrawnOf(all).Where(place => place >= before && place < before + count).Select(place => place - before)];
+    }
+
+    private int[] DrawnOf(int count)
     {
         int wanted = Math.Clamp((int)Math.Round(_method.AscentShare * count), 1, count);
         var random = new Random(HashOf(Seed, _completedSteps));

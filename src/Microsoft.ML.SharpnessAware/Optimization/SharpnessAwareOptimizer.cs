@@ -44,6 +44,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly FlatBuffers _buffers;
     private readonly UpdateRule _rule;
     private readonly Tensor _savedWeights;
+    private GradientExchange? _exchange;
     private long _completedSteps;
     private bool _isFirst = true;
     private bool _disposed;
@@ -139,7 +140,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     public int Seed { get; init; }
 
     /// <summary>
-    /// Norm of the gradient at w in the latest step, ‖g‖ or for an adaptive method ‖|w|g‖; not a number before the first step.
+    /// Norm of the gradient at w in the latest step, ‖g‖ or for an adaptive method ‖|w|g‖; not a number before the first step, and where
+    /// the processes of a group climb on their own and SSAM does not need it.
     /// </summary>
     public double GradientNorm { get; private set; } = double.NaN;
 
@@ -166,6 +168,30 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// </summary>
     public bool RepeatsRandomness { get; init; } = true;
 
+    /// <summary>
+    /// Processes that train the same module together, each with its part of the mini-batch; null, the default, where this one trains it
+    /// alone. A step is then one of the mini-batch of all: its loss, gradient, norms, clipping and damping are those of all samples, each
+    /// counting alike, and running statistics (batch normalisation) are averaged after it. All processes have the same weights after each
+    /// step, bit for bit, where they have the same number of threads and the same kind of processor.
+    /// </summary>
+    /// <remarks>
+    /// Every process makes its steps in the same number and order, each with at least one sample. Weights and running statistics of the
+    /// first step are those of process 0. Batch normalisation normalises by the part of the mini-batch that a process has.
+    /// </remarks>
+    public ProcessGroup? ProcessGroup
+    {
+        get;
+        init => (field, _exchange) = (value, value is { Size: > 1 } ? new GradientExchange(value, _parameters) : null);
+    }
+
+    /// <summary>
+    /// Whether all processes of a group climb together, along the gradient of the whole mini-batch, at the price of a second exchange of
+    /// gradients a step: the step is that of one process with the whole mini-batch. Default false: each climbs along the gradient of its
+    /// own part, which is m-sharpness (<see cref="Ascent.PerMicroBatch"/>), needs no exchange, and is at least as good (Foret et al. 2021,
+    /// section 4.1).
+    /// </summary>
+    public bool SharedAscent { get; init; }
+
     /// <summary>The parameters and their vector, for averages of weights.</summary>
     internal FlatParameters Parameters => _disposed ? throw new ObjectDisposedException(GetType().FullName) : _parameters;
 
@@ -186,6 +212,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         using var noGradient = no_grad();
         double loss, norm, normThere = double.NaN;
 
+        if (_isFirst)
+            _exchange?.TakeFromFirst([_parameters.Weights, .. _buffers.Vectors]);
         _savedWeights.copy_(_parameters.Weights);
         Tensor[] savedBuffers = _buffers.Save();
         try
@@ -195,11 +223,15 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             else if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
                 (loss, norm, _) = Pass(batch, Gamma);                                   // L(w), g = ∇L_γ(w)
             else if (ascent == Ascent.PerMicroBatch)
-                (loss, norm, normThere) = ClimbWithEach(batch);
+                (loss, norm, normThere) = ClimbWithEach([.. batch.Select(part => new[] { part })]);
+            else if (_exchange is not null && !SharedAscent)
+                (loss, norm, normThere) = ClimbWithEach([batch], share?.Invoke());
             else
                 (loss, norm, normThere) = ClimbOnce(batch, share?.Invoke());
             if (_method.Renormalize && !double.IsNaN(normThere))
                 Scale(norm / (normThere + Epsilon), loss, norm);                        // (‖g‖/(‖g̃‖ + ε)) g̃
+            if (_buffers.MayChange)
+                _exchange?.Average(_buffers);
         }
         catch
         {
@@ -218,75 +250,95 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     }
 
     /// <summary>g at w, a climb along it, and g̃ there; leaves w as it was.</summary>
-    private (double Loss, double Norm, double NormThere) ClimbOnce(MicroBatch[] batch, MicroBatch[]? share)
+    /// <param name="batch">The parts.</param>
+    /// <param name="share">The samples that g is taken of; null for all.</param>
+    /// <param name="keep">Keeps g, of a climb that is one of several; null for the only one.</param>
+    private (double Loss, double Norm, double NormThere) ClimbOnce(MicroBatch[] batch, MicroBatch[]? share, Action? keep = null)
     {
         RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
+        bool alone = keep is not null;
         if (share is not null && _buffers.MayChange)
             Array.ForEach(batch, part => part.Forward());           // running statistics are those of the whole mini-batch at w
         Tensor[]? ofWholeBatch = share is null ? null : _buffers.Save();
-        (double loss, double norm, double climbNorm) = Pass(share ?? batch, gamma: 0);      // L(w), g = ∇L(w)
+        (double loss, double norm, double climbNorm) = Pass(share ?? batch, gamma: 0, alone);   // L(w), g = ∇L(w)
         Tensor[] buffers = ofWholeBatch ?? _buffers.Save();
-        Climb(loss, climbNorm);                                                             // w̃ = w + ρ g/(‖g‖ + ε)
-        (_, double normThere, _) = randomness is null                                       // g̃ = ∇L_γ(w̃)
-            ? Pass(batch, Gamma)
-            : randomness.Repeat(() => Pass(batch, Gamma));
+        keep?.Invoke();
+        Climb(loss, climbNorm);                                                                 // w̃ = w + ρ g/(‖g‖ + ε)
+        (_, double normThere, _) = randomness is null                                           // g̃ = ∇L_γ(w̃)
+            ? Pass(batch, Gamma, alone)
+            : randomness.Repeat(() => Pass(batch, Gamma, alone));
         _parameters.Weights.copy_(_savedWeights);
         _buffers.Restore(buffers);
         return (loss, norm, normThere);
     }
 
-    /// <summary>The same for each part by itself; g and g̃ are the averages.</summary>
-    private (double Loss, double Norm, double NormThere) ClimbWithEach(MicroBatch[] batch)
+    /// <summary>The same for each part by itself, also for those of other processes; g and g̃ are the averages.</summary>
+    private (double Loss, double Norm, double NormThere) ClimbWithEach(MicroBatch[][] parts, MicroBatch[]? share = null)
     {
         Tensor g = _parameters.Gradient;
         Tensor sum = zeros_like(g), sumThere = zeros_like(g);
         bool[] hasGradient = new bool[_parameters.Members.Count];
-        double total = batch.Sum(part => part.Weight), meanLoss = 0;
-        foreach (MicroBatch part in batch)
+        double total = parts.Sum(WeightOf), meanLoss = 0;
+        foreach (MicroBatch[] part in parts)
         {
-            using Scalar weight = (part.Weight / total).ToScalar();
-            RepeatedRandomness? randomness = RepeatsRandomness ? new(_parameters.Device) : null;
-            (double loss, _, double climbNorm) = Pass([part], gamma: 0);
-            Tensor[] buffers = _buffers.Save();
-            sum.add_(g, weight);
-            Climb(loss, climbNorm);
-            if (randomness is null)
-                Pass([part], Gamma);
-            else
-                randomness.Repeat(() => Pass([part], Gamma));
-            sumThere.add_(g, weight);
+            double weight = WeightOf(part) / total;
+            using Scalar held = weight.ToScalar();
+            (double loss, _, _) = ClimbOnce(part, share, keep: () => sum.add_(g, held));
+            sumThere.add_(g, held);
             for (int i = 0; i < hasGradient.Length; i++)
                 hasGradient[i] |= _parameters.Members[i].HasGradient;
-            _parameters.Weights.copy_(_savedWeights);
-            _buffers.Restore(buffers);
-            meanLoss += loss * (part.Weight / total);
+            meanLoss += loss * weight;
         }
         for (int i = 0; i < hasGradient.Length; i++)
             _parameters.Members[i].HasGradient = hasGradient[i];
         g.copy_(sumThere);
-        return (meanLoss, NormOf(sum).to(float64).item<double>(), NormOf(sumThere).to(float64).item<double>());
+        if (_exchange is not null)
+            return OfAll();
+        return (meanLoss, Number(NormOf(sum)), Number(NormOf(g)));
+
+        (double Loss, double Norm, double NormThere) OfAll()
+        {
+            double loss = _method.Renormalize ? _exchange.Mean(meanLoss, total, g, sum) : _exchange.Mean(meanLoss, total, g);
+            double norm = _method.Renormalize ? Number(NormOf(sum)) : double.NaN, normThere = Number(NormOf(g));
+            return double.IsFinite(loss) && double.IsFinite(normThere)
+                ? (loss, norm, normThere)
+                : throw new TrainingDivergedException(_completedSteps + 1, LearningRate, loss, normThere);
+        }
+
+        static double Number(Tensor tensor) => tensor.to(float64).item<double>();
     }
 
     /// <summary>
-    /// One forward and backward pass of all parts at the present weights: leaves the gradient of the loss damped by γ in G, and returns the
-    /// undamped mean loss, the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖, and the norm of the part that climbs.
+    /// One forward and backward pass of all parts, also of those of other processes, at the present weights: leaves the gradient of the
+    /// loss damped by γ in G, and returns the undamped mean loss, the gradient's norm, ‖g‖ or for an adaptive method ‖|w|g‖, and the norm
+    /// of the part that climbs.
     /// </summary>
-    private (double Loss, double Norm, double ClimbNorm) Pass(MicroBatch[] batch, double gamma)
+    /// <param name="batch">The parts; there may be none where other processes have some.</param>
+    /// <param name="gamma">CSAM's γ.</param>
+    /// <param name="alone">Leaves other processes out. What is not finite is theirs to know of, too, and no error yet.</param>
+    private (double Loss, double Norm, double ClimbNorm) Pass(MicroBatch[] batch, double gamma, bool alone = false)
     {
         using DisposeScope scope = NewDisposeScope();
         _parameters.PrepareGradient();
-        double total = batch.Sum(part => part.Weight);
+        double total = WeightOf(batch);
         Tensor[] losses = [.. batch.Select(part => PassOf(part, part.Weight / total, gamma))];
-        _parameters.CompleteGradient();
+        if (batch.Length > 0)
+            _parameters.CompleteGradient();
+        else
+            _parameters.Gradient.zero_();
 
-        Tensor loss = losses.Length == 1 ? losses[0] : stack(losses).sum();
+        Tensor loss = losses.Length == 1 ? losses[0] : losses.Length == 0 ? zeros([], float64) : stack(losses).sum();
+        if (_exchange is not null && !alone)
+            loss = tensor(_exchange.Mean(loss.item<double>(), total, _parameters.Gradient), device: _parameters.Device);
         Tensor norm = NormOf(_parameters.Gradient), climbNorm = ClimbNorm() ?? norm;
         // The numbers come to the host together: on a GPU a pass waits once.
         double[] numbers = [.. stack([loss, norm.to(float64), climbNorm.to(float64)]).cpu().data<double>()];
-        if (!double.IsFinite(numbers[0]) || !double.IsFinite(numbers[1]))
+        if (!(double.IsFinite(numbers[0]) && double.IsFinite(numbers[1])) && (_exchange is null || !alone))
             throw new TrainingDivergedException(_completedSteps + 1, LearningRate, numbers[0], numbers[1]);
         return (numbers[0], numbers[1], numbers[2]);
     }
+
+    private static double WeightOf(MicroBatch[] batch) => batch.Sum(part => part.Weight);
 
     /// <summary>Adds a part's share of the gradient to G, and returns its share of the loss.</summary>
     private Tensor PassOf(MicroBatch part, double weight, double gamma)
@@ -329,6 +381,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private void Climb(double loss, double norm)
     {
         double rho = Rho * _method.Period, scale = _method.NormalizeAscent ? rho / (norm + Epsilon) : rho;
+        if (double.IsNaN(scale) && _exchange is not null)
+            scale = 0;          // g is not finite, of this process alone: neither is what it gives to the others
         if (_parameters.Members.All(member => member.RhoFactor == 1))
         {
             Climb(_parameters.Weights, _parameters.Gradient, scale);

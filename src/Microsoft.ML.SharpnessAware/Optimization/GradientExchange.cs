@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// What the processes of a group exchange in a step, each of which has a part of the mini-batch: means over the whole of it, the same bits
+/// for all.
+/// </summary>
+internal sealed class GradientExchange(ProcessGroup group, FlatParameters parameters)
+{
+    private const long ValuesAtATime = 1 << 26;
+
+    /// <summary>The share of this process in the mini-batch of the last mean.</summary>
+    private double _share;
+
+    /// <summary>
+    /// Replaces vectors as long as W, which are means over this process' samples, by those over all, and says which parameters have a
+    /// gradient anywhere.
+    /// </summary>
+    /// <param name="loss">The mean loss of this process' samples.</param>
+    /// <param name="weight">What they count; 0 where there are none.</param>
+    /// <param name="vectors">The vectors: gradients.</param>
+    /// <returns>The mean loss of all samples.</returns>
+    public double Mean(double loss, double weight, params ReadOnlySpan<Tensor> vectors)
+    {
+        int without = parameters.Members.Count(member => !member.HasGradient);
+        (double total, double sum, double anyWithout) = group.SumOf(weight, weight == 0 ? 0 : weight * loss, without);
+        _share = weight / total;
+        using Scalar share = _share.ToScalar();
+        foreach (Tensor vector in vectors)
+            Sum(vector.mul_(share));
+        if (anyWithout > 0)
+            ShareWhoHasAGradient();
+        return sum / total;
+    }
+
+    /// <summary>
+    /// Makes running statistics, which were the same before the step, those of all processes: a layer's next ones are the last and those of
+    /// the mini-batch, and so the mean of all is that with the mean of theirs.
+    /// </summary>
+    public void Average(FlatBuffers buffers)
+    {
+        using Scalar share = _share.ToScalar();
+        foreach (Tensor statistics in buffers.FloatingVectors)
+            Sum(statistics.mul_(share));
+    }
+
+    /// <summary>Gives all processes the first one's values.</summary>
+    public void TakeFromFirst(IEnumerable<Tensor> vectors)
+    {
+        foreach (Tensor vector in vectors)
+            ForEachPart(vector, bytes => group.Broadcast(bytes));
+    }
+
+    /// <summary>Where this process' items are among those of all, in the order of ranks.</summary>
+    public (int Before, int All) PlaceOf(int count)
+    {
+        double[] counts = new double[group.Size];
+        counts[group.Rank] = count;
+        group.AllReduceSum(counts);
+        return ((int)counts.Take(group.Rank).Sum(), (int)counts.Sum());
+    }
+
+    private void Sum(Tensor vector)
+    {
+        if (vector.dtype == ScalarType.Float32)
+            ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, float>(bytes)));
+        else
+            ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)));
+    }
+
+    private void ShareWhoHasAGradient()
+    {
+        double[] have = [.. parameters.Members.Select(member => member.HasGradient ? 1.0 : 0)];
+        group.AllReduceSum(have);
+        for (int i = 0; i < have.Length; i++)
+            parameters.Members[i].HasGradient = have[i] > 0;
+    }
+
+    private static void ForEachPart(Tensor vector, BytesAction exchange)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor host = vector.cpu();     // itself where it is there already
+        for (long start = 0; start < host.numel(); start += ValuesAtATime)
+            exchange(host.narrow(0, start, Math.Min(ValuesAtATime, host.numel() - start)).bytes);
+        if (vector.device_type != DeviceType.CPU)
+            vector.copy_(host);
+    }
+
+    private delegate void BytesAction(Span<byte> bytes);
+}
