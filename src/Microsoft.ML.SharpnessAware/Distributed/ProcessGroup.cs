@@ -153,8 +153,15 @@ public abstract class ProcessGroup : IDisposable
     /// again.</summary>
     internal void Fail(Exception exception)
     {
-        if (!_isOver)
-            Meet(OfNothing, failure: $"{exception.GetType().Name}: {exception.Message}");
+        try
+        {
+            if (!_isOver)
+                Meet(OfNothing, failure: $"{exception.GetType().Name}: {exception.Message}");
+        }
+        catch (ProcessGroupException)
+        {
+            // The connection is broken: nobody can be told any more.
+        }
     }
 
     private (double A, double B, double C) Meet(

@@ -59,8 +59,9 @@ internal sealed class ImageClassifier : IDisposable
     /// <summary>Raw pixels [n, C, H, W] to the network's normalised float input on its device.</summary>
     public Tensor Prepare(Tensor pixels) => Normalization.Apply(pixels.to(Device));
 
-    /// <summary>Logits [rows × classes], row-major, of all rows of a data set.</summary>
-    public float[] Logits(ImageDataset data) => Forward(data, static logits => logits);
+    /// <summary>Logits [rows × classes], row-major, of all rows of a data set; of several parts only those of one, and zeros for the
+    /// others. The batches are the same however many parts there are.</summary>
+    public float[] Logits(ImageDataset data, int part = 0, int parts = 1) => Forward(data, static logits => logits, part, parts);
 
     /// <summary>The network's own probabilities [rows × classes], row-major, of all rows of a data set.</summary>
     public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
@@ -80,10 +81,10 @@ internal sealed class ImageClassifier : IDisposable
         }
     }
 
-    private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output)
+    private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output, int part = 0, int parts = 1)
     {
         float[] values = new float[checked(data.Count * NumberOfClasses)];
-        for (long start = 0; start < data.Count; start += BatchSize)
+        for (long start = (long)part * BatchSize; start < data.Count; start += (long)parts * BatchSize)
         {
             using DisposeScope scope = NewDisposeScope();
             long count = Math.Min(BatchSize, data.Count - start);

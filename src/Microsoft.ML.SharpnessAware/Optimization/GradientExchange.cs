@@ -30,7 +30,7 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
         _share = weight / total;
         using Scalar share = _share.ToScalar();
         foreach (Tensor vector in vectors)
-            Sum(vector.mul_(share));
+            Sum(group, vector.mul_(share));
         if (anyWithout > 0)
             ShareWhoHasAGradient();
         return sum / total;
@@ -40,19 +40,10 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
     /// Makes running statistics, which were the same before the step, those of all processes: a layer's next ones are the last and those of
     /// the mini-batch, and so the mean of all is that with the mean of theirs.
     /// </summary>
-    public void Average(FlatBuffers buffers)
-    {
-        using Scalar share = _share.ToScalar();
-        foreach (Tensor statistics in buffers.FloatingVectors)
-            Sum(statistics.mul_(share));
-    }
+    public void Average(FlatBuffers buffers) => AverageByShare(buffers, _share);
 
-    /// <summary>Gives all processes the first one's values.</summary>
-    public void TakeFromFirst(IEnumerable<Tensor> vectors)
-    {
-        foreach (Tensor vector in vectors)
-            ForEachPart(vector, bytes => group.Broadcast(bytes));
-    }
+    /// <summary>Makes running statistics the mean of those of all processes, by weights of theirs.</summary>
+    public void Average(FlatBuffers buffers, double weight) => AverageByShare(buffers, weight / group.SumOf(weight).A);
 
     /// <summary>Where this process' items are among those of all, in the order of ranks.</summary>
     public (int Before, int All) PlaceOf(int count)
@@ -63,12 +54,27 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
         return ((int)counts.Take(group.Rank).Sum(), (int)counts.Sum());
     }
 
-    private void Sum(Tensor vector)
+    /// <summary>Gives all processes the first one's values.</summary>
+    public void TakeFromFirst(IEnumerable<Tensor> vectors)
+    {
+        foreach (Tensor vector in vectors)
+            ForEachPart(vector, bytes => group.Broadcast(bytes));
+    }
+
+    /// <summary>Replaces a vector by the sum of those of all processes of a group.</summary>
+    public static void Sum(ProcessGroup group, Tensor vector)
     {
         if (vector.dtype == ScalarType.Float32)
             ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, float>(bytes)));
         else
             ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)));
+    }
+
+    private void AverageByShare(FlatBuffers buffers, double weight)
+    {
+        using Scalar share = weight.ToScalar();
+        foreach (Tensor statistics in buffers.FloatingVectors)
+            Sum(group, statistics.mul_(share));
     }
 
     private void ShareWhoHasAGradient()
@@ -82,11 +88,11 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
     private static void ForEachPart(Tensor vector, BytesAction exchange)
     {
         using DisposeScope scope = NewDisposeScope();
-        Tensor host = vector.cpu();     // itself where it is there already
+        Tensor host = vector.cpu().view(-1);     // itself where it is there already
         for (long start = 0; start < host.numel(); start += ValuesAtATime)
             exchange(host.narrow(0, start, Math.Min(ValuesAtATime, host.numel() - start)).bytes);
         if (vector.device_type != DeviceType.CPU)
-            vector.copy_(host);
+            vector.copy_(host.view(vector.shape));
     }
 
     private delegate void BytesAction(Span<byte> bytes);

@@ -432,6 +432,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             member.LearningRateFactor = factor;
     }
 
+    /// <summary>Averages running statistics over the processes of the group, by weights of theirs.</summary>
+    internal void ShareStatistics(double weight)
+    {
+        using var noGradient = no_grad();
+        _exchange?.Average(_buffers, weight);
+    }
+
     /// <summary>Frees the optimiser's tensors. The module keeps its weights and continues to work.</summary>
     public void Dispose()
     {

@@ -28,15 +28,16 @@ internal sealed class BackboneFeatures : IDisposable
     /// <summary>Runs the backbone, in evaluation mode, over all images.</summary>
     /// <exception cref="InvalidOperationException">The network does not end with its head.</exception>
     public static BackboneFeatures Compute(
-        ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled)
+        ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled,
+        ProcessGroup? group = null)
     {
         ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
         using var backbone = new Backbone(classifier);
-        ImageDataset trainingFeatures = Of(backbone, training, classifier.BatchSize, checkCancelled);
+        ImageDataset trainingFeatures = Of(backbone, training, classifier.BatchSize, checkCancelled, group);
         ImageDataset? validationFeatures;
         try
         {
-            validationFeatures = validation is null ? null : Of(backbone, validation, classifier.BatchSize, checkCancelled);
+            validationFeatures = validation is null ? null : Of(backbone, validation, classifier.BatchSize, checkCancelled, group);
         }
         catch
         {
@@ -63,20 +64,25 @@ internal sealed class BackboneFeatures : IDisposable
         Validation?.Dispose();
     }
 
-    /// <summary>The features of all images, as pixels [N, features, 1, 1].</summary>
-    public static ImageDataset Of(Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled)
+    /// <summary>The features of all images, as pixels [N, features, 1, 1]. The processes of a group share the images out.</summary>
+    public static ImageDataset Of(Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled, ProcessGroup? group = null)
     {
+        (int part, int parts) = group is null ? (0, 1) : (group.Rank, group.Size);
         using DisposeScope scope = NewDisposeScope();
         Tensor? all = null; // made once the number of features is known, since joining batches at the end would take twice the memory
-        for (long start = 0; start < data.Count; start += batchSize)
+        for (long start = (long)part * batchSize; start < data.Count || all is null; start += (long)parts * batchSize)
         {
             checkCancelled();
             using DisposeScope batch = NewDisposeScope();
-            long count = Math.Min(batchSize, data.Count - start);
-            Tensor features = backbone.Features(data.Batch(start, count));
-            all ??= empty([data.Count, features.shape[1], 1, 1], dtype: features.dtype, device: CPU).MoveToOuterDisposeScope();
-            all.narrow(0, start, count).copy_(features.unsqueeze(2).unsqueeze(3));
+            bool isOthers = start >= data.Count;    // of few images, which tell the number of features all the same
+            long first = isOthers ? 0 : start, count = Math.Min(batchSize, data.Count - first);
+            Tensor features = backbone.Features(data.Batch(first, count));
+            all ??= zeros([data.Count, features.shape[1], 1, 1], dtype: features.dtype, device: CPU).MoveToOuterDisposeScope();
+            if (!isOthers)
+                all.narrow(0, first, count).copy_(features.unsqueeze(2).unsqueeze(3));
         }
+        if (group is not null)
+            GradientExchange.Sum(group, all!);
         return data.WithPixels(all!);
     }
 

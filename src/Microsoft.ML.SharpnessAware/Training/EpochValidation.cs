@@ -5,9 +5,10 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// The validation images and what the network says of them. They go through the network once for each state of its weights; metrics,
-/// early stopping, the checkpoint's temperature and the final one all read the same logits.
+/// early stopping, the checkpoint's temperature and the final one all read the same logits. The processes of a group share them out, and
+/// all have all logits.
 /// </summary>
-internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset images, TorchRandom? random)
+internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset images, TorchRandom? random, ProcessGroup? group)
 {
     private readonly int[] _labels = images.LabelArray();
     private float[]? _logits;
@@ -36,6 +37,10 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
     private float[] Run()
     {
         classifier.Network.eval();
-        return random is null ? classifier.Logits(images) : random.Draw(() => classifier.Logits(images));
+        (int part, int parts) = group is null ? (0, 1) : (group.Rank, group.Size);
+        float[] logits =
+            random is null ? classifier.Logits(images, part, parts) : random.Draw(() => classifier.Logits(images, part, parts));
+        group?.AllReduceSum(logits);
+        return logits;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -35,6 +36,8 @@ internal sealed class RunFingerprint
             $"{images.Training.Count} of {shape.Channels}×{shape.Height}×{shape.Width}, SHA-256 {trainingHash}"));
         fingerprint.Add("validation images", images.Validation is null ? null : string.Create(CultureInfo.InvariantCulture,
             $"{images.Validation.Count}, SHA-256 {validationHash}"));
+        if (options.Group is { } group && options.Method.Rho > 0 && !options.SharedAscent)
+            fingerprint.Add("number of processes, each with a climb of its own", group.Size);
         if (!NetworkArchitecture.IsBuiltIn(options.Arch))
         {
             fingerprint.Add("parameters of the network", NetworkContent.Parameters(classifier.Network));
@@ -53,6 +56,37 @@ internal sealed class RunFingerprint
         {
             writer.Write(name);
             writer.Write(value);
+        }
+    }
+
+    /// <summary>Checks that all processes of a group are about to do the same, and in the same way.</summary>
+    /// <param name="group">The processes.</param>
+    /// <param name="others">What else must be the same, by name.</param>
+    /// <exception cref="InvalidOperationException">This process is about to do something else than the first.</exception>
+    public void CheckSame(ProcessGroup group, params (string Name, object? Value)[] others)
+    {
+        foreach ((string name, object? value) in others)
+            Add(name, value);
+        using var memory = new MemoryStream();
+        using (var writer = new BinaryWriter(memory, Encoding.UTF8, leaveOpen: true))
+            Write(writer);
+        memory.SetLength((long)group.SumOf(group.Rank == 0 ? memory.Length : 0).A);
+        group.Broadcast(memory.GetBuffer().AsSpan(0, (int)memory.Length));
+        memory.Position = 0;
+        using var reader = new BinaryReader(memory);
+        Dictionary<string, string> first = Read(reader), own = new(_fields);
+        foreach ((string name, _) in others)
+            _fields.Remove(name);
+
+        string[] differences = [.. first.Keys.Union(own.Keys)
+            .Select(name => (Name: name, Here: own.GetValueOrDefault(name, "not there"), There: first.GetValueOrDefault(name, "not there")))
+            .Where(field => !AreSame(field.There, field.Here))
+            .Select(field => $"{field.Name} is {Shown(field.Here)} here and {Shown(field.There)} there")];
+        if (differences.Length > 0)
+        {
+            throw new InvalidOperationException(
+                $"Process {group.Rank} is about to train something else than process 0: {string.Join("; ", differences)}. All processes " +
+                "of a group need the same data, options, versions and number of threads.");
         }
     }
 

@@ -286,6 +286,27 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
+        /// <summary>
+        /// Processes, on one machine or on many, that train one network together: <see cref="SharpnessAware.ProcessGroup.Mpi"/> where mpirun
+        /// or srun has started them. Default null: this process trains alone.
+        /// </summary>
+        /// <remarks>
+        /// <para>Every process calls <c>Fit</c> with the same data and settings, which is checked before the first step. Each takes its part
+        /// of every mini-batch, so that <see cref="BatchSize"/> is that of all together and the number of processes changes no other
+        /// setting; validation is shared out in the same way. Process 0 logs, reports progress and metrics, and writes the checkpoint; the
+        /// model is the same in all, bit for bit. See docs/scaling.md.</para>
+        /// <para>A process that fails ends the others with a <see cref="ProcessGroupException"/> that names it. The group stays yours to
+        /// dispose.</para>
+        /// </remarks>
+        public ProcessGroup? ProcessGroup { get; set; }
+
+        /// <summary>
+        /// Whether the processes of <see cref="ProcessGroup"/> climb together, along the gradient of the whole mini-batch, which costs a
+        /// second exchange of gradients a step and gives what one process gives, apart from batch normalisation. Default false: each climbs
+        /// by its own part of the mini-batch (m-sharpness), which is at least as good; the result then depends on how many there are.
+        /// </summary>
+        public bool SharedAscent { get; set; }
+
         /// <summary>What the user has set, or null: fine-tuning has defaults of its own.</summary>
         internal SharpnessAwareMethod? GivenMethod { get; private set; }
 
@@ -304,6 +325,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>Where packages lay weights; another folder in tests.</summary>
         internal string PretrainedFolder { get; set; } = AppContext.BaseDirectory;
+
+        /// <summary>The processes that train together; null where there is one.</summary>
+        internal ProcessGroup? Group => ProcessGroup is { Size: > 1 } group ? group : null;
 
         internal BaseOptimizer EffectiveBaseOptimizer =>
             LearningRate is double rate ? BaseOptimizer with { LearningRate = rate } : BaseOptimizer;
@@ -338,6 +362,16 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         internal ImageRequest ImageRequest => new(ImageWidth, ImageHeight, ImageChannels) { Resizing = Resizing };
 
         internal Options Clone() => (Options)MemberwiseClone();
+
+        /// <summary>The options of one process of a group: only the first writes checkpoints and reports.</summary>
+        internal Options OfThisProcess()
+        {
+            if (Group is null or { Rank: 0 })
+                return this;
+            Options options = Clone();
+            (options.CheckpointPath, options.CheckpointSteps, options.MetricsCallback) = (null, null, null);
+            return options;
+        }
 
         internal void Check()
         {

@@ -82,23 +82,43 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="IOException"><see cref="Options.CheckpointPath"/> or the folder of <see cref="Options.WorkspacePath"/> cannot be
     /// written to, which is tried before an image is read, or is full.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
+    /// <exception cref="ProcessGroupException">Another process of <see cref="Options.ProcessGroup"/> failed, left or did not come.</exception>
+    /// <exception cref="NotSupportedException">A process group is to fine-tune the head alone.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using IChannel channel = _host.Start("Training");
-        Preconditions.Check(input.Schema, _options);
-        Device device = HostDevice.Choose(_host, _options.Device);
+        if (_options.Group is not { } group)
+            return FitWith(_options, input);
+        try
+        {
+            return FitWith(_options.OfThisProcess(), input);
+        }
+        catch (Exception exception) when (exception is not ProcessGroupException)
+        {
+            group.Fail(exception);
+            throw;
+        }
+    }
+
+    private SharpnessAwareImageClassificationTransformer FitWith(Options options, IDataView input)
+    {
+        using IChannel channel = options.Group is { Rank: > 0 } ? new SilentChannel(_host) : _host.Start("Training");
+        Preconditions.Check(input.Schema, options);
+        Device device = HostDevice.Choose(_host, options.Device);
         int seed = ChooseSeed(channel);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
-        using StartingPoint start = StartingPoint.Choose(_options, input.Schema, _host, channel);
+        using StartingPoint start = StartingPoint.Choose(options, input.Schema, _host, channel);
+        if (options.Group is not null && start.IsFineTuned)
+            throw NotTogether(start.Options.FineTuning);
         using var random = new TorchRandom(seed, device);
-        var context = new TrainingContext(_host, channel, seed, random, _options.CancellationToken);
+        var context = new TrainingContext(_host, channel, seed, random, options.CancellationToken, options.Group);
         ClassifierDescription description = Describe(labelValues);
 
         TrainedClassifier trained = start.IsFineTuned
             ? FineTune(input, start, labelValues, device, context)
             : Train(input, start, labelValues, description, device, context);
+        ProcessGroupChecks.SameModel(options.Group, trained.Classifier.Network, trained.Temperature);
         description = description with { Temperature = trained.Temperature, History = trained.History };
         return new SharpnessAwareImageClassificationTransformer(_host, trained.Classifier, description);
     }
@@ -183,8 +203,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
         try
         {
+            RunFingerprint? fingerprint = options.CheckpointPath is null && options.Group is null
+                ? null
+                : RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed);
+            ProcessGroupChecks.SameTraining(options, fingerprint);
             TrainingCheckpoint? checkpoint = options.CheckpointPath is string path
-                ? new(path, RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed), context, classifier, description)
+                ? new(path, fingerprint!, context, classifier, description)
                 : null;
             if (options.FeaturesNeverChange)
                 checkpoint?.CheckSame();        // before all images go through the backbone
@@ -259,11 +283,22 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
                 "learnt already would help (Options.InitialWeights).");
     }
 
+    private static NotSupportedException NotTogether(FineTuning fineTuning) => new(
+        $"With FineTuning {fineTuning} a training begins with the head on features that are kept, which takes seconds in one process, and " +
+        "is not shared out to the processes of a group. Leave ProcessGroup null, or set FineTuning to Full for a training of the whole " +
+        "network from the weights, by all processes.");
+
     private int ChooseSeed(IChannel channel)
     {
-        if ((_options.Seed ?? ((IHostEnvironmentInternal)_host).Seed) is int given)
-            return given;
-        int seed = Random.Shared.Next();
+        int? given = _options.Seed ?? ((IHostEnvironmentInternal)_host).Seed;
+        int seed = given ?? Random.Shared.Next();
+        if (_options.Group is { } group)
+        {
+            int ofFirst = (int)group.SumOf(group.Rank == 0 ? seed : 0).A;
+            seed = given ?? ofFirst;
+        }
+        if (given is not null)
+            return seed;
         channel.Info($"No seed is set; this training uses Seed = {seed}.");
         return seed;
     }

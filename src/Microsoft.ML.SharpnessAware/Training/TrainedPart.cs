@@ -57,6 +57,8 @@ internal sealed class TrainedPart : IDisposable
             MaxGradientNorm = _options.MaxGradientNorm,
             RepeatsRandomness = _options.DrawsRandomNumbers,
             Seed = _seed,
+            ProcessGroup = _options.ProcessGroup,
+            SharedAscent = _options.SharedAscent,
         };
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);
@@ -80,6 +82,10 @@ internal sealed class TrainedPart : IDisposable
     /// </summary>
     public (Func<Tensor, Tensor> Network, Tensor Inputs) Pass(Tensor images) =>
         BackboneIsFrozen ? (_head!.Layer.call, _head.Features(_classifier.Run, images)) : (_classifier.Run, images);
+
+    /// <summary>Makes running statistics, which each process of a group has of its own images, those of all.</summary>
+    /// <param name="images">How many images this process' are of.</param>
+    public void ShareStatistics(long images) => _optimizer?.ShareStatistics(images);
 
     /// <summary>Writes what a continued training needs beside the network's weights.</summary>
     public void Write(BinaryWriter writer)

@@ -2,10 +2,17 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What everything in one <c>Fit</c> shares: where it logs, whether it was cancelled, and its random numbers.</summary>
+/// <summary>What everything in one <c>Fit</c> shares: where it logs, whether it was cancelled, its random numbers, and the other processes
+/// that train with this one, if there are any.</summary>
 internal sealed record TrainingContext(
-    IHost Host, IChannel Channel, int Seed, TorchRandom Random, CancellationToken CancellationToken = default)
+    IHost Host, IChannel Channel, int Seed, TorchRandom Random, CancellationToken CancellationToken = default,
+    ProcessGroup? Group = null)
 {
+    /// <summary>Whether the options' token was cancelled, in this process or another of the group. All have to ask.</summary>
+    public bool AnyIsCancelled() => Group is null
+        ? CancellationToken.IsCancellationRequested
+        : Group.SumOf(CancellationToken.IsCancellationRequested ? 1 : 0).A > 0;
+
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public void CheckCancelled()
     {

@@ -9,6 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, TrainingCheckpoint? checkpoint = null)
 {
     private const int BatchesForStatistics = 50;
+    private const int PassStream = 3;
 
     private readonly SharpnessAwareImageClassificationTrainer.Options _options = plan.Options;
     private readonly ImageClassifier _classifier = plan.Classifier;
@@ -16,6 +17,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private readonly BatchOrder _order = new(plan.Training.Count, plan.Options.BatchSize, context.Seed);
     private readonly Augmenter _augmenter = Augmenter(plan, context.Seed);
     private readonly TrainingProgress _progress = new();
+    private readonly ProcessGroup? _group = context.Group;
 
     private EarlyStoppingMetric Metric => _options.EarlyStoppingCriteria?.Metric ?? EarlyStoppingMetric.Loss;
 
@@ -32,7 +34,9 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         using var report = new TrainingReport(context, plan, _progress, _order.BatchesPerEpoch, StepsBeforeClimbs);
         var state = new TrainingState(_progress, _classifier.Network, part, best, context.Random);
         using var retry = new DivergenceRetry(_options.OnDivergence, state, _progress, context.Channel);
-        if (checkpoint?.Restore(state) == true)
+        CheckEachHasImages();
+        bool continues = checkpoint?.Restore(state) == true;
+        if (_group is null ? continues : state.TakeFromFirst(_group, continues))
         {
             _progress.CheckWithin(_options.Epoch, _order.BatchesPerEpoch);
             context.Channel.Info($"Continuing from '{_options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
@@ -78,6 +82,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         TrainOneEpoch(part, optimizer, state, report);
         double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - batchesBefore);
         double loss = _progress.LossSum / plan.Training.Count;
+        ProcessGroupChecks.SameModel(_group, _classifier.Network);
         part.Average?.EpochDone(epoch);
         using IDisposable? averaged = Averaged(part, epoch);
         OutputCheck.Check(plan, epoch, _progress.Step, optimizer.LearningRate, loss);
@@ -105,8 +110,12 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         part.StartTraining();
         foreach (ReadOnlyMemory<long> rows in _order.Epoch(epoch).Skip(_progress.Batch))
         {
-            if (context.CancellationToken.IsCancellationRequested)
+            if (context.AnyIsCancelled())
+            {
                 checkpoint?.Save(state);
+                context.CheckCancelled();
+                throw new OperationCanceledException("Another process of the group was cancelled.");
+            }
             context.CheckCancelled();
             double factor = _options.Schedule.Factor(_progress.Step, TotalSteps);
             optimizer.LearningRate = Math.ScaleB(_baseOptimizer.LearningRate * factor, -_progress.Halvings);
@@ -114,11 +123,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
 
             using (DisposeScope scope = NewDisposeScope())
             {
-                (Tensor images, Tensor labels, Tensor? share) = Batch(rows, epoch);
-                double loss = plan.Draw(() =>
+                (Tensor images, Tensor labels, Tensor otherLabels, Tensor? share) = Batch(rows, epoch);
+                double loss = Draw(() =>
                 {
                     (Func<Tensor, Tensor> network, Tensor inputs) = part.Pass(images);
-                    return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, share);
+                    return Step(optimizer, x => _classifier.CheckShape(network(x), x.shape[0]), inputs, labels, otherLabels, share);
                 });
                 part.Average?.StepDone();
                 _progress.StepDone(loss, rows.Length);
@@ -130,21 +139,58 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         }
     }
 
-    private (Tensor Images, Tensor Labels, Tensor? Share) Batch(ReadOnlyMemory<long> rows, int epoch)
+    /// <summary>The part of a mini-batch that is this process': all of it where there is one.</summary>
+    private (Tensor Images, Tensor Labels, Tensor OtherLabels, Tensor? Share) Batch(ReadOnlyMemory<long> allRows, int epoch)
     {
+        (int start, int end) = PartOf(allRows.Length);
+        bool mixes = _group is not null && _options.Augmentation.MixesLabels;
+        ReadOnlyMemory<long> rows = allRows[start..end];
+        if (mixes)      // each image with the one before it, which may be another process'
+            rows = (long[])[allRows.Span[(start == 0 ? allRows.Length : start) - 1], .. rows.Span];
         Tensor index = tensor(rows.ToArray(), device: CPU);
         AugmentedBatch batch = _augmenter.Apply(plan.Training.Batch(index), rows.Span, epoch, _classifier.Device);
         Tensor labels = plan.Training.Labels.index_select(0, index).to(_classifier.Device);
-        return (_classifier.Prepare(batch.Pixels), labels, batch.Share);
+        Tensor images = _classifier.Prepare(batch.Pixels), otherLabels = batch.Share is null ? labels : LabelMixing.Partners(labels);
+        return mixes
+            ? (Own(images), Own(labels), Own(otherLabels), batch.Share is null ? null : Own(batch.Share))
+            : (images, labels, otherLabels, batch.Share);
+
+        static Tensor Own(Tensor all) => all.narrow(0, 1, all.shape[0] - 1);
     }
 
-    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor, Tensor> network, Tensor inputs, Tensor labels, Tensor? share)
+    private (int Start, int End) PartOf(int count) => _group is null
+        ? (0, count)
+        : ((int)((long)count * _group.Rank / _group.Size), (int)((long)count * (_group.Rank + 1) / _group.Size));
+
+    /// <exception cref="InvalidOperationException">Some mini-batch has fewer images than there are processes.</exception>
+    private void CheckEachHasImages()
+    {
+        long smallest = plan.Training.Count / _order.BatchesPerEpoch;
+        if (_group is not null && smallest < _group.Size)
+        {
+            throw new InvalidOperationException(
+                $"A mini-batch of {smallest} image(s) cannot be shared out to {_group.Size} processes: there are {plan.Training.Count} " +
+                $"images, and BatchSize, that of all processes together, is {_options.BatchSize}. Set a larger BatchSize, or start fewer " +
+                "processes.");
+        }
+    }
+
+    /// <summary>
+    /// Runs what may draw random numbers. Processes of a group draw each their own, by seed, step and rank, so that no two have the same
+    /// dropout masks, and a checkpoint of the first is one of all.
+    /// </summary>
+    private T Draw<T>(Func<T> compute) => _group is null
+        ? plan.Draw(compute)
+        : plan.Draw(SeededRandom.Create(context.Seed, PassStream, (int)_progress.Step, _group.Rank).Next(), compute);
+
+    private double Step(SharpnessAwareOptimizer optimizer, Func<Tensor, Tensor> network, Tensor inputs, Tensor labels,
+        Tensor otherLabels, Tensor? share)
     {
         try
         {
             return share is null
                 ? optimizer.Step(network, inputs, labels)
-                : optimizer.Step(network, inputs, labels, LabelMixing.Partners(labels), share);
+                : optimizer.Step(network, inputs, labels, otherLabels, share);
         }
         catch (TrainingDivergedException e)
         {
@@ -184,6 +230,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                 rows => (Action)(() => _classifier.Run(Batch(rows, epoch).Images))));
             return 0;
         });
+        part.ShareStatistics(_order.Epoch(epoch).Take(BatchesForStatistics).Sum(
+            rows => PartOf(rows.Length).End - PartOf(rows.Length).Start));
     });
 
     /// <summary>Keeps the average, as it was validated after the last epoch, where there is one.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.ML.Runtime;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -15,7 +16,7 @@ internal sealed class TrainingPlan : IDisposable
             throw Preconditions.NoValidationImages();
         (Options, Classifier, Training, _features) = (options, classifier, training, features);
         _random = options.DrawsRandomNumbers ? context.Random : null;
-        Validation = validation is null ? null : new EpochValidation(classifier, validation, _random);
+        Validation = validation is null ? null : new EpochValidation(classifier, validation, _random, context.Group);
     }
 
     public SharpnessAwareImageClassificationTrainer.Options Options { get; }
@@ -47,7 +48,8 @@ internal sealed class TrainingPlan : IDisposable
     public static TrainingPlan HeadOnKeptFeatures(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
         ImageDataset training, ImageDataset? validation, TrainingContext context)
     {
-        BackboneFeatures features = BackboneFeatures.Compute(classifier, training, validation, context.CheckCancelled);
+        BackboneFeatures features = BackboneFeatures.Compute(
+            classifier, training, validation, context.CheckCancelled, context.Group);
         try
         {
             context.Channel.Info($"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; " +
@@ -68,6 +70,14 @@ internal sealed class TrainingPlan : IDisposable
     /// random state is not touched.
     /// </summary>
     public T Draw<T>(Func<T> compute) => _random is null ? compute() : _random.Draw(compute);
+
+    /// <summary>The same, with numbers that depend on the number of the draw alone and not on what was drawn before.</summary>
+    public T Draw<T>(int seed, Func<T> compute) => Draw(() =>
+    {
+        if (_random is not null)
+            random.manual_seed(seed).Dispose();
+        return compute();
+    });
 
     /// <summary>The temperature of the network as it is; 1 where none is asked for, or there is nothing to fit it on.</summary>
     public double FitTemperature() =>

@@ -15,7 +15,7 @@ internal sealed class TrainingReport : IDisposable
     private readonly IChannel _channel;
     private readonly TrainingPlan _plan;
     private readonly TrainingProgress _progress;
-    private readonly IProgressChannel _progressChannel;
+    private readonly IProgressChannel? _progressChannel;
     private readonly int _stepsPerEpoch;
     private readonly long _stepsBeforeClimbs;
     private long _start = Stopwatch.GetTimestamp();
@@ -27,6 +27,8 @@ internal sealed class TrainingReport : IDisposable
     {
         (_channel, _plan, _progress) = (context.Channel, plan, progress);
         (_stepsPerEpoch, _stepsBeforeClimbs) = (stepsPerEpoch, stepsBeforeClimbs);
+        if (context.Group is { Rank: > 0 })
+            return;
         _progressChannel = context.Host.StartProgressChannel("SharpnessAwareImageClassification");
         _progressChannel.SetHeader(
             new ProgressHeader(["TrainLoss", "ValidationAccuracy", "ValidationLogLoss", "ValidationECE"], ["epochs", "steps"]),
@@ -60,13 +62,13 @@ internal sealed class TrainingReport : IDisposable
 
     public void EpochDone(EpochMetrics metrics)
     {
-        _progressChannel.Checkpoint(metrics.TrainLoss, metrics.ValidationAccuracy, metrics.ValidationLogLoss,
+        _progressChannel?.Checkpoint(metrics.TrainLoss, metrics.ValidationAccuracy, metrics.ValidationLogLoss,
             metrics.ValidationExpectedCalibrationError, metrics.Epoch, _progress.Step);
         _channel.Info(metrics.ToString());
         _plan.Options.MetricsCallback?.Invoke(metrics);
     }
 
-    public void Dispose() => _progressChannel.Dispose();
+    public void Dispose() => _progressChannel?.Dispose();
 
     /// <summary>About how many passes over a mini-batch some steps take: a climb is one more, or a share of one.</summary>
     private double Passes(long from, long to)

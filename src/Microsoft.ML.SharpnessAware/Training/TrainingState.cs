@@ -1,3 +1,4 @@
+using System.Text;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -29,6 +30,29 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
 
         best.Write(writer);
         writer.WriteBytes(random.State);
+    }
+
+    /// <summary>Gives all processes of a group the state of the first, where that has read one.</summary>
+    /// <returns>Whether it had.</returns>
+    public bool TakeFromFirst(ProcessGroup group, bool hasRead)
+    {
+        using var memory = new MemoryStream();
+        if (group.Rank == 0 && hasRead)
+        {
+            using var writer = new BinaryWriter(memory, Encoding.UTF8, leaveOpen: true);
+            Write(writer);
+        }
+        long length = (long)group.SumOf(group.Rank == 0 ? memory.Length : 0).A;
+        if (length == 0)
+            return false;
+        memory.SetLength(length);
+        group.Broadcast(memory.GetBuffer().AsSpan(0, (int)length));
+        if (group.Rank == 0)
+            return true;
+        memory.Position = 0;
+        using var reader = new BinaryReader(memory, Encoding.UTF8, leaveOpen: true);
+        Read(reader);
+        return true;
     }
 
     /// <exception cref="InvalidDataException">The state is damaged or of another network. The training must not continue.</exception>
