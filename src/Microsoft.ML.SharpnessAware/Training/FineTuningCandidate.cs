@@ -16,15 +16,28 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <param name="secondsPerEpoch">The estimated time of an epoch of either.</param>
     public static IReadOnlyList<FineTuningCandidate> Within(TimeSpan budget, double secondsPerEpoch)
     {
-        int affordable = (int)Math.Min(budget.TotalSeconds / secondsPerEpoch, MostOfGentle + MostOfFull);
+        double affordable = budget.TotalSeconds / secondsPerEpoch;
         List<FineTuningCandidate> candidates = [];
-        if (affordable >= LeastOfGentle)
-            candidates.Add(new(FineTuning.Gentle, Math.Min(MostOfGentle, affordable >= LeastOfGentle + LeastOfFull
-                ? affordable - LeastOfFull : affordable)));
-        int left = affordable - candidates.Sum(candidate => candidate.Epochs);
-        if (left >= LeastOfFull)
-            candidates.Add(new(FineTuning.Full, Math.Min(MostOfFull, left)));
+        foreach (FineTuning kind in new[] { FineTuning.Gentle, FineTuning.Full })
+        {
+            int epochs = EpochsWithin(kind, affordable);
+            if (epochs > 0)
+                candidates.Add(new(kind, epochs));
+            affordable -= epochs;
+        }
+
         return candidates;
+    }
+
+    /// <summary>How many epochs of a kind to train where so many can be afforded for it and what follows it; 0 where they are not worth
+    /// it.</summary>
+    public static int EpochsWithin(FineTuning kind, double affordable)
+    {
+        int epochs = (int)Math.Min(affordable, MostOfGentle + MostOfFull);
+        return kind == FineTuning.Full
+            ? epochs >= LeastOfFull ? Math.Min(MostOfFull, epochs) : 0
+            : epochs >= LeastOfGentle + LeastOfFull ? Math.Min(MostOfGentle, epochs - LeastOfFull)
+            : epochs >= LeastOfGentle ? Math.Min(MostOfGentle, epochs) : 0;
     }
 
     /// <summary>One that is asked for, however long it takes.</summary>

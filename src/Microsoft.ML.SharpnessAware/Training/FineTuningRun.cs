@@ -28,7 +28,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         Log($"{images.TrainingCount + (images.ValidationCount ?? 0)} images went through the backbone once ({Seconds(start)}); the head " +
             "is trained on their features.");
 
-        FittedHead head = FittedHead.Fit(images.Features.Training, images.Features.Validation, context.Seed, context.CheckCancelled);
+        FittedHead head = FittedHead.Fit(images.Features.Training, images.Features.Validation, context.CheckCancelled);
         Describe(head, classifier.NumberOfClasses, start);
         IReadOnlyList<FineTuningCandidate> candidates = Candidates(classifier);
         return candidates.Count > 0 && images.Pixels is TrainingImages pixels
@@ -95,6 +95,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     private TrainedClassifier? TryWholeNetwork(
         IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, TrainingImages pixels)
     {
+        TimeLimit? limit = options.FineTuning == FineTuning.Auto ? new TimeLimit(options.TimeBudget!.Value, options.Clock) : null;
         using TrainingImages parts = Parts(pixels);
         if (parts.Validation is not ImageDataset held)
         {
@@ -103,45 +104,29 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         }
 
         using TrainingImages featureParts = Parts(images.Features);
-        FittedHead head = FittedHead.Fit(featureParts.Training, validation: null, context.Seed, context.CheckCancelled);
-        int classes = classifier.NumberOfClasses;
+        FittedHead head = FittedHead.Fit(featureParts.Training, validation: null, context.CheckCancelled);
         int[] labels = held.LabelArray();
-        HeldOutLoss best = HeldOutLoss.Of(head.LogitsOf(featureParts.Validation!), labels, classes), ofHead = best;
+        HeldOutLoss best = HeldOutLoss.Of(head.LogitsOf(featureParts.Validation!), labels, classifier.NumberOfClasses), ofHead = best;
         TrainedClassifier? winner = null;
-        foreach (FineTuningCandidate candidate in candidates)
+        try
         {
-            ImageClassifier copy = Copy(classifier);
-            try
+            foreach (FineTuningCandidate candidate in candidates)
             {
-                if (candidate.Kind == FineTuning.Gentle)
-                    head.CopyTo(ClassificationHead.Of(copy.Network, classes, copy.Architecture).Layer, head.Temperature);
-                using TrainingPlan plan = TrainingPlan.WholeNetwork(Quiet(candidate.Apply(options, parts.Training.Count)), copy,
-                    parts.Training, held, context);
-                IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan).Run();
-                HeldOutLoss loss = HeldOutLoss.Of(plan.Validation!.Logits, labels, classes);
-                bool isBetter = options.FineTuning != FineTuning.Auto || loss.IsBetterThan(best);
+                if (Train(candidate, classifier, head, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss))
+                    continue;
                 Log(string.Create(CultureInfo.InvariantCulture,
                     $"{candidate.Kind}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
                     $"set aside, where the head has {ofHead.Accuracy:P1} and {ofHead.Mean:F3}."));
+                bool isBetter = options.FineTuning != FineTuning.Auto || loss.IsBetterThan(best);
+                (isBetter ? winner : trained)?.Classifier.Dispose();
                 if (isBetter)
-                {
-                    winner?.Classifier.Dispose();
-                    (winner, best) = (new(copy, plan.FitTemperature(), history), loss);
-                    continue;
-                }
+                    (winner, best) = (trained, loss);
             }
-            catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)
-            {
-                Log($"{candidate.Kind}: {e.Message}");
-            }
-            catch
-            {
-                winner?.Classifier.Dispose();
-                copy.Dispose();
-                throw;
-            }
-
-            copy.Dispose();
+        }
+        catch
+        {
+            winner?.Classifier.Dispose();
+            throw;
         }
 
         if (winner is null)
@@ -149,6 +134,54 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         else
             classifier.Dispose();
         return winner;
+    }
+
+    /// <summary>Trains a copy of the network; null where it diverges, or has no time for as much as an epoch.</summary>
+    private (TrainedClassifier Trained, HeldOutLoss Loss)? Train(
+        FineTuningCandidate candidate, ImageClassifier classifier, FittedHead head, TrainingImages parts, TimeLimit? limit,
+        bool mayReplan = true)
+    {
+        ImageClassifier copy = Copy(classifier);
+        bool isKept = false;
+        int? epochs = null;
+        try
+        {
+            if (candidate.Kind == FineTuning.Gentle)
+                head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
+            using TrainingPlan plan = TrainingPlan.WholeNetwork(Quiet(candidate.Apply(options, parts.Training.Count)), copy,
+                parts.Training, parts.Validation, context);
+            var loop = new TrainingLoop(context with { TimeLimit = limit }, plan);
+            limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan && options.GivenEpoch is null);
+            try
+            {
+                loop.Run();
+            }
+            catch (OutOfTimeException e)
+            {
+                Log($"{candidate.Kind}: {e.Message}. This was decided by the clock, and may be otherwise another time.");
+                epochs = e.Epochs;
+            }
+
+            if (epochs is null && loop.History.Count > 0)
+            {
+                HeldOutLoss loss = HeldOutLoss.Of(plan.Validation!.Logits, parts.Validation!.LabelArray(), copy.NumberOfClasses);
+                if (!double.IsFinite(loss.Mean))
+                    return null;
+                isKept = true;
+                return (new(copy, plan.FitTemperature(), loop.History), loss);
+            }
+        }
+        catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)
+        {
+            Log($"{candidate.Kind}: {e.Message}");
+        }
+        finally
+        {
+            if (!isKept)
+                copy.Dispose();
+        }
+
+        return epochs > 0 ? Train(candidate with { Epochs = epochs.Value }, classifier, head, parts, limit, mayReplan: false) : null;
     }
 
     /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>

@@ -323,6 +323,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// tests.</summary>
         internal int LeastToCompareOn { get; set; } = 25;
 
+        /// <summary>What <see cref="TimeBudget"/> is measured by; another one in tests.</summary>
+        internal TimeProvider Clock { get; set; } = TimeProvider.System;
+
         /// <summary>Where packages lay weights; another folder in tests.</summary>
         internal string PretrainedFolder { get; set; } = AppContext.BaseDirectory;
 

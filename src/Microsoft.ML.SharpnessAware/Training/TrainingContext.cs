@@ -8,6 +8,9 @@ internal sealed record TrainingContext(
     IHost Host, IChannel Channel, int Seed, TorchRandom Random, CancellationToken CancellationToken = default,
     ProcessGroup? Group = null)
 {
+    /// <summary>What keeps the training within a time; null for none.</summary>
+    public TimeLimit? TimeLimit { get; init; }
+
     /// <summary>Whether the options' token was cancelled, in this process or another of the group. All have to ask.</summary>
     public bool AnyIsCancelled() => Group is null
         ? CancellationToken.IsCancellationRequested

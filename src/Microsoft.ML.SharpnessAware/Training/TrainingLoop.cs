@@ -19,6 +19,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private readonly TrainingProgress _progress = new();
     private readonly ProcessGroup? _group = context.Group;
 
+    /// <summary>One entry for each epoch that has ended.</summary>
+    public IReadOnlyList<EpochMetrics> History => _progress.History;
+
+    public int StepsPerEpoch => _order.BatchesPerEpoch;
+
     private EarlyStoppingMetric Metric => _options.EarlyStoppingCriteria?.Metric ?? EarlyStoppingMetric.Loss;
 
     private long TotalSteps => (long)_options.Epoch * _order.BatchesPerEpoch;
@@ -117,6 +122,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                 throw new OperationCanceledException("Another process of the group was cancelled.");
             }
             context.CheckCancelled();
+            context.TimeLimit?.StepStarts();
             double factor = _options.Schedule.Factor(_progress.Step, TotalSteps);
             optimizer.LearningRate = Math.ScaleB(_baseOptimizer.LearningRate * factor, -_progress.Halvings);
             optimizer.Climbs = _progress.Step >= StepsBeforeClimbs;

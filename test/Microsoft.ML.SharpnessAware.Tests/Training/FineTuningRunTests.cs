@@ -16,9 +16,33 @@ public sealed class FineTuningRunTests
             AssertLogged(log, "Gentle for 8 epochs, then Full for 10 epochs");
             AssertLogged(log, "Gentle: accuracy");
             AssertLogged(log, "Full: accuracy");
+            Assert.IsFalse(log.Any(message => message.Contains("clock", StringComparison.Ordinal)), "time was ample");
             Assert.IsTrue(double.IsFinite(model.Temperature));
             bool headWon = log.Any(message => message.Contains("the head is the model", StringComparison.Ordinal));
             Assert.AreEqual(headWon, model.History.Count == 1, "the model's history is that of what was chosen");
+        }
+    }
+
+    /// <summary>Each step is a minute, and six of them an epoch.</summary>
+    [TestMethod]
+    [DataRow(60.0, null, "instead of")]
+    [DataRow(12.0, 4, "TimeBudget is used up after")]
+    public void TheClockEndsWhatWouldTakeTooLongAndTheLogSaysSo(double minutes, int? epochs, string words)
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+        {
+            options.TimeBudget = TimeSpan.FromMinutes(minutes);
+            options.Clock = new SteppingClock(TimeSpan.FromMinutes(1));
+            options.BatchSize = 4;
+            if (epochs is int given)
+                options.Epoch = given;
+        });
+        using (model)
+        {
+            AssertLogged(log, words);
+            AssertLogged(log, "decided by the clock");
+            AssertLogged(log, "Gentle: accuracy");
+            Assert.IsTrue(State(model).Values.All(values => values.All(float.IsFinite)));
         }
     }
 

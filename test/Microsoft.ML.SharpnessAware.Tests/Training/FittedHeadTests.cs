@@ -55,7 +55,7 @@ public sealed class FittedHeadTests
         Tensor scaled = cat([features.mul(tensor(40.0)).add(tensor(70.0), FixedScalars.One), ones(90, 1, dtype: float64).mul(tensor(5.0))],
             1);
         using ImageDataset data = Dataset(scaled, labels, 3);
-        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
         Assert.IsTrue(head.IsCrossFitted);
         Assert.HasCount(90, head.HeldOutLabels);
         CollectionAssert.AreEquivalent(labels.Select(label => (int)label).ToArray(), head.HeldOutLabels, "each image once");
@@ -77,7 +77,7 @@ public sealed class FittedHeadTests
         Tensor faint = zeros(60, 1, dtype: float64);
         faint[0, 0] = tensor(0.01);     // a picture of class 0
         using ImageDataset data = Dataset(cat([features, faint], 1), labels, 3);
-        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
 
         (Tensor others, long[] otherLabels) = Rows(30, columns: 4, classes: 3, seed: 9);
         float[] quiet = SoftmaxRegression.Logits(cat([others, zeros(30, 1, dtype: float64)], 1), head.Weights, 3);
@@ -97,7 +97,7 @@ public sealed class FittedHeadTests
         Tensor features = tensor(new double[] { 1, -4, 3, 4, 1, 4, 3, -4 }, [4, 2]);
         long[] labels = [0, 1, 1, 0];
         using ImageDataset data = Dataset(features, labels, 2);
-        FittedHead head = FittedHead.Fit(data, data, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(data, data, () => { });
         double first = Math.Sqrt(2.5), second = 2 * Math.Sqrt(2.5);
         Tensor scaled = features.Plus(tensor(new double[] { -2, 0 })).div(tensor(new[] { first, second }));
         double[] expected = new SoftmaxRegression(scaled, labels, 2, () => { }).Fit(head.Ridge);
@@ -117,7 +117,7 @@ public sealed class FittedHeadTests
         double[] noise = [.. Enumerable.Range(0, 60 * 100).Select(_ => random.NextDouble() - 0.5)];
         long[] labels = [.. Enumerable.Range(0, 60).Select(i => (long)(i % 2))];
         using ImageDataset data = Dataset(tensor(noise, [60, 100]), labels, 2);
-        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
         MulticlassCalibrationMetrics heldOut = LogitMetrics.Of(head.HeldOutLogits, head.HeldOutLabels, 2, head.Temperature);
         Assert.IsLessThan(0.75, heldOut.Accuracy);
         Assert.IsGreaterThan(0.6, heldOut.LogLoss);
@@ -130,7 +130,7 @@ public sealed class FittedHeadTests
         (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 4);
         (Tensor others, long[] otherLabels) = Rows(12, columns: 4, classes: 3, seed: 5);
         using ImageDataset training = Dataset(features, labels, 3), validation = Dataset(others, otherLabels, 3);
-        FittedHead head = FittedHead.Fit(training, validation, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(training, validation, () => { });
         Assert.IsFalse(head.IsCrossFitted);
         CollectionAssert.AreEqual(validation.LabelArray(), head.HeldOutLabels);
         float[] logits = SoftmaxRegression.Logits(others, head.Weights, 3);
@@ -147,20 +147,62 @@ public sealed class FittedHeadTests
         long[] labels = [.. Enumerable.Range(0, classes * each).Select(i => (long)(i % classes))];
         Tensor features = rand(classes * each, 5, dtype: float64);
         using ImageDataset data = Dataset(features, labels, classes);
-        FittedHead head = FittedHead.Fit(data, validation: null, seed: 1, () => { });
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
         Assert.IsTrue(head.Weights.All(double.IsFinite));
         Assert.IsTrue(double.IsFinite(head.Temperature));
     }
 
     [TestMethod]
-    public void TheSameSeedGivesTheSameHead()
+    public void TheSameImagesGiveTheSameHead()
     {
         using DisposeScope scope = NewDisposeScope();
         (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 6);
         using ImageDataset data = Dataset(features, labels, 3);
-        FittedHead first = FittedHead.Fit(data, null, 1, () => { }), second = FittedHead.Fit(data, null, 1, () => { });
+        FittedHead first = FittedHead.Fit(data, null, () => { }), second = FittedHead.Fit(data, null, () => { });
         CollectionAssert.AreEqual(first.Weights, second.Weights);
         Assert.AreEqual(first.Temperature, second.Temperature);
+    }
+
+    /// <summary>Ten people, six pictures each, one after the other, told by a feature of their own each: a head that has seen a person's
+    /// other pictures is right about all of them, and of a stranger knows nothing.</summary>
+    [TestMethod]
+    public void PicturesThatFollowEachOtherAreHeldOutTogether()
+    {
+        const int People = 10, Each = 6;
+        using DisposeScope scope = NewDisposeScope();
+        Tensor features = zeros(People * Each, People, dtype: float64);
+        long[] labels = new long[People * Each];
+        for (int row = 0; row < labels.Length; row++)
+        {
+            int person = row / Each;
+            labels[row] = person % 2;
+            features[row, person] = tensor(1.0);
+        }
+
+        using ImageDataset data = Dataset(features, labels, 2);
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
+        MulticlassCalibrationMetrics heldOut = LogitMetrics.Of(head.HeldOutLogits, head.HeldOutLabels, 2, head.Temperature);
+        Assert.IsLessThan(0.7, heldOut.Accuracy, "the people are strangers");
+        Assert.IsGreaterThan(0.6, heldOut.LogLoss);
+        Assert.HasCount(People * Each, head.HeldOutLabels);
+    }
+
+    /// <summary>Right about every held-out picture says that errors are rare and not that there are none: no head is certain then.</summary>
+    [TestMethod]
+    [DataRow(15)]
+    [DataRow(60)]
+    public void AllRightOutOfFoldIsNotCertainty(int rows)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        long[] labels = [.. Enumerable.Range(0, rows).Select(i => (long)(i % 3))];
+        var random = new Random(1);
+        double[] values = [.. labels.SelectMany(label => Enumerable.Range(0, 3)
+            .Select(k => (k == label ? 3 : 0) + random.NextDouble() - 0.5))];
+        using ImageDataset data = Dataset(tensor(values, [rows, 3]), labels, 3);
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
+        MulticlassCalibrationMetrics heldOut = LogitMetrics.Of(head.HeldOutLogits, head.HeldOutLabels, 3, head.Temperature);
+        Assert.AreEqual(1, heldOut.Accuracy);
+        Assert.IsGreaterThan(1.0 / (rows + 2), 1 - heldOut.MeanConfidence);
     }
 
     private static double Loss(Tensor features, long[] labels, double[] weights, double ridge)
