@@ -12,6 +12,8 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["micro"] = ("BenchmarkDotNet on flat vectors, metrics and decoding; its options follow", () => MicroBenchmarks.Run(args[1..])),
     ["epoch"] = ("a whole epoch of a training against the bare steps in it", EpochBenchmark.Run),
     ["cheaper"] = ("whole trainings with rarer and smaller climbs against SGD", () => CheaperBenchmark.Run()),
+    ["scaling"] = ("under mpirun: sums over processes, and steps of ResNet-20 with the exchange of gradients; sums alone with --sums",
+        () => ScalingBenchmark.Run(network: !args.Contains("--sums"))),
     ["time-to-target"] = ("seconds until a network has an accuracy and a log loss; both, and ways of training, may follow",
         () => TimeToTargetBenchmark.Run(args[1..])),
     ["growth"] = ("how time grows with images, classes, layers and image size", GrowthBenchmark.Run),

@@ -14,6 +14,9 @@ internal static class GroupProgram
                 return Fail();
             case "hang":
                 return Hang(int.Parse(arguments[0]));
+            case "train":
+                Train(arguments[0], arguments[1]);
+                return 0;
             case "library":
                 ProcessGroup.Mpi(arguments[0]).Dispose();
                 return 0;
@@ -78,6 +81,26 @@ internal static class GroupProgram
             Print(group, e.Message);
             return 3;
         }
+    }
+
+    /// <summary>Trains with a checkpoint after every step, and writes the weights that each process has.</summary>
+    private static void Train(string checkpoint, string weights)
+    {
+        using ProcessGroup group = ProcessGroup.Mpi();
+        var mlContext = new MLContext(seed: 1);
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        options.ProcessGroup = group;
+        options.Method = SharpnessAwareMethod.Ssam();
+        options.Epoch = 6;
+        options.Augmentation = Augmentation.Standard;
+        options.CheckpointPath = checkpoint;
+        options.CheckpointSteps = 1;
+        options.MetricsCallback = epoch => Print(group, $"epoch {epoch.Epoch}");
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(72));
+        Print(group, $"{Environment.ProcessId} is ready");
+        using SharpnessAwareImageClassificationTransformer model =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data);
+        model.SaveWeights($"{weights}.{group.Rank}");
     }
 
     private static void Print(ProcessGroup group, string text)

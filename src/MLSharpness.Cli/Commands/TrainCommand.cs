@@ -21,13 +21,23 @@ internal static class TrainCommand
 
             After each epoch the training's state goes to a file beside the model, MODEL.checkpoint, which is deleted at the end. Ctrl+C saves the
             best model so far; the same command, given again, continues where it stopped.
+
+            Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
         { folder, output, method, test, restart };
         training.AddTo(command);
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
+            using ProcessGroup? group = Processes.Join();
             SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
+            options.ProcessGroup = group;
+            if (group is { Rank: > 0 })
+            {
+                TrainWithTheFirst(context, group, options, context.Value(folder), context.Value(test));
+                return;
+            }
+
             string path = OutputFile.Check(context.Value(output), "--out"), checkpoint =
                 OutputFile.Check(path + ".checkpoint", "The checkpoint");
             IDataView images = Images.Load(mlContext, context.Value(folder));
@@ -45,6 +55,7 @@ internal static class TrainCommand
             try
             {
                 using SharpnessAwareImageClassificationTransformer classifier = trainer.Fit(labels.Transform(split.TrainSet));
+                group?.Dispose();       // the others need not wait for the test
                 IDataView scored = classifier.Transform(labels.Transform(split.TestSet));
                 // The model first, which no picture of the test can spoil; the numbers even where the model could not be saved.
                 try
@@ -93,6 +104,18 @@ internal static class TrainCommand
             }
         });
         return command;
+    }
+
+    /// <summary>What all processes but the first do: their part of the training, in silence.</summary>
+    private static void TrainWithTheFirst(CommandContext context, ProcessGroup group,
+        SharpnessAwareImageClassificationTrainer.Options options, string folder, double test)
+    {
+        IDataView images = Images.Load(context.MLContext, folder);
+        var split = Images.Split(context.MLContext, images, test);
+        ITransformer labels = Images.LabelsToKeys(context.MLContext).Fit(images);
+        context.MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)
+            .Fit(labels.Transform(split.TrainSet)).Dispose();
+        group.Dispose();
     }
 
     /// <summary>The checkpoint and the one before it.</summary>

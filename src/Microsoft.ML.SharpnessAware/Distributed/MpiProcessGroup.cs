@@ -44,7 +44,9 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 
     public override int LocalSize => _localSize;
 
-    private int _localSize = 1;
+    public override int ThreadsPerProcess => Math.Max(1, Environment.ProcessorCount / _sharers);
+
+    private int _localSize = 1, _sharers = 1;
 
     /// <inheritdoc cref="ProcessGroup.Mpi"/>
     public static MpiProcessGroup Start(string? library, TimeSpan? timeout)
@@ -66,7 +68,8 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
                     $"({mpi.Version}) sees {world.Size}: they do not belong together. Start the processes with that library's own mpirun, " +
                     "or install the launcher's library (with srun, choose what the library understands: --mpi=pmix or --mpi=pmi2).");
             }
-            world._localSize = world.CountOnThisMachine();
+            world._localSize = world.CountOfThoseWith(Environment.MachineName);
+            world._sharers = world.CountOfThoseWith($"{Environment.MachineName} {AllowedProcessors()}");
             return _world = world;
         }
     }
@@ -171,10 +174,19 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
         return Lost($"the connection to the others is broken. {e.Message}", e);
     }
 
-    private int CountOnThisMachine()
+    // Launchers bind processes to processors of their own, or do not.
+    private static string AllowedProcessors()
+    {
+        const string Status = "/proc/self/status", Line = "Cpus_allowed_list:";
+        return File.Exists(Status)
+            ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Line, StringComparison.Ordinal)) ?? ""
+            : "";
+    }
+
+    private int CountOfThoseWith(string text)
     {
         double own = 0;
-        foreach (byte letter in Encoding.UTF8.GetBytes(Environment.MachineName))
+        foreach (byte letter in Encoding.UTF8.GetBytes(text))
             own = ((own * 257) + letter + 1) % 9007199254740881; // the largest prime that a double holds exactly
         double[] all = new double[Size];
         all[Rank] = own;

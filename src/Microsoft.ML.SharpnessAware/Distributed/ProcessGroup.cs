@@ -39,6 +39,12 @@ public abstract class ProcessGroup : IDisposable
     public abstract int LocalSize { get; }
 
     /// <summary>
+    /// The number of threads with which the processes use each processor of this machine once: those that this process may run on, divided
+    /// by the processes that may run on the same. With more (OMP_NUM_THREADS, <c>torch.set_num_threads</c>) they are several times slower.
+    /// </summary>
+    public abstract int ThreadsPerProcess { get; }
+
+    /// <summary>
     /// The processes that an MPI launcher has started, by the MPI library that is installed: Open MPI, MPICH and those of its family (Intel
     /// MPI, Microsoft MPI), or any with the standard ABI of MPI 5. Without a launcher it is a group of one.
     /// </summary>

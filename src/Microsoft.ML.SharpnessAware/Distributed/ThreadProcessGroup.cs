@@ -18,6 +18,8 @@ internal sealed class ThreadProcessGroup : ProcessGroup
 
     public override int LocalSize => Size;
 
+    public override int ThreadsPerProcess => Math.Max(1, Environment.ProcessorCount / Size);
+
     /// <summary>Runs something in a thread for each member, and throws what the lowest rank threw.</summary>
     public static T[] Run<T>(int size, Func<ProcessGroup, T> work, TimeSpan? timeout = null)
     {

@@ -111,6 +111,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using StartingPoint start = StartingPoint.Choose(options, input.Schema, _host, channel);
         if (options.Group is not null && start.IsFineTuned)
             throw NotTogether(start.Options.FineTuning);
+        if (options.Group is { } group && get_num_threads() > group.ThreadsPerProcess)
+        {
+            channel.Warning($"{group.LocalSize} processes of {get_num_threads()} threads each are more than this machine has processors, " +
+                $"which makes them several times slower: set OMP_NUM_THREADS={group.ThreadsPerProcess} for all.");
+        }
         using var random = new TorchRandom(seed, device);
         var context = new TrainingContext(_host, channel, seed, random, options.CancellationToken, options.Group);
         ClassifierDescription description = Describe(labelValues);

@@ -55,6 +55,22 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
+    public void ProcessesOfMpirunTrainOneModelWithOneProgressDisplay()
+    {
+        string path = Folder.File("of two.zip");
+        (int exitCode, string output, string error) =
+            MpiRun.Run(MpiRun.Any(), 2, Tool, ["train", ImagesPath, "--out", path, "--json", .. Small]);
+
+        Assert.AreEqual(Done, exitCode, error);
+        using (JsonDocument json = JsonDocument.Parse(output[output.IndexOf('{')..]))
+            Assert.AreEqual(path, json.RootElement.GetProperty("model").GetString());
+        Assert.HasCount(2, error.Split("epoch 3/3"), error);
+        CollectionAssert.AreEqual(new[] { "of two.zip" }, FilesOf("of two"));
+        Assert.AreEqual(Done, Run("evaluate", path, ImagesPath).ExitCode);
+        File.Delete(path);
+    }
+
+    [TestMethod]
     public void EvaluateGivesWhatTheLibraryMeasures()
     {
         (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--json");

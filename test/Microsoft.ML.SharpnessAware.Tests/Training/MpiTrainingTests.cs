@@ -1,0 +1,47 @@
+using System.Diagnostics;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Training;
+
+/// <summary>Trainings by processes that a real launcher starts.</summary>
+[TestClass]
+public sealed class MpiTrainingTests
+{
+    private const int Kills = 2;
+
+    private static readonly string Program = FreshProcess.Program;
+
+    [TestMethod]
+    public void ATrainingOfTwoWhoseProcessesAreKilledEndsWithTheWeightsOfOneThatWasNot()
+    {
+        string launcher = MpiRun.Any();
+        using var folder = new TemporaryFolder();
+        (int exitCode, _, string error) = MpiRun.Run(
+            launcher, 2, Program, "group", "train", folder.File("one"), folder.File("undisturbed"));
+        Assert.AreEqual(0, exitCode, error);
+
+        var random = new Random(1);
+        string[] arguments = ["group", "train", folder.File("other"), folder.File("killed")];
+        for (int kill = 0; kill < Kills; kill++)
+        {
+            using Process mpirun = MpiRun.Start(launcher, 2, Program, arguments);
+            Task<string> said = mpirun.StandardError.ReadToEndAsync();
+            int[] ids = new int[2];
+            for (int i = 0; i < ids.Length; i++)
+            {
+                string[] words = mpirun.StandardOutput.ReadLine()!.Split(['[', ']', ' '], StringSplitOptions.RemoveEmptyEntries);
+                ids[int.Parse(words[0])] = int.Parse(words[1]);
+            }
+            Task<string> output = mpirun.StandardOutput.ReadToEndAsync();
+            Thread.Sleep(random.Next(100, 400));
+            Process.GetProcessById(ids[kill % 2]).Kill();
+            Assert.IsTrue(mpirun.WaitForExit(TimeSpan.FromSeconds(30)), "the other is still there");
+            Assert.AreNotEqual(0, mpirun.ExitCode, said.Result + output.Result);
+        }
+        (exitCode, _, error) = MpiRun.Run(launcher, 2, Program, arguments);
+
+        Assert.AreEqual(0, exitCode, error);
+        byte[] undisturbed = File.ReadAllBytes(folder.File("undisturbed.0"));
+        foreach (string other in new[] { "undisturbed.1", "killed.0", "killed.1" })
+            CollectionAssert.AreEqual(undisturbed, File.ReadAllBytes(folder.File(other)), other);
+    }
+}
