@@ -18,6 +18,7 @@ var root = new RootCommand("""
     EvaluateCommand.Create(),
     PredictCommand.Create(),
     CompareCommand.Create(),
+    CompareScoresCommand.Create(),
     ReportCommand.Create(),
 };
 // Errors are shown by CommandAction. After Ctrl+C a training finishes its step and saves its best model, for which this is ample time.

@@ -40,11 +40,17 @@ public static class CalibrationCatalog
     /// cref="MulticlassCalibrationMetrics.TopK"/>), from 0, the default, to the number of classes. It costs time for each row.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them (the trainers of
     /// Microsoft.ML.TorchSharp give these).</param>
+    /// <param name="groupColumnName">Measures the rows of each value of this column by themselves as well (<see
+    /// cref="MulticlassCalibrationMetrics.PerGroup"/>): a region, a camera, a patient. A text, key, number, Boolean or date; rows where it
+    /// is missing are a group of their own.</param>
+    /// <param name="clusterColumnName">Rows of the same value in this column belong together (pictures of one patient, frames of one
+    /// film): <see cref="MulticlassCalibrationMetrics.CompareTo"/> then draws whole clusters. A row where it is missing stands for
+    /// itself.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
     /// <para>The expected calibration error itself is summed in <see cref="ReliabilityDiagram.ExpectedCalibrationError"/>.</para>
     /// <para>Rows with a missing or unknown label, or with a NaN or infinite score, are left out as <c>Evaluate</c> leaves them out; they
-    /// are counted in <see cref="MulticlassCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.</para>
+    /// are counted in <see cref="ClassifierCalibrationMetrics.SkippedRows"/> and reported as a warning to the context's log.</para>
     /// <para>Labels and scores are matched by the names of the classes where both columns have them: key values of the label, training
     /// label values or slot names of the score, text or numbers. They may then stand in another order, and the label may lack classes; a
     /// label with a class that the model does not have is refused. Where there are no names, key k is score k. Classes are named by the
@@ -64,9 +70,9 @@ public static class CalibrationCatalog
     /// </example>
     public static MulticlassCalibrationMetrics EvaluateCalibration(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string scoreColumnName = "Score", int numberOfBins = 15, int topKPredictionCount = 0,
-        ScoreKind scoreKind = ScoreKind.Probabilities)
-        => CalibrationEvaluator.Evaluate(
-            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount, scoreKind);
+        ScoreKind scoreKind = ScoreKind.Probabilities, string? groupColumnName = null, string? clusterColumnName = null)
+        => CalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, numberOfBins,
+            topKPredictionCount, scoreKind, groupColumnName, clusterColumnName);
 
     /// <summary>
     /// Measures how well the probability of a binary model matches what happened, whatever trainer made it. One pass over the two columns.
@@ -77,8 +83,8 @@ public static class CalibrationCatalog
     /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
     /// <param name="numberOfBins">The number of bins of the probability.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
-    /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="BinaryCalibrationMetrics.SkippedRows"/> and reported as a
-    /// warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
+    /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="ClassifierCalibrationMetrics.SkippedRows"/> and reported as
+    /// a warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
     /// first: <c>mlContext.BinaryClassification.Calibrators.Platt</c>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or <paramref name="numberOfBins"/> is out of
     /// range.</exception>
@@ -142,6 +148,24 @@ public static class CalibrationCatalog
     public static PredictionSetMetrics EvaluatePredictionSets(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string predictionSetColumnName = "PredictionSet")
         => PredictionSetEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, predictionSetColumnName);
+
+    /// <summary>
+    /// Measures how many rows abstention (<see cref="MulticlassDecisionsCatalog.Abstain"/>) accepts, and how often the model is right on
+    /// these and on the others. One pass.
+    /// </summary>
+    /// <param name="catalog">The multiclass catalog of the context.</param>
+    /// <param name="data">Data with decisions, as <c>deciding.Transform(testData)</c> gives it; rows that the threshold was not fitted
+    /// on.</param>
+    /// <param name="labelColumnName">The true class: a key.</param>
+    /// <param name="scoreColumnName">The class probabilities or logits; the largest is what the model predicts.</param>
+    /// <param name="acceptedColumnName">Whether each row is accepted.</param>
+    /// <remarks>Rows with a missing label are left out, counted, and reported as a warning.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
+    /// classes.</exception>
+    /// <exception cref="InvalidOperationException">No row has a label.</exception>
+    public static AbstentionMetrics EvaluateAbstention(this MulticlassClassificationCatalog catalog, IDataView data,
+        string labelColumnName = "Label", string scoreColumnName = "Score", string acceptedColumnName = "Accepted")
+        => AcceptedColumn.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName);
 
     /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>

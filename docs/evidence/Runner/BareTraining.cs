@@ -36,8 +36,9 @@ internal sealed class BareTraining : IDisposable
 
     /// <summary>Trains for the setting's epochs.</summary>
     /// <param name="stepDone">Called with the loss after each step.</param>
+    /// <param name="epochDone">Called after each epoch.</param>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
-    public void Run(Action<double> stepDone)
+    public void Run(Action<double> stepDone, Action<int>? epochDone = null)
     {
         _network.train();
         var order = new BatchOrder(_images.shape[0], _setting.BatchSize, _seed);
@@ -53,6 +54,9 @@ internal sealed class BareTraining : IDisposable
                 Optimizer.LearningRate = _learningRate * schedule.Factor(step++, total);
                 stepDone(Optimizer.Step(() => _network.call(images), labels));
             }
+
+            epochDone?.Invoke(epoch);
+            _network.train();
         }
     }
 
@@ -66,18 +70,24 @@ internal sealed class BareTraining : IDisposable
     /// <summary>Accuracy, log loss and expected calibration error, with the running statistics.</summary>
     public double[] Judge(ImageSet images)
     {
+        MulticlassCalibrationMetrics metrics = LogitMetrics.Of(Logits(images), [.. images.Labels], images.NumberOfClasses);
+        return [metrics.Accuracy, metrics.LogLoss, metrics.ExpectedCalibrationError];
+    }
+
+    /// <summary>The logits [images × classes], with the running statistics.</summary>
+    public float[] Logits(ImageSet images)
+    {
         _network.eval();
-        List<float> probabilities = [];
+        List<float> logits = [];
         for (int start = 0; start < images.Count; start += ScoringBatch)
         {
             using var inference = inference_mode();
             using DisposeScope scope = NewDisposeScope();
             using Tensor batch = Batch(images, start, Math.Min(ScoringBatch, images.Count - start));
-            probabilities.AddRange(_network.call(batch).softmax(1).contiguous().data<float>());
+            logits.AddRange(_network.call(batch).contiguous().data<float>());
         }
-        MulticlassCalibrationMetrics metrics =
-            CalibrationMetrics.Compute(probabilities.ToArray(), images.Labels.ToArray(), images.NumberOfClasses);
-        return [metrics.Accuracy, metrics.LogLoss, metrics.ExpectedCalibrationError];
+
+        return [.. logits];
     }
 
     /// <summary>The mean cross entropy, with the running statistics.</summary>

@@ -13,7 +13,7 @@ Experiment[] experiments =
 [
     new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
         new Temperature(),
-    new Cheaper(), new Averaging(), new Calibrators(),
+    new Cheaper(), new Averaging(), new Calibrators(), new MLSharpness.Evidence.Experiments.EarlyStopping(),
 ];
 
 var experiment = new Argument<string>("experiment")

@@ -52,6 +52,12 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static Setting Fashion2500 { get; } = Fashion5000 with { Name = "fashion-2500", Load = folder => folder.Fashion(
         2_500, 2_000), Epochs = 20 };
 
+    /// <summary>For early stopping: few images, so that a network is soon too sure, and enough to validate on.</summary>
+    public static Setting Fashion2000 { get; } = Fashion5000 with
+    {
+        Name = "fashion-2000", Load = folder => folder.Fashion(2_000, 1_000, test: 4_000), Epochs = 30, BatchSize = 64,
+    };
+
     /// <summary>For few images: small batches, so that there are enough steps.</summary>
     public static Setting FashionFew { get; } = Fashion5000 with { Name = "fashion-few", Epochs = 40, BatchSize = 32 };
 
@@ -76,8 +82,8 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion1000, FashionFew, FashionSmall, ScoredModels.Setting,
-        Cifar10ResNet56, Cifar10WideResNet,
+        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion2000, Fashion1000, FashionFew, FashionSmall,
+        ScoredModels.Setting, Cifar10ResNet56, Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>

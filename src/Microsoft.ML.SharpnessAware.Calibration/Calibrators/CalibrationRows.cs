@@ -119,7 +119,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return ofLabels;
     }
 
-    /// <summary>The mean log loss as <see cref="MulticlassCalibrationMetrics.LogLoss"/> defines it, after the calibrator if there is
+    /// <summary>The mean log loss as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it, after the calibrator if there is
     /// one.</summary>
     public double LogLoss(MulticlassCalibrator? calibrator = null)
     {

@@ -15,20 +15,21 @@ namespace Microsoft.ML.SharpnessAware;
 /// there is none, it is added. Equal probabilities go to the lower class. A row whose scores hold NaN stays as it is, and its
 /// PredictedLabel is missing.</para>
 /// <para>The calibrator knows the names of the classes that it was fitted on, where the scores or the label had names. Scores of a model
-/// that has the same classes in another order are calibrated class by class; those of a model of other classes are refused.</para>
+/// that has the same classes in another order are calibrated class by class; those of a model of other classes are refused, as is a view
+/// without a column that is needed, with ArgumentOutOfRangeException. Reading throws InvalidOperationException at a row whose scores are
+/// not probabilities (negative, or a sum far from 1).</para>
 /// <para>A model file whose calibrator is damaged is refused with <see cref="FormatException"/>, which ML.NET wraps in <see
 /// cref="System.Reflection.TargetInvocationException"/>.</para>
 /// </remarks>
-public sealed class MulticlassCalibratorTransformer : ITransformer
+public sealed class MulticlassCalibratorTransformer : RowToRowTransformerBase
 {
-    private readonly IHost _host;
     private readonly CalibratorColumns _columns;
     private readonly LabelValues? _classes;
 
     internal MulticlassCalibratorTransformer(
         IHostEnvironment environment, MulticlassCalibrator calibrator, CalibratorColumns columns, LabelValues? classes)
+        : base(environment.Register(nameof(MulticlassCalibratorTransformer)))
     {
-        _host = environment.Register(nameof(MulticlassCalibratorTransformer));
         Calibrator = calibrator;
         _columns = columns;
         _classes = classes;
@@ -40,35 +41,11 @@ public sealed class MulticlassCalibratorTransformer : ITransformer
     /// </summary>
     public MulticlassCalibrator Calibrator { get; }
 
-    /// <summary>The schema of <paramref name="inputSchema"/> with the columns replaced.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or does not suit the calibrator.</exception>
-    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return RowToRowMapperTransform.GetOutputSchema(inputSchema, CreateMapper(inputSchema));
-    }
+    /// <inheritdoc/>
+    protected override IRowMapper MakeRowMapper(DataViewSchema schema) => CreateMapper(schema);
 
-    /// <summary>A view of <paramref name="input"/> with the columns replaced, computed while it is read.</summary>
-    /// <remarks>Reading throws InvalidOperationException at a row whose scores are not probabilities (negative, or a sum far from
-    /// 1).</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or does not suit the calibrator.</exception>
-    public IDataView Transform(IDataView input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        return Map(input);
-    }
-
-    bool ITransformer.IsRowToRowMapper => true;
-
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return Map(new EmptyDataView(_host, inputSchema));
-    }
-
-    void ICanSaveModel.Save(ModelSaveContext ctx) => CalibratorFile.Save(_host, ctx, Calibrator, _columns, _classes);
-
-    private RowToRowMapperTransform Map(IDataView input) => new(_host, input, CreateMapper(input.Schema), CreateMapper);
+    /// <inheritdoc/>
+    protected override void SaveModel(ModelSaveContext ctx) => CalibratorFile.Save(Host, ctx, Calibrator, _columns, _classes);
 
     internal CalibratorRowMapper CreateMapper(DataViewSchema input)
     {

@@ -25,7 +25,9 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
         _columns.Check(inputSchema);
         var columns = inputSchema.ToDictionary(column => column.Name);
         columns[_columns.OutputColumnName] =
-            new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, BooleanDataViewType.Instance, isKey: false);
+            new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, BooleanDataViewType.Instance, isKey: false,
+                new SchemaShape([DecisionAnnotations.Shape(DecisionAnnotations.AccuracyAsked),
+                    DecisionAnnotations.Shape(DecisionAnnotations.ConfidenceAsked)]));
         return new SchemaShape(columns.Values);
     }
 

@@ -16,7 +16,7 @@ internal sealed class AbstentionFit(double accuracy, double confidence)
     /// <summary>How many coverages are tried: 1/40, 2/40, …, all rows.</summary>
     private const int Steps = 40;
 
-    private readonly List<(float Confidence, bool IsRight)> _rows = [];
+    private readonly ConfidenceRanking _rows = new();
 
     public long Count => _rows.Count;
 
@@ -27,31 +27,28 @@ internal sealed class AbstentionFit(double accuracy, double confidence)
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
         int predicted = TensorPrimitives.IndexOfMax(probabilities);
-        _rows.Add((probabilities[predicted], predicted == label));
+        _rows.Add(probabilities[predicted], predicted == label);
     }
 
     public AbstentionChoice Finish()
     {
-        _rows.Sort((a, b) => b.Confidence.CompareTo(a.Confidence));
-        long[] mistakes = new long[_rows.Count + 1];        // among the first so many
-        for (int i = 0; i < _rows.Count; i++)
-            mistakes[i + 1] = mistakes[i] + (_rows[i].IsRight ? 0 : 1);
-
+        _rows.Sort();
         double level = (1 - confidence) / Steps;
         var choice = new AbstentionChoice(double.PositiveInfinity, 0, 0, 0, 0);
+        int accepted = 0;
+        long mistakes = 0;
         for (int step = 1; step <= Steps; step++)
         {
             int wanted = (int)((long)_rows.Count * step / Steps);
             // 0 where all are accepted: confidences are above it.
-            double threshold = wanted == _rows.Count ? 0 : _rows[wanted].Confidence;
-            int accepted = wanted;
-            while (accepted > 0 && _rows[accepted - 1].Confidence <= threshold)
-                accepted--;
+            double threshold = wanted == _rows.Count ? 0 : _rows.FromTop(wanted).Confidence;
+            for (; accepted < wanted && _rows.FromTop(accepted).Confidence > threshold; accepted++)
+                mistakes += _rows.FromTop(accepted).Correct ? 0 : 1;
             if (accepted == 0)
                 continue;
-            if (BinomialTail.AtMost(mistakes[accepted], accepted, 1 - accuracy) <= level)
-                choice = choice with { Threshold = threshold, Accepted = accepted, Right = accepted - mistakes[accepted] };
-            double promised = 1 - BinomialTail.UpperBound(mistakes[accepted], accepted, level);
+            if (BinomialTail.AtMost(mistakes, accepted, 1 - accuracy) <= level)
+                choice = choice with { Threshold = threshold, Accepted = accepted, Right = accepted - mistakes };
+            double promised = 1 - BinomialTail.UpperBound(mistakes, accepted, level);
             if (promised > choice.BestAccuracy)
                 choice = choice with { BestAccuracy = promised, BestAccepted = accepted };
         }

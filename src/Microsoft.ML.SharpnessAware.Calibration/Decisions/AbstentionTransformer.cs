@@ -10,21 +10,19 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
-/// a row whose scores are NaN or no probabilities throws InvalidOperationException.
+/// a row whose scores are NaN or no probabilities throws InvalidOperationException. A view whose score column is missing, or of other
+/// classes than the threshold was fitted on, is refused with ArgumentOutOfRangeException.
 /// </remarks>
-public sealed class AbstentionTransformer : ITransformer
+public sealed class AbstentionTransformer : RowToRowTransformerBase
 {
-    private readonly IHost _host;
     private readonly AbstentionChoice _choice;
 
     internal AbstentionTransformer(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence,
         AbstentionChoice choice,
         long rows, int numberOfClasses, LabelValues? classes)
-    {
-        _host = environment.Register(nameof(AbstentionTransformer));
+        : base(environment.Register(nameof(AbstentionTransformer))) =>
         (Columns, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes) =
             (columns, accuracy, confidence, choice, rows, numberOfClasses, classes);
-    }
 
     /// <summary>The accuracy that was asked for the accepted rows.</summary>
     public double Accuracy { get; }
@@ -53,36 +51,11 @@ public sealed class AbstentionTransformer : ITransformer
 
     internal LabelValues? Classes { get; }
 
-    /// <summary>The schema of <paramref name="inputSchema"/> with the decision.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted
-    /// on.</exception>
-    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new Mapper(this, inputSchema));
-    }
+    /// <inheritdoc/>
+    protected override IRowMapper MakeRowMapper(DataViewSchema schema) => new Mapper(this, schema);
 
-    /// <summary>A view of <paramref name="input"/> with the decision, computed while it is read.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the threshold was fitted
-    /// on.</exception>
-    public IDataView Transform(IDataView input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        return Map(input);
-    }
-
-    bool ITransformer.IsRowToRowMapper => true;
-
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return Map(new EmptyDataView(_host, inputSchema));
-    }
-
-    void ICanSaveModel.Save(ModelSaveContext ctx) => DecisionFile.Save(_host, ctx, this);
-
-    private RowToRowMapperTransform Map(IDataView input) =>
-        new(_host, input, new Mapper(this, input.Schema), schema => new Mapper(this, schema));
+    /// <inheritdoc/>
+    protected override void SaveModel(ModelSaveContext ctx) => DecisionFile.Save(Host, ctx, this);
 
     private sealed class Mapper(AbstentionTransformer transformer, DataViewSchema input) : IRowMapper
     {
@@ -90,7 +63,8 @@ public sealed class AbstentionTransformer : ITransformer
             transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes).Score;
 
         public DataViewSchema.DetachedColumn[] GetOutputColumns() =>
-            [new DataViewSchema.DetachedColumn(transformer.Columns.OutputColumnName, BooleanDataViewType.Instance)];
+            [new DataViewSchema.DetachedColumn(transformer.Columns.OutputColumnName, BooleanDataViewType.Instance, DecisionAnnotations.Of(
+                (DecisionAnnotations.AccuracyAsked, transformer.Accuracy), (DecisionAnnotations.ConfidenceAsked, transformer.Confidence)))];
 
         public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column => activeOutput(0) && column == _score.Index;
 

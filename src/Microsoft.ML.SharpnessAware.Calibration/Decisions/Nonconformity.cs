@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -14,7 +18,6 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
 {
     // Sums of the same probabilities in another order differ in their last bits.
     private const double Rounding = 1e-12;
-    private const int Picks = 16;
 
     /// <summary>The score of one class without the penalty, and its rank.</summary>
     public (double Score, int Rank) Of(ReadOnlySpan<float> probabilities, int label)
@@ -22,18 +25,10 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
         float own = probabilities[label];
         if (Kind == PredictionSetScore.LeastAmbiguous)
             return (1.0 - own, 1);
-        double above = 0;
-        int rank = 1;
-        for (int k = 0; k < probabilities.Length; k++)
-        {
-            if (probabilities[k] > own || (probabilities[k] == own && k < label))
-            {
-                above += probabilities[k];
-                rank++;
-            }
-        }
-
-        return (above + (1 - Uniform(probabilities)) * own, rank);
+        // Of equal probabilities the earlier class comes first.
+        (double before, int earlier) = Above(probabilities[..label], MathF.BitDecrement(own));
+        (double after, int later) = Above(probabilities[(label + 1)..], own);
+        return (before + after + (1 - Uniform(probabilities)) * own, 1 + earlier + later);
     }
 
     public double Penalised(double score, int rank) => score + Penalty * Math.Max(rank - FreeRanks, 0);
@@ -42,22 +37,16 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     /// <param name="probabilities">One row.</param>
     /// <param name="thresholds">For each class, or one for all.</param>
     /// <param name="set">Receives the classes; as long as the row.</param>
-    /// <param name="scratch">As long as the row; used up.</param>
-    public int Fill(ReadOnlySpan<float> probabilities, double[] thresholds, Span<int> set, Span<ulong> scratch)
+    /// <param name="ranked">Orders the classes.</param>
+    public int Fill(ReadOnlySpan<float> probabilities, double[] thresholds, Span<int> set, RankedClasses ranked)
     {
-        double largest = thresholds.Max() + Rounding;
+        double largest = TensorPrimitives.Max<double>(thresholds) + Rounding;
         double above = 0, uniform = Kind == PredictionSetScore.LeastAmbiguous ? 0 : Uniform(probabilities);
-        for (int k = 0; k < probabilities.Length; k++)
-            scratch[k] = SortKey(probabilities[k], k);
+        ranked.Start(probabilities);
         int count = 0;
         for (int rank = 1; rank <= probabilities.Length; rank++)
         {
-            // A few classes are picked one by one; where sets are large, what is left is sorted.
-            if (rank <= Picks)
-                MoveSmallestTo(scratch, rank - 1);
-            else if (rank == Picks + 1)
-                scratch[Picks..].Sort();
-            int k = (int)(uint)scratch[rank - 1];
+            int k = ranked.Next();
             float own = probabilities[k];
             double score = Kind == PredictionSetScore.LeastAmbiguous ? 1.0 - own : Penalised(above + (1 - uniform) * own, rank);
             if (score > largest)
@@ -70,32 +59,58 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
         return count;
     }
 
+    /// <summary>The sum and the number of the values above a limit.</summary>
+    private static (double Sum, int Count) Above(ReadOnlySpan<float> values, float limit)
+    {
+        Vector<double> sums = Vector<double>.Zero;
+        Vector<int> counts = Vector<int>.Zero;
+        Vector<float> limits = new(limit);
+        int k = 0;
+        for (; k <= values.Length - Vector<float>.Count; k += Vector<float>.Count)
+        {
+            Vector<float> some = new(values[k..]);
+            Vector<int> above = Vector.GreaterThan(some, limits);
+            Vector.Widen(Vector.ConditionalSelect(above, some, Vector<float>.Zero), out Vector<double> low, out Vector<double> high);
+            sums += low + high;
+            counts -= above;        // true is −1
+        }
+
+        double sum = Vector.Sum(sums);
+        int count = Vector.Sum(counts);
+        for (; k < values.Length; k++)
+        {
+            sum += values[k] > limit ? values[k] : 0;
+            count += values[k] > limit ? 1 : 0;
+        }
+
+        return (sum, count);
+    }
+
     /// <summary>From 0 to below 1.</summary>
     private double Uniform(ReadOnlySpan<float> probabilities)
     {
-        ulong hash = (uint)Seed + 0x9E3779B97F4A7C15;
-        foreach (float probability in probabilities)
+        // Four at a time, since each step of one hash waits for the one before.
+        const ulong Factor = 0xD6E8FEB86659FD93;
+        ulong start = (uint)Seed + 0x9E3779B97F4A7C15;
+        (ulong a, ulong b, ulong c, ulong d) = (start, start ^ 1, start ^ 2, start ^ 3);
+        ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(probabilities);
+        int k = 0;
+        for (; k <= bits.Length - 4; k += 4)
         {
-            hash = (hash ^ BitConverter.SingleToUInt32Bits(probability)) * 0xD6E8FEB86659FD93;
+            (a, b) = ((a ^ bits[k]) * Factor, (b ^ bits[k + 1]) * Factor);
+            (c, d) = ((c ^ bits[k + 2]) * Factor, (d ^ bits[k + 3]) * Factor);
+            (a, b, c, d) = (a ^ (a >> 32), b ^ (b >> 32), c ^ (c >> 32), d ^ (d >> 32));
+        }
+
+        ulong hash = a;
+        foreach (ulong part in (ReadOnlySpan<ulong>)[b, c, d])
+            hash = ((hash ^ part) * Factor) ^ (hash >> 32);
+        for (; k < bits.Length; k++)
+        {
+            hash = (hash ^ bits[k]) * Factor;
             hash ^= hash >> 32;
         }
 
         return (SplitMix64.Next(ref hash) >> 11) * Math.ScaleB(1, -53);
-    }
-
-    /// <summary>Smaller for a larger probability, then for an earlier class.</summary>
-    private static ulong SortKey(float probability, int k) =>
-        (ulong)~BitConverter.SingleToUInt32Bits(Math.Max(probability, 0f)) << 32 | (uint)k;
-
-    private static void MoveSmallestTo(Span<ulong> keys, int place)
-    {
-        int smallest = place;
-        for (int i = place + 1; i < keys.Length; i++)
-        {
-            if (keys[i] < keys[smallest])
-                smallest = i;
-        }
-
-        (keys[place], keys[smallest]) = (keys[smallest], keys[place]);
     }
 }

@@ -26,7 +26,8 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         var columns = inputSchema.ToDictionary(column => column.Name);
         columns[_columns.OutputColumnName] = new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.VariableVector,
             NumberDataViewType.UInt32,
-            isKey: true, new SchemaShape(ScoreColumns.KeyValuesShape(score, label)));
+            isKey: true, new SchemaShape([.. ScoreColumns.KeyValuesShape(score, label),
+                DecisionAnnotations.Shape(DecisionAnnotations.CoverageAsked)]));
         columns[_columns.SizeColumnName] = new(_columns.SizeColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Int32,
             isKey: false);
         return new SchemaShape(columns.Values);
@@ -37,10 +38,10 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         ArgumentNullException.ThrowIfNull(input);
         using IChannel channel = _host.Start("Fitting prediction sets");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);
-        var fit = new PredictionSetFit(_kind, _coverage, scores.NumberOfClasses);
+        var fit = new PredictionSetFit(_kind, _coverage, scores.NumberOfClasses, _perClass);
         _columns.Read(input, scores, _host, channel, (row, label) => fit.Add(row, label));
         IReadOnlyList<string> names = scores.Classes?.Names ?? [.. Enumerable.Range(0, scores.NumberOfClasses).Select(k => $"{k}")];
-        (Nonconformity kind, double[] thresholds) = fit.Finish(_perClass, names, channel);
+        (Nonconformity kind, double[] thresholds) = fit.Finish(names, channel);
         channel.Info(string.Create(CultureInfo.InvariantCulture, $"Prediction sets of coverage {_coverage} fitted on {fit.Count} row(s)."));
         return new PredictionSetTransformer(_host, _columns, kind, _coverage, thresholds, scores.NumberOfClasses, fit.Count,
             scores.Classes);

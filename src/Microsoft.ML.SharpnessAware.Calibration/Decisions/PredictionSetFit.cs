@@ -1,9 +1,14 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The scores of the true classes of the rows that thresholds are fitted on; a few bytes a row.</summary>
-internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int numberOfClasses)
+/// <param name="kind">The kind of score, without its two numbers.</param>
+/// <param name="coverage">What was asked.</param>
+/// <param name="numberOfClasses">How many classes there are.</param>
+/// <param name="perClass">Whether each class gets a threshold.</param>
+internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int numberOfClasses, bool perClass)
 {
     // Angelopoulos et al. tune on a part of the rows that gives no threshold.
     private const int TuningShare = 5;
@@ -15,8 +20,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     private static readonly double[] Penalties = [0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5];
 
     private readonly List<double> _scores = [];
-    private readonly List<int> _ranks = [];
-    private readonly List<int> _labels = [];
+    private readonly List<int> _ranks = [];     // where the score has a penalty
+    private readonly List<int> _labels = [];    // where each class has a threshold
     private readonly List<(float[] Row, int Label)> _tuning = [];
 
     public int Count => _scores.Count + _tuning.Count;
@@ -29,19 +34,29 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
             return;
         }
 
+        Keep(probabilities, label);
+    }
+
+    private void Keep(ReadOnlySpan<float> probabilities, int label)
+    {
         (double score, int rank) = kind.Of(probabilities, label);
         _scores.Add(score);
-        _ranks.Add(rank);
-        _labels.Add(label);
+        if (kind.Kind == PredictionSetScore.RegularizedAdaptive)
+            _ranks.Add(rank);
+        if (perClass)
+            _labels.Add(label);
     }
 
     /// <summary>The kind of score with its two numbers, and the thresholds: one, or one for each class.</summary>
-    public (Nonconformity Kind, double[] Thresholds) Finish(bool perClass, IReadOnlyList<string> classNames, IChannel channel)
+    public (Nonconformity Kind, double[] Thresholds) Finish(IReadOnlyList<string> classNames, IChannel channel)
     {
         Nonconformity tuned = kind.Kind == PredictionSetScore.RegularizedAdaptive ? Tune() : kind;
-        double[] scores = [.. _scores.Zip(_ranks, tuned.Penalised)];
+        Span<double> scores = CollectionsMarshal.AsSpan(_scores);
+        for (int row = 0; row < _ranks.Count; row++)
+            scores[row] = tuned.Penalised(scores[row], _ranks[row]);
         int needed = ConformalThreshold.RowsNeeded(coverage);
-        double common = ConformalThreshold.Of([.. scores], coverage);
+        List<double>[] ofClass = perClass ? OfClass(scores) : [];       // before the scores lose their order
+        double common = ConformalThreshold.Of(scores, coverage);
         if (double.IsPositiveInfinity(common))
             channel.Warning($"{scores.Length} row(s) cannot promise a coverage of {100 * coverage:G4} %: it takes at least {needed}. " +
                 "Every set is "
@@ -49,18 +64,21 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         if (!perClass)
             return (tuned, [common]);
 
-        var ofClass = new List<double>[numberOfClasses];
-        for (int k = 0; k < numberOfClasses; k++)
-            ofClass[k] = [];
-        for (int row = 0; row < scores.Length; row++)
-            ofClass[_labels[row]].Add(scores[row]);
         int[] few = [.. Enumerable.Range(0, numberOfClasses).Where(k => ofClass[k].Count < needed)];
         if (few.Length > 0)
             channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows that a threshold of their own takes, and get the " +
                 "common one, "
                 + $"which promises nothing for them: {string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
                 + (few.Length > 10 ? ", …" : "."));
-        return (tuned, [.. ofClass.Select(list => list.Count < needed ? common : ConformalThreshold.Of([.. list], coverage))]);
+        return (tuned, [.. ofClass.Select(list => list.Count < needed ? common : ConformalThreshold.Of(CollectionsMarshal.AsSpan(list), coverage))]);
+    }
+
+    private List<double>[] OfClass(ReadOnlySpan<double> scores)
+    {
+        List<double>[] ofClass = [.. Enumerable.Range(0, numberOfClasses).Select(_ => new List<double>())];
+        for (int row = 0; row < scores.Length; row++)
+            ofClass[_labels[row]].Add(scores[row]);
+        return ofClass;
     }
 
     /// <summary>k: the rank that holds enough of the true classes; λ: of a few, that of the smallest sets.</summary>
@@ -70,13 +88,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         {
             // Too few to spare a fifth.
             foreach ((float[] row, int label) in _tuning)
-            {
-                (double score, int rank) = kind.Of(row, label);
-                _scores.Add(score);
-                _ranks.Add(rank);
-                _labels.Add(label);
-            }
-
+                Keep(row, label);
             return kind with { Penalty = DefaultPenalty, FreeRanks = DefaultFreeRanks };
         }
 
@@ -84,12 +96,12 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         int[] ranks = [.. truths.Select(truth => truth.Rank).Order()];
         int freeRanks = ranks[Math.Min(ranks.Length - 1, (int)Math.Ceiling(coverage * ranks.Length) - 1)];
         int[] set = new int[numberOfClasses];
-        ulong[] scratch = new ulong[numberOfClasses];
+        RankedClasses ranked = new(numberOfClasses);
         return Penalties.Select(penalty => kind with { Penalty = penalty, FreeRanks = freeRanks }).MinBy(candidate =>
         {
-            double[] threshold = [ConformalThreshold.Of([.. truths.Select(truth => candidate.Penalised(truth.Score, truth.Rank))],
-                coverage)];
-            return _tuning.Sum(item => (long)candidate.Fill(item.Row, threshold, set, scratch));
+            double[] scores = [.. truths.Select(truth => candidate.Penalised(truth.Score, truth.Rank))];
+            double[] threshold = [ConformalThreshold.Of(scores, coverage)];
+            return _tuning.Sum(item => (long)candidate.Fill(item.Row, threshold, set, ranked));
         })!;
     }
 }

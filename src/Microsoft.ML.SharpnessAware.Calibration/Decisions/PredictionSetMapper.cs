@@ -22,6 +22,7 @@ internal sealed class PredictionSetMapper : IRowMapper
         var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
         var annotations = new DataViewSchema.Annotations.Builder();
         (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
+        DecisionAnnotations.Add(annotations, DecisionAnnotations.CoverageAsked, transformer.Coverage);
         _outputs =
         [
             new(transformer.Columns.OutputColumnName, new VectorDataViewType(keyType), annotations.ToAnnotations()),
@@ -45,7 +46,7 @@ internal sealed class PredictionSetMapper : IRowMapper
             return getters;
         var row = new DecisionRow(input, _score, _transformer.Columns.ScoreKind);
         int[] set = new int[_transformer.NumberOfClasses];
-        ulong[] scratch = new ulong[set.Length];
+        var ranked = new RankedClasses(set.Length);
         int size = 0;
         if (activeOutput(Set))
             getters[Set] = (ValueGetter<VBuffer<uint>>)((ref VBuffer<uint> value) =>
@@ -67,7 +68,7 @@ internal sealed class PredictionSetMapper : IRowMapper
         void Find()
         {
             if (row.MoveToCurrent())
-                size = _transformer.Kind.Fill(row.Probabilities, _thresholds, set, scratch);
+                size = _transformer.Kind.Fill(row.Probabilities, _thresholds, set, ranked);
         }
     }
 

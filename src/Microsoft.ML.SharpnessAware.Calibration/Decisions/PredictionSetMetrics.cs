@@ -46,6 +46,9 @@ public sealed class PredictionSetMetrics
     /// <summary>How many rows were left out because their label is missing.</summary>
     public long SkippedRows { get; }
 
+    /// <summary>The coverage that the sets were asked for; NaN where their column does not tell, since another transform made it.</summary>
+    public double CoverageAsked { get; internal init; } = double.NaN;
+
     /// <summary>The share of rows whose set holds the right class.</summary>
     public double Coverage => CoverageInterval.Estimate;
 

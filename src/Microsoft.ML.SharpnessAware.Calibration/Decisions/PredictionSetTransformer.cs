@@ -9,20 +9,17 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
-/// a row whose scores are NaN or no probabilities throws InvalidOperationException: nothing can be promised for it.
+/// a row whose scores are NaN or no probabilities throws InvalidOperationException: nothing can be promised for it. A view whose score
+/// column is missing, or of other classes than the sets were fitted on, is refused with ArgumentOutOfRangeException.
 /// </remarks>
-public sealed class PredictionSetTransformer : ITransformer
+public sealed class PredictionSetTransformer : RowToRowTransformerBase
 {
-    private readonly IHost _host;
-
     internal PredictionSetTransformer(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage,
         double[] thresholds,
         int numberOfClasses, long rows, LabelValues? classes)
-    {
-        _host = environment.Register(nameof(PredictionSetTransformer));
+        : base(environment.Register(nameof(PredictionSetTransformer))) =>
         (Columns, Kind, Coverage, Values, NumberOfClasses, FittedRows, Classes) =
             (columns, kind, coverage, thresholds, numberOfClasses, rows, classes);
-    }
 
     /// <summary>The coverage that was asked.</summary>
     public double Coverage { get; }
@@ -54,34 +51,9 @@ public sealed class PredictionSetTransformer : ITransformer
 
     internal LabelValues? Classes { get; }
 
-    /// <summary>The schema of <paramref name="inputSchema"/> with the set and its size.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted
-    /// on.</exception>
-    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new PredictionSetMapper(this, inputSchema));
-    }
+    /// <inheritdoc/>
+    protected override IRowMapper MakeRowMapper(DataViewSchema schema) => new PredictionSetMapper(this, schema);
 
-    /// <summary>A view of <paramref name="input"/> with the set and its size, computed while it is read.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The score column is missing, or of other classes than the sets were fitted
-    /// on.</exception>
-    public IDataView Transform(IDataView input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        return Map(input);
-    }
-
-    bool ITransformer.IsRowToRowMapper => true;
-
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        return Map(new EmptyDataView(_host, inputSchema));
-    }
-
-    void ICanSaveModel.Save(ModelSaveContext ctx) => DecisionFile.Save(_host, ctx, this);
-
-    private RowToRowMapperTransform Map(IDataView input) =>
-        new(_host, input, new PredictionSetMapper(this, input.Schema), schema => new PredictionSetMapper(this, schema));
+    /// <inheritdoc/>
+    protected override void SaveModel(ModelSaveContext ctx) => DecisionFile.Save(Host, ctx, this);
 }

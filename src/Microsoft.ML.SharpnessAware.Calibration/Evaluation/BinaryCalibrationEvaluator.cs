@@ -7,7 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class BinaryCalibrationEvaluator
 {
     public static BinaryCalibrationMetrics Evaluate(
-        IHostEnvironment environment, IDataView data, string labelColumnName, string probabilityColumnName, int numberOfBins)
+        IHostEnvironment environment, IDataView data, string labelColumnName, string probabilityColumnName, int numberOfBins,
+        MeasuredRow? onRow = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
@@ -24,6 +25,9 @@ internal static class BinaryCalibrationEvaluator
         {
             ValueGetter<bool> getLabel = cursor.GetGetter<bool>(label);
             ValueGetter<float> getProbability = cursor.GetGetter<float>(probability);
+            ValueGetter<DataViewRowId> getId = cursor.GetIdGetter();
+            Span<float> ofBoth = stackalloc float[2];
+            DataViewRowId id = default;
             bool isPositive = false;
             float p = 0;
             while (cursor.MoveNext())
@@ -31,13 +35,22 @@ internal static class BinaryCalibrationEvaluator
                 getLabel(ref isPositive);
                 getProbability(ref p);
                 if (float.IsNaN(p))
+                {
                     withoutProbability.Add(cursor.Position);
-                else if (p >= 0 && p <= 1 + ProbabilityRow.ExcessTolerance)
-                    accumulator.Add(Math.Min(p, 1), isPositive);
-                else
+                    continue;
+                }
+
+                if (!(p >= 0 && p <= 1 + ProbabilityRow.ExcessTolerance))
                     throw new InvalidOperationException(
                         $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
                         Invariant($"{p:G6}."));
+                p = Math.Min(p, 1);
+                accumulator.Add(p, isPositive);
+                if (onRow is null)
+                    continue;
+                getId(ref id);
+                (ofBoth[0], ofBoth[1]) = p == 0.5f ? (MathF.BitDecrement(p), p) : (1 - p, p);     // ½ predicts positive
+                onRow(cursor.Position, id, isPositive ? 1 : 0, ofBoth, []);
             }
         }
 

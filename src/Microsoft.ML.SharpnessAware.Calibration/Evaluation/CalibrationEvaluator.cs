@@ -9,21 +9,30 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class CalibrationEvaluator
 {
+    // Each group has bins of each class: 400 MB at most.
+    private const int MostGroupCells = 1 << 24;
+    private const int MostGroups = 10_000;
+
     private readonly IHost _host;
     private readonly LabelledScores _columns;
     private readonly ScoreKind _scoreKind;
     private readonly MeasuredRow? _onRow;
+    private readonly IReadOnlyList<ISideColumn> _observed;
+    private readonly CodedColumn? _groups;
+    private readonly CodedColumn? _clusters;
     private readonly CalibrationAccumulator _accumulator;
     private readonly SkippedRowCounter _withoutLabel = new();
     private readonly SkippedRowCounter _withoutScore = new();
 
     private CalibrationEvaluator(
-        IHost host, LabelledScores columns, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, MeasuredRow? onRow)
+        IHost host, LabelledScores columns, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, MeasuredRow? onRow,
+        IReadOnlyList<ISideColumn> observed, CodedColumn? groups, CodedColumn? clusters)
     {
         _host = host;
         _columns = columns;
         _scoreKind = scoreKind;
         _onRow = onRow;
+        (_observed, _groups, _clusters) = (observed, groups, clusters);
         _accumulator = new CalibrationAccumulator(columns.NumberOfClasses, numberOfBins, topKPredictionCount);
     }
 
@@ -34,9 +43,13 @@ internal sealed class CalibrationEvaluator
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="topKPredictionCount">For how many of the most probable classes to measure.</param>
     /// <param name="scoreKind">What the scores are.</param>
+    /// <param name="groupColumnName">What rows are also measured by.</param>
+    /// <param name="clusterColumnName">What rows belong to.</param>
     /// <param name="onRow">Called for each row that is measured, by one thread at a time.</param>
+    /// <param name="observe">Makes the other columns that this wants to know of.</param>
     public static MulticlassCalibrationMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName,
-        string scoreColumnName, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, MeasuredRow? onRow = null)
+        string scoreColumnName, int numberOfBins, int topKPredictionCount, ScoreKind scoreKind, string? groupColumnName = null,
+        string? clusterColumnName = null, MeasuredRow? onRow = null, Func<LabelledScores, IReadOnlyList<ISideColumn>>? observe = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
@@ -45,16 +58,21 @@ internal sealed class CalibrationEvaluator
             throw new ArgumentOutOfRangeException(nameof(scoreKind), scoreKind, "There is no such kind of scores.");
         IHost host = environment.Register(nameof(CalibrationEvaluator));
         LabelledScores columns = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
-        CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, scoreKind, onRow);
+        CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, scoreKind, onRow,
+            observe?.Invoke(columns) ?? [], groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName,
+                (int)Math.Clamp(MostGroupCells / ((long)columns.NumberOfClasses * numberOfBins), 1, MostGroups)),
+            clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName));
         evaluator.Read(data);
         return evaluator.GetMetrics();
     }
 
     private void Read(IDataView data)
     {
-        using LabelledScoreCursor cursor = _columns.Open(data);
-        ScoreBlock filling = new(_columns.NumberOfClasses);
-        ScoreBlock adding = new(_columns.NumberOfClasses);
+        ISideColumn[] sides = [.. _observed, .. new[] { _groups, _clusters }.OfType<ISideColumn>()];
+        using LabelledScoreCursor cursor = _columns.Open(data, sides.Select(side => side.Column));
+        Func<int, int>[] readSide = [.. sides.Select(side => side.Open(cursor.Row))];
+        ScoreBlock filling = new(_columns.NumberOfClasses, sides.Length);
+        ScoreBlock adding = new(_columns.NumberOfClasses, sides.Length);
         Task previous = Task.CompletedTask;
         while (cursor.MoveNext())
         {
@@ -66,6 +84,8 @@ internal sealed class CalibrationEvaluator
             }
 
             cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
+            for (int side = 0; side < readSide.Length; side++)
+                filling.Side(side)[^1] = readSide[side](label);
             if (!filling.IsFull)
                 continue;
 
@@ -91,11 +111,17 @@ internal sealed class CalibrationEvaluator
         }
 
         block.Truncate(kept);
-        _accumulator.Add(block.Scores, block.Labels);
+        _accumulator.Add(block.Scores, block.Labels, _groups is null ? default : block.Side(_observed.Count),
+            _clusters is null ? default : block.Side(_observed.Count + (_groups is null ? 0 : 1)));
         if (_onRow is null)
             return;
+        Span<int> sides = stackalloc int[_observed.Count];
         for (int row = 0; row < kept; row++)
-            _onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row));
+        {
+            for (int side = 0; side < sides.Length; side++)
+                sides[side] = block.Side(side)[row];
+            _onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row), sides);
+        }
     }
 
     /// <summary>Makes probabilities of logits. Counts a row that is not finite, and throws if it is not a distribution.</summary>
@@ -126,6 +152,6 @@ internal sealed class CalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {skipped} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in {_withoutLabel.Count} and "
                     + $"column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
-        return _accumulator.GetMetrics(_columns.Classes?.Names, skipped);
+        return _accumulator.GetMetrics(_columns.Classes?.Names, skipped, _groups?.Values);
     }
 }

@@ -7,4 +7,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="id">What identifies the row in another pass.</param>
 /// <param name="label">The true class, counted from 0 in the order of the scores.</param>
 /// <param name="probabilities">The probabilities of the classes.</param>
-internal delegate void MeasuredRow(long position, DataViewRowId id, int label, ReadOnlySpan<float> probabilities);
+/// <param name="sides">What the other columns that were asked for say of the row.</param>
+internal delegate void MeasuredRow(
+    long position, DataViewRowId id, int label, ReadOnlySpan<float> probabilities, ReadOnlySpan<int> sides);

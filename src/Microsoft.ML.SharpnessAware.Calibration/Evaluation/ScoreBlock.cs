@@ -12,14 +12,18 @@ internal sealed class ScoreBlock
     private readonly float[] _scores;
     private readonly int[] _labels;
     private readonly (long Position, DataViewRowId Id)[] _rows;
+    private readonly int[][] _sides;
 
-    public ScoreBlock(int numberOfClasses)
+    /// <param name="numberOfClasses">The length of a row.</param>
+    /// <param name="numberOfSides">How many numbers of other columns a row has.</param>
+    public ScoreBlock(int numberOfClasses, int numberOfSides)
     {
         int rows = Math.Max(1, NumberOfScores / numberOfClasses);
         _numberOfClasses = numberOfClasses;
         _scores = new float[rows * numberOfClasses];
         _labels = new int[rows];
         _rows = new (long, DataViewRowId)[rows];
+        _sides = [.. Enumerable.Range(0, numberOfSides).Select(_ => new int[rows])];
     }
 
     public int Count { get; private set; }
@@ -41,6 +45,9 @@ internal sealed class ScoreBlock
         return Row(Count++);
     }
 
+    /// <summary>What another column says of each row; to be written at the place of the row that was added last.</summary>
+    public Span<int> Side(int side) => _sides[side].AsSpan(0, Count);
+
     public long Position(int row) => _rows[row].Position;
 
     public DataViewRowId Id(int row) => _rows[row].Id;
@@ -58,5 +65,7 @@ internal sealed class ScoreBlock
         Row(row).CopyTo(Row(to));
         _labels[to] = _labels[row];
         _rows[to] = _rows[row];
+        foreach (int[] side in _sides)
+            side[to] = side[row];
     }
 }

@@ -36,7 +36,17 @@ public sealed class CalibrationFigure
     /// <exception cref="ArgumentException">There are no models, or more than <see cref="MaximumNumberOfModels"/>.</exception>
     public static CalibrationFigure ReliabilityComparison(
         IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
-        => new(ComparisonFigure.Create(Checked(models), title));
+        => Comparison(Checked(models), title);
+
+    /// <summary>The same of binary models: how often the rows of each probability are positive.</summary>
+    /// <inheritdoc cref="ReliabilityComparison(IEnumerable{ValueTuple{string, MulticlassCalibrationMetrics}}, string?)"/>
+    public static CalibrationFigure ReliabilityComparison(
+        IEnumerable<(string Name, BinaryCalibrationMetrics Metrics)> models, string? title = null)
+        => Comparison(Checked(models), title);
+
+    internal static CalibrationFigure Comparison<TMetrics>(IEnumerable<(string Name, TMetrics Metrics)> models, string? title = null)
+        where TMetrics : ClassifierCalibrationMetrics =>
+        new(ComparisonFigure.Create([.. models.Select(model => (model.Name, (ClassifierCalibrationMetrics)model.Metrics))], title));
 
     /// <summary>
     /// A small reliability diagram for each class k: all rows binned by p_k, and the share of each bin's rows that are of class k against
@@ -122,11 +132,11 @@ public sealed class CalibrationFigure
 
     internal void WriteSvg(Stream stream) => _figure.WriteSvg(stream);
 
-    private static (string Name, MulticlassCalibrationMetrics Metrics)[] Checked(
-        IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models)
+    private static (string Name, TMetrics Metrics)[] Checked<TMetrics>(IEnumerable<(string Name, TMetrics Metrics)> models)
+        where TMetrics : ClassifierCalibrationMetrics
     {
         ArgumentNullException.ThrowIfNull(models);
-        (string Name, MulticlassCalibrationMetrics Metrics)[] all = [.. models];
+        (string Name, TMetrics Metrics)[] all = [.. models];
         if (all.Length == 0 || all.Length > MaximumNumberOfModels)
             throw new ArgumentException(
                 $"A figure shows 1 to {MaximumNumberOfModels} models, and {all.Length} are given. Draw several figures.", nameof(models));

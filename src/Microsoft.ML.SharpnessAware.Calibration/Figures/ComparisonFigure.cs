@@ -16,7 +16,7 @@ internal static class ComparisonFigure
     private const double LegendTop = 58;
     private const double Room = 0.02;       // for markers on the edge
 
-    public static Figure Create(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title)
+    public static Figure Create(IReadOnlyList<(string Name, ClassifierCalibrationMetrics Metrics)> models, string? title)
     {
         FigureLegend legend = new(models.Select((model, i) => (
                 (Series)ModelStyle.Of(i).Line(markers: true),
@@ -25,7 +25,9 @@ internal static class ComparisonFigure
             Center, LegendTop, Width - MarginLeft - MarginRight, symbolWidth: 44);
         double top = LegendTop + legend.Height + 6;
         bool hollow = models.SelectMany(model => model.Metrics.ReliabilityDiagram.Bins).Any(HasFewRows);
-        string facts = "accuracy of the rows of each confidence" + (hollow ? $"; hollow: fewer than {FigureStyle.FewRows} rows" : "");
+        ReliabilityDiagram any = models[0].Metrics.ReliabilityDiagram;
+        string facts = (any.IsBinary ? "share positive of the rows of each probability" : "accuracy of the rows of each confidence")
+             + (hollow ? $"; hollow: fewer than {FigureStyle.FewRows} rows" : "");
         return new Figure(Width, top + 660,
         [
             .. FigureStyle.Heading(title ?? "Reliability of several models", facts, Center, Width - MarginLeft - MarginRight),
@@ -35,18 +37,22 @@ internal static class ComparisonFigure
         ]);
     }
 
-    private static PlotModel ReliabilityPlot(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models)
+    private static PlotModel ReliabilityPlot(IReadOnlyList<(string Name, ClassifierCalibrationMetrics Metrics)> models)
     {
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         foreach (LinearAxis axis in (LinearAxis[])
-            [FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"), FigureStyle.UnitAxis(AxisPosition.Left, "Accuracy")])
+            [
+                FigureStyle.UnitAxis(AxisPosition.Bottom, FigureStyle.Confidence(models[0].Metrics.ReliabilityDiagram)),
+                FigureStyle.UnitAxis(AxisPosition.Left, FigureStyle.Accuracy(models[0].Metrics.ReliabilityDiagram)),
+            ])
         {
             (axis.Minimum, axis.Maximum) = (-Room, 1 + Room);
             plot.Axes.Add(axis);
         }
 
-        plot.Annotations.Add(Corner("underconfident", 0, 1, HorizontalAlignment.Left, VerticalAlignment.Top));
-        plot.Annotations.Add(Corner("overconfident", 1, 0, HorizontalAlignment.Right, VerticalAlignment.Bottom));
+        bool isBinary = models[0].Metrics.ReliabilityDiagram.IsBinary;
+        plot.Annotations.Add(Corner(isBinary ? "too low" : "underconfident", 0, 1, HorizontalAlignment.Left, VerticalAlignment.Top));
+        plot.Annotations.Add(Corner(isBinary ? "too high" : "overconfident", 1, 0, HorizontalAlignment.Right, VerticalAlignment.Bottom));
         plot.Series.Add(FigureStyle.Line(LineStyle.Solid, FigureStyle.AccuracyLine, 1.2, (0, 0), (1, 1)));
         for (int i = 0; i < models.Count; i++)
         {
@@ -68,7 +74,7 @@ internal static class ComparisonFigure
         return plot;
     }
 
-    private static PlotModel SharePlot(IReadOnlyList<(string Name, MulticlassCalibrationMetrics Metrics)> models)
+    private static PlotModel SharePlot(IReadOnlyList<(string Name, ClassifierCalibrationMetrics Metrics)> models)
     {
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
         for (int i = 0; i < models.Count; i++)
@@ -87,7 +93,8 @@ internal static class ComparisonFigure
         }
 
         double top = 1.08 * plot.Series.OfType<LineSeries>().SelectMany(line => line.Points).Max(point => point.Y);
-        LinearAxis confidence = FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence");
+        LinearAxis confidence = FigureStyle.UnitAxis(
+            AxisPosition.Bottom, FigureStyle.Confidence(models[0].Metrics.ReliabilityDiagram));
         (confidence.Minimum, confidence.Maximum) = (-Room, 1 + Room);
         plot.Axes.Add(confidence);
         plot.Axes.Add(FigureStyle.ShareAxis("Share of rows", 0, top));

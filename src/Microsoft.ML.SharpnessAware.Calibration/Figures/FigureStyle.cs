@@ -29,8 +29,15 @@ internal static class FigureStyle
 
     private static readonly OxyColor Grid = OxyColor.FromRgb(0xE4, 0xE4, 0xE4);
 
-    public static string Averages(ReliabilityDiagram diagram)
-        => Invariant($"accuracy {diagram.Accuracy:P1} · mean confidence {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
+    /// <summary>What the bins of a diagram are of.</summary>
+    public static string Confidence(ReliabilityDiagram diagram) => diagram.IsBinary ? "Probability" : "Confidence";
+
+    /// <summary>What is compared with it.</summary>
+    public static string Accuracy(ReliabilityDiagram diagram) => diagram.IsBinary ? "Share positive" : "Accuracy";
+
+    public static string Averages(ReliabilityDiagram diagram) =>
+        $"{Accuracy(diagram).ToLowerInvariant()} " + Invariant($"{diagram.Accuracy:P1} · mean ")
+        + Confidence(diagram).ToLowerInvariant() + Invariant($" {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
 
     /// <summary>The colour as it looks at a third of its strength on white.</summary>
     public static OxyColor Faint(OxyColor color) => OxyColor.FromAColor((byte)(color.A / 3), color);

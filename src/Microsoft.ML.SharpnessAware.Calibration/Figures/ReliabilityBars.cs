@@ -31,8 +31,13 @@ internal sealed class ReliabilityBars
     }
 
     /// <summary>The series with their texts in a legend.</summary>
-    public IEnumerable<(Series Sign, string Text)> Legend(string bars) =>
-        [(_accuracy, bars), (_over, "overconfident"), (_under, "underconfident"), (_diagonal, "perfect calibration")];
+    /// <param name="bars">What the bars are.</param>
+    /// <param name="isBinary">Whether they are of a probability, which is too high or too low, and not of a confidence.</param>
+    public IEnumerable<(Series Sign, string Text)> Legend(string bars, bool isBinary = false) =>
+    [
+        (_accuracy, bars), (_over, isBinary ? "too high" : "overconfident"), (_under, isBinary ? "too low" : "underconfident"),
+        (_diagonal, "perfect calibration"),
+    ];
 
     public void AddTo(PlotModel plot)
     {

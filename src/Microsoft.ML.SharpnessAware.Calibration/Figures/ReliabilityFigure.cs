@@ -20,17 +20,18 @@ internal static class ReliabilityFigure
         return new Figure(Width, 760,
         [
             .. FigureStyle.Heading(title ?? "Reliability diagram", facts, Center, Width - MarginLeft - MarginRight),
-            new PlotPanel(ReliabilityPlot(bars), new OxyRect(0, 72, Width, 462)),
-            new FigureLegend(bars.Legend("accuracy"), Center, 56, Width - MarginLeft - MarginRight),
+            new PlotPanel(ReliabilityPlot(diagram, bars), new OxyRect(0, 72, Width, 462)),
+            new FigureLegend(bars.Legend(FigureStyle.Accuracy(diagram).ToLowerInvariant(), diagram.IsBinary), Center, 56,
+                Width - MarginLeft - MarginRight),
             .. Histogram(diagram),
         ]);
     }
 
-    private static PlotModel ReliabilityPlot(ReliabilityBars bars)
+    private static PlotModel ReliabilityPlot(ReliabilityDiagram diagram, ReliabilityBars bars)
     {
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Left, "Accuracy"));
+        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, FigureStyle.Confidence(diagram)));
+        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Left, FigureStyle.Accuracy(diagram)));
         bars.AddTo(plot);
         return plot;
     }
@@ -48,7 +49,7 @@ internal static class ReliabilityFigure
             (diagram.MeanConfidence, 0), (diagram.MeanConfidence, top));
 
         PlotModel plot = FigureStyle.NewPlot(new OxyThickness(MarginLeft, 12, MarginRight, 50));
-        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, "Confidence"));
+        plot.Axes.Add(FigureStyle.UnitAxis(AxisPosition.Bottom, FigureStyle.Confidence(diagram)));
         plot.Axes.Add(FigureStyle.ShareAxis("Share of rows", 0, top));
         plot.Series.Add(share);
         plot.Series.Add(accuracy);
@@ -56,7 +57,8 @@ internal static class ReliabilityFigure
         return
         [
             new PlotPanel(plot, new OxyRect(0, 568, Width, 186)),
-            new FigureLegend([(share, "share of rows"), (accuracy, "accuracy"), (confidence, "mean confidence")], Center, 550, Width),
+            new FigureLegend([(share, "share of rows"), (accuracy, FigureStyle.Accuracy(diagram).ToLowerInvariant()),
+                (confidence, "mean " + FigureStyle.Confidence(diagram).ToLowerInvariant())], Center, 550, Width),
         ];
     }
 }

@@ -87,6 +87,14 @@ internal abstract class LabelValues
         return null;
     }
 
+    /// <summary>A value as text. Two values never have one text: the usual one of a date would leave fractions of a second out.</summary>
+    internal static string Text<T>(T value) => value switch
+    {
+        DateTime date => date.ToString(date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
+        DateTimeOffset date => date.ToString("O", CultureInfo.InvariantCulture),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
+
     private static LabelValues? Of(DataViewSchema.Column column, string kind)
     {
         if (column.Annotations.Schema.GetColumnOrNull(kind) is not { Type: VectorDataViewType type } annotation)
@@ -136,13 +144,5 @@ internal abstract class LabelValues
                 throw new NotSupportedException($"Label values of type {Type.ItemType} cannot be saved. Map the label from text or " +
                     "numbers.");
         }
-
-        // Two values never have one text: the usual one of a date would leave fractions of a second out.
-        private static string Text(T value) => value switch
-        {
-            DateTime date => date.ToString(date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
-            DateTimeOffset date => date.ToString("O", CultureInfo.InvariantCulture),
-            _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
-        };
     }
 }

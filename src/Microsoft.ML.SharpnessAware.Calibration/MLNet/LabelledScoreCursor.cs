@@ -24,6 +24,9 @@ internal sealed class LabelledScoreCursor : IDisposable
     /// <summary>Where the row lies in the data, counted from 0.</summary>
     public long Position => _cursor.Position;
 
+    /// <summary>The row, for those who read other columns.</summary>
+    public DataViewRow Row => _cursor;
+
     public bool MoveNext() => _cursor.MoveNext();
 
     /// <summary>The class of the row, counted from 0; -1 where its label is missing or unknown.</summary>

@@ -52,8 +52,9 @@ internal sealed class LabelledScores
                     "left out.");
     }
 
-    /// <summary>Reads both columns in one pass.</summary>
-    public LabelledScoreCursor Open(IDataView data) => new(data.GetRowCursor([Label, Score]), this);
+    /// <summary>Reads both columns in one pass, and others with them.</summary>
+    public LabelledScoreCursor Open(IDataView data, params IEnumerable<DataViewSchema.Column> others) =>
+        new(data.GetRowCursor([Label, Score, .. others]), this);
 
     /// <summary>The class that a key stands for, counted from 0; -1 for a missing label.</summary>
     public int ClassOf(ulong key) =>

@@ -19,5 +19,9 @@ internal sealed class BinaryCalibrationAccumulator(int numberOfBins)
         _ranking.Add(probability, isPositive);
     }
 
-    public BinaryCalibrationMetrics GetMetrics(long skippedRows = 0) => new(_bins, _ranking, numberOfBins, skippedRows);
+    public BinaryCalibrationMetrics GetMetrics(long skippedRows = 0)
+    {
+        _ranking.Sort();
+        return new(_bins, _ranking, numberOfBins, skippedRows);
+    }
 }

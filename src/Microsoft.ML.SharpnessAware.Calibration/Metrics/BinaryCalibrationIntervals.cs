@@ -14,19 +14,19 @@ public sealed class BinaryCalibrationIntervals
     /// <summary>How often an interval is to contain the true value.</summary>
     public double ConfidenceLevel { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public ConfidenceInterval ExpectedCalibrationError { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are.</summary>
     public ConfidenceInterval AdaptiveCalibrationError { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
     public ConfidenceInterval RootMeanSquareCalibrationError { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.BrierScore"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.BrierScore"/>.</summary>
     public ConfidenceInterval BrierScore { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.LogLoss"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.LogLoss"/>.</summary>
     public ConfidenceInterval LogLoss { get; }
 
     /// <summary>Of <see cref="BinaryCalibrationMetrics.PositiveRate"/>; exact.</summary>

@@ -5,7 +5,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Everything the calibration metrics need, gathered in one pass over the rows. Memory: sixteen bytes a row (for what needs their
-/// order, and for comparing models row by row), the bins, and three numbers for each class and bin. It trusts its input; callers check
+/// order, and for comparing models row by row), four megabytes of rows for the temperature, the bins, and three numbers for each class and bin. It trusts its input; callers check
 /// rows with <see cref="ProbabilityRow"/>.
 /// </summary>
 internal sealed class CalibrationAccumulator
@@ -21,11 +21,11 @@ internal sealed class CalibrationAccumulator
     private const int ChunkSize = 2048;
 
     private readonly int _numberOfClasses;
-    private readonly int _numberOfBins;
-    private readonly OutcomeBins _outcomes;
-    private readonly ClassBins _classes;
-    private readonly TopKBins? _topK;
-    private readonly MeasuredOutcomes _measured = new();
+    private readonly ConfidenceBins _bins;
+    private readonly int _topKPredictionCount;
+    private readonly CalibrationSums _all;
+    private readonly RowSample _sample;
+    private readonly Dictionary<int, CalibrationSums> _ofGroup = [];
 
     private readonly double[] _probabilities;
     private readonly double[] _logarithms;
@@ -36,7 +36,7 @@ internal sealed class CalibrationAccumulator
         if (topKPredictionCount < 0 || topKPredictionCount > numberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(topKPredictionCount), topKPredictionCount,
                 $"The number of top predictions must lie in [0, {numberOfClasses}], the number of classes.");
-        ConfidenceBins bins = new(numberOfBins);
+        _bins = new ConfidenceBins(numberOfBins);
         if ((long)numberOfClasses * numberOfBins > MaximumNumberOfCells)
             throw new ArgumentOutOfRangeException(nameof(numberOfBins), numberOfBins,
                 $"{numberOfClasses} classes of {numberOfBins} bins take more memory than is reasonable: the classwise error keeps three " +
@@ -44,10 +44,9 @@ internal sealed class CalibrationAccumulator
                 + $"each class and bin. With so many classes there can be {Math.Max(1, MaximumNumberOfCells / numberOfClasses)} bins at " +
                     "most.");
         _numberOfClasses = numberOfClasses;
-        _numberOfBins = numberOfBins;
-        _outcomes = new OutcomeBins(bins);
-        _classes = new ClassBins(numberOfClasses, bins);
-        _topK = topKPredictionCount > 0 ? new TopKBins(topKPredictionCount, numberOfClasses, bins) : null;
+        _topKPredictionCount = topKPredictionCount;
+        _all = NewSums();
+        _sample = new RowSample(numberOfClasses, LogLossDecomposition.MostNumbers);
 
         int chunkRows = Math.Max(1, ChunkSize / numberOfClasses);
         _probabilities = new double[chunkRows * numberOfClasses];
@@ -55,43 +54,47 @@ internal sealed class CalibrationAccumulator
         _labelLogarithms = new double[chunkRows];
     }
 
-    public long Count => _measured.Count;
+    public long Count => _all.Count;
 
     /// <summary>Adds rows.</summary>
     /// <param name="scores">The probabilities of the rows, row-major.</param>
     /// <param name="labels">The true class of each row.</param>
-    public void Add(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
+    /// <param name="groups">The group of each row; empty where there are none.</param>
+    /// <param name="clusters">The cluster of each row; empty where there are none.</param>
+    public void Add(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, ReadOnlySpan<int> groups = default,
+        ReadOnlySpan<int> clusters = default)
     {
         while (!labels.IsEmpty)
         {
             int rows = Math.Min(labels.Length, _labelLogarithms.Length);
-            AddChunk(scores[..(rows * _numberOfClasses)], labels[..rows]);
+            AddChunk(scores[..(rows * _numberOfClasses)], labels[..rows], groups, clusters);
             scores = scores[(rows * _numberOfClasses)..];
             labels = labels[rows..];
+            groups = groups.IsEmpty ? groups : groups[rows..];
+            clusters = clusters.IsEmpty ? clusters : clusters[rows..];
         }
     }
 
-    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, long skippedRows = 0)
+    /// <summary>The metrics of all rows.</summary>
+    /// <param name="classNames">What the classes are called.</param>
+    /// <param name="skippedRows">How many rows were left out.</param>
+    /// <param name="groups">The groups in the order in which to show them; those without a row are left out.</param>
+    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, long skippedRows = 0,
+        IEnumerable<(int Group, string Name)>? groups = null)
     {
-        ConfidenceRanking ranking = _measured.Ranking();
-        (ReliabilityDiagram equalMass, OutcomeCell[] equalMassCells) = ranking.EqualMassBins(_numberOfBins);
-        return new MulticlassCalibrationMetrics(_classes, classNames, _outcomes.Cells.ToArray(), equalMassCells)
-        {
-            ReliabilityDiagram = _outcomes.Diagram(),
-            AdaptiveReliabilityDiagram = equalMass,
-            AccuracyRejectionCurve = ranking.AccuracyRejectionCurve(),
-            Ranking = ranking,
-            Measured = _measured,
-            TopK = _topK?.GetMetrics() ?? [],
-            SkippedRows = skippedRows,
-            ClasswiseCalibrationError = _classes.ClasswiseCalibrationError(Count),
-            BrierScore = _outcomes.Mean(RowNumber.BrierScore),
-            LogLoss = _outcomes.Mean(RowNumber.LogLoss),
-            MeanEntropy = _outcomes.Mean(RowNumber.Entropy),
-        };
+        MulticlassCalibrationMetrics metrics = _all.GetMetrics(classNames, skippedRows);
+        metrics.Sample = _sample;
+        metrics.PerGroup =
+        [
+            .. (groups ?? []).Where(group => _ofGroup.ContainsKey(group.Group))
+                .Select(group => new GroupCalibration(group.Name, _ofGroup[group.Group].GetMetrics(classNames, 0))),
+        ];
+        return metrics;
     }
 
-    private void AddChunk(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
+    private CalibrationSums NewSums() => new(_numberOfClasses, _bins, _topKPredictionCount);
+
+    private void AddChunk(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels, ReadOnlySpan<int> groups, ReadOnlySpan<int> clusters)
     {
         Span<double> probabilities = _probabilities.AsSpan(0, scores.Length);
         Span<double> logarithms = _logarithms.AsSpan(0, scores.Length);
@@ -108,23 +111,28 @@ internal sealed class CalibrationAccumulator
         {
             int first = row * _numberOfClasses;
             AddRow(scores.Slice(first, _numberOfClasses), probabilities.Slice(first, _numberOfClasses),
-                logarithms.Slice(first, _numberOfClasses), labels[row], labelLogarithms[row]);
+                logarithms.Slice(first, _numberOfClasses), labels[row], labelLogarithms[row],
+                groups.IsEmpty ? -1 : groups[row], clusters.IsEmpty ? -1 : clusters[row]);
         }
     }
 
     private void AddRow(ReadOnlySpan<float> scores, ReadOnlySpan<double> probabilities, ReadOnlySpan<double> logarithms,
-        int label, double labelLogarithm)
+        int label, double labelLogarithm, int group, int cluster)
     {
         (float largest, double squares, double entropy) = Summarize(probabilities, logarithms);
         bool correct = scores[label] == largest && !scores[..label].Contains(largest);     // ties go to the lowest index
         float confidence = Math.Min(largest, 1);
         double brierScore = Math.Max(0, squares - 2 * probabilities[label] + 1);            // Σ (p_k - [y = k])², never rounded below 0
 
-        _outcomes.Add(confidence, correct, OutcomeCell.Row(confidence, -labelLogarithm, brierScore, entropy));
-        _classes.Add(scores, label);
-        _measured.Add(label, confidence, correct, -labelLogarithm, brierScore);
-        _topK?.Add(scores, label);
+        _all.Add(scores, label, correct, confidence, -labelLogarithm, brierScore, entropy, cluster);
+        _sample.Add(scores, label);
+        if (group < 0)
+            return;
+        if (!_ofGroup.TryGetValue(group, out CalibrationSums? sums))
+            _ofGroup.Add(group, sums = NewSums());
+        sums.Add(scores, label, correct, confidence, -labelLogarithm, brierScore, entropy, cluster);
     }
+
     /// <summary>max p, Σ p² and −Σ p ln p of a row, together: three calls for ten numbers would cost more than the arithmetic.</summary>
     private static (float Largest, double Squares, double Entropy) Summarize(
         ReadOnlySpan<double> probabilities, ReadOnlySpan<double> logarithms)

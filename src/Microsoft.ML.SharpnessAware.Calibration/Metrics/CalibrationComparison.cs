@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Rows that are hard are hard for both models, so differences row by row vary far less than the metrics themselves do: intervals of two
-/// models that overlap say little, the interval of the difference tells. Rows are taken as independent; pictures of one patient, or frames
-/// of one film, are not, and make the intervals too narrow.
+/// models that overlap say little, the interval of the difference tells. Rows are taken as independent unless they were measured with
+/// a <c>clusterColumnName</c>: pictures of one patient, or frames of one film, are not independent, and make the intervals too narrow.
 /// </remarks>
 public sealed class CalibrationComparison
 {
@@ -20,6 +20,9 @@ public sealed class CalibrationComparison
 
     /// <summary>The number of rows.</summary>
     public required long Count { get; init; }
+
+    /// <summary>How many clusters of rows were drawn from; null where rows are taken as independent.</summary>
+    public int? NumberOfClusters { get; init; }
 
     /// <summary>The difference of the accuracies: positive where this model is right more often than the other.</summary>
     public required ConfidenceInterval Accuracy { get; init; }
@@ -39,10 +42,12 @@ public sealed class CalibrationComparison
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"Differences on {Count:N0} rows, with {ConfidenceLevel:0.#%} intervals"),
+        Invariant($"Differences on {Count:N0} rows{Clusters}, with {ConfidenceLevel:0.#%} intervals"),
         $"Accuracy                        {Accuracy}",
         $"Mean confidence                 {MeanConfidence}",
         $"Expected calibration error      {ExpectedCalibrationError}",
         $"Brier score                     {BrierScore}",
         $"Log loss                        {LogLoss}");
+
+    private string Clusters => NumberOfClusters is int clusters ? Invariant($" in {clusters:N0} clusters") : "";
 }

@@ -43,20 +43,20 @@ public sealed class CalibrationIntervals
     /// <summary>How often an interval is to contain the true value.</summary>
     public required double ConfidenceLevel { get; init; }
 
-    /// <summary>Of <see cref="MulticlassCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public required ConfidenceInterval ExpectedCalibrationError { get; init; }
 
-    /// <summary>Of <see cref="MulticlassCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are: they are not formed anew
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are: they are not formed anew
     /// from each resample.</summary>
     public required ConfidenceInterval AdaptiveCalibrationError { get; init; }
 
-    /// <summary>Of <see cref="MulticlassCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
     public required ConfidenceInterval RootMeanSquareCalibrationError { get; init; }
 
-    /// <summary>Of <see cref="MulticlassCalibrationMetrics.BrierScore"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.BrierScore"/>.</summary>
     public required ConfidenceInterval BrierScore { get; init; }
 
-    /// <summary>Of <see cref="MulticlassCalibrationMetrics.LogLoss"/>.</summary>
+    /// <summary>Of <see cref="ClassifierCalibrationMetrics.LogLoss"/>.</summary>
     public required ConfidenceInterval LogLoss { get; init; }
 
     /// <summary>Of <see cref="MulticlassCalibrationMetrics.Accuracy"/>.</summary>

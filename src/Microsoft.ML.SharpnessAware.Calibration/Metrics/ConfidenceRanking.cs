@@ -19,14 +19,21 @@ internal sealed class ConfidenceRanking(int capacity = 0)
     /// <summary>The rows in the order in which they are.</summary>
     public IEnumerable<(double Confidence, bool Correct)> Rows() => _rows.Select(row => (Confidence(row), (row & 1) == 1));
 
+    /// <summary>The row at a place of the sorted rows, counted from 0 at the most confident.</summary>
+    public (double Confidence, bool Correct) FromTop(int place)
+    {
+        uint row = _rows[^(place + 1)];
+        return (Confidence(row), (row & 1) == 1);
+    }
+
     public void Sort() => RadixSort.Sort(CollectionsMarshal.AsSpan(_rows));
 
     /// <summary>
     /// Bins of the sorted rows that hold as equally many as ties allow: bin j ends at the place nearest to (j + 1)·N/B that does not split
     /// rows of equal confidence, the lower one of two equally near. Without ties the numbers of rows differ by one at most.
     /// </summary>
-    /// <returns>The diagram, whose bounds are confidences of rows, and its cells in the order of <see cref="OutcomeBins.Cells"/>.</returns>
-    public (ReliabilityDiagram Diagram, OutcomeCell[] Cells) EqualMassBins(int numberOfBins)
+    /// <returns>The bins, whose bounds are confidences of rows, and their cells in the order of <see cref="OutcomeBins.Cells"/>.</returns>
+    public (ReliabilityBin[] Bins, OutcomeCell[] Cells) EqualMassBins(int numberOfBins)
     {
         ReadOnlySpan<uint> rows = CollectionsMarshal.AsSpan(_rows);
         OutcomeCell[] cells = new OutcomeCell[2 * numberOfBins];
@@ -43,7 +50,7 @@ internal sealed class ConfidenceRanking(int capacity = 0)
             (start, lowerBound) = (end, upperBound);
         }
 
-        return (new ReliabilityDiagram(bins), cells);
+        return (bins, cells);
     }
 
     /// <summary>The accuracy-rejection curve of the sorted rows.</summary>

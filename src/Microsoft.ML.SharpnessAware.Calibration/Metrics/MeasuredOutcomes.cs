@@ -1,6 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>What each row gave, in the order of the rows: twelve bytes a row, so that two models can be compared row by row.</summary>
+/// <summary>What each row gave, in the order of the rows: twelve bytes a row, and four more for its cluster, so that two models
+/// can be compared row by row.</summary>
 internal sealed class MeasuredOutcomes
 {
     // One long list would be copied, and its memory cleared, each time that it outgrows its place: a few per cent of a whole evaluation.
@@ -14,11 +15,16 @@ internal sealed class MeasuredOutcomes
     /// <summary>The hash of the labels in their order: other rows, or another order, give another one.</summary>
     public ulong LabelsHash { get; private set; } = 14695981039346656037;
 
+    /// <summary>What each row belongs to; null where that was not asked.</summary>
+    public List<int>? Clusters { get; private set; }
+
     public int Count => Math.Max(0, _blocks.Count - 1) * BlockRows + _used;
 
-    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore)
+    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, int cluster = -1)
     {
         LabelsHash = (LabelsHash ^ (uint)label) * 1099511628211;     // FNV-1a
+        if (cluster >= 0)
+            (Clusters ??= []).Add(cluster);
         if (_used == _last.Length)
             MakePlace();
         _last[_used++] = (correct ? confidence : -confidence, (float)logLoss, (float)brierScore);

@@ -8,31 +8,27 @@ namespace Microsoft.ML.SharpnessAware;
 /// class is where that is (the lowest index on ties), and N is the number of rows. From <see
 /// cref="MulticlassClassificationCatalog"/>.<c>EvaluateCalibration</c> or <see cref="CalibrationMetrics.Compute"/>.
 /// </summary>
-/// <remarks>
-/// Calibration errors are estimates with a bias: on few rows even a perfectly calibrated model shows an ECE above 0. Compare them on the
-/// same number of rows and bins. <see cref="LogLoss"/> and <see cref="BrierScore"/> have no bins; they reward accuracy and calibration
-/// together.
-/// </remarks>
-public sealed class MulticlassCalibrationMetrics
+public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
 {
     private readonly Lazy<IReadOnlyList<ClassCalibration>> _perClass;
-    private readonly Lazy<CalibrationTest> _spiegelhalter;
-    private readonly Lazy<CalibrationTest> _kolmogorovSmirnov;
-    private readonly Lazy<double> _smooth;
+    private readonly Lazy<LogLossDecomposition?> _logLossDecomposition;
 
-    // What the bootstrap draws from: the wrong and the right rows of each bin of the two diagrams.
-    private readonly OutcomeCell[] _cells;
-    private readonly OutcomeCell[] _equalMassCells;
-
-    internal MulticlassCalibrationMetrics(
-        ClassBins classes, IReadOnlyList<string>? classNames, OutcomeCell[] cells, OutcomeCell[] equalMassCells)
+    internal MulticlassCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
+        ClassBins classes, IReadOnlyList<string>? classNames, MeasuredOutcomes measured)
+        : base(bins, sorted, numberOfBins, skippedRows, isBinary: false)
     {
         NumberOfClasses = classes.NumberOfClasses;
-        _cells = cells;
-        _equalMassCells = equalMassCells;
-        _spiegelhalter = new(() => RankedTests.Spiegelhalter(Ranking.Rows()));
-        _kolmogorovSmirnov = new(() => RankedTests.KolmogorovSmirnov(Ranking.Rows()));
-        _smooth = new(() => RankedTests.SmoothCalibrationError(Ranking.Rows()));
+        ClasswiseCalibrationError = classes.ClasswiseCalibrationError(Count);
+        MeanEntropy = bins.Mean(RowNumber.Entropy);
+        AccuracyRejectionCurve = sorted.AccuracyRejectionCurve();
+        Measured = measured;
+        _logLossDecomposition = new(() =>
+        {
+            if (Sample is null)
+                return null;
+            (double gain, double temperature) = Sample.CrossFittedTemperature();
+            return new LogLossDecomposition(gain, LogLoss - gain, temperature);
+        });
         // When it is asked for: a thousand classes have thousands of bins.
         _perClass = new(() =>
         [
@@ -42,93 +38,12 @@ public sealed class MulticlassCalibrationMetrics
     }
 
     /// <summary>
-    /// Expected calibration error (ECE): Σ_b n_b/N · |accuracy_b − confidence_b| over bins of equal width. Range [0, 1], lower is better.
-    /// Guo et al. 2017, "On calibration of modern neural networks"; the bins are in <see cref="ReliabilityDiagram"/>. Biased upwards on few
-    /// rows; <see cref="Bootstrap"/> gives the range to expect.
-    /// </summary>
-    public double ExpectedCalibrationError => ReliabilityDiagram.ExpectedCalibrationError;
-
-    /// <summary>
-    /// The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is above their accuracy: Σ_b n_b/N ·
-    /// max(confidence_b − accuracy_b, 0). Range [0, 1]. With <see cref="ExpectedUnderconfidence"/> it sums to the ECE. (Thulasidasan et al.
-    /// 2019 call "overconfidence error" a sum that also weighs each bin with its confidence; this one does not.)
-    /// </summary>
-    public double ExpectedOverconfidence => ReliabilityDiagram.ExpectedOverconfidence;
-
-    /// <summary>The part of <see cref="ExpectedCalibrationError"/> from bins whose confidence is below their accuracy. Range [0,
-    /// 1].</summary>
-    public double ExpectedUnderconfidence => ReliabilityDiagram.ExpectedUnderconfidence;
-
-    /// <summary>
-    /// Adaptive ECE: as <see cref="ExpectedCalibrationError"/>, with bins that hold as equally many rows as ties allow, so crowded
-    /// confidences are resolved finely. Edges lie at confidences, so rows of equal confidence share a bin. Range [0, 1], lower is better.
-    /// Nguyen and O'Connor 2015,
-    /// "Posterior calibration and exploratory analysis for NLP models"; Mukhoti et al. 2020, "Calibrating deep neural networks using focal
-    /// loss". The bins are in <see cref="AdaptiveReliabilityDiagram"/>.
-    /// </summary>
-    public double AdaptiveCalibrationError => AdaptiveReliabilityDiagram.ExpectedCalibrationError;
-
-    /// <summary>
     /// Classwise ECE: for each class k all rows are binned by p_k, and Σ_b n_b/N · |mean p_k − share of class k| is averaged over all
     /// classes, also those without rows. It looks at every probability, not only at the largest. Range [0, 1], lower is better. Kull et al.
     /// 2019, "Beyond temperature scaling"; Nixon et al. 2019, "Measuring calibration in deep learning". <see cref="PerClass"/> has the
     /// parts.
     /// </summary>
-    public double ClasswiseCalibrationError { get; internal init; }
-
-    /// <summary>
-    /// Maximum calibration error (MCE): the largest |accuracy_b − confidence_b| of a bin with rows. Range [0, 1], lower is better. A bin
-    /// with few rows can decide it. Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning"; Guo et al. 2017.
-    /// </summary>
-    public double MaximumCalibrationError => ReliabilityDiagram.MaximumCalibrationError;
-
-    /// <summary>
-    /// Root mean square calibration error: √(Σ_b n_b/N · (accuracy_b − confidence_b)²), which weighs large gaps more than the ECE does.
-    /// Never below the ECE. Range [0, 1], lower is better. Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"; the L2
-    /// error of Kumar et al. 2019. Biased upwards on few rows, as the ECE is.
-    /// </summary>
-    public double RootMeanSquareCalibrationError => ReliabilityDiagram.RootMeanSquareCalibrationError;
-
-    /// <summary>
-    /// <see cref="RootMeanSquareCalibrationError"/> without its small-sample bias: √(Σ_b n_b/N · ((accuracy_b − confidence_b)² −
-    /// accuracy_b · (1 − accuracy_b)/(n_b − 1))), and 0 where the sum is negative, as it is about every second time for a calibrated
-    /// model: the sum is an unbiased estimate of the squared error. A bin of one row adds nothing. Kumar et al. 2019, "Verified uncertainty
-    /// calibration", section 5.
-    /// </summary>
-    public double DebiasedRootMeanSquareCalibrationError => ReliabilityDiagram.DebiasedRootMeanSquareCalibrationError;
-
-    /// <summary>
-    /// Smooth calibration error (smECE) of the confidence, without bins: the gaps between confidence and accuracy are smoothed by a
-    /// Gaussian kernel whose width is the error itself. Small changes of the scores change it little, which an ECE of bins cannot promise.
-    /// Range [0, 1], lower is better. Błasiok and Nakkiran 2024, "Smooth ECE". Computed when it is asked for.
-    /// </summary>
-    public double SmoothCalibrationError => _smooth.Value;
-
-    /// <summary>
-    /// Spiegelhalter's test of whether the confidences come true, without bins: z = Σ (a − c)(1 − 2c) / √Σ (1 − 2c)² c (1 − c) over
-    /// confidences c and whether a row was right, a. Positive z: too sure, for confidences above ½. Spiegelhalter 1986. Computed when it is
-    /// asked for.
-    /// </summary>
-    public CalibrationTest SpiegelhalterTest => _spiegelhalter.Value;
-
-    /// <summary>
-    /// The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (c − a)|/N over the rows up to any confidence. Gupta et
-    /// al. 2021,
-    /// "Calibration of neural networks using splines". Computed when it is asked for.
-    /// </summary>
-    public CalibrationTest KolmogorovSmirnovTest => _kolmogorovSmirnov.Value;
-
-    /// <summary>
-    /// Brier score: the mean over rows of Σ_k (p_k − [y = k])². Range [0, 2], lower is better; with two classes it is twice the binary
-    /// Brier score. Brier 1950, "Verification of forecasts expressed in terms of probability".
-    /// </summary>
-    public double BrierScore { get; internal init; }
-
-    /// <summary>
-    /// Log loss (cross entropy, negative log likelihood) in nats: the mean of −ln max(p_y, 1e-15). Range [0, 34.5], lower is better. Equals
-    /// <see cref="Data.MulticlassClassificationMetrics.LogLoss"/>.
-    /// </summary>
-    public double LogLoss { get; internal init; }
+    public double ClasswiseCalibrationError { get; }
 
     /// <summary>
     /// The share of rows whose predicted class is the true one. Range [0, 1], higher is better. Equals
@@ -146,42 +61,46 @@ public sealed class MulticlassCalibrationMetrics
     /// The mean entropy −Σ_k p_k ln p_k of a row in nats: how undecided the model is. Range [0, ln(classes)]; neither end is better in
     /// itself.
     /// </summary>
-    public double MeanEntropy { get; internal init; }
-
-    /// <summary>The number of rows N that the metrics were computed from.</summary>
-    public long Count => ReliabilityDiagram.Count;
-
-    /// <summary>
-    /// The number of rows that were left out because their label is missing or unknown or a score is NaN or infinite, as ML.NET's
-    /// <c>Evaluate</c> leaves them out. 0 from <see cref="CalibrationMetrics.Compute"/>, which refuses such rows.
-    /// </summary>
-    public long SkippedRows { get; internal init; }
+    public double MeanEntropy { get; }
 
     /// <summary>The number of classes.</summary>
     public int NumberOfClasses { get; }
 
-    /// <summary>The bins of <see cref="ExpectedCalibrationError"/>, which can be saved as a picture.</summary>
-    public required ReliabilityDiagram ReliabilityDiagram { get; init; }
-
     /// <summary>
-    /// The bins of <see cref="AdaptiveCalibrationError"/>, which hold equally many rows. Their bounds are confidences of rows: a bin ends
-    /// at its largest one, and the first begins at the smallest of all. Where many rows have the same confidence, bins can be empty.
+    /// The Brier score in its parts, summed over the classes, each against the others (<see cref="PerClass"/>): calibration, refinement,
+    /// uncertainty. Computed when it is asked for.
     /// </summary>
-    public required ReliabilityDiagram AdaptiveReliabilityDiagram { get; init; }
+    public MurphyDecomposition BrierDecomposition
+    {
+        get
+        {
+            MurphyDecomposition[] parts = [.. PerClass.Select(one => MurphyDecomposition.Of(one.ReliabilityDiagram))];
+            return new MurphyDecomposition(parts.Sum(part => part.Reliability), parts.Sum(part => part.Resolution),
+                parts.Sum(part => part.Uncertainty));
+        }
+    }
 
-    internal MeasuredOutcomes Measured { get; init; } = new();
+    /// <summary>The log loss in its parts: what a temperature would take away, and what none does. Null for the rows of one group of <see
+    /// cref="PerGroup"/>. Computed when it is asked for.</summary>
+    public LogLossDecomposition? LogLossDecomposition => _logLossDecomposition.Value;
 
-    internal ConfidenceRanking Ranking { get; init; } = new();
+    internal RowSample? Sample { get; set; }
+
+    internal MeasuredOutcomes Measured { get; }
 
     /// <summary>Each class on its own, in the order of the classes.</summary>
     public IReadOnlyList<ClassCalibration> PerClass => _perClass.Value;
 
+    /// <summary>The metrics of each group of rows, in the order of the groups' values, a missing value last; empty unless a
+    /// <c>groupColumnName</c> was given.</summary>
+    public IReadOnlyList<GroupCalibration> PerGroup { get; internal set; } = [];
+
     /// <summary>Calibration of the k most probable classes together, for k from 1 to the <c>topKPredictionCount</c> that was asked for;
     /// empty unless it was.</summary>
-    public required IReadOnlyList<TopKCalibration> TopK { get; init; }
+    public IReadOnlyList<TopKCalibration> TopK { get; internal init; } = [];
 
     /// <summary>The accuracy that is reached when predictions of low confidence are rejected.</summary>
-    public required AccuracyRejectionCurve AccuracyRejectionCurve { get; init; }
+    public AccuracyRejectionCurve AccuracyRejectionCurve { get; }
 
     /// <summary>
     /// Confidence intervals by resampling: how much the metrics would vary if the same number of other rows of the same kind had been
@@ -194,7 +113,10 @@ public sealed class MulticlassCalibrationMetrics
     /// <returns>The intervals; <see cref="CalibrationIntervals"/> says how they are formed.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
-        => CalibrationBootstrap.Intervals(_cells, _equalMassCells, NumberOfClasses, numberOfResamples, confidenceLevel, seed);
+        => Intervals(numberOfResamples, confidenceLevel, seed);
+
+    internal override CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
+        => CalibrationBootstrap.Intervals(Cells, EqualMassCells, NumberOfClasses, numberOfResamples, confidenceLevel, seed);
 
     /// <summary>
     /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it
@@ -205,7 +127,9 @@ public sealed class MulticlassCalibrationMetrics
     /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>This model minus the other.</returns>
-    /// <exception cref="ArgumentException">The other metrics are of other rows, or of rows in another order.</exception>
+    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
+    /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
+    /// clusters.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     /// <example>
     /// <code>
@@ -226,10 +150,17 @@ public sealed class MulticlassCalibrationMetrics
             throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
                 "the others "
                 + "differ, or come in another order. Score the same view with both models.", nameof(other));
-        (Vector256<double> best, Vector256<double> worst) = CalibrationBootstrap.OneMore(_cells, NumberOfClasses);
-        (Vector256<double> bestOther, Vector256<double> worstOther) = CalibrationBootstrap.OneMore(other._cells, NumberOfClasses);
-        return new PairedComparison(Measured, other.Measured, ReliabilityDiagram.Bins.Count).Compare(
-            Extremes(best, worstOther, -1), Extremes(worst, bestOther, 1), numberOfResamples, confidenceLevel, seed);
+        if (Measured.Clusters is List<int> ours && other.Measured.Clusters is List<int> theirs && !ours.SequenceEqual(theirs))
+            throw new ArgumentException("Models are compared on the same clusters, but these metrics and the others were measured with " +
+                "different ones. Name the same clusterColumnName in both.", nameof(other));
+        (Vector256<double> best, Vector256<double> worst) = CalibrationBootstrap.OneMore(Cells, NumberOfClasses);
+        (Vector256<double> bestOther, Vector256<double> worstOther) = CalibrationBootstrap.OneMore(other.Cells, NumberOfClasses);
+        (Vector256<double> lowest, Vector256<double> highest) = (Extremes(best, worstOther, -1), Extremes(worst, bestOther, 1));
+        int bins = ReliabilityDiagram.Bins.Count;
+        return (Measured.Clusters ?? other.Measured.Clusters) is List<int> clusters
+            ? new ClusteredComparison(Measured, other.Measured, clusters, bins).Compare(
+                lowest, highest, numberOfResamples, confidenceLevel, seed)
+            : new PairedComparison(Measured, other.Measured, bins).Compare(lowest, highest, numberOfResamples, confidenceLevel, seed);
 
         static Vector256<double> Extremes(Vector256<double> of, Vector256<double> other, double accuracy)
         {

@@ -30,11 +30,11 @@ internal sealed class OutcomeBins(ConfidenceBins bins)
         return sum.Value / count;
     }
 
-    public ReliabilityDiagram Diagram() => new(
+    public ReliabilityBin[] ReliabilityBins() =>
     [
         .. Enumerable.Range(0, bins.Count)
             .Select(bin => Bin(bins.LowerBound(bin), bins.UpperBound(bin), _cells.AsSpan(2 * bin, 2))),
-    ]);
+    ];
 
     /// <summary>A bin of the wrong and the right rows in it.</summary>
     public static ReliabilityBin Bin(double lowerBound, double upperBound, ReadOnlySpan<OutcomeCell> wrongAndRight)

@@ -12,9 +12,12 @@ public sealed class ReliabilityDiagram
 {
     private readonly ReliabilityBin[] _occupied;
 
-    internal ReliabilityDiagram(IReadOnlyList<ReliabilityBin> bins)
+    /// <param name="bins">The bins, in ascending order.</param>
+    /// <param name="isBinary">Whether confidence is the probability of the positive class, and accuracy the share of positives.</param>
+    internal ReliabilityDiagram(IReadOnlyList<ReliabilityBin> bins, bool isBinary = false)
     {
         Bins = bins;
+        IsBinary = isBinary;
         _occupied = [.. bins.Where(bin => bin.Count > 0)];
         Count = bins.Sum(bin => bin.Count);
     }
@@ -35,6 +38,8 @@ public sealed class ReliabilityDiagram
     /// <summary>Expected calibration error (ECE) of these bins: Σ_b n_b/N · |accuracy_b − confidence_b|. Naeini et al. 2015; Guo et al.
     /// 2017, equation 3.</summary>
     public double ExpectedCalibrationError => _occupied.Sum(bin => bin.Count * Math.Abs(bin.Accuracy - bin.MeanConfidence)) / Count;
+
+    internal bool IsBinary { get; }
 
     internal double ExpectedOverconfidence => _occupied.Sum(bin => bin.Count * Math.Max(0, bin.Gap)) / Count;
 

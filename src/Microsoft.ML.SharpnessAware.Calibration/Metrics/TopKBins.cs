@@ -32,7 +32,7 @@ internal sealed class TopKBins
     [
         .. _bins.Select((bins, index) =>
         {
-            ReliabilityDiagram diagram = bins.Diagram();
+            ReliabilityDiagram diagram = new(bins.ReliabilityBins());
             return new TopKCalibration(
                 index + 1, diagram.Accuracy, diagram.MeanConfidence, diagram.ExpectedCalibrationError, diagram);
         }),

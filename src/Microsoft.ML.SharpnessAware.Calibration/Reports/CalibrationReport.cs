@@ -21,6 +21,8 @@ public sealed class CalibrationReport
     private const int MaximumExamples = 1_000;
     private const int MaximumTopK = 5;
 
+    private static readonly string[] BinaryClasses = ["negative", "positive"];
+
     private readonly MLContext _mlContext;
     private readonly string _title;
     private readonly List<ReportModel> _models = [];
@@ -36,8 +38,9 @@ public sealed class CalibrationReport
     }
 
     /// <summary>
-    /// Evaluates a model's scores and adds it to the report. Labels and scores are read in one pass; where there are images or paths, a
-    /// second pass over these columns alone reads those of the rows that are shown.
+    /// Evaluates a model's scores and adds it to the report, with its prediction sets and its abstention where the data has them. Labels,
+    /// scores and decisions are read in one pass; where there are images or paths, a second pass over these columns alone reads those of
+    /// the rows that are shown.
     /// </summary>
     /// <param name="name">The name to show, not that of another model of the report.</param>
     /// <param name="scored">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
@@ -52,46 +55,53 @@ public sealed class CalibrationReport
     /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c> if there is one, empty for
     /// none.</param>
     /// <param name="numberOfBins">The number of confidence bins; 15 is the usual choice (Guo et al. 2017).</param>
-    /// <param name="numberOfExamples">How many of the most confident wrong predictions, and of the least confident right ones, are shown at
-    /// most; from 0 to 1,000.</param>
+    /// <param name="numberOfExamples">How many of the most confident wrong predictions, of the least confident right ones, and of the
+    /// largest prediction sets, are shown at most; from 0 to 1,000.</param>
     /// <param name="imageWidth">The width of the images in pixels; only needed where pixels come as vectors of one dimension.</param>
     /// <param name="imageHeight">Their height.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them.</param>
+    /// <param name="groupColumnName">A column by whose values the rows are also measured in groups: a region, a camera.</param>
+    /// <param name="clusterColumnName">A column whose equal values belong together; differences between models are then judged by whole
+    /// clusters.</param>
+    /// <param name="predictionSetColumnName">Prediction sets; by default <c>PredictionSet</c> if it holds such, empty for none.</param>
+    /// <param name="acceptedColumnName">Whether rows are accepted; by default <c>Accepted</c> if that is Boolean, empty for none.</param>
     /// <returns>This report.</returns>
     /// <remarks>An image that cannot be read does not fail the report: it has the reason in its place, and the log a warning. Rows without
     /// a label or with scores that are not finite are left out, and counted.</remarks>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or a number is out of range.</exception>
-    /// <exception cref="InvalidOperationException">There is no row to evaluate, or scores are not probabilities; the message names the
-    /// row.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, scores are not probabilities (the message names the
+    /// row), or the report has binary models.</exception>
     public CalibrationReport Add(string name, IDataView scored, string labelColumnName = "Label", string scoreColumnName = "Score",
         string? imageColumnName = null, string? imagePathColumnName = null, int numberOfBins = 15, int numberOfExamples = 12,
-        int? imageWidth = null, int? imageHeight = null, ScoreKind scoreKind = ScoreKind.Probabilities)
+        int? imageWidth = null, int? imageHeight = null, ScoreKind scoreKind = ScoreKind.Probabilities, string? groupColumnName = null,
+        string? clusterColumnName = null, string? predictionSetColumnName = null, string? acceptedColumnName = null)
     {
-        CheckName(name);
-        ArgumentNullException.ThrowIfNull(scored);
-        if (numberOfExamples is < 0 or > MaximumExamples)
-            throw new ArgumentOutOfRangeException(nameof(numberOfExamples), numberOfExamples,
-                $"The number of examples must lie in [0, {MaximumExamples}].");
+        Check(name, scored, numberOfExamples, isBinary: false);
         using IChannel channel = ((IChannelProvider)_mlContext).Start(nameof(CalibrationReport));
         ExampleImages images = new(scored.Schema, imageColumnName, imagePathColumnName, imageWidth, imageHeight, channel);
 
         ExampleCollector examples = new(numberOfExamples);
+        var decisions = new ReportDecisions(predictionSetColumnName, acceptedColumnName, numberOfExamples);
         MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
-            _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName),
-            scoreKind, examples.Add);
+            _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName), scoreKind,
+            groupColumnName, clusterColumnName, (position, id, label, probabilities, sides) =>
+            {
+                examples.Add(position, id, label, probabilities);
+                decisions.Add(label, probabilities, sides);
+            }, scores => decisions.Bind(scored.Schema, scores));
 
-        IReadOnlyList<ReportRow> wrong = examples.ConfidentlyWrong;
-        IReadOnlyList<ReportRow> right = examples.HesitantlyRight;
-        Dictionary<long, (Thumbnail? Image, string? Path)> pictures = images.Read(scored, [.. wrong, .. right], channel);
-        _models.Add(new(name, metrics, [.. wrong.Select(Example)], [.. right.Select(Example)]));
-        return this;
-
-        ReportExample Example(ReportRow row)
+        Pictures pictures = Pictures.Of(
+            scored, images, [.. examples.All, .. decisions.Largest.Select(set => (set.Row, set.Id))], channel);
+        string[] classes = [.. metrics.PerClass.Select(one => one.ClassName)];
+        _models.Add(new(name, metrics, pictures.Examples(examples.ConfidentlyWrong, classes),
+            pictures.Examples(examples.HesitantlyRight, classes))
         {
-            (Thumbnail? image, string? path) = pictures.GetValueOrDefault(row.Row);
-            return new(row, metrics.PerClass[row.Label].ClassName, metrics.PerClass[row.Predicted].ClassName, path, image);
-        }
+            Sets = decisions.SetMetrics(metrics.SkippedRows),
+            LargestSets = [.. decisions.Largest.Select(set => pictures.Example(set, decisions.SetClasses))],
+            Abstention = decisions.AbstentionMetrics(metrics.SkippedRows),
+        });
+        return this;
     }
 
     /// <summary>Adds a model whose metrics are known already, without examples.</summary>
@@ -99,11 +109,47 @@ public sealed class CalibrationReport
     /// <param name="metrics">The metrics.</param>
     /// <returns>This report.</returns>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
-    public CalibrationReport Add(string name, MulticlassCalibrationMetrics metrics)
+    /// <exception cref="InvalidOperationException">The report has binary models.</exception>
+    public CalibrationReport Add(string name, MulticlassCalibrationMetrics metrics) => AddKnown(name, metrics);
+
+    /// <inheritdoc cref="Add(string, MulticlassCalibrationMetrics)"/>
+    /// <exception cref="InvalidOperationException">The report has models of several classes.</exception>
+    public CalibrationReport Add(string name, BinaryCalibrationMetrics metrics) => AddKnown(name, metrics);
+
+    /// <summary>
+    /// Evaluates the probability of a binary model and adds it to the report, which is then one of binary models. Labels and
+    /// probabilities are read in one pass, pictures of the rows that are shown in another.
+    /// </summary>
+    /// <param name="name">The name to show, not that of another model of the report.</param>
+    /// <param name="scored">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
+    /// <param name="labelColumnName">Whether a row is positive: a <see cref="bool"/>.</param>
+    /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
+    /// <param name="imageColumnName">The images; by default the first column that holds such, empty for none.</param>
+    /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c> if there is one, empty for
+    /// none.</param>
+    /// <param name="numberOfBins">The number of bins of the probability.</param>
+    /// <param name="numberOfExamples">How many of the most confident wrong predictions, and of the least confident right ones, are shown at
+    /// most; from 0 to 1,000. A probability of ½ or more predicts positive.</param>
+    /// <param name="imageWidth">The width of the images in pixels; only needed where pixels come as vectors of one dimension.</param>
+    /// <param name="imageHeight">Their height.</param>
+    /// <returns>This report.</returns>
+    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or a number is out of range.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, a value is no probability (the message names the row), or
+    /// the report has models of several classes.</exception>
+    public CalibrationReport AddBinary(string name, IDataView scored, string labelColumnName = "Label",
+        string probabilityColumnName = "Probability", string? imageColumnName = null, string? imagePathColumnName = null,
+        int numberOfBins = 15, int numberOfExamples = 12, int? imageWidth = null, int? imageHeight = null)
     {
-        CheckName(name);
-        ArgumentNullException.ThrowIfNull(metrics);
-        _models.Add(new(name, metrics, [], []));
+        Check(name, scored, numberOfExamples, isBinary: true);
+        using IChannel channel = ((IChannelProvider)_mlContext).Start(nameof(CalibrationReport));
+        ExampleImages images = new(scored.Schema, imageColumnName, imagePathColumnName, imageWidth, imageHeight, channel);
+        ExampleCollector examples = new(numberOfExamples);
+        BinaryCalibrationMetrics metrics = BinaryCalibrationEvaluator.Evaluate(_mlContext, scored, labelColumnName, probabilityColumnName,
+            numberOfBins, (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
+        Pictures pictures = Pictures.Of(scored, images, examples.All, channel);
+        _models.Add(new(name, metrics, pictures.Examples(examples.ConfidentlyWrong, BinaryClasses),
+            pictures.Examples(examples.HesitantlyRight, BinaryClasses)));
         return this;
     }
 
@@ -121,11 +167,31 @@ public sealed class CalibrationReport
         AtomicFile.Write(path, stream => stream.Write(page));
     }
 
-    private void CheckName(string name)
+    private CalibrationReport AddKnown(string name, ClassifierCalibrationMetrics metrics)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        Check(name, metrics is BinaryCalibrationMetrics);
+        _models.Add(new(name, metrics, [], []));
+        return this;
+    }
+
+    private void Check(string name, IDataView scored, int numberOfExamples, bool isBinary)
+    {
+        Check(name, isBinary);
+        ArgumentNullException.ThrowIfNull(scored);
+        if (numberOfExamples is < 0 or > MaximumExamples)
+            throw new ArgumentOutOfRangeException(nameof(numberOfExamples), numberOfExamples,
+                $"The number of examples must lie in [0, {MaximumExamples}].");
+    }
+
+    private void Check(string name, bool isBinary)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (_models.Any(model => model.Name == name))
             throw new ArgumentException($"The report already has a model '{name}'. Give this one another name.", nameof(name));
+        if (_models.Any(model => model.Metrics is BinaryCalibrationMetrics != isBinary))
+            throw new InvalidOperationException($"'{name}' is a {(isBinary ? "binary model" : "model of several classes")}, but the report "
+                + $"has {(isBinary ? "models of several classes" : "binary models")}: their numbers do not compare. Make two reports.");
     }
 
     // Beyond the number of classes there is nothing to count; a wrong column is EvaluateCalibration's to report.

@@ -17,6 +17,9 @@ internal sealed class ExampleCollector(int limit)
     /// <summary>The least confident right predictions, the least confident first.</summary>
     public IReadOnlyList<ReportRow> HesitantlyRight => [.. Rows(_right).OrderBy(row => row.Confidence).ThenBy(row => row.Row)];
 
+    /// <summary>All of them, to be found again.</summary>
+    public IEnumerable<(long Row, DataViewRowId Id)> All => ConfidentlyWrong.Concat(HesitantlyRight).Select(row => (row.Row, row.Id));
+
     /// <inheritdoc cref="MeasuredRow"/>
     public void Add(long position, DataViewRowId id, int label, ReadOnlySpan<float> probabilities)
     {

@@ -30,7 +30,8 @@ internal sealed class ExampleImages
     }
 
     /// <summary>Reads the rows given. An image that cannot be read becomes a thumbnail that says why, and a warning.</summary>
-    public Dictionary<long, (Thumbnail? Image, string? Path)> Read(IDataView data, IEnumerable<ReportRow> rows, IChannel channel)
+    public Dictionary<long, (Thumbnail? Image, string? Path)> Read(
+        IDataView data, IEnumerable<(long Row, DataViewRowId Id)> rows, IChannel channel)
     {
         Dictionary<long, DataViewRowId> wanted = rows.DistinctBy(row => row.Row).ToDictionary(row => row.Row, row => row.Id);
         Dictionary<long, (Thumbnail? Image, string? Path)> found = [];

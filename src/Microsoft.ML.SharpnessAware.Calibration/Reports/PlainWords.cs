@@ -4,34 +4,66 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class PlainWords
 {
     /// <summary>"Says 92.6 % on average and is right in 87.4 %: overconfident by 5.2 points."</summary>
-    public static string Headline(MulticlassCalibrationMetrics metrics)
+    public static string Headline(ClassifierCalibrationMetrics metrics)
     {
         // The difference of the rounded numbers, so that the sentence adds up.
-        double said = Math.Round(100 * metrics.MeanConfidence, 1);
-        double right = Math.Round(100 * metrics.Accuracy, 1);
+        double said = Math.Round(100 * metrics.ReliabilityDiagram.MeanConfidence, 1);
+        double right = Math.Round(100 * metrics.ReliabilityDiagram.Accuracy, 1);
         double points = Math.Round(said - right, 1);
-        string start = Invariant($"Says {said:F1} % on average and is right in {right:F1} %: ");
+        bool isBinary = metrics is BinaryCalibrationMetrics;
+        string start = isBinary ? Invariant($"Says positive with {said:F1} % on average, and {right:F1} % are: ")
+            : Invariant($"Says {said:F1} % on average and is right in {right:F1} %: ");
         double chance = 196 * StandardError(metrics.ReliabilityDiagram);
         return start + (points == 0 || Math.Abs(points) <= chance
             ? Invariant($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell ")
                 + Invariant($"(± {chance:F1} points).")
+            : isBinary ? Invariant($"too {(points > 0 ? "high" : "low")} by {Math.Abs(points):F1} points.")
             : Invariant($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
     /// <summary>The calibration error, and what acting on the most confident predictions only would give.</summary>
-    public static string Details(MulticlassCalibrationMetrics metrics)
+    public static string Details(ClassifierCalibrationMetrics metrics)
     {
-        const double Wished = 0.95;
-        double coverage = metrics.AccuracyRejectionCurve.CoverageAt(Wished);
         double points = 100 * metrics.ExpectedCalibrationError;
+        if (metrics is not MulticlassCalibrationMetrics ofClasses)
+            return Invariant($"Bin by bin, the probability and the share that is positive differ by {points:F1} points (ECE).");
+        const double Wished = 0.95;
+        double coverage = ofClasses.AccuracyRejectionCurve.CoverageAt(Wished);
         string error = Invariant($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
         return error + (coverage >= 1 ? Invariant($"All predictions together are correct at least {Wished:P0} of the time.")
             : coverage <= 0 ? Invariant($"No part of the predictions, however sure, is right in {Wished:P0}.")
             : Invariant($"The most confident {coverage:P1} of the predictions, those with a confidence of at least ")
-                + Invariant($"{metrics.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are correct {Wished:P0} of the time."));
+                + Invariant($"{ofClasses.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are correct {Wished:P0} of the time."));
     }
 
-    /// <summary>Of mean confidence minus accuracy: how much chance there is in whether rows of each confidence turn out right.</summary>
-    private static double StandardError(ReliabilityDiagram diagram) => Math.Sqrt(diagram.Bins.Where(bin => bin.Count > 0)
-        .Sum(bin => bin.Count * bin.Accuracy * (1 - bin.Accuracy))) / diagram.Count;
+    /// <summary>"Of the sets, asked to hold the right class in 90 %, 91.2 % do: as asked, as far as 500 rows can tell."</summary>
+    public static string Sets(PredictionSetMetrics sets)
+    {
+        string size = Invariant($" They hold {sets.MeanSize:F2} classes on average.");
+        if (double.IsNaN(sets.CoverageAsked))
+            return Invariant($"Of the prediction sets {sets.Coverage:P1} hold the right class.") + size;
+        string verdict = sets.CoverageAsked > sets.CoverageInterval.Upper ? "fewer than asked, by more than chance. Were they fitted on "
+                + "rows of another kind, or on rows that the model was trained on?"
+            : sets.CoverageAsked < sets.CoverageInterval.Lower ? "more than asked, by more than chance."
+            : Invariant($"as asked, as far as {sets.Count:N0} row{(sets.Count == 1 ? "" : "s")} can tell.");
+        return Invariant($"Of the prediction sets, asked to hold the right class in {sets.CoverageAsked:0.## %}, {sets.Coverage:P1} do: ")
+            + verdict + size;
+    }
+
+    /// <summary>"Abstention accepts 61.3 % of the rows, and is right in 99.4 % of these; 99 % were asked."</summary>
+    public static string Abstention(AbstentionMetrics abstention)
+    {
+        if (abstention.AcceptedCount == 0)
+            return "Abstention accepts no row.";
+        string asked = double.IsNaN(abstention.AccuracyAsked) ? "."
+            : Invariant($"; {abstention.AccuracyAsked:0.## %} were asked")
+                + (abstention.AcceptedAccuracy.Upper < abstention.AccuracyAsked ? ", and the difference is more than chance." : ".");
+        return Invariant($"Abstention accepts {abstention.AcceptedShare.Estimate:P1} of the rows, and the model is right in ")
+            + Invariant($"{abstention.AcceptedAccuracy.Estimate:P1} of these") + asked;
+    }
+
+    /// <summary>Of mean confidence minus accuracy: how much chance there is in whether rows of each confidence turn out right, by what
+    /// they did or by what was said. A bin of one row tells nothing by itself.</summary>
+    private static double StandardError(ReliabilityDiagram diagram) => Math.Sqrt(diagram.Bins.Where(bin => bin.Count > 0).Sum(bin =>
+        bin.Count * Math.Max(bin.Accuracy * (1 - bin.Accuracy), bin.MeanConfidence * (1 - bin.MeanConfidence)))) / diagram.Count;
 }

@@ -7,7 +7,6 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models)
 {
     private const int MaximumClasses = 50;
-    private const int ExampleSide = Thumbnail.MaximumSide;
 
     private int _figures;
 
@@ -22,7 +21,9 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     private IEnumerable<XElement> Headlines() => models.Select(model => Html.Of("div", Html.Class("headline"),
         Html.Of("h3", model.Name),
         Html.Of("p", Html.Class("say"), PlainWords.Headline(model.Metrics)),
-        Html.Of("p", PlainWords.Details(model.Metrics))));
+        Html.Of("p", PlainWords.Details(model.Metrics)),
+        model.Sets is null ? null : Html.Of("p", PlainWords.Sets(model.Sets)),
+        model.Abstention is null ? null : Html.Of("p", PlainWords.Abstention(model.Abstention))));
 
     private XElement[] MetricTable()
     {
@@ -30,13 +31,10 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         return
         [
             Html.Of("h2", "All numbers"),
-            Scroll(Html.Of("table",
-                Html.Of("thead", Html.Of("tr", Html.Of("th", "Metric"),
-                    models.Select(model => Html.Of("th", Html.Class("n"), model.Name)))),
-                Html.Of("tbody", rows.Select(Row)))),
+            ReportTable.Of([Html.Of("th", "Metric"), .. models.Select(model => ReportTable.NumberHead(model.Name))], rows.Select(Row)),
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
-                + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.#%} interval. ")
+                + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.# %} interval. ")
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];
@@ -56,10 +54,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     {
         if (row.Interval is null)
             return null;
-        ConfidenceInterval interval = row.Interval(model.Intervals);
-        return Html.Of("div", Html.Class("range"), $"{Text(interval.Lower)} – {Text(interval.Upper)}");
-
-        string Text(double value) => value.ToString(row.Format, CultureInfo.InvariantCulture);
+        return ReportTable.Range(row.Interval(model.Intervals), row.Format);
     }
 
     private IEnumerable<XElement> Comparison()
@@ -69,10 +64,13 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         List<XElement> figures = [];
         foreach (ReportModel[] some in models.Chunk(CalibrationFigure.MaximumNumberOfModels))
         {
-            (string, MulticlassCalibrationMetrics)[] shown = [.. some.Select(model => (model.Name, model.Metrics))];
             string names = string.Join(", ", some.Select(model => model.Name));
-            figures.Add(Figure(CalibrationFigure.ReliabilityComparison(shown), $"Reliability diagrams of {names}"));
-            figures.Add(Figure(CalibrationFigure.AccuracyRejection(shown), $"Accuracy-rejection curves of {names}"));
+            figures.Add(Figure(CalibrationFigure.Comparison([.. some.Select(model => (model.Name, model.Metrics))]),
+                $"Reliability diagrams of {names}"));
+            if (some[0].Metrics is MulticlassCalibrationMetrics)
+                figures.Add(Figure(CalibrationFigure.AccuracyRejection(
+                    some.Select(model => (model.Name, (MulticlassCalibrationMetrics)model.Metrics))),
+                    $"Accuracy-rejection curves of {names}"));
         }
 
         return [Html.Of("h2", "The models beside one another"), Html.Of("div", Html.Class("figures"), figures), .. Differences()];
@@ -80,63 +78,72 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
 
     private IEnumerable<XElement> Differences()
     {
-        ReportModel first = models[0];
-        (ReportModel Model, CalibrationComparison Difference)[] others =
-            [.. models.Skip(1).Where(model => model.Metrics.IsOfTheSameRows(first.Metrics))
-                .Select(model => (model, model.Metrics.CompareTo(first.Metrics)))];
+        if (models[0].Metrics is not MulticlassCalibrationMetrics first)
+            return [];
+        (string Name, CalibrationComparison Difference)[] others =
+            [.. models.Skip(1).Select(model => (model.Name, Metrics: (MulticlassCalibrationMetrics)model.Metrics))
+                .Where(model => model.Metrics.IsOfTheSameRows(first)).Select(model => (model.Name, model.Metrics.CompareTo(first)))];
         if (others.Length == 0)
             return [];
         return
         [
-            Html.Of("h3", $"Differences to {first.Name}"),
-            Scroll(Html.Of("table",
-                Html.Of("thead", Html.Of("tr", Html.Of("th", "Model"), NumberHead("Accuracy"), NumberHead("ECE"),
-                    NumberHead("Brier score"), NumberHead("Log loss"))),
-                Html.Of("tbody", others.Select(other => Html.Of("tr", Html.Of("th", other.Model.Name),
-                    Cell(other.Difference.Accuracy, "P2"), Cell(other.Difference.ExpectedCalibrationError, "P2"),
-                    Cell(other.Difference.BrierScore, "F4"), Cell(other.Difference.LogLoss, "F4")))))),
-            Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as far as these " +
-                "rows are independent."),
+            Html.Of("h3", $"Differences to {models[0].Name}"),
+            ReportTable.Of(
+                [Html.Of("th", "Model"), .. new[] { "Accuracy", "ECE", "Brier score", "Log loss" }.Select(ReportTable.NumberHead)],
+                others.Select(other => Html.Of("tr", Html.Of("th", other.Name),
+                    Cell(other.Difference.Accuracy, "+0.00 %;−0.00 %;0.00 %"),
+                    Cell(other.Difference.ExpectedCalibrationError, "+0.00 %;−0.00 %;0.00 %"),
+                    Cell(other.Difference.BrierScore, "+0.0000;−0.0000;0.0000"),
+                    Cell(other.Difference.LogLoss, "+0.0000;−0.0000;0.0000")))),
+            Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as far as "
+                + (others[0].Difference.NumberOfClusters is int clusters
+                    ? Invariant($"the {clusters:N0} clusters of rows are independent.") : "these rows are independent.")),
         ];
 
-        static XElement Cell(ConfidenceInterval difference, string format) => Html.Of("td",
-            Html.Class(difference.Lower > 0 || difference.Upper < 0 ? "n best" : "n"),
-                difference.Estimate.ToString(format, CultureInfo.InvariantCulture),
-            Html.Of("div", Html.Class("range"), string.Create(CultureInfo.InvariantCulture,
-                $"{difference.Lower.ToString(format, CultureInfo.InvariantCulture)} – " +
-                    $"{difference.Upper.ToString(format, CultureInfo.InvariantCulture)}")));
+        static XElement Cell(ConfidenceInterval difference, string format) => ReportTable.Number(difference, format,
+            isBold: difference.Lower > 0 || difference.Upper < 0);
     }
 
     private XElement Model(ReportModel model)
     {
-        MulticlassCalibrationMetrics metrics = model.Metrics;
+        ClassifierCalibrationMetrics metrics = model.Metrics;
         List<XElement> figures =
-        [
-            Figure(CalibrationFigure.Reliability(metrics.ReliabilityDiagram), $"Reliability diagram of {model.Name}"),
-            Figure(CalibrationFigure.ConfidenceHistogram(metrics), $"Confidence histogram of {model.Name}"),
-        ];
-        if (models.Count == 1)
-            figures.Add(Figure(CalibrationFigure.AccuracyRejection([(model.Name, metrics)]), $"Accuracy-rejection curve of {model.Name}"));
-        if (metrics.PerClass.Count > 0)
+            [Figure(CalibrationFigure.Reliability(metrics.ReliabilityDiagram), $"Reliability diagram of {model.Name}")];
+        if (metrics is not MulticlassCalibrationMetrics ofClasses)
+            figures.Add(Figure(CalibrationFigure.Reliability(metrics.AdaptiveReliabilityDiagram, "In bins of equally many rows"),
+                $"Reliability diagram of {model.Name} in bins of equally many rows"));
+        else
+            AddFigures(ofClasses);
+
+        return Html.Of("section", Html.Of("h2", model.Name),
+            Html.Of("div", Html.Class("figures"), figures), Classes(metrics as MulticlassCalibrationMetrics),
+            new GroupSection(metrics as MulticlassCalibrationMetrics).Write(), new DecisionSection(model, Figure).Write(),
+            ReportExamples.Of("Most confident wrong predictions", "Where acting on the confidence would hurt most.",
+                model.ConfidentlyWrong),
+            ReportExamples.Of("Least confident right predictions", "Right, but the model would not have said so.", model.HesitantlyRight));
+
+        void AddFigures(MulticlassCalibrationMetrics ofClasses)
         {
-            XElement grid = Figure(CalibrationFigure.PerClass(metrics), $"Reliability diagrams of the classes of {model.Name}");
+            figures.Add(Figure(CalibrationFigure.ConfidenceHistogram(ofClasses), $"Confidence histogram of {model.Name}"));
+            if (models.Count == 1)
+                figures.Add(Figure(CalibrationFigure.AccuracyRejection([(model.Name, ofClasses)]),
+                    $"Accuracy-rejection curve of {model.Name}"));
+            if (ofClasses.PerClass.Count == 0)
+                return;
+            XElement grid = Figure(CalibrationFigure.PerClass(ofClasses), $"Reliability diagrams of the classes of {model.Name}");
             grid.SetAttributeValue("class", "wide");
             figures.Add(grid);
         }
-
-        return Html.Of("section", Html.Of("h2", model.Name),
-            Html.Of("div", Html.Class("figures"), figures), Classes(metrics.PerClass),
-            Examples("Most confident wrong predictions", "Where acting on the confidence would hurt most.", model.ConfidentlyWrong),
-            Examples("Least confident right predictions", "Right, but the model would not have said so.", model.HesitantlyRight));
     }
 
     private XElement Figure(CalibrationFigure figure, string description)
         => Html.Of(figure, Invariant($"f{_figures++}-"), description);
 
-    private static IEnumerable<XElement> Classes(IReadOnlyList<ClassCalibration> classes)
+    private static IEnumerable<XElement> Classes(MulticlassCalibrationMetrics? metrics)
     {
-        if (classes.Count == 0)
+        if (metrics is null || metrics.PerClass.Count == 0)
             return [];
+        IReadOnlyList<ClassCalibration> classes = metrics.PerClass;
         bool selected = classes.Count > MaximumClasses;
         IEnumerable<ClassCalibration> shown = selected
             ? classes.OrderByDescending(one => one.ExpectedCalibrationError).Take(MaximumClasses) : classes;
@@ -145,63 +152,13 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Html.Of("h3", "Classes"),
             Html.Of("p", Html.Class("quiet"), "Every row counts for every class, by the probability given to it." + (!selected ? ""
                 : Invariant($" Shown are the {MaximumClasses} of {classes.Count:N0} classes with the largest ECE, worst first."))),
-            Scroll(Html.Of("table",
-                Html.Of("thead", Html.Of("tr", Html.Of("th", "Class"), NumberHead("Rows"), NumberHead("Share of rows"),
-                    NumberHead("Mean probability"), NumberHead("Difference in points"), NumberHead("ECE"))),
-                Html.Of("tbody", shown.Select(one => Html.Of("tr", Html.Of("th", one.ClassName), Number($"{one.Count:N0}"),
-                    Number($"{one.Frequency:P2}"), Number($"{one.MeanConfidence:P2}"),
-                    Number($"{100 * (one.MeanConfidence - one.Frequency):+0.00;−0.00;0.00}"),
-                    Number($"{one.ExpectedCalibrationError:P2}")))))),
+            ReportTable.Of(
+                [Html.Of("th", "Class"), .. new[] { "Rows", "Share of rows", "Mean probability", "Difference in points", "ECE" }
+                    .Select(ReportTable.NumberHead)],
+                shown.Select(one => Html.Of("tr", Html.Of("th", one.ClassName), ReportTable.Number($"{one.Count:N0}"),
+                    ReportTable.Number($"{one.Frequency:P2}"), ReportTable.Number($"{one.MeanConfidence:P2}"),
+                    ReportTable.Number($"{100 * (one.MeanConfidence - one.Frequency):+0.00;−0.00;0.00}"),
+                    ReportTable.Number($"{one.ExpectedCalibrationError:P2}")))),
         ];
     }
-
-    private static IEnumerable<XElement> Examples(string heading, string explanation, IReadOnlyList<ReportExample> examples)
-        => examples.Count == 0 ? [] :
-        [
-            Html.Of("h3", heading), Html.Of("p", Html.Class("quiet"), explanation),
-            Html.Of("ol", Html.Class("examples"), examples.Select(Example)),
-        ];
-
-    private static XElement Example(ReportExample example)
-    {
-        bool right = example.Scored.Label == example.Scored.Predicted;
-        return Html.Of("li", Image(example), Html.Of("div",
-            Html.Of("strong", Html.Class(right ? "right" : "wrong"), $"{Share(example.Scored.Confidence)} {example.PredictedClass}"),
-            right ? null : (object[])[Html.Of("br"), "is ", Html.Of("strong", example.TrueClass),
-                $", given {Share(example.Scored.LabelProbability)}"],
-            Html.Of("br"),
-            Html.Of("span", Html.Class("quiet"), Invariant($"row {example.Scored.Row}")),
-            example.Path is null ? null : (object[])[Html.Of("br"), Html.Of("span", Html.Class("quiet"), example.Path)]));
-    }
-
-    /// <summary>99.97 % must not read as certainty.</summary>
-    private static string Share(float probability)
-    {
-        int decimals = 1;
-        while (probability < 1 && decimals < 5 && Math.Round(100.0 * probability, decimals) >= 100)
-            decimals++;
-        return probability.ToString($"P{decimals}", CultureInfo.InvariantCulture);
-    }
-
-    private static XElement? Image(ReportExample example)
-    {
-        if (example.Image is not { } image)
-            return null;
-        if (image.Problem is string problem)
-            return Html.Of("div", Html.Class("noimage"), $"No image: {problem}");
-
-        double scale = (double)ExampleSide / Math.Max(image.Width, image.Height);
-        if (scale > 1)
-            scale = Math.Floor(scale);      // pixels of an even size
-        return Html.Of("img", scale > 1 ? Html.Class("small") : null,
-            new XAttribute("src", $"data:{image.MediaType};base64,{Convert.ToBase64String(image.File)}"),
-            new XAttribute("width", (int)(scale * image.Width)), new XAttribute("height", (int)(scale * image.Height)),
-            Html.Attribute("alt", Invariant($"Row {example.Scored.Row}: ") + example.TrueClass));
-    }
-
-    private static XElement Scroll(XElement table) => Html.Of("div", Html.Class("scroll"), table);
-
-    private static XElement NumberHead(string text) => Html.Of("th", Html.Class("n"), text);
-
-    private static XElement Number(FormattableString text) => Html.Of("td", Html.Class("n"), Invariant(text));
 }

@@ -17,6 +17,7 @@ internal static class ReportStyle
         h1 { font-size: 1.8rem; line-height: 1.2; margin: .5rem 0 1rem; }
         h2 { font-size: 1.4rem; line-height: 1.25; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 2px solid var(--line); }
         h3 { font-size: 1.1rem; margin: 1.5rem 0 .5rem; }
+        h4 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
         p { max-width: 46rem; margin: .5rem 0; }
         .quiet { color: var(--quiet); font-size: .9rem; }
         .headline { background: var(--card); border-left: .3rem solid var(--right); border-radius: .3rem; padding: .6rem 1rem;

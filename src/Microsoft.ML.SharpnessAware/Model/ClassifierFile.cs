@@ -11,7 +11,8 @@ internal static class ClassifierFile
 {
     public const string LoaderSignature = "SharpnessAwareImage";
     internal const string WeightsName = "weights.safetensors";
-    private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003;
+    private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003,
+        VersionRefinements = 0x00010004;
 
     private static VersionInfo GetVersionInfo() => GetVersionInfo("SHARPIMG", LoaderSignature, verWeCanReadBack: 0x00010001);
 
@@ -21,7 +22,8 @@ internal static class ClassifierFile
         modelSignature: modelSignature,
         // verWrittenCur: 0x00010001, // Initial
         // 0x00010002: Resizing
-        verWrittenCur: VersionPartialClimbs, // at the end of the description, which older libraries read without it
+        // 0x00010003: climbs in part of the steps, at the end of the description, which older libraries read without it
+        verWrittenCur: VersionRefinements, // likewise
         verReadableCur: VersionResizeMode, // an older library would score with another Resizing than was trained with
         verWeCanReadBack: verWeCanReadBack,
         loaderSignature: loaderSignature,

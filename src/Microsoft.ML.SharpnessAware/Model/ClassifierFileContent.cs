@@ -53,6 +53,7 @@ internal sealed record ClassifierFileContent
         writer.Flush();
         Description.LabelValues?.Save(env, stream);
         writer.WritePartialClimbs(Description.Method);
+        writer.WriteRefinements(Description.History);
         writer.Flush();
         return stream.ToArray();
     }
@@ -98,6 +99,8 @@ internal sealed record ClassifierFileContent
         LabelValues? labelValues = reader.ReadBoolean() ? LabelValues.Load(env, reader.BaseStream, numberOfClasses) : null;
         if (reader.BaseStream.Position < reader.BaseStream.Length)
             method = reader.ReadPartialClimbs(method);
+        if (reader.BaseStream.Position < reader.BaseStream.Length)
+            history = reader.ReadRefinements(history);
         return new ClassifierFileContent
         {
             Architecture = architecture,

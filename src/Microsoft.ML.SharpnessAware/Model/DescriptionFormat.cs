@@ -84,6 +84,20 @@ internal static class DescriptionFormat
         return history;
     }
 
+    /// <summary>What of a history came later, and stands at the end.</summary>
+    public static void WriteRefinements(this BinaryWriter writer, IReadOnlyList<EpochMetrics> history) =>
+        writer.WriteDoubles([.. history.Select(epoch => epoch.ValidationRefinement)]);
+
+    /// <exception cref="FormatException">There are not as many as epochs.</exception>
+    public static List<EpochMetrics> ReadRefinements(this BinaryReader reader, List<EpochMetrics> history)
+    {
+        double[] refinements = reader.ReadDoubles();
+        return refinements.Length == history.Count
+            ? [.. history.Zip(refinements, (epoch, refinement) => epoch with { ValidationRefinement = refinement })]
+            : throw new FormatException($"The model file has {refinements.Length} refinements of {history.Count} epochs: it is damaged. " +
+                "Copy or save it again.");
+    }
+
     public static void WriteDoubles(this BinaryWriter writer, IReadOnlyList<double> values)
     {
         writer.Write(values.Count);

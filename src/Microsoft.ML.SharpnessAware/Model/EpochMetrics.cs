@@ -24,6 +24,10 @@ public sealed record EpochMetrics
     /// <summary>Mean log loss in nats on the validation images, before temperature scaling; NaN without validation images.</summary>
     public required double ValidationLogLoss { get; init; }
 
+    /// <summary>Mean log loss on the validation images at the temperature that makes it least: what no temperature takes away. NaN without
+    /// validation images, and in models of versions before this measure.</summary>
+    public double ValidationRefinement { get; init; } = double.NaN;
+
     /// <summary>Expected calibration error (15 bins) on the validation images, before temperature scaling; NaN without validation
     /// images.</summary>
     public required double ValidationExpectedCalibrationError { get; init; }

@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class BestEpoch
 {
     /// <summary>
-    /// The epoch with the highest accuracy or the lowest log loss, the earliest of equal ones; without validation images the latest.
+    /// The epoch with the highest accuracy, the lowest log loss or the lowest refinement, the earliest of equal ones; without validation images the latest.
     /// </summary>
     public static EpochMetrics Of(IReadOnlyList<EpochMetrics> history, EarlyStoppingMetric metric) =>
         history.Aggregate((best, next) => Value(next, metric) <= Value(best, metric) ? best : next);     // NaN is not ≤: the latest
@@ -16,6 +16,10 @@ internal static class BestEpoch
         Of(history, metric).Epoch == history[^1].Epoch;
 
     /// <summary>The metric such that more is better.</summary>
-    public static double Value(EpochMetrics epoch, EarlyStoppingMetric metric) =>
-        metric == EarlyStoppingMetric.Accuracy ? epoch.ValidationAccuracy : -epoch.ValidationLogLoss;
+    public static double Value(EpochMetrics epoch, EarlyStoppingMetric metric) => metric switch
+    {
+        EarlyStoppingMetric.Accuracy => epoch.ValidationAccuracy,
+        EarlyStoppingMetric.Refinement => -epoch.ValidationRefinement,
+        _ => -epoch.ValidationLogLoss,
+    };
 }

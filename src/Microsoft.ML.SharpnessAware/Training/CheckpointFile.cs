@@ -17,7 +17,10 @@ internal sealed class CheckpointFile
     // byte[]: the state
 
     /// <summary>The version that is written; it and those before it are read.</summary>
-    public const int Version = 2;
+    public const int Version = VersionRefinements;
+
+    /// <summary>From which on the history has its refinements.</summary>
+    public const int VersionRefinements = 3;
 
     private const ulong Signature = 0x0054504B43534C4D;
     private const int HeaderLength = sizeof(ulong) + sizeof(int) + SHA256.HashSizeInBytes;

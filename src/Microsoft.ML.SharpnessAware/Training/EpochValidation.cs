@@ -28,6 +28,9 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
         return CalibrationMetrics.Compute(probabilities.data<float>().ToArray(), _labels, classifier.NumberOfClasses);
     }
 
+    /// <summary>The log loss at the temperature that makes it least.</summary>
+    public double Refinement() => TemperatureScaling.LeastLogLoss(Logits, _labels, classifier.NumberOfClasses);
+
     /// <summary>The temperature that calibrates the network.</summary>
     public double FitTemperature() => TemperatureScaling.FitWithPrior(Logits, _labels, classifier.NumberOfClasses);
 

@@ -236,6 +236,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             TrainLoss = head.TrainLoss,
             ValidationAccuracy = raw.Accuracy,
             ValidationLogLoss = raw.LogLoss,
+            ValidationRefinement = TemperatureScaling.LeastLogLoss(head.HeldOutLogits, head.HeldOutLabels, classes),
             ValidationExpectedCalibrationError = raw.ExpectedCalibrationError,
             LearningRate = 0,
             ImagesPerSecond = images.TrainingCount / duration.TotalSeconds,

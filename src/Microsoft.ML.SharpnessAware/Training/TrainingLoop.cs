@@ -99,6 +99,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             TrainLoss = loss,
             ValidationAccuracy = validated?.Accuracy ?? double.NaN,
             ValidationLogLoss = validated?.LogLoss ?? double.NaN,
+            ValidationRefinement = plan.Validation?.Refinement() ?? double.NaN,
             ValidationExpectedCalibrationError = validated?.ExpectedCalibrationError ?? double.NaN,
             LearningRate = optimizer.LearningRate,
             ImagesPerSecond = plan.Training.Count / (secondsPerBatch * _order.BatchesPerEpoch),

@@ -61,6 +61,11 @@ internal sealed class TrainingProgress
                 "batches.");
     }
 
+    /// <summary>What came later, and stands at the end of a checkpoint.</summary>
+    public void WriteRefinements(BinaryWriter writer) => writer.WriteRefinements(History);
+
+    public void ReadRefinements(BinaryReader reader) => History = reader.ReadRefinements(History);
+
     public void Read(BinaryReader reader)
     {
         (int epoch, int batch, long step, double lossSum, int halvings, bool stoppedEarly) =

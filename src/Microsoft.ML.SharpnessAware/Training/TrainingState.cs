@@ -17,6 +17,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     // byte[]: the network's weights and buffers (safetensors), with their length
     // early stopping
     // byte[]: random state, with its length
+    // from version 3, double[]: the refinements of the history, with their number
 
     public void Write(BinaryWriter writer)
     {
@@ -30,6 +31,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
 
         best.Write(writer);
         writer.WriteBytes(random.State);
+        progress.WriteRefinements(writer);
     }
 
     /// <summary>Gives all processes of a group the state of the first, where that has read one.</summary>
@@ -69,5 +71,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
             throw new InvalidDataException($"The checkpoint is damaged: its best epoch is {best.Epoch}, and it has " +
                 $"{progress.History.Count}.");
         random.State = reader.ReadBytesWithLength();
+        if (version >= CheckpointFile.VersionRefinements)
+            progress.ReadRefinements(reader);
     }
 }

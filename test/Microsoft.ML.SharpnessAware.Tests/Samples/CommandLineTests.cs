@@ -88,6 +88,24 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
+    public void TheScoresOfEvaluateAreComparedWithThemselves()
+    {
+        string scores = Folder.File("scores.csv");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", scores, "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument evaluated = JsonDocument.Parse(output);
+        (exitCode, output, error) = Run("compare-scores", scores, scores, "--group", "Label", "--json");
+        File.Delete(scores);
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument compared = JsonDocument.Parse(output);
+        Assert.AreEqual(evaluated.RootElement.GetProperty("logLoss").GetDouble(),
+            compared.RootElement.GetProperty("models")[0].GetProperty("metrics").GetProperty("logLoss").GetDouble(), 1e-9);
+        CollectionAssert.AreEquivalent(Classes, compared.RootElement.GetProperty("differences").EnumerateArray().Skip(1)
+            .Select(one => one.GetProperty("group").GetString()).ToArray());
+        Assert.AreEqual(0, compared.RootElement.GetProperty("differences")[0].GetProperty("logLoss")[0].GetDouble());
+    }
+
+    [TestMethod]
     public void PredictNamesTheClassesAndTheirProbabilities()
     {
         (int exitCode, string output, string error) = Run("predict", ModelPath, APicture, "--json");

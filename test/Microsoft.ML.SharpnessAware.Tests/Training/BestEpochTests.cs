@@ -65,6 +65,7 @@ public sealed class BestEpochTests
     [DataRow(EarlyStoppingMetric.Accuracy, new[] { 0.0, 0.0 }, 1)]
     [DataRow(EarlyStoppingMetric.Loss, new[] { 0.9, 0.3, 0.30001, 1.2 }, 2)]
     [DataRow(EarlyStoppingMetric.Loss, new[] { 3.0, 2.0, 1.0 }, 3)]
+    [DataRow(EarlyStoppingMetric.Refinement, new[] { 0.9, 0.3, 0.30001, 1.2 }, 2)]
     [DataRow(EarlyStoppingMetric.Loss, new[] { double.NaN, double.NaN, double.NaN }, 3,
         DisplayName = "Without validation images the latest")]
     public void TheBestEpochIsTheHighestAccuracyOrLowestLogLoss(EarlyStoppingMetric metric, double[] values, int best)
@@ -86,6 +87,68 @@ public sealed class BestEpochTests
         Assert.AreEqual(epoch, first);
     }
 
+    /// <summary>
+    /// Four rows with logits (m, 0), three of the first class. The best temperature makes each say ¾, so the loss is the entropy of ¾
+    /// whatever m is; the loss itself grows with m.
+    /// </summary>
+    [TestMethod]
+    [DataRow(1.2f)]
+    [DataRow(4f)]
+    [DataRow(30f)]
+    public void RefinementIsTheLossThatNoTemperatureTakesAway(float margin)
+    {
+        float[] logits = [margin, 0, margin, 0, margin, 0, margin, 0];
+        double entropy = -.75 * Math.Log(.75) - .25 * Math.Log(.25);
+        Assert.AreEqual(entropy, TemperatureScaling.LeastLogLoss(logits, [0, 0, 0, 1], 2), 1e-9);
+    }
+
+    /// <summary>Loss says that the second epoch is the best, refinement that the last one is: it tells the classes apart best, and is far
+    /// too sure.</summary>
+    [TestMethod]
+    public void RefinementGoesOnWhereLossStops()
+    {
+        int[] labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
+        (float[] Logits, string Of)[] epochs =
+        [
+            ([.. labels.SelectMany((_, i) => new[] { i % 5 < 3 == (labels[i] == 0) ? .4f : -.4f, 0f })], "6 right"),
+            ([.. labels.SelectMany((_, i) => new[] { i % 5 < 4 == (labels[i] == 0) ? 1.4f : -1.4f, 0f })], "8 right"),
+            ([.. labels.SelectMany((_, i) => new[] { i != 9 == (labels[i] == 0) ? 12f : -12f, 0f })], "9 right"),
+        ];
+        List<EpochMetrics> history = [.. epochs.Select((epoch, i) => History([0])[0] with
+        {
+            Epoch = i + 1,
+            ValidationLogLoss = LogitMetrics.Of(epoch.Logits, labels, 2).LogLoss,
+            ValidationRefinement = TemperatureScaling.LeastLogLoss(epoch.Logits, labels, 2),
+        })];
+        Assert.AreEqual(2, BestEpoch.Of(history, EarlyStoppingMetric.Loss).Epoch);
+        Assert.AreEqual(3, BestEpoch.Of(history, EarlyStoppingMetric.Refinement).Epoch);
+        Assert.AreEqual(-.9 * Math.Log(.9) - .1 * Math.Log(.1), history[2].ValidationRefinement, 1e-9);
+    }
+
+    [TestMethod]
+    public void RefinementIsMeasuredEachEpochAndKeptInTheModelAndItsCheckpoint()
+    {
+        ScriptedNetwork.Register(Accuracies);
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(1);
+        IDataView data = ScriptedNetwork.Rows(mlContext);
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        ScriptedNetwork.Configure(options, data, epochs: Accuracies.Length);
+        options.EarlyStoppingCriteria = new EarlyStopping(Patience: 100, Metric: EarlyStoppingMetric.Refinement);
+        options.CheckpointPath = folder.File("run.ckpt");
+        var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+
+        using SharpnessAwareImageClassificationTransformer model = trainer.Fit(data), best = trainer.BestFromCheckpoint(), again =
+            trainer.Fit(data);
+
+        Assert.IsTrue(model.History.All(epoch => epoch.ValidationRefinement >= 0
+            && epoch.ValidationRefinement <= epoch.ValidationLogLoss + 1e-6));
+        CollectionAssert.AreEqual(model.History.Select(epoch => epoch.ValidationRefinement).ToArray(),
+            again.History.Select(epoch => epoch.ValidationRefinement).ToArray());
+        Assert.AreEqual(BestEpoch.Of(model.History, EarlyStoppingMetric.Refinement).Epoch, best.History[^1].Epoch);
+        Assert.AreEqual(best.History[^1].ValidationRefinement, model.History.Min(epoch => epoch.ValidationRefinement));
+    }
+
     private static List<EpochMetrics> History(double[] values) => [.. values.Select((value, i) => new EpochMetrics
     {
         Epoch = i + 1,
@@ -93,6 +156,7 @@ public sealed class BestEpochTests
         TrainLoss = 1,
         ValidationAccuracy = value,
         ValidationLogLoss = value,
+        ValidationRefinement = value,
         ValidationExpectedCalibrationError = 0,
         LearningRate = 1,
         ImagesPerSecond = 1,

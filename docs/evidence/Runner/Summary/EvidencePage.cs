@@ -43,6 +43,7 @@ internal sealed partial class EvidencePage(string results, string figures)
             "calibrators" => Rows("calibrators") is { Count: > 0 } rows ? Tables.Calibrators(rows) : Missing(words),
             "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
             "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
+            "early-stopping" => Rows("early-stopping", Of(1)) is { Count: > 0 } rows ? EarlyStopping(rows) : Missing(words),
             "figure" => Draw(Of(1), words) is string file ? $"![{Caption(Of(1))}]({folder}/{file})" : Missing(words),
             _ => throw new InvalidDataException($"The template asks for '{words[0]}', which is not known."),
         };
@@ -66,6 +67,11 @@ internal sealed partial class EvidencePage(string results, string figures)
                     : $"{row.Number("validation_log_loss"):F4}"),
             ];
         }));
+
+    private static string EarlyStopping(IReadOnlyList<ResultRow> rows) => string.Join("\n\n",
+        rows.GroupBy(row => row["training"]).Select(training => $"Trained by {training.Key}:\n\n"
+            + Tables.Means([.. training], [Measure.Epoch, .. Measure.Main]) + "\n\n"
+            + Tables.Differences([.. training], "accuracy", Measure.Main)));
 
     private static string Ensembles(IReadOnlyList<ResultRow> rows)
     {

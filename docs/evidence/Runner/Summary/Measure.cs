@@ -13,6 +13,8 @@ internal sealed record Measure(string Column, string Title, double Factor, int D
     public static readonly Measure Temperature = new("temperature", "T", 1, 2);
     public static readonly Measure ScaledLogLoss = new("ts_log_loss", "Log loss at T", 1, 3);
 
+    public static readonly Measure Epoch = new("epoch", "Epoch", 1, 1);
+
     public static readonly Measure[] All = [Accuracy, Ece, AdaEce, ClasswiseEce, Tce, LogLoss, Brier, Temperature, ScaledLogLoss];
 
     public static readonly Measure[] Main = [Accuracy, Ece, Tce, LogLoss, ScaledLogLoss];

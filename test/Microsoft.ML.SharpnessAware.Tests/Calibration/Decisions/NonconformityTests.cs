@@ -64,7 +64,7 @@ public sealed class NonconformityTests
                 float[] row = [.. p.Select(value => (float)value)];
                 double[] thresholds = i < 5 ? [random.NextDouble()] : [.. row.Select(_ => random.NextDouble())];
                 int[] set = new int[classes];
-                int count = kind.Fill(row, thresholds, set, new ulong[classes]);
+                int count = kind.Fill(row, thresholds, set, new RankedClasses(classes));
                 int[] expected = [.. Enumerable.Range(0, classes).Where(k =>
                 {
                     (double s, int rank) = kind.Of(row, k);
@@ -75,7 +75,7 @@ public sealed class NonconformityTests
 
             int[] all = new int[classes];
             Assert.AreEqual(classes, kind.Fill([.. Enumerable.Repeat(1f / classes, classes)], [double.PositiveInfinity], all,
-                new ulong[classes]));
+                new RankedClasses(classes)));
         }
     }
 

@@ -31,7 +31,7 @@ public sealed class PredictionSetCoverageTests
             {
                 (Nonconformity kind, double[] thresholds, ofThreshold) = Fit(Draw, score, coverage, perClass: false, rows, classes);
                 (float[] row, int label) = Draw();
-                covered += set[..kind.Fill(row, thresholds, set, new ulong[classes])].Contains(label) ? 1 : 0;
+                covered += set[..kind.Fill(row, thresholds, set, new RankedClasses(classes))].Contains(label) ? 1 : 0;
             }
 
             double upper = ofThreshold < ConformalThreshold.RowsNeeded(coverage) ? 1 : coverage + 1.0 / (ofThreshold + 1);
@@ -93,8 +93,8 @@ public sealed class PredictionSetCoverageTests
             for (int k = 0; k < 2; k++)
             {
                 (float[] row, int label) = Rare(random, k);
-                covered[k] += set[..kind.Fill(row, own, set, new ulong[2])].Contains(label) ? 1 : 0;
-                common[k] += set[..kind.Fill(row, one, set, new ulong[2])].Contains(label) ? 1 : 0;
+                covered[k] += set[..kind.Fill(row, own, set, new RankedClasses(2))].Contains(label) ? 1 : 0;
+                common[k] += set[..kind.Fill(row, one, set, new RankedClasses(2))].Contains(label) ? 1 : 0;
             }
         }
 
@@ -111,11 +111,11 @@ public sealed class PredictionSetCoverageTests
     public void AClassWithTooFewRowsGetsTheCommonThresholdAndAWarning()
     {
         var random = new Random(6);
-        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.LeastAmbiguous, 0), 0.9, 3);
+        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.LeastAmbiguous, 0), 0.9, 3, perClass: true);
         for (int i = 0; i < 100; i++)
             fit.Add(Draw("calibrated", 3, random).Row, i < 5 ? 2 : i % 2);
         List<string> warnings = [];
-        (_, double[] thresholds) = fit.Finish(true, ["a", "b", "rare"], Channel(warnings));
+        (_, double[] thresholds) = fit.Finish(["a", "b", "rare"], Channel(warnings));
         Assert.HasCount(1, warnings);
         StringAssert.Contains(warnings[0], "1 class(es) have fewer than the 9 rows");
         StringAssert.Contains(warnings[0], "rare (5)");
@@ -125,14 +125,14 @@ public sealed class PredictionSetCoverageTests
     private static (Nonconformity Kind, double[] Thresholds, int OfThreshold) Fit(
         Func<(float[] Row, int Label)> draw, PredictionSetScore score, double coverage, bool perClass, int rows, int classes)
     {
-        var fit = new PredictionSetFit(new Nonconformity(score, 7), coverage, classes);
+        var fit = new PredictionSetFit(new Nonconformity(score, 7), coverage, classes, perClass);
         for (int i = 0; i < rows; i++)
         {
             (float[] row, int label) = draw();
             fit.Add(row, label);
         }
 
-        (Nonconformity kind, double[] thresholds) = fit.Finish(perClass, [.. Enumerable.Range(0, classes).Select(k => $"{k}")], Silent);
+        (Nonconformity kind, double[] thresholds) = fit.Finish([.. Enumerable.Range(0, classes).Select(k => $"{k}")], Silent);
         return (kind, thresholds, score == PredictionSetScore.RegularizedAdaptive && rows >= 100 ? rows - rows / 5 : rows);
     }
 

@@ -56,7 +56,7 @@ public sealed partial class CalibrationReportTests
         XElement page = Save(new CalibrationReport(_mlContext).Add("a", a).Add("b", b).Add("c", other));
         XElement table = page.Descendants("h3").Single(h3 => h3.Value == "Differences to a").ElementsAfterSelf().First();
         Assert.AreEqual("b", table.Descendants("tbody").Single().Elements("tr").Single().Element("th")!.Value);
-        StringAssert.Contains(table.Value, "-50.00 %");
+        StringAssert.Contains(table.Value, "−50.00 %");
     }
 
     [TestMethod]

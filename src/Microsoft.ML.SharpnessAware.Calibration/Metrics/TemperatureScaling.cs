@@ -51,6 +51,15 @@ internal static class TemperatureScaling
         return loss.LogLoss(beta) < loss.LogLoss(1) ? 1 / beta : 1;
     }
 
+    /// <summary>The mean log loss at the temperature that makes it least, without any prior: what no temperature takes away.</summary>
+    /// <inheritdoc cref="FitWithPrior" path="/param"/>
+    /// <inheritdoc cref="FitWithPrior" path="/exception"/>
+    public static double LeastLogLoss(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
+    {
+        var loss = new TemperatureLoss(logits, labels, numberOfClasses);
+        return Math.Min(loss.LogLoss(Minimize(loss, priorWeight: 0, start: 1)), loss.LogLoss(1));
+    }
+
     /// <summary>Writes softmax(ln p / T) = p^(1/T) / Σ p^(1/T) for one row of probabilities; p counts as at least the floor.</summary>
     /// <param name="probabilities">One row of probabilities; need not sum to 1.</param>
     /// <param name="temperature">T, from 0.01 to 100. 1 copies the row.</param>

@@ -1,0 +1,44 @@
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>How well abstention keeps what it promises, and how much it answers.</summary>
+public sealed class AbstentionMetrics
+{
+    internal AbstentionMetrics(long accepted, long acceptedRight, long rejected, long rejectedRight, long skippedRows)
+    {
+        (Count, AcceptedCount, SkippedRows) = (accepted + rejected, accepted, skippedRows);
+        AcceptedShare = BinomialTail.Interval(accepted, Count);
+        AcceptedAccuracy = BinomialTail.Interval(acceptedRight, accepted);
+        RejectedAccuracy = BinomialTail.Interval(rejectedRight, rejected);
+    }
+
+    /// <summary>How many rows were measured.</summary>
+    public long Count { get; }
+
+    /// <summary>How many of them are accepted.</summary>
+    public long AcceptedCount { get; }
+
+    /// <summary>How many rows were left out because their label is missing.</summary>
+    public long SkippedRows { get; }
+
+    /// <summary>The accuracy that was asked of the accepted rows; NaN where their column does not tell, since another transform made
+    /// it.</summary>
+    public double AccuracyAsked { get; internal init; } = double.NaN;
+
+    /// <summary>How sure that was to be; NaN where the column does not tell.</summary>
+    public double ConfidenceAsked { get; internal init; } = double.NaN;
+
+    /// <summary>The share of rows that are accepted, with its exact 95 % interval (Clopper and Pearson 1934).</summary>
+    public ConfidenceInterval AcceptedShare { get; }
+
+    /// <summary>The accuracy on the accepted rows, with its exact 95 % interval; NaN where there is none.</summary>
+    public ConfidenceInterval AcceptedAccuracy { get; }
+
+    /// <summary>The accuracy on the other rows, with its exact 95 % interval; NaN where there is none: what acting on them would have
+    /// cost.</summary>
+    public ConfidenceInterval RejectedAccuracy { get; }
+
+    /// <summary>The main numbers in one line, in invariant culture.</summary>
+    public override string ToString() =>
+        Invariant($"Accepts {AcceptedCount:N0} of {Count:N0} rows ({AcceptedShare}), accuracy on these {AcceptedAccuracy}, on the others ")
+        + $"{RejectedAccuracy}";
+}

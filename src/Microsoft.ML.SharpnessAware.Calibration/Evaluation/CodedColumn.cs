@@ -1,0 +1,109 @@
+using System.Reflection;
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>A column of any single values, each different one a number: what groups or clusters of rows are told apart by.</summary>
+internal sealed class CodedColumn : ISideColumn
+{
+    private readonly string _role;
+    private readonly int _mostValues;
+    private readonly bool _missingIsOneValue;
+    private Func<IEnumerable<(int, string)>> _values = () => [];
+    private int _count;
+    private int _missing = -1;
+
+    private CodedColumn(DataViewSchema.Column column, string role, int mostValues, bool missingIsOneValue) =>
+        (Column, _role, _mostValues, _missingIsOneValue) = (column, role, mostValues, missingIsOneValue);
+
+    public DataViewSchema.Column Column { get; }
+
+    /// <summary>The numbers with the values as text, in the order of the values; a missing one comes last and has no text.</summary>
+    public IEnumerable<(int Number, string Text)> Values => _missing < 0 ? _values() : _values().Append((_missing, ""));
+
+    /// <summary>A column of groups: rows without a value are a group together.</summary>
+    /// <param name="schema">Where to look.</param>
+    /// <param name="columnName">The name of the column.</param>
+    /// <param name="mostGroups">How many groups there may be.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it holds vectors or images.</exception>
+    public static CodedColumn Groups(DataViewSchema schema, string columnName, int mostGroups) =>
+        new(Find(schema, columnName, "group"), "group", mostGroups, missingIsOneValue: true);
+
+    /// <summary>A column of clusters: each row without a value is a cluster by itself.</summary>
+    /// <inheritdoc cref="Groups"/>
+    public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
+        new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
+
+    public Func<int, int> Open(DataViewRow row)
+    {
+        if (Column.Type is TextDataViewType)
+            return OpenText(row);
+        if (Column.Type is KeyDataViewType)
+            return OpenKeys(row);
+        return (Func<int, int>)GetType().GetMethod(nameof(OpenValues), BindingFlags.NonPublic | BindingFlags.Instance)!
+            .MakeGenericMethod(Column.Type.RawType).Invoke(this, [row])!;
+    }
+
+    private static DataViewSchema.Column Find(DataViewSchema schema, string columnName, string role)
+    {
+        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, role);
+        return column.Type is TextDataViewType or KeyDataViewType or BooleanDataViewType or NumberDataViewType or DateTimeDataViewType
+                or DateTimeOffsetDataViewType or TimeSpanDataViewType
+            ? column
+            : throw new ArgumentOutOfRangeException(nameof(schema), $"Column '{columnName}': expected the {role} of each row, a text, key, "
+                + $"number, Boolean or date; found {column.Type}.");
+    }
+
+    private Func<int, int> OpenText(DataViewRow row)
+    {
+        ValueGetter<ReadOnlyMemory<char>> get = row.GetGetter<ReadOnlyMemory<char>>(Column);
+        var numberOf = new Dictionary<string, int>(StringComparer.Ordinal);
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup = numberOf.GetAlternateLookup<ReadOnlySpan<char>>();
+        _values = () => numberOf.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Value, pair.Key));
+        ReadOnlyMemory<char> text = default;
+        return _ =>
+        {
+            get(ref text);
+            if (text.IsEmpty)
+                return Missing(row);
+            if (!lookup.TryGetValue(text.Span, out int number))
+                lookup[text.Span] = number = Next(row);
+            return number;
+        };
+    }
+
+    private Func<int, int> OpenKeys(DataViewRow row)
+    {
+        ValueGetter<ulong> get = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, row, Column.Index);
+        IReadOnlyList<string>? names = LabelValues.Of(Column)?.Names;
+        return Read(row, get, key => key == 0,
+            key => names is not null && key <= (ulong)names.Count ? names[(int)key - 1] : $"{key - 1}");
+    }
+
+    private Func<int, int> OpenValues<T>(DataViewRow row)
+        where T : notnull =>
+        Read(row, row.GetGetter<T>(Column), value => value is float.NaN or double.NaN, LabelValues.Text);
+
+    private Func<int, int> Read<T>(DataViewRow row, ValueGetter<T> get, Func<T, bool> isMissing, Func<T, string> text)
+        where T : notnull
+    {
+        var numberOf = new Dictionary<T, int>();
+        _values = () => numberOf.OrderBy(pair => pair.Key).Select(pair => (pair.Value, text(pair.Key)));
+        T value = default!;
+        return _ =>
+        {
+            get(ref value);
+            if (isMissing(value))
+                return Missing(row);
+            if (!numberOf.TryGetValue(value, out int number))
+                numberOf.Add(value, number = Next(row));
+            return number;
+        };
+    }
+
+    private int Missing(DataViewRow row) => _missingIsOneValue && _missing >= 0 ? _missing : _missing = Next(row);
+
+    private int Next(DataViewRow row) => _count < _mostValues ? _count++ : throw new InvalidOperationException(
+        $"Column '{Column.Name}' has more than {_mostValues} {_role}s, at row {row.Position} (counted from 0): each takes memory for its "
+        + "own metrics. Group by something coarser, or, where rows merely belong together, name the column as clusterColumnName.");
+}

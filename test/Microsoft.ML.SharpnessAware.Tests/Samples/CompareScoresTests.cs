@@ -1,0 +1,94 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+/// <summary>`mlsharpness compare-scores`: files of scores in, differences out.</summary>
+[TestClass]
+public sealed class CompareScoresTests
+{
+    private const int Done = 0, AtFault = 2;
+
+    private const string First = """
+        Label,"Score.a, or b",Score.c,Camera,Patient
+        "a, or b",.9,.1,left,1
+        c,.4,.6,left,1
+        c,.6,.4,right,2
+        "a, or b",.7,.3,,3
+
+        """;
+
+    // The classes in another order; sure and right in the second row, sure and wrong in the last.
+    private const string Second = """
+        Label,Score.c,"Score.a, or b",Camera,Patient
+        "a, or b",.1,.9,left,1
+        c,.99,.01,left,1
+        c,.4,.6,right,2
+        "a, or b",.9,.1,,3
+
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+
+    [TestCleanup]
+    public void Delete() => _folder.Dispose();
+
+    [TestMethod]
+    public void DifferencesAreThoseOfTheLibraryOverAllRowsAndByGroup()
+    {
+        (int exitCode, string output, string error) = Run(File("first", First), File("second", Second), "--group", "Camera", "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        CalibrationComparison expected = CalibrationMetrics.Compute([.9f, .1f, .01f, .99f, .6f, .4f, .1f, .9f], [0, 1, 1, 0], 2)
+            .CompareTo(CalibrationMetrics.Compute([.9f, .1f, .4f, .6f, .6f, .4f, .7f, .3f], [0, 1, 1, 0], 2));
+        JsonElement[] differences = [.. json.RootElement.GetProperty("differences").EnumerateArray()];
+        CollectionAssert.AreEqual(new[] { null, "left", "right", "" }, differences.Select(one => one.GetProperty("group").GetString())
+            .ToArray());
+        JsonElement[] logLoss = [.. differences[0].GetProperty("logLoss").EnumerateArray()];
+        Assert.AreEqual(expected.LogLoss.Estimate, logLoss[0].GetDouble(), 1e-6);
+        Assert.AreEqual(expected.LogLoss.Upper, logLoss[2].GetDouble(), 1e-6);
+        Assert.AreEqual(Math.Log(.3 / .1), differences[3].GetProperty("logLoss")[0].GetDouble() + Math.Log(.3 / .7), 1e-5);
+
+        (exitCode, output, error) = Run(File("first", First), File("second", Second), "--group", "Camera", "--cluster", "Patient");
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(output, "Less first.csv: difference [95 % interval], rows in 3 clusters");
+        StringAssert.Contains(output, "(missing)");
+    }
+
+    [TestMethod]
+    [DataRow("Label,Score.a,Score.b\na,.5,x\n", "row 1, column Score.b: 'x' is no number")]
+    [DataRow("Label,Score.a,Score.b\na,.5\n", "row 1: 2 values, where the header has 3")]
+    [DataRow("Label,Score.a\na,1\n", "each of at least two classes")]
+    [DataRow("Score.a,Score.b\n.5,.5\n", "no column 'Label'")]
+    [DataRow("Label,Score.a,Score.b\n\"a,.5,.5\n", "ends within quotes")]
+    [DataRow("", "is empty")]
+    public void AFileThatIsNoneIsNamedWithTheRow(string content, string problem)
+    {
+        string good = File("good", "Label,Score.a,Score.b\na,.5,.5\n");
+        (int exitCode, string output, string error) = Run(good, File("bad", content));
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, problem);
+    }
+
+    [TestMethod]
+    public void OtherRowsAreRefused()
+    {
+        string first = File("first", "ImagePath,Label,Score.a,Score.b\n1.png,a,.5,.5\n2.png,a,.6,.4\n");
+        (int exitCode, _, string error) = Run(first, File("second", "ImagePath,Label,Score.a,Score.b\n2.png,a,.5,.5\n1.png,a,.6,.4\n"));
+        Assert.AreEqual(AtFault, exitCode);
+        StringAssert.Contains(error, "row 1 is '1.png' in one and '2.png' in the other");
+        (exitCode, _, error) = Run(first, File("second", "Label,Score.a,Score.b\na,.5,.5\nb,.6,.4\n"));
+        Assert.AreEqual(AtFault, exitCode);
+        StringAssert.Contains(error, "same rows in the same order");
+    }
+
+    private string File(string name, string content)
+    {
+        string path = _folder.File(name + ".csv");
+        System.IO.File.WriteAllText(path, content);
+        return path;
+    }
+
+    private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
+        ChildProcess.Run(ChildProcess.File("MLSharpness.Cli"), ["compare-scores", .. arguments], ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+}
