@@ -83,8 +83,8 @@ public static class CalibrationCatalog
     /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
     /// <param name="numberOfBins">The number of bins of the probability.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
-    /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="ClassifierCalibrationMetrics.SkippedRows"/> and reported as
-    /// a warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
+    /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="ClassifierCalibrationMetrics.SkippedRows"/> and reported
+    /// as a warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
     /// first: <c>mlContext.BinaryClassification.Calibrators.Platt</c>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or <paramref name="numberOfBins"/> is out of
     /// range.</exception>

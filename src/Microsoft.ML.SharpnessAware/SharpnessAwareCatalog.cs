@@ -119,10 +119,11 @@ public static class SharpnessAwareCatalog
     }
 
     /// <summary>
-    /// Writes a model with calibrators as one ONNX file; see
+    /// Writes a model with calibrators and decisions as one ONNX file; see
     /// <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx(string, OnnxExportOptions?)"/>.
     /// </summary>
-    /// <param name="model">A classifier of this library, alone or in a chain with calibrators behind it. What maps the label to keys
+    /// <param name="model">A classifier of this library, alone or in a chain with calibrators, prediction sets of the least ambiguous score
+    /// and abstention behind it. What maps the label to keys
     /// before it, and keys to values behind it, is left out: a file that scores has no label, and names the class in
     /// PredictedLabel.</param>
     /// <param name="path">The file, usually with the extension .onnx.</param>

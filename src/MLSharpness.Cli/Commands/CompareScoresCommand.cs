@@ -29,15 +29,17 @@ internal static class CompareScoresCommand
         var command = new Command("compare-scores", """
             Compares two models on the same rows: is the second better than the first, or is it chance?
 
-            The files are CSV with a header: Label, a column Score.name for each class, and any others. Differences are taken row by row, with 95 %
-            intervals; those that do not hold 0 are more than chance.
+            The files are CSV with a header: Label, a column Score.name for each class, and any others. Differences are taken row by
+            row, with 95 % intervals; those that do not hold 0 are more than chance.
             """)
         { first, second, group, cluster };
         CommandAction.Set(command, context =>
         {
             string[] names = [context.Value(first), context.Value(second)];
             string? groups = context.Value(group), clusters = context.Value(cluster);
-            string[] shown = Path.GetFileName(names[0]) == Path.GetFileName(names[1]) ? names : [.. names.Select(name => Path.GetFileName(name))];
+            string[] shown = [.. names.Select(name => Path.GetFileName(name))];
+            if (shown[0] == shown[1])
+                shown = names;
             ScoreFile ofFirst = ScoreFile.Load(context.MLContext, names[0], groups, clusters);
             ScoreFile ofSecond = ScoreFile.Load(context.MLContext, names[1], groups, clusters, ofFirst.Classes);
             ofFirst.CheckSameImages(ofSecond);

@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal abstract class OnnxGraphWriter
 {
     // Since then the axes of a reduction are an input.
-    private const int SumAxesAreInput = 13, MeanAxesAreInput = 18;
+    private const int SumAxesAreInput = 13, MeanAxesAreInput = 18, MaxAxesAreInput = 18;
 
     /// <summary>The version of the standard operators.</summary>
     public abstract int OpsetVersion { get; }
@@ -31,8 +31,13 @@ internal abstract class OnnxGraphWriter
     /// <summary>A vector of int64, for shapes and axes.</summary>
     public string Vector(params long[] values) => Constant(values, values.Length);
 
-    /// <summary>Sums along one axis, which stays with length 1.</summary>
-    public string Sum(string input, long axis) => Reduce("ReduceSum", input, SumAxesAreInput, keepDimensions: true, axis);
+    /// <summary>Sums along one axis, which stays with length 1 if <paramref name="keepDimensions"/>.</summary>
+    public string Sum(string input, long axis, bool keepDimensions = true) =>
+        Reduce("ReduceSum", input, SumAxesAreInput, keepDimensions, axis);
+
+    /// <summary>The largest along one axis.</summary>
+    public string Max(string input, long axis, bool keepDimensions) =>
+        Reduce("ReduceMax", input, MaxAxesAreInput, keepDimensions, axis);
 
     /// <summary>The mean along axes.</summary>
     public string Mean(string input, bool keepDimensions, params long[] axes) =>

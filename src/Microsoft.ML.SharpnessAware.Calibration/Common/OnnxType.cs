@@ -7,6 +7,7 @@ internal enum OnnxType
     UInt8 = 2,
     Int64 = 7,
     Text = 8,
+    Boolean = 9,
     Float64 = 11,
     UInt32 = 12,
 }

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -57,7 +58,17 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
     /// <inheritdoc/>
     protected override void SaveModel(ModelSaveContext ctx) => DecisionFile.Save(Host, ctx, this);
 
-    private sealed class Mapper(AbstentionTransformer transformer, DataViewSchema input) : IRowMapper
+    /// <summary>The two inputs of the comparison that says which rows are accepted: the largest of the scores, float32 [rows, classes],
+    /// and the threshold, both float64.</summary>
+    internal string[] AddTo(OnnxGraphWriter graph, string scores, bool keepDimensions)
+    {
+        string probabilities = graph.Cast(scores, OnnxType.Float64);
+        if (Columns.ScoreKind == ScoreKind.Logits)
+            probabilities = graph.Node("Softmax", [probabilities], ("axis", 1L));
+        return [graph.Max(probabilities, 1, keepDimensions), graph.Constant([Threshold], 1)];
+    }
+
+    private sealed class Mapper(AbstentionTransformer transformer, DataViewSchema input) : IRowMapper, ISaveAsOnnx
     {
         private readonly DataViewSchema.Column _score =
             transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes).Score;
@@ -84,5 +95,15 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
         public ITransformer GetTransformer() => transformer;
 
         void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)transformer).Save(ctx);
+
+        bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+
+        void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx)
+        {
+            var graph = new OnnxContextWriter(ctx, "abstention");
+            graph.CheckOpset("Abstention");
+            graph.Column("Greater", transformer.AddTo(graph, ctx.GetVariableName(_score.Name), keepDimensions: true),
+                transformer.Columns.OutputColumnName, BooleanDataViewType.Instance);
+        }
     }
 }

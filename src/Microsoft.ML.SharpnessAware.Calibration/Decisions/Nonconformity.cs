@@ -17,7 +17,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double Penalty = 0, int FreeRanks = 0)
 {
     // Sums of the same probabilities in another order differ in their last bits.
-    private const double Rounding = 1e-12;
+    public const double Rounding = 1e-12;
 
     /// <summary>The score of one class without the penalty, and its rank.</summary>
     public (double Score, int Rank) Of(ReadOnlySpan<float> probabilities, int label)

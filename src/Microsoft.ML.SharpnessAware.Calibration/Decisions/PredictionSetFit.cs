@@ -70,7 +70,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
                 "common one, "
                 + $"which promises nothing for them: {string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
                 + (few.Length > 10 ? ", …" : "."));
-        return (tuned, [.. ofClass.Select(list => list.Count < needed ? common : ConformalThreshold.Of(CollectionsMarshal.AsSpan(list), coverage))]);
+        return (tuned, [.. ofClass.Select(list => list.Count < needed ? common
+            : ConformalThreshold.Of(CollectionsMarshal.AsSpan(list), coverage))]);
     }
 
     private List<double>[] OfClass(ReadOnlySpan<double> scores)

@@ -1,9 +1,10 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Model.OnnxConverter;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Makes the set of each row.</summary>
-internal sealed class PredictionSetMapper : IRowMapper
+internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
 {
     private const int Set = 0;
     private const int Size = 1;
@@ -75,4 +76,29 @@ internal sealed class PredictionSetMapper : IRowMapper
     public ITransformer GetTransformer() => _transformer;
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)_transformer).Save(ctx);
+
+    bool ICanSaveOnnx.CanSaveOnnx(OnnxContext ctx) => true;
+
+    void ISaveAsOnnx.SaveAsOnnx(OnnxContext ctx) => throw new NotSupportedException(
+        $"Prediction sets (column '{_transformer.Columns.OutputColumnName}') cannot be converted by ConvertToOnnx: their size varies from "
+        + "row to row. Convert the model without them; SaveOnnx writes sets of the least ambiguous score as a mask of the classes.");
+
+    /// <summary>Adds which classes are in the set, Boolean [rows, classes], to a graph.</summary>
+    /// <param name="graph">Where to.</param>
+    /// <param name="scores">float32 [rows, classes].</param>
+    /// <exception cref="NotSupportedException">The score draws by the bits of the probabilities.</exception>
+    internal string AddTo(OnnxGraphWriter graph, string scores)
+    {
+        if (_transformer.Score != PredictionSetScore.LeastAmbiguous)
+            throw new NotSupportedException(
+                $"Prediction sets of the score {_transformer.Score} cannot be written to ONNX: they are drawn by the bits of a row's "
+                + "probabilities, which another runtime computes with other last bits. Fit PredictionSetScore.LeastAmbiguous, or save the "
+                + "model without the sets and make them of Score in .NET.");
+        string probabilities = graph.Cast(scores, OnnxType.Float64);
+        if (_transformer.Columns.ScoreKind == ScoreKind.Logits)
+            probabilities = graph.Node("Softmax", [probabilities], ("axis", 1L));
+        string strangeness = graph.Node("Sub", [graph.Constant([1.0], 1), probabilities]);
+        double[] thresholds = [.. _thresholds.Select(threshold => threshold + Nonconformity.Rounding)];
+        return graph.Node("Not", [graph.Node("Greater", [strangeness, graph.Constant(thresholds, 1, thresholds.Length)])]);
+    }
 }

@@ -52,7 +52,9 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
     internal LabelValues? Classes { get; }
 
     /// <inheritdoc/>
-    protected override IRowMapper MakeRowMapper(DataViewSchema schema) => new PredictionSetMapper(this, schema);
+    protected override IRowMapper MakeRowMapper(DataViewSchema schema) => CreateMapper(schema);
+
+    internal PredictionSetMapper CreateMapper(DataViewSchema schema) => new(this, schema);
 
     /// <inheritdoc/>
     protected override void SaveModel(ModelSaveContext ctx) => DecisionFile.Save(Host, ctx, this);

@@ -1,5 +1,3 @@
-using Microsoft.ML.Data;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Another column that is read along with labels and scores, in the same pass.</summary>

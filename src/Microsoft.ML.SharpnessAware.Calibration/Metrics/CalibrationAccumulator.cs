@@ -5,8 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Everything the calibration metrics need, gathered in one pass over the rows. Memory: sixteen bytes a row (for what needs their
-/// order, and for comparing models row by row), four megabytes of rows for the temperature, the bins, and three numbers for each class and bin. It trusts its input; callers check
-/// rows with <see cref="ProbabilityRow"/>.
+/// order, and for comparing models row by row), at most four megabytes of rows for the temperature, the bins, and three numbers for each
+/// class and bin. It trusts its input; callers check rows with <see cref="ProbabilityRow"/>.
 /// </summary>
 internal sealed class CalibrationAccumulator
 {

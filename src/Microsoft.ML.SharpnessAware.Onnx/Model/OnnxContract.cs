@@ -33,7 +33,7 @@ internal static class OnnxContract
 
     private static void Check(InferenceSession session, OnnxMetadata metadata)
     {
-        if (session.InputNames.Count != 1 || session.OutputNames.Count != 2)
+        if (session.InputNames.Count != 1 || session.OutputNames.Count < 2)
             throw new InvalidDataException($"it {Describe(session)}, and needs one input, and scores and names as outputs");
         NodeMetadata input = session.InputMetadata[session.InputNames[0]];
         NodeMetadata score = session.OutputMetadata[session.OutputNames[0]], label = session.OutputMetadata[session.OutputNames[1]];

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Writes a classifier, and the calibrators behind it, as one ONNX file.</summary>
+/// <summary>Writes a classifier, and the calibrators and decisions behind it, as one ONNX file.</summary>
 internal static class OnnxExport
 {
     public const int OldestOpset = 11, NewestOpset = 21;
@@ -13,13 +13,12 @@ internal static class OnnxExport
 
     /// <param name="path">The file.</param>
     /// <param name="model">The classifier.</param>
-    /// <param name="calibrators">What follows it.</param>
+    /// <param name="followers">What follows it: calibrators, prediction sets, abstention.</param>
     /// <param name="options">How.</param>
     /// <exception cref="IOException">The file cannot be written; what was there before still is.</exception>
     /// <exception cref="NotSupportedException">The network, a calibrator or an option is not supported.</exception>
     public static void Save(
-        string path, SharpnessAwareImageClassificationTransformer model, IReadOnlyList<MulticlassCalibratorTransformer> calibrators,
-        OnnxExportOptions options)
+        string path, SharpnessAwareImageClassificationTransformer model, IReadOnlyList<ITransformer> followers, OnnxExportOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
@@ -31,19 +30,19 @@ internal static class OnnxExport
         }
 
         using ImageClassifier classifier = model.Classifier.Share();
-        OnnxFileWriter file = Build(classifier, model.Description, model.ClassNames, calibrators, options);
+        OnnxFileWriter file = Build(classifier, model.Description, model.ClassNames, followers, options);
         foreach ((string key, string value) in Metadata(classifier, model.Description, model.ClassNames, options).Write(model.Host))
             file.AddMetadata(key, value);
         AtomicFile.Write(path, stream => file.Save(stream, Version()));
     }
 
-    /// <summary>As <see cref="Save(string, SharpnessAwareImageClassificationTransformer, IReadOnlyList{MulticlassCalibratorTransformer},
+    /// <summary>As <see cref="Save(string, SharpnessAwareImageClassificationTransformer, IReadOnlyList{ITransformer},
     /// OnnxExportOptions)"/>, of a chain with nothing else in it but what maps labels to keys and back.</summary>
     /// <exception cref="NotSupportedException">The chain has another step, which is named, or no classifier.</exception>
     public static void Save(string path, ITransformer chain, OnnxExportOptions options)
     {
         SharpnessAwareImageClassificationTransformer? model = null;
-        List<MulticlassCalibratorTransformer> calibrators = [];
+        List<ITransformer> followers = [];
         foreach (ITransformer step in Steps(chain))
         {
             switch (step)
@@ -51,19 +50,19 @@ internal static class OnnxExport
                 case SharpnessAwareImageClassificationTransformer classifier when model is null:
                     model = classifier;
                     break;
-                case MulticlassCalibratorTransformer calibrator when model is not null:
-                    calibrators.Add(calibrator);
+                case MulticlassCalibratorTransformer or PredictionSetTransformer or AbstentionTransformer when model is not null:
+                    followers.Add(step);
                     break;
                 case ValueToKeyMappingTransformer when model is null:
                 case KeyToValueMappingTransformer when model is not null:
                     break;  // about the label, which a file that scores has not, and the names of classes, which PredictedLabel is
                 default:
                     throw new NotSupportedException(
-                        "SaveOnnx writes an image classifier of this library and the calibrators behind it; the model also has a " +
-                        $"{step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
+                        "SaveOnnx writes an image classifier of this library and the calibrators and decisions behind it; the model also " +
+                        $"has a {step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
             }
         }
-        Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), calibrators, options);
+        Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), followers, options);
     }
 
     private static IEnumerable<ITransformer> Steps(ITransformer model) =>
@@ -71,17 +70,24 @@ internal static class OnnxExport
 
     private static OnnxFileWriter Build(
         ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
-        IReadOnlyList<MulticlassCalibratorTransformer> calibrators, OnnxExportOptions options)
+        IReadOnlyList<ITransformer> followers, OnnxExportOptions options)
     {
         var file = new OnnxFileWriter(options.OpsetVersion);
         string pixels = AddPixels(file, classifier, description, options);
         string logits = ClassifierGraph.Logits(file, classifier, pixels);
         string scores = ClassifierGraph.Probabilities(file, logits, description.Temperature);
         string best = logits;
-        foreach (MulticlassCalibratorTransformer calibrator in calibrators)
+        DataViewSchema schema = SchemaOf(description, classifier);
+        List<OnnxDecision> decisions = [];
+        foreach (ITransformer follower in followers)
         {
-            CalibratorRowMapper mapper = calibrator.CreateMapper(SchemaOf(description, classifier));
-            scores = mapper.AddTo(file, file.Cast(scores, OnnxType.Float32));
+            if (follower is not MulticlassCalibratorTransformer calibrator)
+            {
+                decisions.Add(OnnxDecision.Add(file, follower, schema, file.Cast(scores, OnnxType.Float32)));
+                continue;
+            }
+
+            scores = calibrator.CreateMapper(schema).AddTo(file, file.Cast(scores, OnnxType.Float32));
             if (!calibrator.Calibrator.KeepsPrediction)
                 best = scores;
         }
@@ -90,6 +96,8 @@ internal static class OnnxExport
         file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows,
             classifier.NumberOfClasses);
         file.AddOutput(name, description.PredictedLabelColumnName, OnnxType.Text, Rows);
+        foreach (OnnxDecision decision in decisions)
+            decision.AddOutputs(file, Rows, classifier.NumberOfClasses);
         return file;
     }
 

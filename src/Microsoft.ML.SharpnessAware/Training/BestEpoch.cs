@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class BestEpoch
 {
     /// <summary>
-    /// The epoch with the highest accuracy, the lowest log loss or the lowest refinement, the earliest of equal ones; without validation images the latest.
+    /// The epoch with the highest accuracy, the lowest log loss or the lowest refinement, the earliest of equal ones; without validation
+    /// images the latest.
     /// </summary>
     public static EpochMetrics Of(IReadOnlyList<EpochMetrics> history, EarlyStoppingMetric metric) =>
         history.Aggregate((best, next) => Value(next, metric) <= Value(best, metric) ? best : next);     // NaN is not ≤: the latest

@@ -3,7 +3,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>When to stop before the last epoch: once the validation metric has not improved for a while.</summary>
 /// <remarks>
 /// The weights of the best epoch are restored: the one with the highest accuracy, or the lowest log loss or refinement, by however
-/// little, and the earliest of equal ones. <paramref name="MinDelta"/> has no say in that; it decides when to stop. Needs validation images.
+/// little, and the earliest of equal ones. <paramref name="MinDelta"/> has no say in that; it decides when to stop. Needs validation
+/// images.
 /// </remarks>
 /// <param name="Patience">How many epochs without improvement end the training. At least 1.</param>
 /// <param name="MinDelta">An improvement is a change by more than this from the last improvement, in the metric's unit. At least 0.</param>

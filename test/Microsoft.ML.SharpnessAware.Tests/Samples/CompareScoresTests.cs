@@ -90,5 +90,6 @@ public sealed class CompareScoresTests
     }
 
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
-        ChildProcess.Run(ChildProcess.File("MLSharpness.Cli"), ["compare-scores", .. arguments], ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+        ChildProcess.Run(
+            ChildProcess.File("MLSharpness.Cli"), ["compare-scores", .. arguments], ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
 }

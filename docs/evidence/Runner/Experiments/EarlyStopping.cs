@@ -6,8 +6,8 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// Which validation metric chooses the epoch: each training is one, judged after each of its epochs, and each metric takes its best one. All
-/// are then calibrated by a temperature of the validation images, as the trainer does.
+/// Which validation metric chooses the epoch: each training is one, judged after each of its epochs, and each metric takes its best one.
+/// All are then calibrated by a temperature of the validation images, as the trainer does.
 /// </summary>
 internal sealed class EarlyStopping : Experiment
 {

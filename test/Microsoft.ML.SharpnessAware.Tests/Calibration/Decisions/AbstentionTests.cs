@@ -33,6 +33,48 @@ public sealed class AbstentionTests
         Assert.IsGreaterThan(rows >= 3000 ? .99 * Draws : 0, something);
     }
 
+    /// <summary>
+    /// Models whose accuracy above each confidence is known: overconfident (right in .5 + .6 (c − ½)), of three confidences only, and
+    /// useless, right in .85 whatever it says. In no more than 1 − confidence of the draws is the accuracy above the threshold lower than
+    /// asked.
+    /// </summary>
+    [TestMethod]
+    [DataRow("overconfident", 1000, .7, .9)]
+    [DataRow("three", 400, .85, .8)]
+    [DataRow("three", 2000, .9, .95)]
+    [DataRow("useless", 1000, .9, .9)]
+    [DataRow("useless", 500, .84, .9)]
+    public void ThePromiseHoldsForEveryKindOfModel(string model, int rows, double accuracy, double confidence)
+    {
+        const int Draws = 400;
+        float[] steps = [.6f, .8f, .95f];
+        var random = new Random(rows);
+        int broken = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var fit = new AbstentionFit(accuracy, confidence);
+            for (int i = 0; i < rows; i++)
+            {
+                float c = model == "three" ? steps[random.Next(3)] : .5f + .5f * random.NextSingle();
+                fit.Add([c, 1 - c], random.NextDouble() < RightAt(c) ? 0 : 1);
+            }
+
+            double threshold = fit.Finish().Threshold;
+            broken += double.IsFinite(threshold) && Above(threshold) < accuracy - 1e-12 ? 1 : 0;
+        }
+
+        Assert.IsGreaterThan(1e-4, 1 - BinomialTail.AtMost(broken - 1, Draws, 1 - confidence), $"{broken} of {Draws}");
+
+        double RightAt(double c) => model switch { "overconfident" => .5 + .6 * (c - .5), "three" => c, _ => .85 };
+
+        double Above(double threshold) => model switch
+        {
+            "three" => steps.Where(c => c > threshold).DefaultIfEmpty(1).Average(),
+            "overconfident" => RightAt((Math.Max(threshold, .5) + 1) / 2),
+            _ => .85,
+        };
+    }
+
     /// <summary>1,000 right rows and no wrong one: at 99 % it takes ln(.05/40)/ln .99 = 665.1 of them.</summary>
     [TestMethod]
     public void RowsThatAreAllRightByHand()

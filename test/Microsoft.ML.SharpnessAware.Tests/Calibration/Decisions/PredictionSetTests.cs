@@ -6,6 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class PredictionSetTests
 {
+    private static readonly string[] ClassNames = ["a", "b", "c"];
+
     private readonly MLContext _mlContext = new(1);
     private readonly List<string> _warnings = [];
 
@@ -164,6 +166,25 @@ public sealed class PredictionSetTests
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
             _mlContext.MulticlassClassification.EvaluatePredictionSets(
             decided, predictionSetColumnName: "Missing")).Message, "'Missing'");
+    }
+
+    /// <summary>A model that has the same classes in another order gets the same sets by name, each class by its own threshold.</summary>
+    [TestMethod]
+    public void ClassesInAnotherOrderAreMatchedByName()
+    {
+        ScoredRows rows = ScoredRows.Drawn(900, new[,] { { 1, 0, 0 }, { 0, .3, 0 }, { 0, 0, 2.0 } }, [0, 0, 0]);
+        PredictionSetTransformer sets = Decisions.PredictionSets(.8, PredictionSetScore.LeastAmbiguous, perClass: true)
+            .Fit(View(0, 1, 2));
+        string[][] expected = Names(sets.Transform(View(0, 1, 2))), actual = Names(sets.Transform(View(2, 0, 1)));
+        Assert.IsGreaterThan(2, sets.Thresholds.Distinct().Count());
+        for (int row = 0; row < expected.Length; row++)
+            CollectionAssert.AreEqual(expected[row], actual[row], $"row {row}");
+
+        IDataView View(params int[] order) => NamedScores.View(_mlContext, ClassNames, order.Select(k => ClassNames[k]).ToArray(),
+            [.. Enumerable.Range(0, rows.Count).Select(i => ((uint)rows.Labels[i] + 1, order.Select(k => rows.Row(i)[k]).ToArray()))]);
+
+        string[][] Names(IDataView data) => [.. _mlContext.Transforms.Conversion.MapKeyToValue("Names", "PredictionSet").Fit(data)
+            .Transform(data).GetColumn<string[]>("Names")];
     }
 
     /// <summary>A fox label in data whose sets know cat and dog only.</summary>

@@ -126,12 +126,14 @@ public sealed class DecisionReportTests
         CalibrationReport report = new CalibrationReport(_mlContext).AddBinary("one", data);
         BinaryCalibrationMetrics metrics = _mlContext.BinaryClassification.EvaluateCalibration(data);
         XElement page = Save(report);
-        StringAssert.Contains(page.Value, "Says positive with 49.4 % on average, and 40.0 % are: right on average, as far as 5 rows can tell");
+        StringAssert.Contains(page.Value,
+            "Says positive with 49.4 % on average, and 40.0 % are: right on average, as far as 5 rows can tell");
         XElement[] rows = [.. page.Descendants("table").First().Element("tbody")!.Elements("tr")];
         string[] names = [.. rows.Select(row => ((XText)row.Element("th")!.FirstNode!).Value)];
         CollectionAssert.IsSubsetOf(new[] { "Share positive", "Mean probability", "ECE", "Brier score", "Log loss" }, names);
         Assert.IsFalse(names.Any(name => name.Contains("Accuracy") || name.Contains("AURC") || name.Contains("Kept")));
-        StringAssert.StartsWith(rows[Array.IndexOf(names, "Brier score")].Element("td")!.Value, FormattableString.Invariant($"{metrics.BrierScore:F4}"));
+        StringAssert.StartsWith(rows[Array.IndexOf(names, "Brier score")].Element("td")!.Value,
+            FormattableString.Invariant($"{metrics.BrierScore:F4}"));
         CollectionAssert.AreEqual(
             new[] { "98.0 % negativeis positive, given 2.0 %row 2", "95.0 % positiveis negative, given 5.0 %row 1",
                 "50.0 % positiveis negative, given 50.0 %row 3", "90.0 % positiverow 0", "90.0 % negativerow 4" },
@@ -149,8 +151,8 @@ public sealed class DecisionReportTests
     private static double[,] Weights(double weight) => new[,] { { weight, 0, 0 }, { 0, weight, 0 }, { 0, 0, weight } };
 
     private static XElement[] Table(XElement page, string heading, string level = "h3") =>
-        [.. page.Descendants(level).Single(element => element.Value == heading).ElementsAfterSelf("div").First().Descendants("tbody").Single()
-            .Elements("tr")];
+        [.. page.Descendants(level).Single(element => element.Value == heading).ElementsAfterSelf("div").First().Descendants("tbody")
+            .Single().Elements("tr")];
 
     private IDataView Keys(IDataView data)
     {

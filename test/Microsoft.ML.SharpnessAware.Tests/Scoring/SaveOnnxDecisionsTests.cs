@@ -1,0 +1,90 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Scoring;
+
+/// <summary>Prediction sets and abstention in an ONNX file.</summary>
+[TestClass]
+public sealed class SaveOnnxDecisionsTests
+{
+    private static readonly MLContext MLContext = new(1);
+
+    [TestMethod]
+    [DataRow(11, false)]
+    [DataRow(17, true)]
+    [DataRow(18, false)]
+    public void DecisionsAreOutputsBehindTheScores(int opset, bool perClass)
+    {
+        List<PixelRow> rows = Shapes.Pixels(240, seed: 20);
+        foreach (PixelRow row in rows.Where((_, i) => i % 4 == 0))
+            row.Label = Shapes.Names[row.Number % 2];                   // so that there is something to be unsure of
+        IDataView data = MLContext.Data.LoadFromEnumerable(rows);
+        MulticlassDecisionsCatalog decisions = MLContext.MulticlassClassification.Decisions;
+        using var model = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions()))
+            .Append(MLContext.MulticlassClassification.Calibrators.Vector())
+            .Append(decisions.PredictionSets(.8, PredictionSetScore.LeastAmbiguous, perClass))
+            .Append(decisions.Abstain(.6, .5)).Fit(data);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+
+        model.SaveOnnx(path, new OnnxExportOptions { OpsetVersion = opset });
+
+        Decided[] expected = [.. MLContext.Data.CreateEnumerable<Decided>(model.Transform(data), reuseRowObject: false)];
+        using var session = new InferenceSession(path);
+        CollectionAssert.AreEqual(new[] { "Score", "PredictedLabel", "PredictionSet", "PredictionSetSize", "Accepted" },
+            session.OutputNames.ToArray());
+        using var results = session.Run([NamedOnnxValue.CreateFromTensor(
+            "Image", new DenseTensor<byte>(rows.SelectMany(row => row.Image).ToArray(), [240, 1, 12, 12]))]);
+        bool[] sets = [.. results[2].AsEnumerable<bool>()], accepted = [.. results[4].AsEnumerable<bool>()];
+        long[] sizes = [.. results[3].AsEnumerable<long>()];
+        // Scores differ in their last bits: a row or two on the very threshold may fall to the other side.
+        int others = expected.Where((row, i) => row.Accepted != accepted[i] || row.PredictionSetSize != sizes[i]
+            || Enumerable.Range(0, 3).Any(k => row.PredictionSet.Contains((uint)k + 1) != sets[(3 * i) + k])).Count();
+        Assert.IsLessThanOrEqualTo(4, others);
+        Assert.IsTrue(sizes.Distinct().Count() > 1 && accepted.Contains(true) && accepted.Contains(false), "something to tell");
+        Assert.AreEqual("0.8", session.ModelMetadata.CustomMetadataMap["prediction_set_coverage"]);
+        Assert.AreEqual("0.6", session.ModelMetadata.CustomMetadataMap["abstention_accuracy"]);
+    }
+
+    [TestMethod]
+    public void SetsThatAreDrawnAreRefusedByName()
+    {
+        IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(60));
+        using var classifier = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions())).Fit(data);
+        ITransformer model = classifier.Append(
+            MLContext.MulticlassClassification.Decisions.PredictionSets(.8).Fit(classifier.Transform(data)));
+        using var folder = new TemporaryFolder();
+        StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => model.SaveOnnx(folder.File("x.onnx"))).Message,
+            "Prediction sets of the score Adaptive cannot be written to ONNX");
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    /// <summary>ML.NET's own conversion: abstention behind any trainer, and an error that names the sets.</summary>
+    [TestMethod]
+    public void AbstentionIsConvertedAndSetsAreRefused()
+    {
+        IDataView data = Calibration.Examples.Data(MLContext, 300);
+        ITransformer model = MLContext.MulticlassClassification.Trainers.LightGbm(numberOfIterations: 5).Fit(data);
+        MulticlassDecisionsCatalog decisions = MLContext.MulticlassClassification.Decisions;
+        ITransformer careful = model.Append(decisions.Abstain(.6, .5).Fit(model.Transform(data)));
+        using var stream = new MemoryStream();
+        MLContext.Model.ConvertToOnnx(careful, data, 12, stream);
+        using var session = new InferenceSession(stream.ToArray());
+        CollectionAssert.Contains(session.OutputNames.ToArray(), "Accepted.output");
+
+        ITransformer sets = model.Append(decisions.PredictionSets(.8).Fit(model.Transform(data)));
+        Exception refused = Assert.Throws<Exception>(() => MLContext.Model.ConvertToOnnx(sets, data, 12, stream));
+        StringAssert.Contains(refused.GetBaseException().Message, "column 'PredictionSet'");
+    }
+
+    private sealed class Decided
+    {
+        public uint[] PredictionSet { get; set; } = [];
+
+        public int PredictionSetSize { get; set; }
+
+        public bool Accepted { get; set; }
+    }
+}
