@@ -22,11 +22,12 @@ internal sealed class RankedClasses(int numberOfClasses)
     private int _bucket;
     private int _sorted;        // places in order
     private int _next;
+    private ulong _last;        // of few classes, the key that was given last; none is 0
 
     /// <summary>Begins with another row.</summary>
     public void Start(ReadOnlySpan<float> probabilities)
     {
-        (_bucket, _sorted, _next) = (0, 0, 0);
+        (_bucket, _sorted, _next, _last) = (0, 0, 0, 0);
         ulong[] keys = _keys;
         if (_ends.Length == 0)
         {
@@ -54,8 +55,8 @@ internal sealed class RankedClasses(int numberOfClasses)
     public int Next()
     {
         if (_ends.Length == 0)
-            MoveSmallestTo(_keys, _next);
-        else if (_next == _sorted)
+            return (int)(uint)(_last = SmallestAbove(_keys, _last));
+        if (_next == _sorted)
             SortBucket();
         return (int)(uint)_keys[_next++];
     }
@@ -75,15 +76,12 @@ internal sealed class RankedClasses(int numberOfClasses)
 
     private static ulong Key(uint bits, int k) => (ulong)~bits << 32 | (uint)k;
 
-    private static void MoveSmallestTo(Span<ulong> keys, int place)
+    // Without branches, which nobody could predict.
+    private static ulong SmallestAbove(ulong[] keys, ulong last)
     {
-        int smallest = place;
-        for (int i = place + 1; i < keys.Length; i++)
-        {
-            if (keys[i] < keys[smallest])
-                smallest = i;
-        }
-
-        (keys[place], keys[smallest]) = (keys[smallest], keys[place]);
+        ulong smallest = ulong.MaxValue;
+        foreach (ulong key in keys)
+            smallest = Math.Min(smallest, key > last ? key : ulong.MaxValue);
+        return smallest;
     }
 }

@@ -8,45 +8,55 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
 {
     private const int Folds = 5;
 
-    private readonly int _mostRows = Math.Max(2 * Folds, mostNumbers / numberOfClasses);
-    private readonly List<int> _labels = [];
-    private float[] _probabilities = new float[16 * numberOfClasses];
-    private long _came;
+    // Small blocks: one that grows would be copied, and large arrays come from memory that nobody has touched yet.
+    private const int BlockNumbers = 1 << 14;
+
+    private readonly int _mostRows = Math.Max(2 * Folds, mostNumbers / numberOfClasses) & ~1;       // even
+    private readonly int _blockRows = Math.Max(1, BlockNumbers / numberOfClasses);
+    private readonly List<(float[] Probabilities, int[] Labels)> _blocks = [];
+    private int _untilNext;         // rows to pass over
     private int _stride = 1;
 
-    public int Count => _labels.Count;
+    public int Count { get; private set; }
 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
-        if (_came++ % _stride != 0)
-            return;
-        if (Count == _mostRows)
+        if (_untilNext > 0)
         {
-            Thin();
-            if ((_came - 1) % _stride != 0)
-                return;
+            _untilNext--;
+            return;
         }
 
-        int start = Count * numberOfClasses;
-        if (start + numberOfClasses > _probabilities.Length)
-            Array.Resize(ref _probabilities, Math.Min(2 * _probabilities.Length, _mostRows * numberOfClasses));
-        probabilities.CopyTo(_probabilities.AsSpan(start));
-        _labels.Add(label);
+        if (Count == _mostRows)
+            Thin();
+        if (Count == _blocks.Count * _blockRows)
+        {
+            // The first block of few rows is as large as need be: metrics may be of a hundred rows each.
+            int rows = _blocks.Count == 0 ? Math.Min(_blockRows, _mostRows) : _blockRows;
+            _blocks.Add((GC.AllocateUninitializedArray<float>(rows * numberOfClasses), GC.AllocateUninitializedArray<int>(rows)));
+        }
+
+        probabilities.CopyTo(Row(Count));
+        Label(Count) = label;
+        Count++;
+        _untilNext = _stride - 1;
     }
 
     /// <summary>By how much the cross-fitted temperature lowers the log loss, and the temperature of all rows.</summary>
     public (double Gain, double Temperature) CrossFittedTemperature()
     {
         float[] logarithms = new float[Count * numberOfClasses];
-        double[] row = new double[numberOfClasses];
-        for (int start = 0; start < logarithms.Length; start += numberOfClasses)
+        int[] labels = new int[Count];
+        double[] ofRow = new double[numberOfClasses];
+        double floor = LogProbabilities.Floor(numberOfClasses);
+        for (int row = 0; row < Count; row++)
         {
-            LogProbabilities.Read(_probabilities.AsSpan(start, numberOfClasses), LogProbabilities.Floor(numberOfClasses), row);
+            labels[row] = Label(row);
+            LogProbabilities.Read(Row(row), floor, ofRow);
             for (int k = 0; k < numberOfClasses; k++)
-                logarithms[start + k] = (float)row[k];
+                logarithms[row * numberOfClasses + k] = (float)ofRow[k];
         }
 
-        int[] labels = [.. _labels];
         var loss = new TemperatureLoss(logarithms, labels, numberOfClasses);
         double beta = TemperatureScaling.Minimize(loss, priorWeight: 0, start: 1);
         if (Count < 2)
@@ -65,16 +75,23 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
         return (gain.Value / Count, 1 / beta);
     }
 
+    private Span<float> Row(int row) =>
+        _blocks[row / _blockRows].Probabilities.AsSpan(row % _blockRows * numberOfClasses, numberOfClasses);
+
+    private ref int Label(int row) => ref _blocks[row / _blockRows].Labels[row % _blockRows];
+
+    /// <summary>Keeps every second row. Their number is even, so the one that is to come is as far behind the last of them as these are
+    /// from each other.</summary>
     private void Thin()
     {
         _stride *= 2;
         int kept = 0;
         for (int row = 0; row < Count; row += 2, kept++)
         {
-            _labels[kept] = _labels[row];
-            _probabilities.AsSpan(row * numberOfClasses, numberOfClasses).CopyTo(_probabilities.AsSpan(kept * numberOfClasses));
+            Row(row).CopyTo(Row(kept));
+            Label(kept) = Label(row);
         }
 
-        _labels.RemoveRange(kept, Count - kept);
+        Count = kept;
     }
 }
