@@ -113,14 +113,18 @@ internal sealed class CalibrationEvaluator
         block.Truncate(kept);
         _accumulator.Add(block.Scores, block.Labels, _groups is null ? default : block.Side(_observed.Count),
             _clusters is null ? default : block.Side(_observed.Count + (_groups is null ? 0 : 1)));
-        if (_onRow is null)
-            return;
-        Span<int> sides = stackalloc int[_observed.Count];
-        for (int row = 0; row < kept; row++)
+        if (_onRow is not null)
+            Show(block, _onRow);
+    }
+
+    private void Show(ScoreBlock block, MeasuredRow onRow)
+    {
+        int[] sides = new int[_observed.Count];
+        for (int row = 0; row < block.Count; row++)
         {
             for (int side = 0; side < sides.Length; side++)
                 sides[side] = block.Side(side)[row];
-            _onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row), sides);
+            onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row), sides);
         }
     }
 
