@@ -55,7 +55,8 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     /// <summary>For early stopping: few images, so that a network is soon too sure, and enough to validate on.</summary>
     public static Setting Fashion2000 { get; } = Fashion5000 with
     {
-        Name = "fashion-2000", Load = folder => folder.Fashion(2_000, 1_000, test: 4_000), Epochs = 30, BatchSize = 64,
+        Name = "fashion-2000", Load = folder => folder.Fashion(2_000, 1_000, test: 2_000), Architecture = NetworkArchitecture.ConvNet,
+        Epochs = 20, BatchSize = 64,
     };
 
     /// <summary>For few images: small batches, so that there are enough steps.</summary>
