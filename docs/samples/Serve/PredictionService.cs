@@ -1,14 +1,19 @@
+using System.Text.Json.Serialization;
+
 namespace Serve;
 
-/// <summary>POST /predict with an image file as body answers with the probability of each class; / is a page to drop a picture
+/// <summary>POST /predict with an image file as body answers with the probability of each class, and what the model would rather not decide;
+/// / is a page to drop a picture
 /// on.</summary>
 internal static class PredictionService
 {
     private const long LargestImage = 20 << 20;
 
-    public static WebApplication Create(string[] args, IImageClassifier classifier)
+    public static WebApplication Create(string[] args, ImageClassifierPool classifier)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
+        builder.Services.ConfigureHttpJsonOptions(json =>
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
         WebApplication app = builder.Build();
         app.MapPost("/predict", async (HttpRequest request) =>

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Model.OnnxConverter;
+using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 
@@ -43,6 +44,17 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
 
     /// <summary>The temperature of the classifier that was saved, which is part of the file; 1 without temperature scaling.</summary>
     public double Temperature => _classifier.Metadata.Temperature;
+
+    /// <summary>The same model in another session of ONNX Runtime, for one that was loaded with a pipeline: with other threads, or on another
+    /// execution provider.</summary>
+    /// <param name="configure">Changes the settings of the session.</param>
+    /// <returns>A transformer of its own. Each is disposed on its own.</returns>
+    public OnnxImageClassifierTransformer WithSession(Action<SessionOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        ThrowIfDisposed();
+        return new(_host, OnnxClassifier.Load(_host, _classifier.File, "The model", configure), _names);
+    }
 
     /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>

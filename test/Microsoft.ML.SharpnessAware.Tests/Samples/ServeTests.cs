@@ -29,12 +29,14 @@ public sealed class ServeTests
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
 
-        ClassProbability[][] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
+        Prediction[] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
 
-        foreach ((EncodedRow row, ClassProbability[] answer) in rows.Zip(answers))
+        foreach ((EncodedRow row, Prediction answer) in rows.Zip(answers))
         {
-            CollectionAssert.AreEqual(pool.Predict(row.Image).ToArray(), answer);
-            Assert.AreEqual(1, answer.Sum(entry => entry.Probability), 1e-5);
+            CollectionAssert.AreEqual(pool.Predict(row.Image).Classes.ToArray(), answer.Classes.ToArray());
+            Assert.AreEqual(1, answer.Classes.Sum(entry => entry.Probability), 1e-5);
+            Assert.IsNull(answer.Set);
+            Assert.IsNull(answer.Accepted);
         }
 
         using HttpResponseMessage bad = await client.PostAsync("/predict", new ByteArrayContent([1, 2, 3]));
@@ -53,30 +55,67 @@ public sealed class ServeTests
         IDataView data = mlContext.Data.LoadFromEnumerable(rows);
         using TransformerChain<SharpnessAwareImageClassificationTransformer> model = pipeline.Fit(data);
         mlContext.Model.Save(model, data.Schema, folder.File("model.zip"));
-        model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { Resize = true, PixelOrder = OnnxPixelOrder.ChannelsLast });
-        model.SaveOnnx(folder.File("other.onnx"));
-        Assert.Throws<InvalidDataException>(() => new OnnxImageClassifier(folder.File("other.onnx")));
-
+        model.SaveOnnx(folder.File("model.onnx"));
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
-        using var onnx = new OnnxImageClassifier(folder.File("model.onnx"));
+        using var onnx = new ImageClassifierPool(folder.File("model.onnx"));
         await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
             onnx);
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
-        ClassProbability[][] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
+        Prediction[] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
 
-        foreach ((EncodedRow row, ClassProbability[] answer) in rows.Zip(answers))
+        foreach ((EncodedRow row, Prediction answer) in rows.Zip(answers))
         {
-            foreach ((ClassProbability expected, ClassProbability actual) in pool.Predict(row.Image).Zip(answer))
+            foreach ((ClassProbability expected, ClassProbability actual) in pool.Predict(row.Image).Classes.Zip(answer.Classes))
             {
                 Assert.AreEqual(expected.Name, actual.Name);
-                Assert.AreEqual(expected.Probability, actual.Probability, 1e-4f);
+                Assert.AreEqual(expected.Probability, actual.Probability, 1e-5f);
             }
         }
         using HttpResponseMessage bad = await client.PostAsync("/predict", new ByteArrayContent([1, 2, 3]));
         Assert.AreEqual(HttpStatusCode.BadRequest, bad.StatusCode);
         Assert.Contains("Drop a picture", await client.GetStringAsync("/"));
         await app.StopAsync();
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void WhatTheModelWouldRatherNotDecideIsInTheAnswer(bool inOnnx)
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(90);
+        IDataView data = Fitted.View(mlContext, rows);
+        using SharpnessAwareImageClassificationTransformer trained =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
+        trained.SaveOnnx(folder.File("model.onnx"));
+        ITransformer model = inOnnx ? mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data) : trained;
+        IDataView scored = trained.Transform(data);
+        var decisions = mlContext.MulticlassClassification.Decisions;
+        ITransformer deciding = model.Append(decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(scored))
+            .Append(decisions.Abstain(0.5).Fit(scored));
+        mlContext.Model.Save(deciding, data.Schema, folder.File("model.zip"));
+
+        using var pool = new ImageClassifierPool(folder.File("model.zip"));
+
+        Decided[] expected = [.. mlContext.Data.CreateEnumerable<Decided>(deciding.Transform(data), reuseRowObject: false)];
+        foreach ((EncodedRow row, Decided decided) in rows.Zip(expected))
+        {
+            Prediction answer = pool.Predict(row.Image);
+            CollectionAssert.AreEqual(decided.PredictionSet.Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
+            Assert.AreEqual(0.8, answer.Coverage);
+            Assert.AreEqual(decided.Accepted, answer.Accepted);
+        }
+
+        (model as IDisposable)?.Dispose();
+    }
+
+    private sealed class Decided
+    {
+        public uint[] PredictionSet { get; set; } = [];
+
+        public bool Accepted { get; set; }
     }
 
     private static SharpnessAwareImageClassificationTrainer.Options Options()
@@ -86,10 +125,10 @@ public sealed class ServeTests
         return options;
     }
 
-    private static async Task<ClassProbability[]> Ask(HttpClient client, byte[] image)
+    private static async Task<Prediction> Ask(HttpClient client, byte[] image)
     {
         using HttpResponseMessage response = await client.PostAsync("/predict", new ByteArrayContent(image));
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<ClassProbability[]>())!;
+        return (await response.Content.ReadFromJsonAsync<Prediction>())!;
     }
 }

@@ -47,7 +47,7 @@ public sealed class LabelTypeTests
 
         using var pool = new ImageClassifierPool(path);
 
-        CollectionAssert.AreEquivalent(new[] { "4", "6", "7" }, pool.Predict(files[0].Image).Select(entry => entry.Name).ToArray());
+        CollectionAssert.AreEquivalent(new[] { "4", "6", "7" }, pool.Predict(files[0].Image).Classes.Select(entry => entry.Name).ToArray());
     }
 
     private static void Call(string method, object[] values, string[] names) => typeof(LabelTypeTests)
