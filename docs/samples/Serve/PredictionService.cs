@@ -2,9 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace Serve;
 
-/// <summary>POST /predict with an image file as body answers with the probability of each class, and what the model would rather not decide;
-/// / is a page to drop a picture
-/// on.</summary>
+/// <summary>POST /predict with an image file as body answers with the probability of each class, and what the model would rather
+/// not decide; / is a page to drop a picture on.</summary>
 internal static class PredictionService
 {
     private const long LargestImage = 20 << 20;
@@ -16,10 +15,13 @@ internal static class PredictionService
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
         WebApplication app = builder.Build();
+        // A picture a processor: more at a time would only take more memory.
+        var processors = new SemaphoreSlim(Environment.ProcessorCount);
         app.MapPost("/predict", async (HttpRequest request) =>
         {
-            using var body = new MemoryStream();
+            using var body = new MemoryStream((int)(request.ContentLength ?? 0));
             await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+            await processors.WaitAsync(request.HttpContext.RequestAborted);
             try
             {
                 return Results.Ok(classifier.Predict(body.ToArray()));
@@ -27,6 +29,10 @@ internal static class PredictionService
             catch (InvalidOperationException exception)
             {
                 return Results.BadRequest(new { error = exception.Message });       // not an image, for instance
+            }
+            finally
+            {
+                processors.Release();
             }
         });
         string page = Page();

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Benchmarks;
+
+/// <summary>
+/// A trained model scored by libtorch and, saved as ONNX, by MLSharpness.Onnx: many rows by Transform and single ones by a prediction
+/// engine. Each is timed in processes of its own, in turns, since the waiting threads of both in one process disturb each other.
+/// </summary>
+internal static class OnnxBenchmark
+{
+    private const int Rounds = 5;
+    private const int Classes = 10;
+
+    private static readonly (string Architecture, ImageShape Shape, int Rows)[] Settings =
+    [
+        (NetworkArchitecture.ResNet8, new(3, 32, 32), 2000),
+        (NetworkArchitecture.ResNet20, new(3, 32, 32), 600),
+        (NetworkArchitecture.VitTiny, new(3, 64, 64), 200),
+        (NetworkArchitecture.ResNet18, new(3, 224, 224), 24),
+    ];
+
+    public static void Run(string? only)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("onnx-benchmark");
+        try
+        {
+            Table table = new("Milliseconds an image", "Batches, libtorch", "ONNX Runtime", "Ratio", "Single, libtorch", "ONNX Runtime",
+                "Ratio");
+            foreach (int setting in Enumerable.Range(0, Settings.Length))
+            {
+                (string architecture, ImageShape shape, _) = Settings[setting];
+                if (only is not null && only != architecture)
+                    continue;
+                Save(architecture, shape, folder);
+                double[][] torch = new double[Rounds][], onnx = new double[Rounds][];
+                for (int round = 0; round < Rounds; round++)
+                    (torch[round], onnx[round]) = (Child("torch", setting, folder), Child("onnx", setting, folder));
+                table.Add([$"{architecture}, {shape.Channels}×{shape.Height}×{shape.Width}", .. Compare(torch, onnx, 0),
+                    .. Compare(torch, onnx, 1)]);
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Times one of the two in this process, and writes the milliseconds of an image in batches and alone.</summary>
+    public static void RunChild(string kind, int setting, string folder)
+    {
+        AllocatorTuning.KeepFreedMemory();
+        (_, ImageShape shape, int rows) = Settings[setting];
+        MLContext mlContext = new(seed: 1);
+        IDataView view = PixelImages.View(mlContext, rows, shape, Classes);
+        ITransformer model = kind == "torch"
+            ? mlContext.Model.Load(Path.Combine(folder, "model.zip"), out _)
+            : mlContext.Transforms.ScoreOnnxImageClassifier(Path.Combine(folder, "model.onnx"), "Image").Fit(view);
+        IDataView scored = model.Transform(view);
+        double batches = SideBySide.MedianMilliseconds(() => Consume(scored), count: 3) / rows;
+
+        PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row, Scored>(
+            model, view.Schema);
+        PixelImages.Row[] some = PixelImages.Rows(Math.Min(rows, 200), shape, Classes);
+        double single = SideBySide.MedianMilliseconds(() => Array.ForEach(some, row => engine.Predict(row)), count: 3) / some.Length;
+        Console.WriteLine(FormattableString.Invariant($"{batches:R} {single:R}"));
+    }
+
+    private static void Save(string architecture, ImageShape shape, DirectoryInfo folder)
+    {
+        MLContext mlContext = new(seed: 1);
+        IDataView view = PixelImages.View(mlContext, 20, shape, Classes);
+        using var model = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
+        {
+            FeatureColumnName = "Image",
+            Arch = architecture,
+            Epoch = 1,
+            BatchSize = 4,
+            ValidationSetFraction = 0,
+        }).Fit(view);
+        mlContext.Model.Save(model, view.Schema, Path.Combine(folder.FullName, "model.zip"));
+        model.SaveOnnx(Path.Combine(folder.FullName, "model.onnx"));
+    }
+
+    private static double[] Child(string kind, int setting, DirectoryInfo folder)
+    {
+        ProcessStartInfo start = new(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
+            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
+        foreach (string argument in new[] { "onnx-child", kind, setting.ToString(CultureInfo.InvariantCulture), folder.FullName })
+            start.ArgumentList.Add(argument);
+        using Process process = Process.Start(start)!;
+        string[] numbers = process.StandardOutput.ReadToEnd().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        process.WaitForExit();
+        return [.. numbers.Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
+    }
+
+    private static string[] Compare(double[][] torch, double[][] onnx, int which)
+    {
+        Sample theirs = Sample.Of(torch.Select(times => times[which])), ours = Sample.Of(onnx.Select(times => times[which]));
+        Sample ratio = Sample.Of(onnx.Zip(torch, (our, their) => our[which] / their[which]));
+        return [$"{theirs.Median:F2}", $"{ours.Median:F2}", ratio.Text()];
+    }
+
+    private static void Consume(IDataView scored)
+    {
+        DataViewSchema.Column column = scored.Schema["Score"];
+        using DataViewRowCursor cursor = scored.GetRowCursor([column]);
+        ValueGetter<VBuffer<float>> getter = cursor.GetGetter<VBuffer<float>>(column);
+        VBuffer<float> score = default;
+        while (cursor.MoveNext())
+            getter(ref score);
+    }
+
+    private sealed class Scored
+    {
+        public float[] Score { get; set; } = [];
+    }
+}
