@@ -18,7 +18,7 @@ internal static class CheaperBenchmark
         ("LatePhase .25, AscentShare .25", Sam with { LatePhase = 0.25, AscentShare = 0.25 }),
     ];
 
-    public static void Run(int rounds = 5)
+    public static void Run(int rounds)
     {
         AllocatorTuning.KeepFreedMemory();
         MLContext mlContext = new(seed: 1);

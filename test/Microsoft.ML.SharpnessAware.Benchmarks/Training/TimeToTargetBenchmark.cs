@@ -15,7 +15,7 @@ internal static class TimeToTargetBenchmark
     private const int Training = 4_000, Validation = 1_000, BatchSize = 128;
     private const double LearningRate = 0.1, Rho = 0.1;
 
-    private static readonly int[] Schedules = [4, 6, 8, 12, 16, 24, 32];
+    private static readonly int[] Schedules = [4, 8, 12, 16, 24];
 
     private static readonly SharpnessAwareMethod Cheap = SharpnessAwareMethod.Sam(Rho) with { LatePhase = 0.25, AscentShare = 0.25 };
 
