@@ -33,6 +33,9 @@ internal sealed class Laboratory : IDisposable
 
     public bool IsSmoke { get; }
 
+    /// <summary>Stops what is running.</summary>
+    public CancellationToken Cancellation => _cancellation;
+
     /// <summary>Where trained models and what they say are kept.</summary>
     public string ModelsFolder => _models;
 
@@ -112,10 +115,13 @@ internal sealed class Laboratory : IDisposable
         [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)];
 
     /// <summary>The columns of <see cref="Scores"/> of a network on some images.</summary>
-    public static double[] Score(SharpnessAwareImageClassificationTransformer model, ImageSet images)
+    public static double[] Score(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
+        Score(model, images.ToDataView(new MLContext()));
+
+    /// <summary>The same of rows that have the columns of its training.</summary>
+    public static double[] Score(SharpnessAwareImageClassificationTransformer model, IDataView rows)
     {
         var mlContext = new MLContext();
-        IDataView rows = images.ToDataView(mlContext);
         using SharpnessAwareImageClassificationTransformer raw = model.WithTemperature(1);
         return Scores.Of(
             mlContext.MulticlassClassification.EvaluateCalibration(raw.Transform(rows)),

@@ -13,7 +13,7 @@ Experiment[] experiments =
 [
     new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
         new Temperature(),
-    new Cheaper(), new Averaging(), new Calibrators(), new MLSharpness.Evidence.Experiments.EarlyStopping(),
+    new Cheaper(), new Averaging(), new Calibrators(), new MLSharpness.Evidence.Experiments.EarlyStopping(), new FineTuningKinds(),
 ];
 
 var experiment = new Argument<string>("experiment")
@@ -31,7 +31,8 @@ var settings = new Option<string[]>("--settings")
 };
 var data = new Option<string>("--data")
 {
-    Description = "Folder with fashion-mnist, sign-language-digits and cifar10 below it.", DefaultValueFactory = _ => "data",
+    Description = "Folder with fashion-mnist, sign-language-digits and cifar10 (or cifar10-lossless-subset) below it.",
+    DefaultValueFactory = _ => "data",
 };
 var results = new Option<string>("--results") { Description = "Where the CSV files are.", DefaultValueFactory = _ =>
     Path.Combine("docs", "evidence", "results") };

@@ -72,6 +72,16 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static Setting Fashion1000 { get; } =
         Fashion5000 with { Name = "fashion-1000", Load = folder => folder.Fashion(1_000, 2_000), Epochs = 10, BatchSize = 64 };
 
+    /// <summary>Pictures for a network that has learnt already: clothes, grey and unlike photographs of things.</summary>
+    public static Setting FashionPictures { get; } =
+        new("fashion-pictures", folder => folder.Fashion(10_000, 1_000, test: 500), NetworkArchitecture.MLNetResNet18, 10);
+
+    /// <summary>Hands, of students who are not among those to train on.</summary>
+    public static Setting SignPictures { get; } = FashionPictures with { Name = "sign-pictures", Load = folder => folder.SignDigits(100) };
+
+    /// <summary>Things and animals like those that the network knows, but tiny.</summary>
+    public static Setting CifarPictures { get; } = FashionPictures with { Name = "cifar-pictures", Load = folder => folder.AnyCifar10() };
+
     /// <summary>The papers' settings, for a GPU: 200 epochs, SGD 0.1, weight decay 5·10⁻⁴, flips and crops.</summary>
     public static Setting Cifar10ResNet56 { get; } = new("cifar10-resnet56", folder => folder.Cifar10(), NetworkArchitecture.ResNet56, 200)
     {
@@ -84,7 +94,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static IReadOnlyList<Setting> All { get; } =
     [
         Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion2000, Fashion1000, FashionFew, FashionSmall,
-        ScoredModels.Setting, Cifar10ResNet56, Cifar10WideResNet,
+        ScoredModels.Setting, FashionPictures, SignPictures, CifarPictures, Cifar10ResNet56, Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>

@@ -129,6 +129,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             throw;
         }
 
+        if (limit is not null)
+            Log($"That took {Text((options.TimeBudget!.Value - limit.Left).TotalSeconds)} of {Text(options.TimeBudget.Value.TotalSeconds)}.");
         if (winner is null)
             Log("None is better than the head beyond chance: the head is the model.");
         else

@@ -18,6 +18,34 @@ public sealed class ImageSetTests
     }
 
     [TestMethod]
+    public void DrawnImagesOfEachClassStayInTheirOrder()
+    {
+        var images = new ImageSet(new ImageShape(1, 1, 1), [.. Enumerable.Range(0, 60).Select(i => new[] { (byte)i })],
+            [.. Enumerable.Range(0, 60).Select(i => i / 20)], 3);
+        ImageSet drawn = images.OfEachClass(5, seed: 1);
+        CollectionAssert.AreEqual(Enumerable.Range(0, 15).Select(i => i / 5).ToArray(), drawn.Labels.ToArray());
+        byte[] order = [.. drawn.Images.Select(image => image[0])];
+        CollectionAssert.AreEqual(order.Order().Distinct().ToArray(), order);
+        CollectionAssert.AreNotEqual(order, images.OfEachClass(5, seed: 2).Images.Select(image => image[0]).ToArray());
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void PicturesHaveTheImagesPixels(int channels)
+    {
+        byte[] image = [.. Enumerable.Range(0, channels * 6).Select(i => (byte)(i * 13))];
+        var images = new ImageSet(new ImageShape(channels, 2, 3), [image], [1], 2);
+        IDataView rows = images.ToPictures(new MLContext());
+        using ImageDataset read = ImageDataset.Load(rows, "Image", "Label", new ImageRequest(null, null, 3));
+        using TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
+        byte[] pixels = read.Batch(0, 1).contiguous().data<byte>().ToArray();
+        CollectionAssert.AreEqual(channels == 3 ? image : [.. image, .. image, .. image], pixels);
+        CollectionAssert.AreEqual(new[] { 1 }, read.LabelArray());
+        Assert.AreEqual(2, read.NumberOfClasses);
+    }
+
+    [TestMethod]
     public void HalvingAveragesFourPixelsAndPutsABlackBorderAround()
     {
         // Two channels of 2×4 pixels, so 1×2 without the border.

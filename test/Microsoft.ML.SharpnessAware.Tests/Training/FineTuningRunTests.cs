@@ -25,9 +25,9 @@ public sealed class FineTuningRunTests
 
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
-    [DataRow(60.0, null, "instead of")]
-    [DataRow(12.0, 4, "TimeBudget is used up after")]
-    public void TheClockEndsWhatWouldTakeTooLongAndTheLogSaysSo(double minutes, int? epochs, string words)
+    [DataRow(60, null, "instead of")]
+    [DataRow(12, 4, "TimeBudget is used up after")]
+    public void TheClockEndsWhatWouldTakeTooLongAndTheLogSaysSo(int minutes, int? epochs, string words)
     {
         (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
         {
@@ -41,6 +41,7 @@ public sealed class FineTuningRunTests
         {
             AssertLogged(log, words);
             AssertLogged(log, "decided by the clock");
+            AssertLogged(log, $"of {minutes} minutes.");
             AssertLogged(log, "Gentle: accuracy");
             Assert.IsTrue(State(model).Values.All(values => values.All(float.IsFinite)));
         }

@@ -27,15 +27,16 @@ internal sealed class DataFolder(string folder)
     }
 
     /// <summary>
-    /// The photographs of the Sign Language Digits at 32×32 in colour, 60 % to train on, 10 % for validation, 30 % to test on. Ten
+    /// The photographs of the Sign Language Digits in colour, 60 % to train on, 10 % for validation, 30 % to test on. Ten
     /// pictures in a row are of one student, as far as file numbers tell, and all pictures of a student are on the same side.
     /// </summary>
-    public ImageSplit SignDigits()
+    /// <param name="side">The size they are brought to; most have 100.</param>
+    public ImageSplit SignDigits(int side = 32)
     {
         const int PicturesOfAStudent = 10;
         string pictures = Path.Combine(folder, "sign-language-digits", "Dataset");
         Require(Directory.Exists(pictures), pictures, "Sign Language Digits (github.com/ardamavi/Sign-Language-Digits-Dataset)");
-        (ImageSet all, IReadOnlyList<string> paths) = Folder(pictures, side: 32);
+        (ImageSet all, IReadOnlyList<string> paths) = Folder(pictures, side);
         int[] students = [.. paths.Select(path => Number(path) / PicturesOfAStudent)];
         int[] order = [.. students.Distinct().Order()];
         new Random(1).Shuffle(order);
@@ -46,10 +47,11 @@ internal sealed class DataFolder(string folder)
         return new(Part(0, 0.6), Part(0.6, 0.7), Part(0.7, 1));
     }
 
-    /// <summary>CIFAR-10 in its binary format; the last tenth of the training images is for validation.</summary>
-    public ImageSplit Cifar10()
+    /// <summary>CIFAR-10 in its binary format, or a part of it; the last tenth of the training images is for validation.</summary>
+    /// <param name="name">The folder.</param>
+    public ImageSplit Cifar10(string name = "cifar10")
     {
-        string cifar = Path.Combine(folder, "cifar10");
+        string cifar = Path.Combine(folder, name);
         string[] batches = [.. Enumerable.Range(1, 5).Select(i => Path.Combine(cifar, $"data_batch_{i}.bin"))];
         Require(File.Exists(batches[0]), batches[0], "CIFAR-10 (binary version, cs.toronto.edu/~kriz/cifar.html)");
         ImageSet all = Cached(cifar + "/train", () => Read(new MLContext().Data.LoadImagesFromCifar(batches), new(3, 32, 32)));
@@ -58,6 +60,10 @@ internal sealed class DataFolder(string folder)
         int validation = all.Count / 10;
         return new(all.Range(0, all.Count - validation), all.Range(all.Count - validation, validation), test);
     }
+
+    /// <summary>The pictures of <see cref="Cifar10"/> where they are, else those of a part of it beside them.</summary>
+    public ImageSplit AnyCifar10() =>
+        Cifar10(Directory.Exists(Path.Combine(folder, "cifar10")) ? "cifar10" : "cifar10-lossless-subset");
 
     private ImageSet Idx(string idx, string part) => Cached(idx + part, () =>
     {

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
+using SkiaSharp;
 
 namespace MLSharpness.Evidence.Data;
 
@@ -56,19 +58,59 @@ internal sealed record ImageSet(ImageShape Shape, IReadOnlyList<byte[]> Images, 
         }
     }
 
+    /// <summary>As many images of each class, drawn by a seed, in the order in which they were: neighbours stay neighbours.</summary>
+    public ImageSet OfEachClass(int count, int seed)
+    {
+        int[] rows = [.. Enumerable.Range(0, Count)];
+        new Random(seed).Shuffle(rows);
+        return Choose(rows.GroupBy(row => Labels[row]).SelectMany(group => group.Take(count)).Order());
+    }
+
+    /// <summary>The images for ML.NET as PNG files in colour: Label a key of all classes, Image the bytes of the file.</summary>
+    public IDataView ToPictures(MLContext mlContext) => WithKeys(mlContext, mlContext.Data.LoadFromEnumerable(
+        Images.Zip(Labels, (image, label) => new Picture { Image = ToPng(image), Label = Name(label) }).ToArray()));
+
+    private byte[] ToPng(byte[] image)
+    {
+        int plane = Shape.Height * Shape.Width;
+        byte[] pixels = new byte[4 * plane];
+        for (int i = 0; i < plane; i++)
+        {
+            for (int channel = 0; channel < 3; channel++)
+                pixels[(4 * i) + channel] = image[(Math.Min(channel, Shape.Channels - 1) * plane) + i];
+            pixels[(4 * i) + 3] = byte.MaxValue;
+        }
+
+        using var bitmap = new SKBitmap(Shape.Width, Shape.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
+        Marshal.Copy(pixels, 0, bitmap.GetPixels(), pixels.Length);
+        using SKData png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        return png.ToArray();
+    }
+
     /// <summary>The images for ML.NET: Label a key of all classes, Image a vector of pixels.</summary>
     public IDataView ToDataView(MLContext mlContext)
     {
         var definition = SchemaDefinition.Create(typeof(Row));
         definition[nameof(Row.Image)].ColumnType = new VectorDataViewType(
             NumberDataViewType.Byte, Shape.Channels, Shape.Height, Shape.Width);
-        IDataView rows = mlContext.Data.LoadFromEnumerable(
-            Images.Zip(Labels, (image, label) => new Row { Image = image, Label = label.ToString(CultureInfo.InvariantCulture) })
-                .ToArray(), definition);
+        return WithKeys(mlContext, mlContext.Data.LoadFromEnumerable(
+            Images.Zip(Labels, (image, label) => new Row { Image = image, Label = Name(label) }).ToArray(), definition));
+    }
+
+    private IDataView WithKeys(MLContext mlContext, IDataView rows)
+    {
         IDataView keys = mlContext.Data.LoadFromEnumerable(
-            Enumerable.Range(0, NumberOfClasses).Select(label => new ClassName { Label = label.ToString(CultureInfo.InvariantCulture) })
-                .ToArray());
+            Enumerable.Range(0, NumberOfClasses).Select(label => new ClassName { Label = Name(label) }).ToArray());
         return mlContext.Transforms.Conversion.MapValueToKey("Label", keyData: keys).Fit(rows).Transform(rows);
+    }
+
+    private static string Name(int label) => label.ToString(CultureInfo.InvariantCulture);
+
+    private sealed class Picture
+    {
+        public byte[] Image { get; set; } = [];
+
+        public string Label { get; set; } = "";
     }
 
     private sealed class Row
