@@ -248,7 +248,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         return new TrainedClassifier(classifier, temperature, [metrics]);
     }
 
-    private static string Text(double seconds) => seconds < 90
+    private static string Text(double seconds) => seconds < 600
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:F0} s")
         : string.Create(CultureInfo.InvariantCulture, $"{seconds / 60:F0} minutes");
 

@@ -37,9 +37,9 @@ public sealed class ImageSetTests
         byte[] image = [.. Enumerable.Range(0, channels * 6).Select(i => (byte)(i * 13))];
         var images = new ImageSet(new ImageShape(channels, 2, 3), [image], [1], 2);
         IDataView rows = images.ToPictures(new MLContext());
-        using ImageDataset read = ImageDataset.Load(rows, "Image", "Label", new ImageRequest(null, null, 3));
+        using ImageDataset read = ImageDataset.Load(rows, "Image", "Label", new ImageRequest(3, 2, 3));
         using TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
-        byte[] pixels = read.Batch(0, 1).contiguous().data<byte>().ToArray();
+        byte[] pixels = read.Batch(0, 1).reshape(-1).clone().bytes.ToArray();
         CollectionAssert.AreEqual(channels == 3 ? image : [.. image, .. image, .. image], pixels);
         CollectionAssert.AreEqual(new[] { 1 }, read.LabelArray());
         Assert.AreEqual(2, read.NumberOfClasses);
