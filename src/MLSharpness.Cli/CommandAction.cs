@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Microsoft.ML;
+using Microsoft.ML.SharpnessAware;
 using Spectre.Console;
 
 namespace MLSharpness.Cli;
@@ -11,19 +12,30 @@ internal static class CommandAction
 
     public static readonly Option<int> Seed = new("--seed") { Description = "Seed of everything random.", DefaultValueFactory = _ => 1 };
 
+    // Where the trainer's messages come from.
+    private const string Trainer = nameof(SharpnessAwareImageClassificationTrainer);
+
     // In a log a message is one line, whatever its length.
     private const int UnbrokenWidth = 1 << 16;
 
     /// <summary>Makes <paramref name="action"/> what <paramref name="command"/> does.</summary>
-    public static void Set(Command command, Action<CommandContext> action)
+    /// <param name="command">The command.</param>
+    /// <param name="action">What it does.</param>
+    /// <param name="tells">Whether what the trainer tells of its choices is shown, besides warnings.</param>
+    public static void Set(Command command, Action<CommandContext> action, bool tells = false)
     {
         command.Options.Add(Json);
         command.Options.Add(Seed);
         // On another thread, because Ctrl+C is listened to only once this has returned.
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation, action)));
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation, action, tells)));
     }
 
-    private static int Run(ParseResult parsed, CancellationToken cancellation, Action<CommandContext> action)
+    /// <summary>Whether a message is one of the trainer's, and not that of an epoch, which has its line of progress.</summary>
+    private static bool IsOfTrainer(LoggingEventArgs log) =>
+        log.Kind == Microsoft.ML.Runtime.ChannelMessageKind.Info && log.Source.Contains(Trainer, StringComparison.Ordinal) &&
+        !log.RawMessage.StartsWith("Epoch ", StringComparison.Ordinal);
+
+    private static int Run(ParseResult parsed, CancellationToken cancellation, Action<CommandContext> action, bool tells)
     {
         IAnsiConsole messages = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         if (Console.IsErrorRedirected)
@@ -33,10 +45,12 @@ internal static class CommandAction
         {
             if (log.Kind >= Microsoft.ML.Runtime.ChannelMessageKind.Warning)
                 messages.WriteLine(Printable.Lines($"warning: {log.RawMessage}"));
+            else if (tells && IsOfTrainer(log))
+                messages.WriteLine(Printable.Lines(log.RawMessage));
         };
         try
         {
-            action(new CommandContext(mlContext, parsed, messages, cancellation));
+            action(new CommandContext(mlContext, parsed, messages, cancellation) { Silence = () => tells = false });
             return ExitCode.Success;
         }
         catch (Exception exception)

@@ -3,23 +3,46 @@ using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Cli;
 
-/// <summary>The options of a training, shared by train and compare.</summary>
-internal sealed class TrainingOptions
+/// <summary>The options of a training, shared by train and compare. What is not given is left to the library.</summary>
+/// <param name="comparesMethods">Whether every method is to train the same small network from random weights, unless others are given:
+/// where the head alone learns, no method has anything to do.</param>
+internal sealed class TrainingOptions(bool comparesMethods)
 {
     private readonly Option<string> _architecture = new("--arch")
     {
-        Description = "Network: " + string.Join(", ", NetworkArchitecture.Names) + ".",
-        DefaultValueFactory = _ => NetworkArchitecture.ResNet20,
+        Description = "Network: auto (by weights and pictures), " + string.Join(", ", NetworkArchitecture.Names) + ".",
+        DefaultValueFactory = _ => comparesMethods ? NetworkArchitecture.ResNet20 : NetworkArchitecture.Auto,
     };
 
-    private readonly Option<int> _epochs = NumberOption.AtLeast(1, "--epochs", "Passes over the training images.", 30);
+    private readonly Option<string> _weights = new("--weights")
+    {
+        Description = "Weights to start from: auto (those of package Microsoft.ML.DnnImageFeaturizer.ResNet18, beside the tool or in " +
+            "NuGet's folder), none, or a file: .safetensors, the package's .onnx, a model of this tool; or the package's folder.",
+        DefaultValueFactory = _ => comparesMethods ? PretrainedWeights.None : PretrainedWeights.Auto,
+    };
+
+    private readonly Option<FineTuning> _fineTuning = new("--fine-tuning")
+    {
+        Description = "What is trained of a network that starts from weights: Auto (the head, then the whole network where it is " +
+            "better), HeadOnly, Gentle or Full.",
+        DefaultValueFactory = _ => FineTuning.Auto,
+    };
+
+    private readonly Option<double> _timeBudget = NumberOption.AtLeast(0.0, "--time-budget",
+        "Minutes for the whole network after the head, by an estimate; 0 for none.", 5);
+
+    private readonly Option<int?> _epochs = NumberOption.AtLeast(1, "--epochs",
+        "Passes over the training images (30 from random weights; from others as many as suit them).");
 
     private readonly Option<int> _batchSize = NumberOption.AtLeast(1, "--batch", "Images in a mini-batch.", 64);
 
-    private readonly Option<int> _size = NumberOption.AtLeast(1, "--size", "Side that images are scaled to, in pixels.", 64);
+    private readonly Option<int?> _size = NumberOption.AtLeast(1, "--size",
+        "Side that images are scaled to, in pixels (64 from random weights, else 128 or what the weights want).");
 
-    private readonly Option<double> _learningRate =
-        new("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => 0.05 };
+    private readonly Option<double?> _learningRate = new("--learning-rate")
+    {
+        Description = "Peak learning rate (0.05 from random weights).",
+    };
 
     private readonly Option<double> _rho = new("--rho") { Description = "Radius ρ of the ascent.", DefaultValueFactory = _ => 0.05 };
 
@@ -29,7 +52,9 @@ internal sealed class TrainingOptions
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _architecture, _epochs, _batchSize, _size, _learningRate, _rho, _gamma, _device })
+        Option[] fineTuning = comparesMethods ? [] : [_fineTuning, _timeBudget];
+        Option[] all = [_architecture, _weights, .. fineTuning, _epochs, _batchSize, _size, _learningRate, _rho, _gamma, _device];
+        foreach (Option option in all)
             command.Options.Add(option);
     }
 
@@ -43,18 +68,48 @@ internal sealed class TrainingOptions
         _ => throw new ArgumentException($"There is no method '{name}'. Methods: sgd, sam, ssam, csam, asam."),
     };
 
-    public SharpnessAwareImageClassificationTrainer.Options Read(CommandContext context, string method) => new()
+    /// <summary>The options as the library takes them.</summary>
+    /// <param name="context">What was given.</param>
+    /// <param name="method">The method; null for the library's own choice, unless its numbers are given.</param>
+    public SharpnessAwareImageClassificationTrainer.Options Read(CommandContext context, string? method)
     {
-        FeatureColumnName = "Image",
-        Method = Method(context, method),
-        Arch = context.Value(_architecture),
-        Epoch = context.Value(_epochs),
-        BatchSize = context.Value(_batchSize),
-        ImageWidth = context.Value(_size),
-        ImageHeight = context.Value(_size),
-        ImageChannels = 3,
-        LearningRate = context.Value(_learningRate),
-        Device = context.Value(_device),
-        CancellationToken = context.Cancellation,
-    };
+        var options = new SharpnessAwareImageClassificationTrainer.Options
+        {
+            FeatureColumnName = "Image",
+            Arch = context.Value(_architecture),
+            InitialWeights = Weights(context),
+            BatchSize = context.Value(_batchSize),
+            ImageWidth = context.Value(_size),
+            ImageHeight = context.Value(_size),
+            LearningRate = context.Value(_learningRate),
+            Device = context.Value(_device),
+            CancellationToken = context.Cancellation,
+            FineTuning = comparesMethods ? FineTuning.Full : context.Value(_fineTuning),
+        };
+        if (!comparesMethods)
+            options.TimeBudget = context.Value(_timeBudget) is > 0 and double minutes ? TimeSpan.FromMinutes(minutes) : null;
+        if (method is not null || context.IsGiven(_rho) || context.IsGiven(_gamma))
+            options.Method = Method(context, method ?? "csam");
+        if (context.Value(_epochs) is int epochs)
+            options.Epoch = epochs;
+        return options;
+    }
+
+    /// <summary>What to tell a user who could have had weights and has none.</summary>
+    public string? Advice(CommandContext context) =>
+        context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase) && TakesThoseOfThePackage(context)
+            && PretrainedFile.Find() is null ? PretrainedFile.Advice : null;
+
+    private string Weights(CommandContext context)
+    {
+        string given = context.Value(_weights);
+        if (given.Equals(PretrainedWeights.None, StringComparison.OrdinalIgnoreCase))
+            return PretrainedWeights.None;
+        if (!given.Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase))
+            return PretrainedFile.Of(given);
+        return (TakesThoseOfThePackage(context) ? PretrainedFile.Find() : null) ?? PretrainedWeights.None;
+    }
+
+    private bool TakesThoseOfThePackage(CommandContext context) => context.Value(_architecture).ToLowerInvariant()
+        is NetworkArchitecture.Auto or NetworkArchitecture.MLNetResNet18;
 }

@@ -19,6 +19,8 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
         () => TimeToTargetBenchmark.Run(args[1..])),
     ["growth"] = ("how time grows with images, classes, layers and image size", GrowthBenchmark.Run),
     ["memory"] = ("resident memory over 2,000 steps", MemoryBenchmark.Run),
+    ["feature-memory"] = ("resident memory while pictures become features; how many may follow",
+        () => FeatureMemoryBenchmark.Run(Number(1, 1000))),
     ["allocation"] = ("managed memory that a step allocates", AllocationBenchmark.Run),
     ["scoring"] = ("Transform of 10,000 rows against raw forward passes, and row by row", () => ScoringBenchmark.Run()),
     ["batches"] = ("how the time of an image depends on how many are scored together", BatchSizeBenchmark.Run),

@@ -22,7 +22,8 @@ internal static class MemoryProgram
         set_num_threads(1);
         NetworkArchitecture.Register(nameof(PooledPixels), classes => new PooledPixels(classes));
         string weights = Path.Combine(workspace, "first.safetensors");
-        Train(48, Path.Combine(workspace, "first"), model => model.SaveWeights(weights)); // so that code and buffers of the libraries are there
+        // So that code and buffers of the libraries are there.
+        Train(48, Path.Combine(workspace, "first"), model => model.SaveWeights(weights));
         Train(48, null, initialWeights: weights);
         Console.WriteLine((long)Count * 3 * Side * Side);
         foreach (string? folder in new[] { workspace, workspace, null })

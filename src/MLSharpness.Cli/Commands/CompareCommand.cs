@@ -19,7 +19,7 @@ internal static class CompareCommand
         var seeds = NumberOption.AtLeast(1, "--seeds", "Trainings of each method, with seeds that follow --seed.", 3);
         var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var report = new Option<string?>("--report") { Description = "Also write a report of the first seed to this HTML file." };
-        var training = new TrainingOptions();
+        var training = new TrainingOptions(comparesMethods: true);
         var command = new Command("compare", """
             Trains the same network by several methods on the same images, with several seeds.
 

@@ -11,16 +11,21 @@ internal static class TrainCommand
     {
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
         var output = new Option<string>("--out", "-o") { Description = "The model file to write.", DefaultValueFactory = _ => "model.zip" };
-        var method = new Option<string>("--method", "-m") { Description = "sgd, sam, ssam, csam or asam.", DefaultValueFactory = _ =>
-            "csam" };
+        var method = new Option<string?>("--method", "-m")
+        {
+            Description = "sgd, sam, ssam, csam or asam (csam, with the radius that suits what is trained).",
+        };
         var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could continue." };
-        var training = new TrainingOptions();
+        var training = new TrainingOptions(comparesMethods: false);
         var command = new Command("train", """
             Trains a classifier and measures it on images that it has not seen.
 
-            After each epoch the training's state goes to a file beside the model, MODEL.checkpoint, which is deleted at the end. Ctrl+C saves the
-            best model so far; the same command, given again, continues where it stopped.
+            Where pretrained weights are found the network starts from them, and its head is trained first, which takes seconds; else a small
+            network learns from scratch. What was chosen, and why, is said on standard error.
+
+            A training from scratch writes its state to a file beside the model after each epoch, MODEL.checkpoint, which is deleted at the
+            end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped.
 
             Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
@@ -45,12 +50,16 @@ internal static class TrainCommand
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
 
             options.MetricsCallback = new Progress(context.Messages).Report;
-            options.CheckpointPath = checkpoint;
+            bool startsFromWeights = options.InitialWeights is not PretrainedWeights.None;
+            if (!startsFromWeights || options.FineTuning == FineTuning.Full)
+                options.CheckpointPath = checkpoint;
             if (context.Value(restart))
                 Delete(checkpoint);
-            else if (File.Exists(checkpoint))
+            else if (options.CheckpointPath is not null && File.Exists(checkpoint))
                 context.Say($"Continuing from {checkpoint} (--restart begins anew).");
 
+            if (training.Advice(context) is string advice)
+                context.Say(advice);
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
             try
             {
@@ -71,7 +80,8 @@ internal static class TrainCommand
                     context.Say($"Measured on {metrics.Count} images that were not trained on.");
                 }
 
-                Delete(checkpoint);
+                if (options.CheckpointPath is not null)
+                    Delete(checkpoint);
                 context.Say($"Saved {context.Value(output)}.");
             }
             catch (OperationCanceledException) when (BestSoFar() is { } best)
@@ -98,11 +108,12 @@ internal static class TrainCommand
                 }
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
-                    throw new OperationCanceledException("Stopped before the first epoch ended: there is no model yet; the same command " +
-                        "continues.");
+                    throw new OperationCanceledException(options.CheckpointPath is null
+                        ? "Stopped: there is no model yet; the same command begins anew."
+                        : "Stopped before the first epoch ended: there is no model yet; the same command continues.");
                 }
             }
-        });
+        }, tells: true);
         return command;
     }
 
@@ -110,6 +121,7 @@ internal static class TrainCommand
     private static void TrainWithTheFirst(CommandContext context, ProcessGroup group,
         SharpnessAwareImageClassificationTrainer.Options options, string folder, double test)
     {
+        context.Silence();
         IDataView images = Images.Load(context.MLContext, folder);
         var split = Images.Split(context.MLContext, images, test);
         ITransformer labels = Images.LabelsToKeys(context.MLContext).Fit(images);

@@ -71,6 +71,75 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
+    public void TrainWithoutWeightsSaysWhatItChoseAndWhatWouldHelp()
+    {
+        string model = Folder.File("default.zip");
+        (int exitCode, string output, string error) =
+            RunWith(Folder.File("no packages"), "train", ImagesPath, "--out", model, "--epochs", "1", "--json");
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.IsNotNull(JsonDocument.Parse(output));
+        StringAssert.Contains(error, "The network is 'resnet20' and starts from random weights.");
+        StringAssert.Contains(error, "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18");
+        StringAssert.Contains(error, "--weights FILE");
+        Assert.HasCount(1, error.Split('\n').Where(line => line.Contains("poch 1/1", StringComparison.Ordinal)).ToArray(), error);
+    }
+
+    [TestMethod]
+    public void TrainFindsTheNewestPackageInNuGetsFolderAndTrainsTheHead()
+    {
+        string packages = Folder.File("packages"), model = Folder.File("pretrained.zip");
+        string newest = LayPackage(packages, "0.23.1");
+        LayPackage(packages, "0.9.0");
+        LayPackage(packages, "0.24.0");
+        File.Delete(Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18", "0.24.0", InPackage));
+        (int exitCode, _, string error) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--time-budget", "0",
+            "--device", "cpu");
+        string[] left = FilesOf("pretrained");
+        (int asGentle, _, string gentle) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--fine-tuning",
+            "gentle", "--epochs", "1", "--device", "cpu", "--weights", Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18"));
+        Directory.Delete(packages, recursive: true);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, $"The network is 'mlnet_resnet18' and starts from the weights in '{newest}'");
+        StringAssert.Contains(error, "images went through the backbone once");
+        Assert.IsFalse(error.Contains("warning", StringComparison.Ordinal), error);
+        CollectionAssert.AreEqual(new[] { "pretrained.zip" }, left);
+        Assert.AreEqual(Done, asGentle, gentle);
+        StringAssert.Contains(gentle, "Gentle: accuracy");
+    }
+
+    [TestMethod]
+    [DataRow("nowhere", "there is no such file or folder")]
+    [DataRow("FOLDER", "there is no ResNet18.onnx in it")]
+    [DataRow("PICTURE", "cannot be used")]
+    public void WeightsThatAreNoneAreNamed(string weights, string says)
+    {
+        weights = weights.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture);
+        (int exitCode, string output, string error) = Run("train", ImagesPath, "--out", Folder.File("w.zip"), "--weights", weights);
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, says);
+        StringAssert.Contains(error, weights);
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
+    [TestMethod]
+    public void HelpNamesTheDefaultsThatTheLibraryHas()
+    {
+        (int exitCode, string output, string error) = Run("train", "--help");
+        Assert.AreEqual(Done, exitCode, error);
+        string help = string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        foreach (string words in new[] { "[default: auto]", "--fine-tuning <Auto|Full|Gentle|HeadOnly>", "--time-budget", "--weights" })
+            StringAssert.Contains(help, words);
+        (_, output, _) = Run("compare", "--help");
+        StringAssert.Contains(output, "[default: resnet20]");
+        StringAssert.Contains(output, "[default: none]");
+    }
+
+    [TestMethod]
     public void EvaluateGivesWhatTheLibraryMeasures()
     {
         (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--json");
@@ -387,6 +456,20 @@ public sealed class CommandLineTests
 
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
         ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+
+    private static (int ExitCode, string Output, string Error) RunWith(string packages, params string[] arguments) =>
+        ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"), ("NUGET_PACKAGES", packages));
+
+    private static string InPackage { get; } = Path.Combine("tools", "DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
+
+    /// <summary>What NuGet's folder has of the package, with a link to the weights; returns its path.</summary>
+    private static string LayPackage(string packages, string version)
+    {
+        string path = Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18", version, InPackage);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.CreateSymbolicLink(path, OnnxFile.ResNet18);
+        return path;
+    }
 
     private static (int ExitCode, string Output, string Error) RunIn(string folder, params string[] arguments)
     {
