@@ -50,7 +50,7 @@ internal static class CommandAction
         };
         try
         {
-            action(new CommandContext(mlContext, parsed, messages, cancellation) { Silence = () => tells = false });
+            action(new CommandContext(mlContext, parsed, messages, cancellation));
             return ExitCode.Success;
         }
         catch (Exception exception)

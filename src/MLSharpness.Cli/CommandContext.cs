@@ -15,9 +15,6 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
 
     public T Value<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
 
-    /// <summary>Keeps what the trainer tells of its choices to itself from now on; warnings are shown all the same.</summary>
-    public Action Silence { get; init; } = static () => { };
-
     /// <summary>Whether the user has given an option, rather than left it to its default.</summary>
     public bool IsGiven(Option option) => Parsed.GetResult(option) is { Implicit: false };
 

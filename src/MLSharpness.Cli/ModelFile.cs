@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
@@ -23,7 +24,29 @@ internal static class ModelFile
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            throw new InvalidDataException($"'{path}' cannot be read as a model: {exception.GetBaseException().Message}", exception);
+            throw new InvalidDataException($"'{path}' cannot be read as a model: " + (WasCutShort(path)
+                ? "it begins as a zip archive and has no list of files at its end, so it was cut short, perhaps by a copy or a download " +
+                    "that broke off. Get it again."
+                : exception.GetBaseException().Message), exception);
+        }
+    }
+
+    private static bool WasCutShort(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[4];
+        if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length || !start.SequenceEqual("PK\x03\x04"u8))
+            return false;
+        file.Position = 0;
+        try
+        {
+            using var zip = new ZipArchive(file);
+            _ = zip.Entries;
+            return false;
+        }
+        catch (InvalidDataException)
+        {
+            return true;
         }
     }
 

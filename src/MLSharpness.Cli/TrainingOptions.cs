@@ -100,6 +100,9 @@ internal sealed class TrainingOptions(bool comparesMethods)
         context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase) && TakesThoseOfThePackage(context)
             && PretrainedFile.Find() is null ? PretrainedFile.Advice : null;
 
+    /// <summary>Whether the user has said what is to be trained.</summary>
+    public bool GivesFineTuning(CommandContext context) => context.IsGiven(_fineTuning);
+
     private string Weights(CommandContext context)
     {
         string given = context.Value(_weights);

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.SharpnessAware;
 
 namespace DropInSample;
 
@@ -14,7 +15,13 @@ internal static class Pipelines
             input.ModelSelector.ResNet18(mlContext, input.OutputColumn, input.InputColumn), "Pixels"))
         .Append(mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
 
-    /// <summary>This library's, with nothing but the column's name.</summary>
-    public static IEstimator<ITransformer> SharpnessAware(MLContext mlContext) => mlContext.Transforms.Conversion.MapValueToKey("Label")
-        .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(featureColumnName: nameof(Picture.Image)));
+    /// <summary>This library's, with nothing but the column's name, unless the head is to be trained alone.</summary>
+    public static IEstimator<ITransformer> SharpnessAware(MLContext mlContext, bool headOnly) =>
+        mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
+                new SharpnessAwareImageClassificationTrainer.Options
+                {
+                    FeatureColumnName = nameof(Picture.Image),
+                    FineTuning = headOnly ? FineTuning.HeadOnly : FineTuning.Auto,
+                }));
 }

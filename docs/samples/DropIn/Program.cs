@@ -4,29 +4,27 @@ using DropInSample;
 using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
 
-// dotnet run -c Release --project docs/samples/DropIn -- <folder> [--people]
-// The folder has one sub-folder of pictures for each class. With --people the first pictures of each class, in the order of their names,
-// are
-// trained on and later ones tested on, so that who is in the one is not in the other where files are numbered person by person.
-if (args is not [string folder, ..] || !Directory.Exists(folder))
-{
-    Console.Error.WriteLine("dotnet run -c Release --project docs/samples/DropIn -- <folder with one sub-folder of pictures for each " +
-        "class> [--people]");
+if (CommandLine.Parse(args) is not CommandLine options)
     return 1;
-}
 
 const int TestedOfEachClass = 50;
-bool byName = args.Contains("--people");
 AllocatorTuning.KeepFreedMemory();
-IReadOnlyList<Picture[]> classes = Picture.Read(folder);
-Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures. Accuracy and ECE in %, time to fit in " +
-    "seconds.");
-Console.WriteLine("each | seed | side           | accuracy |  ECE | log loss |   fit");
-foreach (int each in new[] { 10, 20, 50, 100 })
+IReadOnlyList<Picture[]> classes = Picture.Read(options.Folder);
+Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures; up to {TestedOfEachClass} of each " +
+    "class are tested on. Accuracy and ECE in %, time to fit in seconds.");
+Console.WriteLine();
+Console.WriteLine("| each | seed | side | accuracy | ECE | log loss | fit |");
+Console.WriteLine("| --: | --: | -- | --: | --: | --: | --: |");
+List<Result> results = [];
+foreach (int each in options.Each)
 {
-    if (classes.Any(pictures => pictures.Length < each + (TestedOfEachClass / 2)))
-        break;
-    for (int seed = 1; seed <= 3; seed++)
+    if (classes.Any(pictures => pictures.Length < each + Math.Min(each, TestedOfEachClass / 2)))
+    {
+        Console.Error.WriteLine($"{each} of each class are left out: a class has too few pictures to test on.");
+        continue;
+    }
+
+    foreach (int seed in options.Seeds)
     {
         var random = new Random(seed);
         int quarter = random.Next(4);
@@ -34,8 +32,18 @@ foreach (int each in new[] { 10, 20, 50, 100 })
         Picture[] train = [.. drawn.SelectMany(pictures => pictures.Take(each))];
         Picture[] test = [.. drawn.SelectMany(pictures => pictures.Skip(each).Take(TestedOfEachClass))];
         Measure(each, seed, "ML.NET", Pipelines.MLNet, train, test);
-        Measure(each, seed, "SharpnessAware", Pipelines.SharpnessAware, train, test);
+        Measure(each, seed, "SharpnessAware", mlContext => Pipelines.SharpnessAware(mlContext, options.HeadOnly), train, test);
     }
+}
+
+Console.WriteLine();
+Console.WriteLine("| each | side | accuracy | ECE | log loss | fit |");
+Console.WriteLine("| --: | -- | --: | --: | --: | --: |");
+foreach (IGrouping<(int Each, string Side), Result> group in results.GroupBy(result => (result.Each, result.Side)))
+{
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"| {group.Key.Each} | {group.Key.Side} | {group.Average(result => result.Accuracy):F1} | " +
+        $"{group.Average(result => result.Ece):F1} | {group.Average(result => result.LogLoss):F3} | {group.Average(result => result.Seconds):F1} |"));
 }
 
 return 0;
@@ -45,7 +53,7 @@ return 0;
 Picture[] Ordered(Picture[] pictures, int quarter, Random random)
 {
     Picture[] copy = [.. pictures];
-    if (!byName)
+    if (!options.ByPeople)
     {
         random.Shuffle(copy);
         return copy;
@@ -55,7 +63,7 @@ Picture[] Ordered(Picture[] pictures, int quarter, Random random)
     return [.. copy.Skip(start), .. copy.Take(start)];
 }
 
-static void Measure(int each, int seed, string side, Func<MLContext, IEstimator<ITransformer>> pipeline, Picture[] train, Picture[] test)
+void Measure(int each, int seed, string side, Func<MLContext, IEstimator<ITransformer>> pipeline, Picture[] train, Picture[] test)
 {
     var mlContext = new MLContext(seed);
     IDataView trainingData = mlContext.Data.LoadFromEnumerable(train), testData = mlContext.Data.LoadFromEnumerable(test);
@@ -63,8 +71,9 @@ static void Measure(int each, int seed, string side, Func<MLContext, IEstimator<
     ITransformer model = pipeline(mlContext).Fit(trainingData);
     double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
     MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(testData));
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"{each,4} | {seed,4} | {side,-14} | {100 * metrics.Accuracy,8:F1} | {100 * metrics.ExpectedCalibrationError,4:F1} | " +
-            $"{metrics.LogLoss,8:F3} | {seconds,5:F1}"));
     (model as IDisposable)?.Dispose();
+    var result = new Result(each, side, 100 * metrics.Accuracy, 100 * metrics.ExpectedCalibrationError, metrics.LogLoss, seconds);
+    results.Add(result);
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"| {each} | {seed} | {side} | {result.Accuracy:F1} | {result.Ece:F1} | {result.LogLoss:F3} | {seconds:F1} |"));
 }

@@ -37,6 +37,8 @@ internal static class TrainCommand
             using ProcessGroup? group = Processes.Join();
             SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
             options.ProcessGroup = group;
+            if (group is { Size: > 1 } && !training.GivesFineTuning(context))
+                options.FineTuning = FineTuning.Full;       // the head alone takes seconds, and is not shared out
             if (group is { Rank: > 0 })
             {
                 TrainWithTheFirst(context, group, options, context.Value(folder), context.Value(test));
@@ -121,7 +123,6 @@ internal static class TrainCommand
     private static void TrainWithTheFirst(CommandContext context, ProcessGroup group,
         SharpnessAwareImageClassificationTrainer.Options options, string folder, double test)
     {
-        context.Silence();
         IDataView images = Images.Load(context.MLContext, folder);
         var split = Images.Split(context.MLContext, images, test);
         ITransformer labels = Images.LabelsToKeys(context.MLContext).Fit(images);

@@ -38,9 +38,26 @@ internal static class EarlierModel
         }
     }
 
+    /// <summary>Opens an archive. The list of its files is at the end, and is what is missing of one that was cut short.</summary>
+    private static ZipArchive Open(Stream stream)
+    {
+        try
+        {
+            var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
+            _ = zip.Entries;
+            return zip;
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException(
+                $"It begins as a zip archive and has no list of files at its end: of {stream.Length} bytes, it was cut short or damaged, " +
+                "perhaps by a download or a copy that broke off. Get it again.", e);
+        }
+    }
+
     private static string FindFolder(Stream stream)
     {
-        using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
+        using ZipArchive zip = Open(stream);
         foreach (ZipArchiveEntry entry in zip.Entries)
         {
             if (entry.CompressedLength > stream.Length || !PackedLimit.Allows(entry.Length, entry.CompressedLength))
@@ -61,6 +78,9 @@ internal static class EarlierModel
             [] when zip.Entries.Any(entry => entry.Name == "data.pkl") => throw new InvalidDataException(
                 "It is a PyTorch file, which is not read, because that can run code. Save its state_dict as safetensors, for example by " +
                 "Python's safetensors.torch.save_file."),
+            [] when zip.Entries.Any(entry => entry.FullName.EndsWith(".nuspec", StringComparison.OrdinalIgnoreCase)) =>
+                throw new InvalidDataException("It is a NuGet package. Unpack it (it is a zip archive), and name the file of weights in " +
+                    $"it; in {OnnxResNet.Package} that is tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx."),
             [] => throw new InvalidDataException("It is a zip archive without an image classifier of this library."),
             _ => throw new InvalidDataException($"It has {folders.Length} image classifiers, and one is needed."),
         };

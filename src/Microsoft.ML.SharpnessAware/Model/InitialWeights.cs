@@ -105,12 +105,12 @@ internal sealed class InitialWeights : IDisposable
     {
         if (_statistics is not null)
             return _statistics.Suit(pixelType, shape) ? _statistics : null;
-        if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || !PublishedNetwork.IsUsuallyOfImageNet(network)
-            || pixelType != ScalarType.Byte || shape.Channels != 3)
+        if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || pixelType != ScalarType.Byte || shape.Channels != 3
+            || PublishedNetwork.UsualNormalization(network) is not PixelNormalization usual)
             return null;
-        channel.Info($"The file of weights does not tell how pixels were normalised; {PixelNormalization.ImageNet}'s statistics are " +
-                     "assumed, as is usual for this network. Set Normalization where its publisher says otherwise.");
-        return PixelNormalization.ImageNet.ForBytes();
+        channel.Info($"The file of weights does not tell how pixels were normalised; that of '{network}' is usually {usual}, which is " +
+            "assumed. Set Normalization where its publisher says otherwise.");
+        return usual.ForBytes();
     }
 
     /// <summary>A hash of the weights and of the normalisation that goes with them, whatever the file's name and place.</summary>

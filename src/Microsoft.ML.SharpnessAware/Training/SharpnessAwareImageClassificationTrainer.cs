@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -44,6 +45,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>
 {
+    private const int FewToCalibrateOn = 100;
+    private const string FewSayLittle = "Fewer than 100 say little about probabilities: it stays near 1, and may still be wrong by " +
+        "chance. Give more validation images if you can (ValidationSet, ValidationSetFraction).";
+
     private readonly IHost _host;
     private readonly Options _options;
 
@@ -189,12 +194,42 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             }
 
             using (images)
+            {
+                Describe(start, classifier, images, context.Channel);
                 return new FineTuningRun(options, images, context).Run(classifier);
+            }
         }
         catch
         {
             classifier?.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Says in one line what is trained, from what and on what, and how long it takes; and warns of few images to calibrate
+    /// on.</summary>
+    private static void Describe(StartingPoint start, ImageClassifier classifier, FineTuningImages images, IChannel channel)
+    {
+        Options options = start.Options;
+        ImageShape shape = classifier.Shape;
+        string after = options.FineTuning switch
+        {
+            FineTuning.HeadOnly => "",
+            FineTuning.Auto when options.TimeBudget is TimeSpan budget => string.Create(CultureInfo.InvariantCulture,
+                $", the whole network after it at most about {budget.TotalMinutes:0.#} minutes, where it is worth trying"),
+            FineTuning.Auto => "",
+            _ => ", the whole network after it longer",
+        };
+        channel.Info(string.Create(CultureInfo.InvariantCulture,
+            $"Fine-tuning '{classifier.Architecture}' from the weights in '{Path.GetFileName(start.Weights!.Path)}', on {shape.Channels}×" +
+            $"{shape.Height}×{shape.Width} values of {images.TrainingCount} images in {classifier.NumberOfClasses} classes, " +
+            $"{images.ValidationCount ?? 0} more to validate on: the head takes seconds{after}."));
+        long calibratedOn = images.ValidationCount ?? images.TrainingCount;
+        if (options.Calibration != ProbabilityCalibration.None && calibratedOn < FewToCalibrateOn)
+        {
+            channel.Warning(string.Create(CultureInfo.InvariantCulture, $"The temperature is fitted on {calibratedOn} ") +
+                (images.ValidationCount is null ? "images, each scored by a head that has not seen it. " : "validation image(s). ") +
+                FewSayLittle);
         }
     }
 
@@ -315,10 +350,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         if (validation is null)
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
-        else if (validation.Count < 100)
-            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). Fewer than 100 say little " +
-                "about probabilities: it stays near 1, and may still be wrong by chance. Give more validation images if you can " +
-                            "(ValidationSet, ValidationSetFraction).");
+        else if (validation.Count < FewToCalibrateOn)
+            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). {FewSayLittle}");
         else
             channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
     }

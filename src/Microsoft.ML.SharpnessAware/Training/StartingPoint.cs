@@ -53,6 +53,7 @@ internal sealed class StartingPoint : IDisposable
             : options.InitialWeights == PretrainedWeights.None ? null : options.InitialWeights;
         if (anyNetwork && anyWeights && !(arePictures && options.ImageChannels is null or 3))
             path = null; // pixels of a given size, mostly small, or grey ones that someone asked for
+        bool areGrey = arePictures && options.ImageChannels is not (null or 3);
         if (anyNetwork && (path is null || anyWeights))
             chosen.Arch = path is null ? NetworkArchitecture.ResNet20 : NetworkArchitecture.MLNetResNet18;
         if (path is null && options.TreatsBackboneDifferently && NetworkArchitecture.IsBuiltIn(chosen.Arch))
@@ -63,7 +64,9 @@ internal sealed class StartingPoint : IDisposable
                 "application's project.");
         }
 
-        InitialWeights? weights = InitialWeights.Read(env, path, anyNetwork && !anyWeights && path is not null ? null : chosen.Arch);
+        InitialWeights? weights = anyWeights
+            ? ReadBesideApplication(env, path, chosen.Arch)
+            : InitialWeights.Read(env, path, anyNetwork && path is not null ? null : chosen.Arch);
         if (weights is not null)
         {
             chosen.Arch = weights.Architecture ?? chosen.Arch;
@@ -75,7 +78,8 @@ internal sealed class StartingPoint : IDisposable
             }
         }
 
-        channel.Info(Describe(chosen, weights, anyNetwork, arePictures, options.InitialWeights == PretrainedWeights.None));
+        channel.Info(Describe(chosen, weights, anyNetwork, arePictures, areGrey, options.InitialWeights == PretrainedWeights.None));
+        chosen.InitialWeights = weights?.Path ?? PretrainedWeights.None;
         var start = new StartingPoint(chosen, weights);
         if (start.IsFineTuned)
             WarnOfWhatHasNoEffect(options, channel);
@@ -83,6 +87,21 @@ internal sealed class StartingPoint : IDisposable
     }
 
     public void Dispose() => Weights?.Dispose();
+
+    /// <summary>Reads a file that nobody has named: the error tells where it comes from, and how to do without.</summary>
+    private static InitialWeights? ReadBesideApplication(IHostEnvironment env, string? path, string architecture)
+    {
+        try
+        {
+            return InitialWeights.Read(env, path, architecture, "The file of weights beside the application,");
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException(
+                $"{e.Message} Take version {OnnxResNet.PackageVersion} of package {Package}, or set InitialWeights to " +
+                    "PretrainedWeights.None to train from scratch.", e);
+        }
+    }
 
     /// <summary>Names the settings that a training of the head does not use, since nobody would notice.</summary>
     private static void WarnOfWhatHasNoEffect(Options options, IChannel channel)
@@ -111,7 +130,8 @@ internal sealed class StartingPoint : IDisposable
         }
     }
 
-    private static string Describe(Options chosen, InitialWeights? weights, bool wasChosen, bool arePictures, bool randomIsWanted)
+    private static string Describe(
+        Options chosen, InitialWeights? weights, bool wasChosen, bool arePictures, bool areGrey, bool randomIsWanted)
     {
         string network = $"The network is '{chosen.Arch}'";
         if (weights is not null)
@@ -122,6 +142,8 @@ internal sealed class StartingPoint : IDisposable
             (_, true, _) or (false, _, _) => $"{start}.",
             (true, _, false) => $"{start}: the images are vectors of pixels, which are trained from scratch unless InitialWeights names " +
                 "a file.",
+            (true, _, true) when areGrey => $"{start}: ImageChannels is {chosen.ImageChannels}, and the weights that come by package are " +
+                "of pictures in colour. Leave ImageChannels out, and grey pictures are taken in colour and may start from them.",
             (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are " +
                 $"much better: dotnet add package {Package}",
         };

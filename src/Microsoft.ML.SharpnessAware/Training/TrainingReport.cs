@@ -86,12 +86,15 @@ internal sealed class TrainingReport : IDisposable
         string what = _plan.IsOnFeatures
             ? Text($"the head of '{classifier.Architecture}' on {shape.ValueCount} features")
             : Text($"'{classifier.Architecture}' on {shape.Channels}×{shape.Height}×{shape.Width} values");
+        string? weights = _plan.Options.InitialWeights;
+        string start = weights is null or PretrainedWeights.Auto or PretrainedWeights.None ? "random weights"
+            : $"the weights in '{Path.GetFileName(weights)}'";
         string data = Text($"{_plan.Training.Count} images in {classifier.NumberOfClasses} classes");
         string validation = Text($"{_plan.Validation?.Count ?? 0} more to validate on");
         string length = Text($"{_plan.Options.Epoch} epochs of {_stepsPerEpoch} steps");
         TimeSpan left = TimeSpan.FromSeconds(Math.Min(Math.Ceiling(secondsLeft), TimeSpan.MaxValue.TotalSeconds / 2));
         string time = Text($"{(long)left.TotalHours}:{left:mm\\:ss}");
-        return $"Training {what} of {data} by {_plan.Options.Method}, {validation}, {length}: it will take about {time}.";
+        return $"Training {what} of {data} by {_plan.Options.Method}, {validation}, {length}, from {start}: it will take about {time}.";
 
         static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
     }

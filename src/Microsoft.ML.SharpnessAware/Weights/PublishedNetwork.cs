@@ -52,10 +52,16 @@ internal static class PublishedNetwork
         (shapes.GetValueOrDefault("conv1.weight") ?? shapes.GetValueOrDefault("patch_embed.proj.weight")) is { Length: 4 } stem ? stem
             : null;
 
-    /// <summary>Whether the network's weights are published, by torchvision and timm, mostly with ImageNet's normalisation.</summary>
-    public static bool IsUsuallyOfImageNet(string architecture) =>
-        architecture is NetworkArchitecture.ResNet18 or NetworkArchitecture.ResNet34
-        or NetworkArchitecture.ResNet50 or NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall;
+    /// <summary>
+    /// The normalisation that torchvision's and timm's files of a network were mostly trained with: ImageNet's for residual networks; for
+    /// timm's vit_tiny_patch16_224 and vit_small_patch16_224 (augreg) a half, twice. Null where none is usual.
+    /// </summary>
+    public static PixelNormalization? UsualNormalization(string architecture) => architecture switch
+    {
+        NetworkArchitecture.ResNet18 or NetworkArchitecture.ResNet34 or NetworkArchitecture.ResNet50 => PixelNormalization.ImageNet,
+        NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall => PixelNormalization.Of([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
+        _ => null,
+    };
 
     /// <summary>What a wrapper has put before every name, such as "module."; empty where there is nothing.</summary>
     public static string Wrapper(IEnumerable<string> names)

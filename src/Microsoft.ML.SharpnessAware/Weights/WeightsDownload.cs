@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -9,7 +10,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// The checksum decides what is used: a file has its name in the cache only when it matches, and it is checked again each time. What an
 /// interrupted download has left lies beside it with the ending .part and is continued (Range, If-Range) where the server can and the
-/// file there is still the same; otherwise the download starts again. No address is built in.
+/// file there is still the same; otherwise the download starts again. No address is built in. Where no checksum is known,
+/// <see cref="GetTrustingFirstUseAsync"/> tells it.
 /// </remarks>
 /// <example>
 /// <code>
@@ -42,13 +44,9 @@ public static class WeightsDownload
         Uri address, string sha256, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
         CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
     {
-        ArgumentNullException.ThrowIfNull(address);
+        Check(address, cacheFolder, maximumBytes);
         ArgumentException.ThrowIfNullOrWhiteSpace(sha256);
-        ArgumentException.ThrowIfNullOrWhiteSpace(cacheFolder);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
-        if (!address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
-            throw new ArgumentException($"The address is '{address}'; it must begin with http:// or https://.", nameof(address));
-        if (sha256.Length != 2 * SHA256.HashSizeInBytes || !sha256.All(char.IsAsciiHexDigit))
+        if (!IsChecksum(sha256))
             throw new ArgumentException($"The checksum is '{sha256}'; a SHA-256 checksum has 64 hexadecimal digits.", nameof(sha256));
 
         string path = Path.Combine(Path.GetFullPath(cacheFolder), FileName(address, sha256));
@@ -68,9 +66,75 @@ public static class WeightsDownload
                     "it was changed on the way. It is not kept.");
             }
         }
-        part.Complete();
+        part.Complete(path);
         return path;
     }
+
+    /// <summary>
+    /// As <see cref="GetAsync"/>, for an address whose checksum is not known yet: the first file that comes from it is trusted, and its
+    /// checksum is returned and noted in the cache. From then on only that file is accepted from the address.
+    /// </summary>
+    /// <remarks>
+    /// Compare the checksum with one from another place, or at least write it into the program and call <see cref="GetAsync"/> with it:
+    /// what was noted protects this cache alone. To trust anew, delete the file that ends with <c>.trusted</c>.
+    /// </remarks>
+    /// <param name="address">Where the file is: http or https.</param>
+    /// <param name="cacheFolder">The folder of the cache, made where it does not exist. Several addresses can share it.</param>
+    /// <param name="progress">Told after each piece that has arrived; not used where the file is in the cache.</param>
+    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
+    /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
+    /// <exception cref="ArgumentException">The address is not http or https.</exception>
+    /// <exception cref="HttpRequestException">The server cannot be reached, or does not give the file.</exception>
+    /// <exception cref="IOException">The connection broke off (call again to continue), the cache cannot be written, or another download of
+    /// the file is under way.</exception>
+    /// <exception cref="InvalidDataException">The file is no longer the one that was trusted, or it is too long, or what was noted is
+    /// damaged.</exception>
+    public static async Task<TrustedWeights> GetTrustingFirstUseAsync(
+        Uri address, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
+        CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
+    {
+        Check(address, cacheFolder, maximumBytes);
+        string ofAddress = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.AbsoluteUri)));
+        string path = Path.Combine(Path.GetFullPath(cacheFolder), FileName(address, ofAddress)), note = path + ".trusted";
+        if (File.Exists(note))
+        {
+            string trusted = (await File.ReadAllTextAsync(note, cancellationToken).ConfigureAwait(false)).Trim();
+            if (!IsChecksum(trusted))
+            {
+                throw new InvalidDataException(
+                    $"'{note}' should hold the SHA-256 checksum of the file that was trusted, and does not. Write it there, or delete the " +
+                    "file to trust what the address gives now.");
+            }
+
+            string known = await GetAsync(address, trusted, cacheFolder, progress, cancellationToken, maximumBytes).ConfigureAwait(false);
+            return new TrustedWeights(known, trusted.ToLowerInvariant(), IsFirstUse: false);
+        }
+
+        Directory.CreateDirectory(cacheFolder);
+        var part = new PartialFile(path);
+        string checksum;
+        await using (FileStream content = part.Open())
+        {
+            await DownloadAsync(address, part, content, maximumBytes, progress, cancellationToken).ConfigureAwait(false);
+            checksum = await ChecksumAsync(content, cancellationToken).ConfigureAwait(false);
+        }
+
+        string named = Path.Combine(Path.GetFullPath(cacheFolder), FileName(address, checksum));
+        part.Complete(named);
+        AtomicFile.Write(note, file => file.Write(Encoding.ASCII.GetBytes(checksum)));
+        return new TrustedWeights(named, checksum, IsFirstUse: true);
+    }
+
+    private static void Check(Uri address, string cacheFolder, long maximumBytes)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentException.ThrowIfNullOrWhiteSpace(cacheFolder);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumBytes);
+        if (!address.IsAbsoluteUri || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+            throw new ArgumentException($"The address is '{address}'; it must begin with http:// or https://.", nameof(address));
+    }
+
+    private static bool IsChecksum(string text) => text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigit);
 
     /// <summary>The address's last segment with the checksum's start, so that different files of one name can lie side by side.</summary>
     private static string FileName(Uri address, string sha256)
@@ -214,9 +278,9 @@ public static class WeightsDownload
         }
 
         /// <summary>Gives the file its name. The stream is closed.</summary>
-        public void Complete()
+        public void Complete(string name)
         {
-            File.Move(_content, path, overwrite: true);
+            File.Move(_content, name, overwrite: true);
             File.Delete(_version);
         }
     }

@@ -107,7 +107,7 @@ public sealed class CheaperClimbsTests
         Model(options => options.Method = SharpnessAwareMethod.Ssam(0.1) with { LatePhase = 0.25 }).Dispose();
         StringAssert.Matches(log.Single(line => line.Contains("it will take")), new(
             "^Training 'counting-network' on 1×12×12 values of 32 images in 3 classes by SSAM \\(ρ = 0.1, late phase 0.25\\), 0 more to " +
-                "validate on, 4 epochs of 2 steps: it will take about 0:00:0[0-9].$"));
+                "validate on, 4 epochs of 2 steps, from random weights: it will take about 0:00:0[0-9].$"));
         log.Clear();
         Model(options => (options.FreezeBackbone, options.ValidationSetFraction) = (true, 0.25)).Dispose();
         StringAssert.Matches(log.Single(line => line.Contains("it will take")), new(

@@ -162,7 +162,11 @@ public sealed class InitialWeightsTests
         Assert.Contains("no Model.key", Refused(Zip("bare.zip", ("a/weights.safetensors", [1]))).Message);
         Assert.Contains("It is text", Refused(Written("text.safetensors", "a text of some length"u8.ToArray())).Message);
         Assert.Contains("cannot be used", Refused(Written("empty.safetensors", [])).Message);
-        Assert.Contains("cannot be used", Refused(Written("short.zip", File.ReadAllBytes(_zip)[..2000])).Message);
+        byte[] model = File.ReadAllBytes(_zip);
+        foreach (int length in new[] { 2000, model.Length - 1 })
+            Assert.Contains("it was cut short", Refused(Written("short.zip", model[..length])).Message);
+        Assert.Contains("tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx",
+            Refused(Zip("package.nupkg", ("Some.Package.nuspec", [1, 2]), ("tools/x.onnx", [1]))).Message);
 
         string missing = Folder.File("nothing.safetensors");
         FileNotFoundException exception = Assert.ThrowsExactly<FileNotFoundException>(() => Model(_data, missing));

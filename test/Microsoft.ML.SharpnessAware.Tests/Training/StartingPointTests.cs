@@ -27,6 +27,8 @@ public sealed class StartingPointTests
             AssertLogged(log, $"The network is 'mlnet_resnet18' and starts from the weights in '{OnnxFile.ResNet18}'");
             AssertLogged(log, "images went through the backbone once");
             AssertLogged(log, "each by a head that had not seen it");
+            AssertLogged(log, "Fine-tuning 'mlnet_resnet18' from the weights in 'ResNet18.onnx', on 3×32×32 values of");
+            AssertLogged(log, "each scored by a head that has not seen it. Fewer than 100 say little about probabilities");
         }
     }
 
@@ -44,6 +46,7 @@ public sealed class StartingPointTests
     [TestMethod]
     [DataRow("no weights there", "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18")]
     [DataRow("pixel vectors", "vectors of pixels")]
+    [DataRow("grey wanted", "ImageChannels is 1, and the weights that come by package are of pictures in colour")]
     [DataRow("none wanted", "starts from random weights.")]
     public void OtherwiseASmallNetworkLearnsFromScratchAndTheLogSaysWhy(string what, string words)
     {
@@ -53,6 +56,8 @@ public sealed class StartingPointTests
             options.Epoch = 1;
             if (what == "no weights there")
                 options.PretrainedFolder = Empty.Path;
+            if (what == "grey wanted")
+                options.ImageChannels = 1;
             if (what == "none wanted")
                 options.InitialWeights = PretrainedWeights.None;
         });
@@ -60,6 +65,8 @@ public sealed class StartingPointTests
         {
             Assert.AreEqual(NetworkArchitecture.ResNet20, model.Architecture);
             AssertLogged(log, words);
+            Assert.AreEqual(what == "no weights there", log.Any(message => message.Contains("no others lie", StringComparison.Ordinal)));
+            AssertLogged(log, "from random weights: it will take about");
             AssertLogged(log, "are few to train 'resnet20' on from random weights");
         }
     }

@@ -47,6 +47,15 @@ public sealed class PublishedNetworkTests
         Assert.AreEqual(wrapper, PublishedNetwork.Wrapper(names));
 
     [TestMethod]
+    [DataRow(NetworkArchitecture.ResNet18, "ImageNet")]
+    [DataRow(NetworkArchitecture.ResNet50, "ImageNet")]
+    [DataRow(NetworkArchitecture.VitTiny, "mean (0.5, 0.5, 0.5), standard deviation (0.5, 0.5, 0.5)")]
+    [DataRow(NetworkArchitecture.VitSmall, "mean (0.5, 0.5, 0.5), standard deviation (0.5, 0.5, 0.5)")]
+    [DataRow(NetworkArchitecture.ResNet20, null)]
+    public void TheUsualNormalizationIsThatOfTheFilesThatTheDocumentsName(string architecture, string? expected) =>
+        Assert.AreEqual(expected, PublishedNetwork.UsualNormalization(architecture)?.ToString());
+
+    [TestMethod]
     public void AForgottenArchAndTransformersNamesGetAdvice()
     {
         var resnet18 = new Dictionary<string, long[]>

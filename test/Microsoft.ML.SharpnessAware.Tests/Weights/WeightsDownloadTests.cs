@@ -218,6 +218,56 @@ public sealed class WeightsDownloadTests
     }
 
     [TestMethod]
+    public async Task OnFirstUseAFileIsTrustedAndItsChecksumToldAndFromThenOnOnlyThatFile()
+    {
+        string folder = _cache.Path;
+        TrustedWeights first = await WeightsDownload.GetTrustingFirstUseAsync(_server.Address, folder);
+        Assert.IsTrue(first.IsFirstUse);
+        Assert.AreEqual(_checksum.ToLowerInvariant(), first.Sha256);
+        CollectionAssert.AreEqual(_content, await File.ReadAllBytesAsync(first.Path));
+        Assert.AreEqual(first.Path, await Get(), "pinned, it is the same file and needs no network");
+        Assert.HasCount(1, _server.Requests);
+
+        TrustedWeights second = await WeightsDownload.GetTrustingFirstUseAsync(_server.Address, folder);
+        Assert.AreEqual(first with { IsFirstUse = false }, second);
+        Assert.HasCount(1, _server.Requests);
+
+        _server.Content = [.. _content.Select(value => (byte)~value)];
+        _server.ETag = "\"v2\"";
+        File.Delete(first.Path);
+        InvalidDataException exception = await Assert.ThrowsExactlyAsync<InvalidDataException>(
+            () => WeightsDownload.GetTrustingFirstUseAsync(_server.Address, folder));
+        StringAssert.Contains(exception.Message, first.Sha256);
+
+        string note = Directory.GetFiles(folder, "*.trusted").Single();
+        File.WriteAllText(note, "perhaps");
+        exception = await Assert.ThrowsExactlyAsync<InvalidDataException>(
+            () => WeightsDownload.GetTrustingFirstUseAsync(_server.Address, folder));
+        StringAssert.Contains(exception.Message, note);
+
+        File.Delete(note);
+        TrustedWeights anew = await WeightsDownload.GetTrustingFirstUseAsync(_server.Address, folder);
+        Assert.IsTrue(anew.IsFirstUse);
+        CollectionAssert.AreEqual(_server.Content, await File.ReadAllBytesAsync(anew.Path));
+    }
+
+    [TestMethod]
+    public async Task AFirstUseThatBreaksOffTrustsNothingAndIsContinued()
+    {
+        _server.CutAfter = 100_000;
+        await Assert.ThrowsExactlyAsync<IOException>(() => WeightsDownload.GetTrustingFirstUseAsync(_server.Address, _cache.Path));
+        Assert.IsEmpty(Directory.GetFiles(_cache.Path, "*.trusted"));
+
+        _server.CutAfter = null;
+        TrustedWeights weights = await WeightsDownload.GetTrustingFirstUseAsync(_server.Address, _cache.Path);
+        Assert.AreEqual(_checksum.ToLowerInvariant(), weights.Sha256);
+        Assert.AreEqual("bytes=100000-", _server.Requests.Last()["Range"]);
+        Assert.HasCount(2, _cache.FileNames());
+        await Assert.ThrowsExactlyAsync<ArgumentException>(
+            () => WeightsDownload.GetTrustingFirstUseAsync(new Uri("ftp://example.org/x"), _cache.Path));
+    }
+
+    [TestMethod]
     public async Task WrongArgumentsAreNamed()
     {
         Assert.Contains("ftp://", (await Assert.ThrowsExactlyAsync<ArgumentException>(

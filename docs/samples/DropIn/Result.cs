@@ -1,0 +1,4 @@
+namespace DropInSample;
+
+/// <summary>What one side gave on one drawing of pictures: accuracy and ECE in percent, the time to fit in seconds.</summary>
+internal sealed record Result(int Each, string Side, double Accuracy, double Ece, double LogLoss, double Seconds);
