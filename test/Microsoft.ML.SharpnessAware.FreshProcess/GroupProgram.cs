@@ -14,6 +14,8 @@ internal static class GroupProgram
                 return Fail();
             case "hang":
                 return Hang(int.Parse(arguments[0]));
+            case "loop":
+                return Loop(int.Parse(arguments[0]));
             case "train":
                 Train(arguments[0], arguments[1]);
                 return 0;
@@ -80,6 +82,28 @@ internal static class GroupProgram
         {
             Print(group, e.Message);
             return 3;
+        }
+    }
+
+    /// <summary>Sums for ever, and waits for others no longer than so many seconds.</summary>
+    private static int Loop(int seconds)
+    {
+        using ProcessGroup group = ProcessGroup.Mpi(timeout: TimeSpan.FromSeconds(seconds));
+        float[] values = new float[100_000];
+        for (int i = 0; ; i++)
+        {
+            try
+            {
+                group.AllReduceSum(values);
+            }
+            catch (ProcessGroupException e)
+            {
+                Print(group, e.Message);
+                return 3;
+            }
+            if (i == 3)
+                Print(group, $"{group.LocalSize} of {group.Size} on {Environment.MachineName}");
+            Thread.Sleep(20);
         }
     }
 

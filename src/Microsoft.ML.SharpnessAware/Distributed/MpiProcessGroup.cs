@@ -21,12 +21,15 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     private readonly bool _isOurs;
     private readonly TimeSpan _timeout;
     private readonly Lock _calls = new();
+    private readonly Timer? _watch;
     private readonly double* _numbers = (double*)NativeMemory.Alloc(MostNumbers, sizeof(double)); // stays: a sum may never end
     private bool _isStuck;
 
     private MpiProcessGroup(MpiLibrary mpi, TimeSpan timeout)
     {
         (_mpi, _timeout) = (mpi, timeout);
+        if (timeout != Timeout.InfiniteTimeSpan)
+            _watch = new Timer(_ => EndProcess());
         try
         {
             _isOurs = mpi.Start();
@@ -151,12 +154,14 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
         NativeMemory.Free(_numbers);
         if (_isOurs)
             Call(_mpi.End);
+        _watch?.Dispose();
     }
 
     private void Call(Action function)
     {
         lock (_calls)
         {
+            _watch?.Change(_timeout, Timeout.InfiniteTimeSpan);
             try
             {
                 function();
@@ -165,8 +170,17 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             {
                 throw Broken(e);
             }
+            finally
+            {
+                _watch?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
         }
     }
+
+    // All have come, and then the connection was lost. What waits inside of MPI cannot be woken.
+    private void EndProcess() => Environment.FailFast(
+        $"Process {Rank} of {Size}: an exchange with the others did not end within {_timeout:g} (hours:minutes:seconds). One of them has " +
+        "ended or hangs, or the network between the machines is cut.");
 
     private ProcessGroupException Broken(MpiException e)
     {
@@ -185,9 +199,10 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 
     private int CountOfThoseWith(string text)
     {
-        double own = 0;
+        ulong hash = 14695981039346656037;      // FNV-1a
         foreach (byte letter in Encoding.UTF8.GetBytes(text))
-            own = ((own * 257) + letter + 1) % 9007199254740881; // the largest prime that a double holds exactly
+            hash = (hash ^ letter) * 1099511628211;
+        double own = hash >> 12;                // as much as a double holds exactly
         double[] all = new double[Size];
         all[Rank] = own;
         AllReduceSum(all);

@@ -47,44 +47,54 @@ internal static class ScalingBenchmark
         }
     }
 
+    /// <summary>
+    /// Steps of a process' own, which then waits for the others, against steps with one and with two exchanges of gradients: in turns, so
+    /// that the machine's moods and the wait for the slowest are in all of them.
+    /// </summary>
     private static void Steps(ProcessGroup? group)
     {
-        double alone = Seconds(null, BatchSize, false), climbsAlone = alone, shared = alone;
-        if (group is not null)
+        const int Warmup = 2, Measured = 13;
+        var setting = new StepSetting(NetworkArchitecture.ResNet20, BatchSize, new(3, 32, 32));
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor images, Tensor labels) = setting.CreateBatch();
+        (ProcessGroup? Group, bool Shared)[] ways = group is null ? [(null, false)] : [(null, false), (group, false), (group, true)];
+        nn.Module<Tensor, Tensor>[] networks = [.. ways.Select(_ => setting.CreateNetwork())];
+        SharpnessAwareOptimizer[] optimizers = [.. ways.Zip(networks, (way, network) =>
+            new SharpnessAwareOptimizer(network, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.05))
+            {
+                ProcessGroup = way.Group,
+                SharedAscent = way.Shared,
+                RepeatsRandomness = false,
+            })];
+        double[][] times = [.. ways.Select(_ => new double[Measured])];
+        for (int round = -Warmup; round < Measured; round++)
         {
-            climbsAlone = Seconds(group, BatchSize, shared: false);
-            shared = Seconds(group, BatchSize, shared: true);
+            for (int way = 0; way < ways.Length; way++)
+            {
+                group?.Barrier();
+                long start = Stopwatch.GetTimestamp();
+                optimizers[way].Step(networks[way].call, images, labels);
+                group?.Barrier();
+                if (round >= 0)
+                    times[way][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            }
         }
+
         Say(group, string.Create(CultureInfo.InvariantCulture,
-            $"ResNet-20, SAM, batch {BatchSize} a process, {get_num_threads()} thread(s): {1000 * alone:F1} ms without exchange, " +
-            $"{1000 * climbsAlone:F1} with it, {1000 * shared:F1} with two; {(group?.Size ?? 1) * BatchSize / climbsAlone:F1} images/s"));
+            $"ResNet-20, SAM, batch {BatchSize} a process, {get_num_threads()} thread(s): {Median(times[0]):F1} ms a step without exchange, " +
+            $"{1000 * BatchSize * (group?.Size ?? 1) / Median(times[Math.Min(1, ways.Length - 1)]):F1} images/s"));
+        for (int way = 1; way < ways.Length; way++)
+        {
+            double[] more = [.. times[way].Zip(times[0], (with, without) => (with / without) - 1)];
+            Say(group, string.Create(CultureInfo.InvariantCulture,
+                $"with {(ways[way].Shared ? "two exchanges" : "one exchange")}: {Median(times[way]):F1} ms, {Median(more):P1} more, of rounds " +
+                $"side by side (quartiles {more.Order().ElementAt(Measured / 4):P1} to {more.Order().ElementAt(3 * Measured / 4):P1})"));
+        }
+        Array.ForEach(optimizers, optimizer => optimizer.Dispose());
+        Array.ForEach(networks, network => network.Dispose());
     }
 
-    /// <summary>The median of steps, which all processes make at the same time.</summary>
-    private static double Seconds(ProcessGroup? group, int batch, bool shared)
-    {
-        const int Warmup = 2, Measured = 7;
-        using DisposeScope scope = NewDisposeScope();
-        var setting = new StepSetting(NetworkArchitecture.ResNet20, batch, new(3, 32, 32));
-        using nn.Module<Tensor, Tensor> network = setting.CreateNetwork();
-        (Tensor images, Tensor labels) = setting.CreateBatch();
-        using SharpnessAwareOptimizer optimizer = new(network, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.05))
-        {
-            ProcessGroup = group,
-            SharedAscent = shared,
-            RepeatsRandomness = false,
-        };
-        double[] times = new double[Measured];
-        for (int i = -Warmup; i < Measured; i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            optimizer.Step(network.call, images, labels);
-            if (i >= 0)
-                times[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-        Array.Sort(times);
-        return times[Measured / 2];
-    }
+    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 
     private static void Say(ProcessGroup? group, string text)
     {

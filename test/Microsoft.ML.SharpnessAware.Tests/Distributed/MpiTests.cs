@@ -68,6 +68,29 @@ public sealed class MpiTests
     }
 
     [TestMethod]
+    public void TwoHostsWorkTogetherUntilTheCableIsCutAndThenBothEndWithAnError()
+    {
+        const string launcher = "mpirun.openmpi";   // MPICH 4.0's own waits within a call for TCP to give up, which takes it minutes
+        MpiRun.Require(launcher);
+        using var hosts = new TwoHosts();
+        using Process mpirun = hosts.Start(launcher, Program, "group", "loop", "4");
+        Task<string> errors = mpirun.StandardError.ReadToEndAsync();
+        string[] together = [mpirun.StandardOutput.ReadLine() ?? "", mpirun.StandardOutput.ReadLine() ?? ""];
+        Array.Sort(together, StringComparer.Ordinal);
+        StringAssert.Contains(together[0], $"[0] 1 of 2 on {hosts.Name(1)}");
+        StringAssert.Contains(together[1], $"[1] 1 of 2 on {hosts.Name(2)}");
+
+        hosts.Cut();
+
+        // That of the other host is not heard of any more.
+        Task<string?> line = Task.Run(mpirun.StandardOutput.ReadLine);
+        bool said = line.Wait(TimeSpan.FromSeconds(30)) && line.Result is not null;
+        string all = said ? line.Result! : errors.Wait(TimeSpan.FromSeconds(30)) ? errors.Result : "";
+        Assert.IsTrue(all.Contains("Process 0 of 2") || all.Contains("connection", StringComparison.OrdinalIgnoreCase), all);
+        Assert.IsTrue(SpinWait.SpinUntil(() => !hosts.AnyRuns("FreshProcess"), TimeSpan.FromSeconds(30)), "some still run");
+    }
+
+    [TestMethod]
     public void ALibraryThatIsNotTheLaunchersIsAnErrorAndNotAGroupOfOne()
     {
         MpiRun.Require("mpirun.openmpi");

@@ -50,7 +50,13 @@ internal static class MpiRun
     public static Process Start(string launcher, int processes, string program, params string[] arguments)
     {
         Require(launcher);
-        var start = new ProcessStartInfo(launcher, ["-n", $"{processes}", "dotnet", program, .. arguments])
+        return StartProcess(launcher, ["-n", $"{processes}", "dotnet", program, .. arguments]);
+    }
+
+    /// <summary>Starts a launcher, or what starts one.</summary>
+    public static Process StartProcess(string launcher, string[] arguments)
+    {
+        var start = new ProcessStartInfo(launcher, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
