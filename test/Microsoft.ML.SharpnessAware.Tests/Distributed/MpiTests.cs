@@ -70,7 +70,7 @@ public sealed class MpiTests
     [TestMethod]
     public void TwoHostsWorkTogetherUntilTheCableIsCutAndThenBothEndWithAnError()
     {
-        const string launcher = "mpirun.openmpi";   // MPICH 4.0's own waits within a call for TCP to give up, which takes it minutes
+        const string launcher = "mpirun.openmpi";   // of MPICH 4.0 nothing is heard within a minute
         MpiRun.Require(launcher);
         using var hosts = new TwoHosts();
         using Process mpirun = hosts.Start(launcher, Program, "group", "loop", "4");

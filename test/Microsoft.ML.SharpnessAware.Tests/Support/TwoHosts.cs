@@ -41,7 +41,8 @@ internal sealed class TwoHosts : IDisposable
             shift
             exec ip netns exec "$host" unshare -u sh -c "hostname $host; $*"
             """);
-        File.SetUnixFileMode(_agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     /// <summary>Starts a program on both, a process each.</summary>
