@@ -135,6 +135,13 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             Log("None is better than the head beyond chance: the head is the model.");
         else
             classifier.Dispose();
+        if (winner is not null && options.Calibration != ProbabilityCalibration.None
+            && labels.Length < SharpnessAwareImageClassificationTrainer.FewToCalibrateOn)
+        {
+            context.Channel.Warning($"The whole network's temperature is fitted on the {labels.Length} images set aside. " +
+                SharpnessAwareImageClassificationTrainer.FewSayLittle);
+        }
+
         return winner;
     }
 

@@ -45,8 +45,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>
 {
-    private const int FewToCalibrateOn = 100;
-    private const string FewSayLittle = "Fewer than 100 say little about probabilities: it stays near 1, and may still be wrong by " +
+    /// <summary>Fewer images than these to fit a temperature on are warned of.</summary>
+    internal const int FewToCalibrateOn = 100;
+    internal const string FewSayLittle = "Fewer than 100 say little about probabilities: it stays near 1, and may still be wrong by " +
         "chance. Give more validation images if you can (ValidationSet, ValidationSetFraction).";
 
     private readonly IHost _host;

@@ -74,8 +74,9 @@ public sealed class FineTuningRunTests
     public void GentleLeavesBatchNormAsItWasAndMovesTheRest()
     {
         (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
-        (SharpnessAwareImageClassificationTransformer gentle, _) =
+        (SharpnessAwareImageClassificationTransformer gentle, List<string> log) =
             Fit(options => (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 1));
+        AssertLogged(log, "The whole network's temperature is fitted on the 6 images set aside. Fewer than 100 say little");
         using (head)
         using (gentle)
         {
