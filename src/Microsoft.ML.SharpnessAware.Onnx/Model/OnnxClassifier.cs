@@ -22,6 +22,7 @@ internal sealed class OnnxClassifier : IDisposable
         Metadata = metadata;
         _inputs = [session.InputNames[0]];
         _outputs = [session.OutputNames[0], session.OutputNames[1]];
+        OtherOutputs = [.. session.OutputNames.Skip(2)];
         TakesBytes = session.InputMetadata[InputName].ElementDataType == TensorElementType.UInt8;
         foreach (string name in metadata.ClassNames)
             _classes.Add(name, _classes.Count);
@@ -40,6 +41,9 @@ internal sealed class OnnxClassifier : IDisposable
     public string ScoreName => _outputs[0];
 
     public string PredictedLabelName => _outputs[1];
+
+    /// <summary>What else the file gives: decisions that stood behind the model.</summary>
+    public IReadOnlyList<string> OtherOutputs { get; }
 
     /// <summary>Whether the input is uint8, else it is float32.</summary>
     public bool TakesBytes { get; }

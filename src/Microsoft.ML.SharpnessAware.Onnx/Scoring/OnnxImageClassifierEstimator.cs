@@ -27,6 +27,11 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         _metadata = _loaded.Metadata;
         _names = new OnnxColumnNames(featureColumnName ?? _loaded.InputName, scoreColumnName ?? _loaded.ScoreName,
             predictedLabelColumnName ?? _loaded.PredictedLabelName);
+        if (_loaded.OtherOutputs.Count == 0)
+            return;
+        using IChannel channel = environment.Register(nameof(OnnxImageClassifierEstimator)).Start("Reading a model");
+        channel.Warning($"{_source} also gives {string.Join(", ", _loaded.OtherOutputs)}, which are not added as columns. Append the " +
+            "prediction sets or the abstention to the pipeline.");
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>

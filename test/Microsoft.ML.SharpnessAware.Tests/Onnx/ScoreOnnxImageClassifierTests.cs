@@ -105,6 +105,23 @@ public sealed class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
+    public void DecisionsInTheFileAreLeftOutWithAWarning()
+    {
+        using var folder = new TemporaryFolder();
+        IDataView data = Fitted.View(_mlContext, Shapes.Pixels(60));
+        using SharpnessAwareImageClassificationTransformer trained = Train(data);
+        ITransformer careful = trained.Append(_mlContext.MulticlassClassification.Decisions.Abstain(0.6, 0.5).Fit(trained.Transform(data)));
+        careful.SaveOnnx(folder.File("model.onnx"));
+        List<string> warnings = [];
+        _mlContext.Log += (_, e) => warnings.Add(e.Message);
+
+        using OnnxImageClassifierTransformer model = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data);
+
+        AssertSameColumns(trained.Transform(data), model.Transform(data));
+        Assert.Contains(warning => warning.Contains("also gives Accepted, which are not added", StringComparison.Ordinal), warnings);
+    }
+
+    [TestMethod]
     public void CalibratorsInTheFileAreScoredWithIt()
     {
         using var folder = new TemporaryFolder();
