@@ -11,8 +11,7 @@ internal static class ClassifierFile
 {
     public const string LoaderSignature = "SharpnessAwareImage";
     internal const string WeightsName = "weights.safetensors";
-    private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003,
-        VersionRefinements = 0x00010004;
+    private const uint VersionResizeMode = 0x00010002, VersionPartialClimbs = 0x00010003, VersionRefinements = 0x00010004;
 
     private static VersionInfo GetVersionInfo() => GetVersionInfo("SHARPIMG", LoaderSignature, verWeCanReadBack: 0x00010001);
 
@@ -23,7 +22,8 @@ internal static class ClassifierFile
         // verWrittenCur: 0x00010001, // Initial
         // 0x00010002: Resizing
         // 0x00010003: climbs in part of the steps, at the end of the description, which older libraries read without it
-        verWrittenCur: VersionRefinements, // likewise
+        // 0x00010004: the refinement of each epoch, likewise
+        verWrittenCur: VersionRefinements,
         verReadableCur: VersionResizeMode, // an older library would score with another Resizing than was trained with
         verWeCanReadBack: verWeCanReadBack,
         loaderSignature: loaderSignature,
@@ -35,8 +35,8 @@ internal static class ClassifierFile
     /// <param name="description">What is known beside it.</param>
     /// <param name="version">Null for a classifier's.</param>
     public static void Save(
-        IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description, VersionInfo? version =
-            null)
+        IHostEnvironment env, ModelSaveContext ctx, ImageClassifier classifier, ClassifierDescription description,
+        VersionInfo? version = null)
     {
         ctx.CheckAtModel();
         ctx.SetVersionInfo(version ?? GetVersionInfo());
