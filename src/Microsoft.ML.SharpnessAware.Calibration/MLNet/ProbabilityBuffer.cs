@@ -13,6 +13,13 @@ internal static class ProbabilityBuffer
         score = editor.Commit();
     }
 
+    /// <summary>The getter of Score or of PredictedLabel.</summary>
+    /// <param name="output">Which of <see cref="ScoreColumns"/>' two columns.</param>
+    /// <param name="probabilities">The probabilities of the current row.</param>
+    public static Delegate Getter(int output, Func<ReadOnlySpan<float>> probabilities) => output == ScoreColumns.Score
+        ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => Copy(probabilities(), ref score))
+        : (ValueGetter<uint>)((ref uint key) => key = Key(probabilities()));
+
     /// <summary>The key (counted from 1) of the most probable class; ties go to the lowest.</summary>
     public static uint Key(ReadOnlySpan<float> probabilities) => (uint)TensorPrimitives.IndexOfMax(probabilities) + 1;
 }

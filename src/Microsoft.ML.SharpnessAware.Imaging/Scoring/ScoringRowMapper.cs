@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -7,6 +8,15 @@ internal sealed class ScoringRowMapper(IImageScorer scorer, DataViewSchema input
 {
     private readonly ImageColumn _images = scorer.BindImages(inputSchema);
     private readonly DataViewSchema.DetachedColumn[] _outputs = scorer.OutputColumns(inputSchema);
+
+    /// <summary>What a transformer gives as its row-to-row mapper.</summary>
+    public static IRowToRowMapper Of(IHost host, IImageScorer scorer, DataViewSchema inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        scorer.ThrowIfDisposed();
+        return new RowToRowMapperTransform(host, new EmptyDataView(host, inputSchema), new ScoringRowMapper(scorer, inputSchema),
+            schema => new ScoringRowMapper(scorer, schema));
+    }
 
     public DataViewSchema.DetachedColumn[] GetOutputColumns() => _outputs;
 

@@ -83,13 +83,7 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
 
     bool ITransformer.IsRowToRowMapper => true;
 
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        ThrowIfDisposed();
-        return new RowToRowMapperTransform(_host, new EmptyDataView(_host, inputSchema), new ScoringRowMapper(this, inputSchema),
-            schema => new ScoringRowMapper(this, schema));
-    }
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
 
     int IImageScorer.BatchSize => _classifier.BatchSize;
 
@@ -107,9 +101,8 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
         _ => new OnnxBatch<float, float>(_classifier, capacity),
     };
 
-    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) => output == ScoreColumns.Score
-        ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => ProbabilityBuffer.Copy(values(), ref score))
-        : (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(values()));
+    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) =>
+        ProbabilityBuffer.Getter(output, values);
 
     void IImageScorer.ThrowIfDisposed() => ThrowIfDisposed();
 

@@ -62,13 +62,7 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         return new BatchScoringDataView(this, input);
     }
 
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        ThrowIfDisposed();
-        return new RowToRowMapperTransform(_host, new EmptyDataView(_host, inputSchema), new ScoringRowMapper(this, inputSchema),
-            schema => new ScoringRowMapper(this, schema));
-    }
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
 
     public ImageColumn BindImages(DataViewSchema schema) =>
         ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType.ToPixelType(),

@@ -150,13 +150,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
 
     bool ITransformer.IsRowToRowMapper => true;
 
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
-    {
-        ArgumentNullException.ThrowIfNull(inputSchema);
-        ThrowIfDisposed();
-        return new RowToRowMapperTransform(_host, new EmptyDataView(_host, inputSchema), new ScoringRowMapper(this, inputSchema),
-            schema => new ScoringRowMapper(this, schema));
-    }
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
 
     int IImageScorer.BatchSize => Classifier.BatchSize;
 
@@ -169,9 +163,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     ImageBatch IImageScorer.CreateBatch(int capacity) => new TensorBatch(Classifier, capacity,
         (pixels, values) => Classifier.Probabilities(pixels, Temperature, values));
 
-    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) => output == ScoreColumns.Score
-        ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => ProbabilityBuffer.Copy(values(), ref score))
-        : (ValueGetter<uint>)((ref uint key) => key = ProbabilityBuffer.Key(values()));
+    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) =>
+        ProbabilityBuffer.Getter(output, values);
 
     void IImageScorer.ThrowIfDisposed() => ThrowIfDisposed();
 
