@@ -14,9 +14,9 @@ internal static class PeerBenchmark
         {
             using TrainingStep ours = new(setting, SharpnessAwareMethod.Sam());
             List<string> cells = [$"{setting}"];
-            foreach (bool tuned in new[] { false, true })
+            foreach (PyTorchVariant variant in new[] { PyTorchVariant.Eager, PyTorchVariant.ChannelsLast })
             {
-                using PyTorchPeer? peer = PyTorchPeer.TryStart(setting, get_num_threads(), tuned, out string problem);
+                using PyTorchPeer? peer = PyTorchPeer.TryStart(setting, get_num_threads(), variant, out string problem);
                 if (peer is null)
                 {
                     Console.WriteLine($"Skipped: PyTorch cannot be started ({problem}). On Debian: apt-get install python3-torch " +

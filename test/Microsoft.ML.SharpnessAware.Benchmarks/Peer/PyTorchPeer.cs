@@ -7,13 +7,18 @@ namespace Microsoft.ML.SharpnessAware.Benchmarks;
 internal sealed class PyTorchPeer : IDisposable
 {
     private readonly Process _process;
+    private readonly Task<string> _errors;
 
-    private PyTorchPeer(Process process, string version, long parameters)
+    private PyTorchPeer(Process process, Task<string> errors, string version, long parameters)
     {
         _process = process;
+        _errors = errors;
         Version = version;
         Parameters = parameters;
     }
+
+    /// <summary>The Python to ask; null for that of PYTHON_WITH_TORCH, else the system's.</summary>
+    public static string? Python { get; set; }
 
     public string Version { get; }
 
@@ -26,25 +31,27 @@ internal sealed class PyTorchPeer : IDisposable
     /// <summary>Starts it; null and the reason where there is no PyTorch.</summary>
     /// <param name="setting">What it trains.</param>
     /// <param name="threads">How many threads it computes with.</param>
-    /// <param name="tuned">With channels last and a C library that keeps freed memory, as <see cref="AllocatorTuning"/> does here.</param>
+    /// <param name="variant">How.</param>
     /// <param name="problem">Why there is none.</param>
-    public static PyTorchPeer? TryStart(StepSetting setting, int threads, bool tuned, out string problem)
+    /// <param name="device">Where, as PyTorch names it.</param>
+    public static PyTorchPeer? TryStart(StepSetting setting, int threads, PyTorchVariant variant, out string problem, string device = "cpu")
     {
         (int channels, int height, int width) = setting.Shape;
-        ProcessStartInfo start = Python(
-            "pytorch_step.py", [setting.Architecture, setting.BatchSize, channels, height, width, threads, tuned ? "channels_last" : "plain"],
-            tuned);
+        ProcessStartInfo start = StartOf(
+            "pytorch_step.py", [setting.Architecture, setting.BatchSize, channels, height, width, threads, variant.Argument, device],
+            variant.KeepsMemory);
         start.RedirectStandardInput = true;
         try
         {
             Process process = Process.Start(start)!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();     // a full pipe would stop it
             if (process.StandardOutput.ReadLine() is string line && line.Split(' ') is [var version, _, var parameters])
             {
                 problem = "";
-                return new PyTorchPeer(process, version, long.Parse(parameters, CultureInfo.InvariantCulture));
+                return new PyTorchPeer(process, errors, version, long.Parse(parameters, CultureInfo.InvariantCulture));
             }
 
-            problem = process.StandardError.ReadToEnd().Trim().Split('\n')[^1];
+            problem = errors.Result.Trim().Split('\n')[^1];
             process.Dispose();
         }
         catch (System.ComponentModel.Win32Exception exception)
@@ -61,7 +68,7 @@ internal sealed class PyTorchPeer : IDisposable
     {
         try
         {
-            using Process process = Process.Start(Python(script, arguments, tuned: true))!;
+            using Process process = Process.Start(StartOf(script, arguments, keepsMemory: true))!;
             Task<string> errors = process.StandardError.ReadToEndAsync();
             string output = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
@@ -73,29 +80,47 @@ internal sealed class PyTorchPeer : IDisposable
         }
     }
 
-    public void Step()
+    /// <summary>Makes a step.</summary>
+    public void Step() => Step(1);
+
+    /// <summary>Makes some steps, and returns when the device has done them.</summary>
+    public void Step(int count)
     {
-        _process.StandardInput.WriteLine();
-        _process.StandardInput.Flush();
+        try
+        {
+            _process.StandardInput.WriteLine(count);
+            _process.StandardInput.Flush();
+        }
+        catch (IOException)
+        {
+            // It has ended, and says below why.
+        }
         if (_process.StandardOutput.ReadLine() != "done")
-            throw new InvalidOperationException($"PyTorch failed: {_process.StandardError.ReadToEnd()}");
+            throw new InvalidOperationException($"PyTorch failed: {_errors.Result.Trim().Split('\n')[^1]}");
     }
 
     public void Dispose()
     {
-        _process.StandardInput.Close();
+        try
+        {
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended already.
+        }
         _process.WaitForExit();
         _process.Dispose();
     }
 
-    private static ProcessStartInfo Python(string script, object[] arguments, bool tuned)
+    private static ProcessStartInfo StartOf(string script, object[] arguments, bool keepsMemory)
     {
-        string python = Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH")
+        string python = Python ?? Environment.GetEnvironmentVariable("PYTHON_WITH_TORCH")
             ?? (File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3");
         ProcessStartInfo start = new(python) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (object argument in arguments.Prepend(Path.Combine(AppContext.BaseDirectory, "Peer", script)))
             start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"{argument}"));
-        if (tuned)
+        if (keepsMemory)
         {
             start.Environment["MALLOC_MMAP_THRESHOLD_"] = "1073741824";
             start.Environment["MALLOC_TRIM_THRESHOLD_"] = "2000000000";

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Benchmarks;
@@ -20,15 +21,17 @@ internal sealed record StepSetting(string Architecture, int BatchSize, ImageShap
     public override string ToString() => $"{Architecture}, {BatchSize} of {Shape.Channels}×{Shape.Height}×{Shape.Width}";
 
     /// <summary>The network as the trainer makes it, in training mode.</summary>
-    public nn.Module<Tensor, Tensor> CreateNetwork()
+    /// <param name="device">Where; null for the CPU.</param>
+    public nn.Module<Tensor, Tensor> CreateNetwork(Device? device = null)
     {
         random.manual_seed(1);
         nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(Architecture, NumberOfClasses, Shape);
         Layers.UseChannelsLast(network);
         network.train();
-        return network;
+        return network.to(device ?? CPU);
     }
 
-    public (Tensor Images, Tensor Labels) CreateBatch() => (
-        randn([BatchSize, Shape.Channels, Shape.Height, Shape.Width]), randint(NumberOfClasses, [BatchSize], dtype: ScalarType.Int64));
+    public (Tensor Images, Tensor Labels) CreateBatch(Device? device = null) => (
+        randn([BatchSize, Shape.Channels, Shape.Height, Shape.Width], device: device),
+        randint(NumberOfClasses, [BatchSize], dtype: ScalarType.Int64, device: device));
 }

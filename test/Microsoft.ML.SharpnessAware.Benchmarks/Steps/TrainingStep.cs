@@ -10,12 +10,19 @@ internal sealed class TrainingStep : IDisposable
     private readonly Tensor _images;
     private readonly Tensor _labels;
 
-    public TrainingStep(StepSetting setting, SharpnessAwareMethod method)
+    /// <param name="setting">What is trained.</param>
+    /// <param name="method">How.</param>
+    /// <param name="device">Where; null for the CPU.</param>
+    public TrainingStep(StepSetting setting, SharpnessAwareMethod method, Device? device = null)
     {
-        _network = setting.CreateNetwork();
+        _network = setting.CreateNetwork(device);
+        Parameters = _network.parameters().Sum(parameter => parameter.numel());
         _optimizer = new SharpnessAwareOptimizer(_network, method, new BaseOptimizer.Sgd(LearningRate: 0.01));
-        (_images, _labels) = setting.CreateBatch();
+        (_images, _labels) = setting.CreateBatch(device);
     }
+
+    /// <summary>How many its network has.</summary>
+    public long Parameters { get; }
 
     public void Run() => _optimizer.Step(() => _network.call(_images), _labels);
 

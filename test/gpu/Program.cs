@@ -1,0 +1,35 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Microsoft.ML.SharpnessAware.Gpu;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+Console.OutputEncoding = Encoding.UTF8;
+
+Option<string> python = new("--python")
+{
+    Description = "The Python that has PyTorch 2.10 or 2.11.",
+    DefaultValueFactory = _ => "python3",
+};
+Option<string?> libtorch = new("--libtorch")
+{
+    Description = "A folder with libtorch.so in place of PyTorch's; steps are compared with PyTorch where --python is given, too.",
+};
+Option<bool> cpu = new("--cpu") { Description = "A trial of this package on the CPU, at small sizes." };
+Option<string?> only = new("--only") { Description = "tests or benchmarks." };
+only.AcceptOnlyFromAmong("tests", "benchmarks");
+
+RootCommand root = new("""
+    Tests and benchmarks of MLSharpness on a GPU, on the libtorch of a Python that has PyTorch.
+    Exit codes: 0 all is well, 1 a test or a benchmark failed, 2 it cannot begin.
+    """)
+{ python, libtorch, cpu, only };
+root.SetAction((parsed, _) => Check.Run(
+    python: parsed.GetResult(libtorch) is { Implicit: false } && parsed.GetResult(python) is not { Implicit: false }
+        ? null
+        : parsed.GetValue(python),
+    libtorch: parsed.GetValue(libtorch),
+    onCpu: parsed.GetValue(cpu),
+    tests: parsed.GetValue(only) != "benchmarks",
+    benchmarks: parsed.GetValue(only) != "tests"));
+return await root.Parse(args).InvokeAsync();
