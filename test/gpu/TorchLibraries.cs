@@ -76,6 +76,7 @@ internal static partial class TorchLibraries
     private static void LoadBridge(string folder)
     {
         string path = Path.Combine(AppContext.BaseDirectory, Bridge);
+        LastError();        // finding this function takes calls that would end with the error forgotten
         if (OpenLibrary(path, ResolveAllNow) != 0)
             return;
         string reason = Marshal.PtrToStringUTF8(LastError()) ?? "no reason was given";
