@@ -19,6 +19,9 @@ internal static class GroupProgram
             case "train":
                 Train(arguments[0], arguments[1]);
                 return 0;
+            case "shares":
+                TrainInDoubles(arguments[0]);
+                return 0;
             case "library":
                 ProcessGroup.Mpi(arguments[0]).Dispose();
                 return 0;
@@ -125,6 +128,24 @@ internal static class GroupProgram
         using SharpnessAwareImageClassificationTransformer model =
             mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data);
         model.SaveWeights($"{weights}.{group.Rank}");
+    }
+
+    /// <summary>Trains by each setting, each process with the images of its own rows, and writes the weights that each has.</summary>
+    private static void TrainInDoubles(string folder)
+    {
+        using ProcessGroup group = ProcessGroup.Mpi();
+        foreach (string setting in TrainingInDoubles.Settings)
+        {
+            var mlContext = new MLContext(seed: 1);
+            SharpnessAwareImageClassificationTrainer.Options options = TrainingInDoubles.Options(mlContext, setting);
+            options.ProcessGroup = group;
+            using SharpnessAwareImageClassificationTransformer model = mlContext.MulticlassClassification.Trainers
+                .SharpnessAwareImageClassification(options).Fit(TrainingInDoubles.Data(mlContext));
+            model.SaveWeights(Path.Combine(folder, $"{setting}.{group.Rank}"));
+            EpochMetrics last = model.History[^1];
+            Print(group, FormattableString.Invariant(
+                $"{setting}: {last.TrainLoss:R} {last.ValidationLogLoss:R} {last.ValidationAccuracy:R} {model.Temperature:R}"));
+        }
     }
 
     private static void Print(ProcessGroup group, string text)

@@ -18,8 +18,7 @@ internal abstract class PixelSink : IDisposable
             Shape = shape;
         if (Shape.Channels < shape.Channels)
         {
-            Repeat(shape.Channels);
-            Shape = shape;
+            Widen(shape.Channels);
         }
         else if (shape.Channels < Shape.Channels)
         {
@@ -31,6 +30,15 @@ internal abstract class PixelSink : IDisposable
         }
 
         Append(pixels);
+    }
+
+    /// <summary>Makes all images so far have so many channels, where they are grey.</summary>
+    public void Widen(int channels)
+    {
+        if (Shape.Channels == channels)
+            return;
+        Repeat(channels);
+        Shape = Shape with { Channels = channels };
     }
 
     /// <summary>All images that were added, at least one, which the caller owns.</summary>

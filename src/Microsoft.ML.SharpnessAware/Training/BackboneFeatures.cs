@@ -37,7 +37,9 @@ internal sealed class BackboneFeatures : IDisposable
         ImageDataset? validationFeatures;
         try
         {
-            validationFeatures = validation is null ? null : Of(backbone, validation, classifier.BatchSize, checkCancelled, group);
+            validationFeatures = validation is null
+                ? null
+                : Of(backbone, validation, classifier.BatchSize, checkCancelled, group, trainingFeatures.Shape.Channels);
         }
         catch
         {
@@ -65,7 +67,21 @@ internal sealed class BackboneFeatures : IDisposable
     }
 
     /// <summary>The features of all images, as pixels [N, features, 1, 1]. The processes of a group share the images out.</summary>
-    public static ImageDataset Of(Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled, ProcessGroup? group = null)
+    public static ImageDataset Of(Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled, ProcessGroup? group = null,
+        int? numberOfFeatures = null)
+    {
+        if (data.SharedBy is not null)
+        {
+            using ImageDataset here = data.Here();
+            return data.WithPixels(here.Count == 0 && numberOfFeatures is int known
+                ? zeros([0, known, 1, 1], dtype: float32, device: CPU)
+                : FeaturesOf(backbone, here, batchSize, checkCancelled, group: null));
+        }
+        return data.WithPixels(FeaturesOf(backbone, data, batchSize, checkCancelled, group));
+    }
+
+    private static Tensor FeaturesOf(
+        Backbone backbone, ImageDataset data, int batchSize, Action checkCancelled, ProcessGroup? group)
     {
         (int part, int parts) = group is null ? (0, 1) : (group.Rank, group.Size);
         using DisposeScope scope = NewDisposeScope();
@@ -83,7 +99,7 @@ internal sealed class BackboneFeatures : IDisposable
         }
         if (group is not null)
             GradientExchange.Sum(group, all!);
-        return data.WithPixels(all!);
+        return all!.MoveToOuterDisposeScope();
     }
 
     /// <summary>The head, which stays another module's: it outlives this one.</summary>

@@ -40,10 +40,22 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
     private float[] Run()
     {
         classifier.Network.eval();
-        (int part, int parts) = group is null ? (0, 1) : (group.Rank, group.Size);
-        float[] logits =
-            random is null ? classifier.Logits(images, part, parts) : random.Draw(() => classifier.Logits(images, part, parts));
+        float[] logits = random is null ? OwnPart() : random.Draw(OwnPart);
         group?.AllReduceSum(logits);
         return logits;
+    }
+
+    /// <summary>The logits of the images that are this process' to score, and zeros for the others.</summary>
+    private float[] OwnPart()
+    {
+        if (images.SharedBy is null)
+            return group is null ? classifier.Logits(images) : classifier.Logits(images, group.Rank, group.Size);
+
+        using ImageDataset here = images.Here();
+        float[] own = classifier.Logits(here), all = new float[_labels.Length * classifier.NumberOfClasses];
+        int classes = classifier.NumberOfClasses, next = 0;
+        foreach (long row in images.Owners!.Own)
+            own.AsSpan(next++ * classes, classes).CopyTo(all.AsSpan((int)row * classes));
+        return all;
     }
 }

@@ -32,12 +32,13 @@ internal static class NetworkContent
     public static string Outputs(ImageClassifier classifier, ImageDataset images, int seed)
     {
         using var random = new TorchRandom(seed, classifier.Device);     // for networks that draw in evaluation mode, too
+        using Tensor first = images.First();
         classifier.Network.eval();
         float[] logits = random.Draw(() =>
         {
             using DisposeScope scope = NewDisposeScope();
             using var inference = inference_mode();
-            Tensor output = classifier.CheckShape(classifier.Run(classifier.Prepare(images.Batch(0, 1))), batch: 1);
+            Tensor output = classifier.CheckShape(classifier.Run(classifier.Prepare(first)), batch: 1);
             return output.cpu().to(float32).contiguous().data<float>().ToArray();
         });
         return string.Join(' ', logits.Select(logit => logit.ToString(CultureInfo.InvariantCulture)));

@@ -16,7 +16,7 @@ internal static class OutputCheck
     public static void Check(TrainingPlan plan, int epoch, long step, double learningRate, double loss)
     {
         string? problem = RunningStatistics(plan, epoch);
-        if (problem is null && !Array.TrueForAll(plan.Validation?.Logits ?? SomeLogits(plan), float.IsFinite))
+        if (problem is null && !(plan.Validation is null ? SomeAreFinite(plan) : Array.TrueForAll(plan.Validation.Logits, float.IsFinite)))
             problem = $"the outputs of network '{plan.Classifier.Architecture}' are";
         if (problem is not null)
             throw TrainingDivergedException.AfterEpoch(epoch, step, learningRate, loss, problem);
@@ -42,11 +42,13 @@ internal static class OutputCheck
     }
 
     // From all over the data, which may be sorted by class.
-    private static float[] SomeLogits(TrainingPlan plan)
+    private static bool SomeAreFinite(TrainingPlan plan)
     {
         long count = Math.Min(plan.Training.Count, TrainingImages);
         long[] rows = [.. Enumerable.Range(0, (int)count).Select(i => i * plan.Training.Count / count)];
-        using ImageDataset some = plan.Training.Subset(rows);
+        using ImageDataset some = plan.Training.Subset(rows), here = some.Here();
         plan.Classifier.Network.eval();
-        return plan.Draw(() => plan.Classifier.Logits(some));
-    }}
+        bool areFinite = Array.TrueForAll(plan.Draw(() => plan.Classifier.Logits(here)), float.IsFinite);
+        return plan.Training.SharedBy is { } group ? group.SumOf(areFinite ? 0 : 1).A == 0 : areFinite;
+    }
+}

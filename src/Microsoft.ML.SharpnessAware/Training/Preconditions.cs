@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
-    /// <exception cref="InvalidOperationException">The validation set has other classes than the training data, or early stopping has no
-    /// validation images.</exception>
+    /// <exception cref="InvalidOperationException">The validation set has other classes than the training data, early stopping has no
+    /// validation images, or a cache of shares does not know their channels.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
@@ -17,6 +17,13 @@ internal static class Preconditions
         else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
             throw NoValidationImages();
 
+        if (options.Sharding == DataSharding.ByRow && options.Group is not null && options.WorkspacePath is not null
+            && ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest).Shape is null)
+        {
+            throw new InvalidOperationException(
+                "With Sharding ByRow and a WorkspacePath, set ImageChannels to 1 or 3: whether all images are grey is not known to a process " +
+                "that finds its own ones in the cache.");
+        }
         if (options.CheckpointPath is string checkpoint)
             Try(checkpoint, reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
         if (options.WorkspacePath is string workspace)

@@ -9,6 +9,21 @@ namespace Microsoft.ML.SharpnessAware;
 /// model.</summary>
 internal static class ProcessGroupChecks
 {
+    /// <summary>Compares what has to be known of before the data are read: who reads which rows.</summary>
+    /// <exception cref="InvalidOperationException">It differs.</exception>
+    public static void SameSharding(Options options)
+    {
+        if (options.Group is not { } group)
+            return;
+        (double first, double all, _) = group.SumOf(group.Rank == 0 ? (int)options.Sharding : 0, (int)options.Sharding);
+        if (all != group.Size * first)
+        {
+            throw new InvalidOperationException(
+                $"{nameof(options.Sharding)} is not the same for all processes: it is {options.Sharding} here, in process {group.Rank}, " +
+                $"and {(DataSharding)(int)first} in process 0.");
+        }
+    }
+
     /// <summary>Compares data, options, versions and threads with those of the first process.</summary>
     /// <exception cref="InvalidOperationException">They differ; the message says in what.</exception>
     public static void SameTraining(Options options, RunFingerprint? fingerprint)

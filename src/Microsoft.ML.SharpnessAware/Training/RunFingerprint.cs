@@ -38,6 +38,8 @@ internal sealed class RunFingerprint
             $"{images.Validation.Count}, SHA-256 {validationHash}"));
         if (options.Group is { } group && options.Method.Rho > 0 && !options.SharedAscent)
             fingerprint.Add("number of processes, each with a climb of its own", group.Size);
+        if (images.Training.Owners is { } owners)
+            fingerprint.Add("number of processes, each with rows of its own", owners.Parts);
         if (!NetworkArchitecture.IsBuiltIn(options.Arch))
         {
             fingerprint.Add("parameters of the network", NetworkContent.Parameters(classifier.Network));

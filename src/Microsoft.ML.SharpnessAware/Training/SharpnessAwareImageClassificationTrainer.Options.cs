@@ -291,7 +291,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// or srun has started them. Default null: this process trains alone.
         /// </summary>
         /// <remarks>
-        /// <para>Every process calls <c>Fit</c> with the same data and settings, which is checked before the first step. Each takes its part
+        /// <para>Every process calls <c>Fit</c> with the same data and settings, which is checked before the first step (with <see
+        /// cref="Sharding"/> ByRow of the images by a sample). Each takes its part
         /// of every mini-batch, so that <see cref="BatchSize"/> is that of all together and the number of processes changes no other
         /// setting; validation is shared out in the same way. Process 0 logs, reports progress and metrics, and writes the checkpoint; the
         /// model is the same in all, bit for bit. See docs/scaling.md.</para>
@@ -306,6 +307,20 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// by its own part of the mini-batch (m-sharpness), which is at least as good; the result then depends on how many there are.
         /// </summary>
         public bool SharedAscent { get; set; }
+
+        /// <summary>
+        /// Which images each process of <see cref="ProcessGroup"/> decodes and keeps. Default <see cref="DataSharding.None"/>: all of them.
+        /// <see cref="DataSharding.ByRow"/>: its own share, for data that take long to decode or are larger than a machine's memory.
+        /// </summary>
+        /// <remarks>
+        /// <para>With ByRow the split, the images of an epoch, their augmentation and the metrics are those of one process. The mini-batches
+        /// are others, since each has so many rows of every process; where all climb together (<see cref="SharedAscent"/>) and no layer
+        /// depends on who has which image, the result is that of one process with these mini-batches. Images are mixed (mixup, CutMix)
+        /// with others of the same process.</para>
+        /// <para>A checkpoint is continued by the same number of processes; by another one it is refused. With <see cref="WorkspacePath"/>
+        /// each process keeps a file of its own share there, and <see cref="ImageChannels"/> must be set for encoded images.</para>
+        /// </remarks>
+        public DataSharding Sharding { get; set; }
 
         /// <summary>What the user has set, or null: fine-tuning has defaults of its own.</summary>
         internal SharpnessAwareMethod? GivenMethod { get; private set; }
@@ -322,6 +337,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>How many images <see cref="FineTuning.Auto"/> wants to compare on: with fewer one picture decides. Less in
         /// tests.</summary>
         internal int LeastToCompareOn { get; set; } = 25;
+
+        /// <summary>Orders the images as so many processes with rows of their own would, in one process; in tests.</summary>
+        internal int? OrderOfShares { get; set; }
 
         /// <summary>What <see cref="TimeBudget"/> is measured by; another one in tests.</summary>
         internal TimeProvider Clock { get; set; } = TimeProvider.System;
@@ -405,6 +423,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(Resizing), Resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
             if (!Enum.IsDefined(OnBadImage))
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
+            if (!Enum.IsDefined(Sharding))
+                throw new ArgumentOutOfRangeException(nameof(Sharding), Sharding, "Sharding must be None or ByRow.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))
                 throw new ArgumentOutOfRangeException(nameof(ValidationSetFraction), ValidationSetFraction,
                     "ValidationSetFraction must be in [0, 1).");

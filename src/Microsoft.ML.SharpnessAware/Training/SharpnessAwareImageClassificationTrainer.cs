@@ -111,6 +111,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     {
         using IChannel channel = options.Group is { Rank: > 0 } ? new SilentChannel(_host) : _host.Start("Training");
         Preconditions.Check(input.Schema, options);
+        ProcessGroupChecks.SameSharding(options);
         Device device = HostDevice.Choose(_host, options.Device);
         int seed = ChooseSeed(channel);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);

@@ -19,12 +19,19 @@ internal sealed class TrainingImages : IDisposable
     /// other classes.</exception>
     public static TrainingImages Load(IDataView input, Options options, LabelValues? labelValues, TrainingContext context)
     {
-        ImageDataset all = Read(input, options, options.ImageRequest, context);
+        ProcessGroup? sharedBy = options.Sharding == DataSharding.ByRow ? options.Group : null;
+        ImageDataset all = Read(input, options, options.ImageRequest, context, sharedBy: sharedBy);
         try
         {
+            if (options.OrderOfShares is int shares)
+            {
+                ImageDataset inOrder = all.InOrderOf(shares);
+                all.Dispose();
+                all = inOrder;
+            }
             CheckClasses(all, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
-                return new(all, Read(set, options, new ImageRequest(all.Shape, options.Resizing), context));
+                return new(all, Read(set, options, new ImageRequest(all.Shape, options.Resizing), context, sharedBy: sharedBy));
 
             (long[] trainingRows, long[] validationRows) =
                 StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
@@ -64,15 +71,24 @@ internal sealed class TrainingImages : IDisposable
     /// <param name="request">Size and channels.</param>
     /// <param name="context">Where it logs, and whether it was cancelled.</param>
     /// <param name="sink">Where pixels go, see <see cref="ImageDataset.Load"/>.</param>
-    public static ImageDataset Read(
-        IDataView data, Options options, ImageRequest request, TrainingContext context, Func<long?, PixelSink>? sink = null)
+    /// <param name="sharedBy">Who shares them out, see <see cref="ImageDataset.Load"/>.</param>
+    public static ImageDataset Read(IDataView data, Options options, ImageRequest request, TrainingContext context,
+        Func<long?, PixelSink>? sink = null, ProcessGroup? sharedBy = null)
     {
         IChannel channel = context.Channel;
         PixelCache? cache = options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
-        var badImages = new BadImages(options.OnBadImage, warning => channel.Warning(warning));
-        return ImageDataset.Load(
+        string ofOwn = "";
+        Action<string> warn = sharedBy is null ? warning => channel.Warning(warning) : warning => ofOwn += warning;
+        var badImages = new BadImages(options.OnBadImage, warn);
+        ImageDataset images = ImageDataset.Load(
             data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache,
-            message => channel.Info(message), sink);
+            message => channel.Info(message), sink, sharedBy);
+        foreach ((int rank, string warning) in images.Owners?.TextsOfAll(ofOwn).Index() ?? [])
+        {
+            if (warning.Length > 0)
+                channel.Warning($"Of the images of process {rank}, {warning}");
+        }
+        return images;
     }
 
     /// <exception cref="InvalidOperationException">There is only one class.</exception>

@@ -14,7 +14,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private readonly SharpnessAwareImageClassificationTrainer.Options _options = plan.Options;
     private readonly ImageClassifier _classifier = plan.Classifier;
     private readonly BaseOptimizer _baseOptimizer = plan.Options.EffectiveBaseOptimizer;
-    private readonly BatchOrder _order = new(plan.Training.Count, plan.Options.BatchSize, context.Seed);
+    private readonly BatchOrder _order = new(
+        plan.Training.Count, plan.Options.BatchSize, context.Seed, plan.Training.Owners);
     private readonly Augmenter _augmenter = Augmenter(plan, context.Seed);
     private readonly TrainingProgress _progress = new();
     private readonly ProcessGroup? _group = context.Group;
@@ -149,10 +150,10 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     /// <summary>The part of a mini-batch that is this process': all of it where there is one.</summary>
     private (Tensor Images, Tensor Labels, Tensor OtherLabels, Tensor? Share) Batch(ReadOnlyMemory<long> allRows, int epoch)
     {
-        (int start, int end) = PartOf(allRows.Length);
-        bool mixes = _group is not null && _options.Augmentation.MixesLabels;
+        (int start, int end) = PartOf(allRows);
+        bool mixes = _group is not null && _options.Augmentation.MixesLabels && plan.Training.SharedBy is null;
         ReadOnlyMemory<long> rows = allRows[start..end];
-        if (mixes)      // each image with the one before it, which may be another process'
+        if (mixes)      // each image with the one before it, which may be another process'; its own where it has no others
             rows = (long[])[allRows.Span[(start == 0 ? allRows.Length : start) - 1], .. rows.Span];
         Tensor index = tensor(rows.ToArray(), device: CPU);
         AugmentedBatch batch = _augmenter.Apply(plan.Training.Batch(index), rows.Span, epoch, _classifier.Device);
@@ -165,16 +166,28 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         static Tensor Own(Tensor all) => all.narrow(0, 1, all.shape[0] - 1);
     }
 
-    private (int Start, int End) PartOf(int count) => _group is null
-        ? (0, count)
-        : ((int)((long)count * _group.Rank / _group.Size), (int)((long)count * (_group.Rank + 1) / _group.Size));
+    private (int Start, int End) PartOf(ReadOnlyMemory<long> rows)
+    {
+        int count = rows.Length;
+        if (_group is null)
+            return (0, count);
+        if (plan.Training.SharedBy is null)
+            return ((int)((long)count * _group.Rank / _group.Size), (int)((long)count * (_group.Rank + 1) / _group.Size));
+        RowOwners owners = plan.Training.Owners!;
+        int start = 0, end = count;
+        while (start < count && !owners.IsHere(rows.Span[start]))
+            start++;
+        while (end > start && !owners.IsHere(rows.Span[end - 1]))
+            end--;
+        return (start, end);
+    }
 
     /// <exception cref="InvalidOperationException">Some mini-batch has fewer images than there are processes.</exception>
     private void CheckEachHasImages()
     {
-        long smallest = plan.Training.Count / _order.BatchesPerEpoch;
-        if (_group is not null && smallest < _group.Size)
+        if (_group is not null && _order.SmallestPart(_group.Size) < 1)
         {
+            long smallest = plan.Training.Count / _order.BatchesPerEpoch;
             throw new InvalidOperationException(
                 $"A mini-batch of {smallest} image(s) cannot be shared out to {_group.Size} processes: there are {plan.Training.Count} " +
                 $"images, and BatchSize, that of all processes together, is {_options.BatchSize}. Set a larger BatchSize, or start fewer " +
@@ -238,7 +251,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             return 0;
         });
         part.ShareStatistics(_order.Epoch(epoch).Take(BatchesForStatistics).Sum(
-            rows => PartOf(rows.Length).End - PartOf(rows.Length).Start));
+            rows => PartOf(rows).End - PartOf(rows).Start));
     });
 
     /// <summary>Keeps the average, as it was validated after the last epoch, where there is one.</summary>

@@ -8,10 +8,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal struct ChannelMoments
 {
+    private readonly bool _hasFirst;
     private double _first;
     private double _sum;
     private double _squares;
     private long _count;
+
+    /// <summary>Takes the differences from a value that the other parts of the same channel take theirs from.</summary>
+    public ChannelMoments(double first) => (_first, _hasFirst) = (first, true);
 
     public readonly double Mean => _count == 0 ? 0 : _first + (_sum / _count);
 
@@ -22,7 +26,7 @@ internal struct ChannelMoments
     public void Add<T>(ReadOnlySpan<T> values)
         where T : unmanaged, INumber<T>
     {
-        if (_count == 0)
+        if (_count == 0 && !_hasFirst)
             _first = double.CreateTruncating(values[0]);
         (double first, double sum, double squares) = (_first, _sum, _squares);
         foreach (T value in values)
@@ -34,5 +38,19 @@ internal struct ChannelMoments
 
         (_sum, _squares) = (sum, squares);
         _count += values.Length;
+    }
+
+    /// <summary>Makes moments of parts of channels, which began with the same first values, those of the whole.</summary>
+    public static void Sum(Span<ChannelMoments> channels, ProcessGroup group)
+    {
+        double[] sums = new double[3 * channels.Length];
+        for (int i = 0; i < channels.Length; i++)
+            (sums[3 * i], sums[(3 * i) + 1], sums[(3 * i) + 2]) = (channels[i]._sum, channels[i]._squares, channels[i]._count);
+        group.AllReduceSum(sums);
+        for (int i = 0; i < channels.Length; i++)
+        {
+            (channels[i]._sum, channels[i]._squares) = (sums[3 * i], sums[(3 * i) + 1]);
+            channels[i]._count = (long)sums[(3 * i) + 2];
+        }
     }
 }

@@ -25,6 +25,28 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     /// <summary>Is told of conversions between grey and colour.</summary>
     public Action<string>? Log { get; init; }
 
+    /// <summary>Whether a row is one of those to read; null for all.</summary>
+    public Func<long, bool>? Reads { get; set; }
+
+    /// <summary>How many rows there are to read, where that is known.</summary>
+    public long? RowsToRead { get; set; }
+
+    /// <summary>Is shown the reader at each row, also at those that are not read.</summary>
+    public Action<ImageReader, long>? Visit { get; set; }
+
+    /// <summary>Gives, for the numbers of grey and of coloured images, those of all data sets that must agree on channels.</summary>
+    public Func<long, long, (long Grey, long Colored)>? CountOfAll { get; set; }
+
+    public IDataView Data => data;
+
+    public ImageColumn Images => images;
+
+    public LabelColumn Labels => labels;
+
+    /// <summary>The places, among the rows that were read, of those whose images were bad and are left out.</summary>
+    public IReadOnlyList<long> BadRows => _badRows;
+
+
     public ImageDataset Load()
     {
         ImagePixels pixels = ReadCached() ?? ReadAll();
@@ -34,7 +56,8 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     private ImagePixels ReadAll()
     {
         _labels.Clear();
-        long? expected = data.GetRowCount();
+        _badRows.Clear();
+        long? expected = RowsToRead ?? data.GetRowCount();
         using PixelSink sink = Cache is not null
             ? Cache.Create(images)
             : Sink?.Invoke(expected) ?? new MemorySink(images.PixelType.ToScalarType(), expected);
@@ -55,10 +78,18 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         });
         ahead.Flush();
         badImages.Report(rows);
+        long ofAll = _labels.Count;
+        if (CountOfAll is not null)
+        {
+            (_ofChannels[1], _ofChannels[3]) = CountOfAll(_ofChannels[1], _ofChannels[3]);
+            ofAll = _ofChannels[1] + _ofChannels[3];
+            if (images.Shape is null && _ofChannels[3] > 0)
+                sink.Widen(3);
+        }
         if (sink is CacheSink cached)
             (cached.Content, cached.BadRows, cached.Converted) = (content!.GetHashAndReset(), _badRows, Converted());
         ImagePixels pixels = sink.Complete();
-        LogConversions(Converted(), images.Shape?.Channels ?? pixels.Shape.Channels);
+        LogConversions(Converted(), ofAll, images.Shape?.Channels ?? pixels.Shape.Channels);
         return pixels;
 
         void Add(EncodedImage image, long label, long row)
@@ -77,12 +108,12 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     /// <summary>How many images have other channels than the data set will have.</summary>
     private long Converted() => (images.Shape?.Channels ?? (_ofChannels[3] > 0 ? 3 : 1)) == 3 ? _ofChannels[1] : _ofChannels[3];
 
-    private void LogConversions(long converted, int channels)
+    private void LogConversions(long converted, long ofAll, int channels)
     {
         if (converted == 0)
             return;
         string how = channels == 3 ? "grey and are taken in colour" : "in colour and are taken as grey";
-        Log?.Invoke($"{converted} of {_labels.Count} images are {how}, " + (images.Shape is null
+        Log?.Invoke($"{converted} of {ofAll} images are {how}, " + (images.Shape is null
             ? "since the others are in colour; ImageChannels = 1 makes all of them grey."
             : "as ImageChannels or the images that the model is trained on ask for."));
     }
@@ -128,9 +159,10 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
             if (ReadBadImages(pixels.Trailer.BadRows))
             {
                 badImages.Report(rows);
+                _badRows.AddRange(pixels.Trailer.BadRows);
                 foreach (long row in pixels.Trailer.BadRows.Reverse())
                     _labels.RemoveAt((int)row);
-                LogConversions(pixels.Trailer.Converted, pixels.Shape.Channels);
+                LogConversions(pixels.Trailer.Converted, _labels.Count, pixels.Shape.Channels);
                 return pixels;
             }
         }
@@ -153,10 +185,15 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         var decoder = new ImageDecoder();
         using DataViewRowCursor cursor = data.GetRowCursor(images.Columns);
         ImageReader reader = images.OpenReader(cursor);
-        foreach (long row in badRows)
+        long row = -1, place = -1;
+        foreach (long bad in badRows)
         {
-            while (cursor.Position < row && reader.MoveNext(cursor))
+            while (place < bad && reader.MoveNext(cursor))
+            {
                 CheckCancelled?.Invoke();
+                if (Reads?.Invoke(++row) != false)
+                    place++;
+            }
             try
             {
                 if (reader.Take() is EncodedImage image)
@@ -186,9 +223,12 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         ImageReader reader = images.OpenReader(cursor);
         Func<long> readLabel = labels.OpenReader(cursor);
         long rows = 0;
-        while (reader.MoveNext(cursor))
+        for (long row = 0; reader.MoveNext(cursor); row++)
         {
             CheckCancelled?.Invoke();
+            Visit?.Invoke(reader, row);
+            if (Reads?.Invoke(row) == false)
+                continue;
             visit(reader, readLabel(), rows);
             rows++;
         }

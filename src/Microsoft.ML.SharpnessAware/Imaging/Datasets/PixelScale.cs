@@ -10,9 +10,20 @@ internal static class PixelScale
 
     /// <summary>255 for bytes; for floats 1 if they all lie in [0, 1], 255 if in [0, 255].</summary>
     /// <exception cref="InvalidOperationException">Floats lie outside of [0, 255], so that nothing says what they mean.</exception>
-    public static double White(ImageDataset data) => data.PixelType == ScalarType.Byte
-        ? 255
-        : White(Chunks(data.Count, data.RowsPerChunk, data.Batch));
+    public static double White(ImageDataset data)
+    {
+        if (data.PixelType == ScalarType.Byte)
+            return 255;
+        if (data.SharedBy is not { } group)
+            return White(Chunks(data.Count, data.RowsPerChunk, data.Batch));
+
+        using ImageDataset here = data.Here();
+        (float smallest, float largest) = Range(Chunks(here.Count, here.RowsPerChunk, here.Batch));
+        float[] all = new float[2 * group.Size];
+        (all[2 * group.Rank], all[(2 * group.Rank) + 1]) = (smallest, largest);
+        group.AllReduceSum(all);
+        return White(Enumerable.Range(0, group.Size).Select(rank => (all[2 * rank], all[(2 * rank) + 1])));
+    }
 
     /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
     public static double White(Tensor pixels) => pixels.dtype == ScalarType.Byte
@@ -29,9 +40,12 @@ internal static class PixelScale
         }
     }
 
+    private static (float Smallest, float Largest) Range(IEnumerable<(float Smallest, float Largest)> chunks) => chunks.Aggregate(
+        (float.PositiveInfinity, float.NegativeInfinity), (a, b) => (Math.Min(a.Item1, b.Smallest), Math.Max(a.Item2, b.Largest)));
+
     private static double White(IEnumerable<(float Smallest, float Largest)> chunks)
     {
-        (float smallest, float largest) = chunks.Aggregate((a, b) => (Math.Min(a.Smallest, b.Smallest), Math.Max(a.Largest, b.Largest)));
+        (float smallest, float largest) = Range(chunks);
         return (smallest, largest) switch
         {
             ( >= 0, <= 1) => 1,

@@ -44,14 +44,32 @@ internal sealed record PixelStatistics
     /// Mean and (population) standard deviation of each channel over all pixels of all images; a channel that never changes gets deviation
     /// 1.
     /// </summary>
-    public static PixelStatistics FromData(ImageDataset data) => FromData(data.Batch, data.Count, data.Shape, data.PixelType);
+    public static PixelStatistics FromData(ImageDataset data)
+    {
+        var channels = new ChannelMoments[data.Shape.Channels];
+        if (data.SharedBy is not { } group)
+            return FromData(data.Batch, data.Count, data.Shape, data.PixelType, channels);
+
+        using (Tensor first = data.First().to(float64))
+        {
+            for (int i = 0; i < channels.Length; i++)
+            {
+                using Tensor value = first[0, i, 0, 0];
+                channels[i] = new(value.item<double>());
+            }
+        }
+        using ImageDataset here = data.Here();
+        Add(here.Batch, here.Count, here.Shape, here.PixelType, channels);
+        ChannelMoments.Sum(channels, group);
+        return Of(channels, data.PixelType);
+    }
 
     /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
     public static PixelStatistics FromData(Tensor pixels)
     {
         long[] shape = pixels.shape;
         return FromData((start, count) => pixels.narrow(0, start, count), shape[0], new((int)shape[1], (int)shape[2], (int)shape[3]),
-            pixels.dtype);
+            pixels.dtype, new ChannelMoments[shape[1]]);
     }
 
     /// <summary>Whether images can be normalised like that: they have as many channels, in the same units.</summary>
@@ -64,21 +82,29 @@ internal sealed record PixelStatistics
 
     public override int GetHashCode() => HashCode.Combine(PixelType, Mean.Count, Mean[0], StandardDeviation[0]);
 
-    private static PixelStatistics FromData(Func<long, long, Tensor> batch, long count, ImageShape shape, ScalarType pixelType)
+    private static PixelStatistics FromData(
+        Func<long, long, Tensor> batch, long count, ImageShape shape, ScalarType pixelType, ChannelMoments[] channels)
     {
-        var channels = new ChannelMoments[shape.Channels];
+        Add(batch, count, shape, pixelType, channels);
+        return Of(channels, pixelType);
+    }
+
+    private static PixelStatistics Of(ChannelMoments[] channels, ScalarType pixelType) =>
+        new([.. channels.Select(channel => channel.Mean)], [.. channels.Select(channel => channel.Deviation)], pixelType);
+
+    private static void Add(
+        Func<long, long, Tensor> batch, long count, ImageShape shape, ScalarType pixelType, ChannelMoments[] channels)
+    {
         int area = shape.Height * shape.Width;
         long rows = Math.Max(1, ChunkValues / ((long)shape.Channels * area));
         for (long start = 0; start < count; start += rows)
         {
             using Tensor chunk = batch(start, Math.Min(rows, count - start));
-            if (chunk.dtype == ScalarType.Byte)
+            if (pixelType == ScalarType.Byte)
                 Add<byte>(chunk.bytes, area, channels);
             else
                 Add<float>(MemoryMarshal.Cast<byte, float>(chunk.bytes), area, channels);
         }
-
-        return new([.. channels.Select(channel => channel.Mean)], [.. channels.Select(channel => channel.Deviation)], pixelType);
     }
 
     private static void Add<T>(ReadOnlySpan<T> pixels, int area, Span<ChannelMoments> channels)
