@@ -20,7 +20,7 @@ internal static class GroupProgram
                 Train(arguments[0], arguments[1]);
                 return 0;
             case "shares":
-                TrainInDoubles(arguments[0]);
+                TrainInDoubles(arguments[0], arguments[1..]);
                 return 0;
             case "library":
                 ProcessGroup.Mpi(arguments[0]).Dispose();
@@ -131,10 +131,10 @@ internal static class GroupProgram
     }
 
     /// <summary>Trains by each setting, each process with the images of its own rows, and writes the weights that each has.</summary>
-    private static void TrainInDoubles(string folder)
+    private static void TrainInDoubles(string folder, string[] settings)
     {
         using ProcessGroup group = ProcessGroup.Mpi();
-        foreach (string setting in TrainingInDoubles.Settings)
+        foreach (string setting in settings)
         {
             var mlContext = new MLContext(seed: 1);
             SharpnessAwareImageClassificationTrainer.Options options = TrainingInDoubles.Options(mlContext, setting);

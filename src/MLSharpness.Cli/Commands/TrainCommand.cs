@@ -17,6 +17,11 @@ internal static class TrainCommand
         };
         var test = NumberOption.Share("--test", "Share of the images that is kept for the test.", 0.2);
         var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could continue." };
+        var sharding = new Option<DataSharding>("--sharding")
+        {
+            Description = "With mpirun, which pictures each process decodes and keeps: None (all) or ByRow (its own share, for data larger " +
+                "than memory).",
+        };
         var training = new TrainingOptions(comparesMethods: false);
         var command = new Command("train", """
             Trains a classifier and measures it on images that it has not seen.
@@ -29,7 +34,7 @@ internal static class TrainCommand
 
             Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
-        { folder, output, method, test, restart };
+        { folder, output, method, test, restart, sharding };
         training.AddTo(command);
         CommandAction.Set(command, context =>
         {
@@ -37,6 +42,7 @@ internal static class TrainCommand
             using ProcessGroup? group = Processes.Join();
             SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
             options.ProcessGroup = group;
+            options.Sharding = context.Value(sharding);
             if (group is { Size: > 1 } && !training.GivesFineTuning(context))
                 options.FineTuning = FineTuning.Full;       // the head alone takes seconds, and is not shared out
             if (group is { Rank: > 0 })

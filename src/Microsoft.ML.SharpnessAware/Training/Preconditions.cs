@@ -21,8 +21,8 @@ internal static class Preconditions
             && ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest).Shape is null)
         {
             throw new InvalidOperationException(
-                "With Sharding ByRow and a WorkspacePath, set ImageChannels to 1 or 3: whether all images are grey is not known to a process " +
-                "that finds its own ones in the cache.");
+                "With Sharding ByRow and a WorkspacePath, set ImageChannels to 1 or 3: whether all images are grey is not known to a " +
+                "process that finds its own ones in the cache.");
         }
         if (options.CheckpointPath is string checkpoint)
             Try(checkpoint, reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");

@@ -55,11 +55,13 @@ public sealed class CommandLineTests
     }
 
     [TestMethod]
-    public void ProcessesOfMpirunTrainOneModelWithOneProgressDisplay()
+    [DataRow("None")]
+    [DataRow("byrow")]
+    public void ProcessesOfMpirunTrainOneModelWithOneProgressDisplay(string sharding)
     {
         string path = Folder.File("of two.zip");
-        (int exitCode, string output, string error) =
-            MpiRun.Run(MpiRun.Any(), 2, Tool, ["train", ImagesPath, "--out", path, "--json", .. Small]);
+        (int exitCode, string output, string error) = MpiRun.Run(
+            MpiRun.Any(), 2, Tool, ["train", ImagesPath, "--out", path, "--json", "--sharding", sharding, .. Small]);
 
         Assert.AreEqual(Done, exitCode, error);
         using (JsonDocument json = JsonDocument.Parse(output[output.IndexOf('{')..]))
