@@ -1,7 +1,6 @@
 using CsCheck;
 using Microsoft.ML.Data;
 using SkiaSharp;
-using TorchSharp;
 using static Microsoft.ML.SharpnessAware.Tests.TestRows;
 using static TorchSharp.torch;
 
