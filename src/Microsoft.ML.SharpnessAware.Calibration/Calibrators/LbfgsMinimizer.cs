@@ -33,8 +33,10 @@ internal static class LbfgsMinimizer
     /// <param name="objective">The function.</param>
     /// <param name="point">Where to begin; receives the result.</param>
     /// <param name="checkAlive">Called once an iteration; throws to cancel.</param>
+    /// <param name="unitGain">Ends, too, where half the square of the gradient is below: that is what is left to gain where the curvature
+    /// is 1 in all directions, for a function whose variables are measured so.</param>
     /// <returns>Whether it got there, as far as a log loss can tell.</returns>
-    public static bool Minimize(Objective objective, double[] point, Action checkAlive)
+    public static bool Minimize(Objective objective, double[] point, Action checkAlive, double unitGain = 0)
     {
         int n = point.Length;
         double[] gradient = new double[n], direction = new double[n], trial = new double[n], trialGradient = new double[n];
@@ -48,7 +50,7 @@ internal static class LbfgsMinimizer
             lastValues.Enqueue(value);
             bool gainsNothing = lastValues.Count > GainIterations
                 && lastValues.Dequeue() - value < (n > ManyVariables ? GainToleranceOfMany : GainTolerance);
-            if (gainsNothing || Largest(gradient) <= GradientTolerance)
+            if (gainsNothing || Largest(gradient) <= GradientTolerance || TensorPrimitives.SumOfSquares<double>(gradient) / 2 < unitGain)
                 return true;
 
             Descend(gradient, history, direction);

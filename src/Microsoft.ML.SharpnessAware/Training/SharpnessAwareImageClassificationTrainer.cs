@@ -47,8 +47,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 {
     /// <summary>Fewer images than these to fit a temperature on are warned of.</summary>
     internal const int FewToCalibrateOn = 100;
-    internal const string FewSayLittle = "Fewer than 100 say little about probabilities: it stays near 1, and may still be wrong by " +
-        "chance. Give more validation images if you can (ValidationSet, ValidationSetFraction).";
+    internal const string FewSayLittle = "Fewer than 100 say little about probabilities, which may be wrong by chance. Give more images if " +
+        "you can.";
 
     private readonly IHost _host;
     private readonly Options _options;
@@ -353,7 +353,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
         else if (validation.Count < FewToCalibrateOn)
-            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). {FewSayLittle}");
+            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). {FewSayLittle} " +
+                "ValidationSet and ValidationSetFraction choose how many of them to validate on.");
         else
             channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
     }

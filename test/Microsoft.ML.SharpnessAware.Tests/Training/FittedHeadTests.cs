@@ -108,6 +108,33 @@ public sealed class FittedHeadTests
         }
     }
 
+    /// <summary>Fewer images than features, which also say the same thing over and over, as loud as they like: still one minimum, and it
+    /// is found. The slope of the loss in every weight is worked out here by itself.</summary>
+    [TestMethod]
+    public void TheMinimumIsFoundInMoreFeaturesThanImages()
+    {
+        const int Count = 12, Columns = 40, Classes = 3;
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor few, long[] labels) = Rows(Count, columns: 6, Classes, seed: 10);
+        var random = new Random(11);
+        Tensor mixing = tensor([.. Enumerable.Range(0, 6 * Columns).Select(i => Math.Pow(10, i % 4) * (random.NextDouble() - 0.5))],
+            [6, Columns]);
+        using ImageDataset data = Dataset(few.matmul(mixing), labels, Classes);
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
+
+        Tensor features = data.Batch(0, Count).flatten(1).to(float64);
+        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
+        Tensor scale = deviation.mul(deviation.mean()).sqrt();
+        Tensor scaled = features.Plus(features.mean([0], keepdim: true).negative()).div(scale);
+        Tensor weights = tensor(head.Weights, [Classes, Columns + 1]).narrow(1, 0, Columns).mul(scale);
+        float[] logits = SoftmaxRegression.Logits(features, head.Weights, Classes);
+        Tensor residuals = nn.functional.softmax(tensor(logits, [Count, Classes]).to(float64), 1)
+            .Plus(nn.functional.one_hot(tensor(labels), Classes).to(float64).negative());
+        Tensor slope = residuals.t().matmul(scaled).div(tensor((double)Count)).Plus(weights.mul(tensor(head.Ridge)));
+        Assert.IsLessThan(1e-4, slope.abs().max().item<double>());
+        Assert.IsGreaterThan(1e-2, weights.mul(tensor(head.Ridge)).abs().max().item<double>(), "what the slope is small beside");
+    }
+
     [TestMethod]
     public void WhatIsHeldOutHasNotBeenSeen()
     {
