@@ -128,12 +128,14 @@ public static class SharpnessAwareCatalog
     /// PredictedLabel.</param>
     /// <param name="path">The file, usually with the extension .onnx.</param>
     /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>
+    /// <returns>Where <see cref="OnnxExportOptions.Quantize"/> is set what that did, else null.</returns>
+    /// <exception cref="ArgumentException">There are no images to quantise with.</exception>
     /// <exception cref="NotSupportedException">The chain has another step, the network a layer that cannot be written, or an option is not
     /// offered.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void SaveOnnx(this ITransformer model, string path, OnnxExportOptions? options = null)
+    public static OnnxQuantizationReport? SaveOnnx(this ITransformer model, string path, OnnxExportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        OnnxExport.Save(path, model, options ?? new OnnxExportOptions());
+        return OnnxExport.Save(path, model, options ?? new OnnxExportOptions());
     }
 }

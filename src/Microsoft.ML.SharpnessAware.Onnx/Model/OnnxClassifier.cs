@@ -61,7 +61,8 @@ internal sealed class OnnxClassifier : IDisposable
     /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing.</exception>
     public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure)
     {
-        InferenceSession session = OnnxSession.Create(env, file, source, configure);
+        InferenceSession session = OnnxSession.Create(file, source,
+            configure ?? (settings => OnnxSession.UseGpu(env, settings)));
         try
         {
             return new OnnxClassifier(session, file, OnnxContract.Read(env, session, source));

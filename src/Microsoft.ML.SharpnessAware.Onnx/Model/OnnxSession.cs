@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.Runtime;
 
@@ -6,16 +7,15 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Makes sessions of ONNX Runtime, whose native library the application brings.</summary>
 internal static class OnnxSession
 {
-    /// <param name="env">For the GPU that the context asks for.</param>
     /// <param name="file">The model.</param>
     /// <param name="source">What it is called in messages.</param>
-    /// <param name="configure">Changes the settings; null takes the context's GPU where it names one.</param>
+    /// <param name="configure">Changes the settings.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot read the model.</exception>
     /// <exception cref="InvalidOperationException">The native library is missing, or has not what is asked for.</exception>
-    public static InferenceSession Create(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure)
+    public static InferenceSession Create(byte[] file, string source, Action<SessionOptions>? configure = null)
     {
         using SessionOptions options = CreateOptions();
-        (configure ?? (settings => UseGpu(env, settings)))(options);
+        configure?.Invoke(options);
         try
         {
             return new InferenceSession(file, options);
@@ -27,23 +27,9 @@ internal static class OnnxSession
         }
     }
 
-    private static SessionOptions CreateOptions()
-    {
-        try
-        {
-            return new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-        }
-        catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or BadImageFormatException
-                                      or EntryPointNotFoundException)
-        {
-            throw new InvalidOperationException(
-                "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime for " +
-                "the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML for " +
-                "any GPU on Windows.", e);
-        }
-    }
-
-    private static void UseGpu(IHostEnvironment env, SessionOptions options)
+    /// <summary>Takes the GPU that the context names, if it does.</summary>
+    /// <exception cref="InvalidOperationException">ONNX Runtime has no CUDA, and the context does not fall back.</exception>
+    public static void UseGpu(IHostEnvironment env, SessionOptions options)
     {
         var settings = (IHostEnvironmentInternal)env;
         if (settings.GpuDeviceId is not int device)
@@ -62,4 +48,28 @@ internal static class OnnxSession
             }
         }
     }
+
+    private static SessionOptions CreateOptions()
+    {
+        try
+        {
+            var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+            if (MayOverflow())
+                options.AddSessionConfigEntry("session.x64quantprecision", "1");
+            return options;
+        }
+        catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or BadImageFormatException
+                                      or EntryPointNotFoundException)
+        {
+            throw new InvalidOperationException(
+                "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime for " +
+                "the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML for " +
+                "any GPU on Windows.", e);
+        }
+    }
+
+    /// <summary>Whether sums of products of 8 bits may overflow, which quantised files are then kept from: on x86 processors that have neither
+    /// AVX-512 VNNI nor AVX-VNNI, ONNX Runtime adds two of them in 16 bits unless it is told to take the slower way.</summary>
+    private static bool MayOverflow() =>
+        X86Base.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) == 0 && (X86Base.CpuId(7, 1).Eax & (1 << 4)) == 0;
 }

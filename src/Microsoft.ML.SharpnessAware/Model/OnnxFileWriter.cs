@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
+using Google.Protobuf.Collections;
 using Onnx;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -16,6 +17,12 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
     private long _bytes;
 
     public override int OpsetVersion => opsetVersion;
+
+    /// <summary>The operators so far, in the order of their computation.</summary>
+    public RepeatedField<NodeProto> Nodes => _graph.Node;
+
+    /// <summary>The constants so far.</summary>
+    public RepeatedField<TensorProto> Constants => _graph.Initializer;
 
     /// <summary>Declares an input; a dimension that is open has a name.</summary>
     public void AddInput(string name, OnnxType type, params object[] dimensions)
@@ -35,13 +42,13 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
     public void AddMetadata(string key, string value) => _metadata.Add(key, value);
 
     public override string Constant(float[] values, params long[] dimensions) =>
-        AddRaw(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
+        Constant(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
 
     public override string Constant(double[] values, params long[] dimensions) =>
-        AddRaw(MemoryMarshal.AsBytes<double>(values), OnnxType.Float64, dimensions);
+        Constant(MemoryMarshal.AsBytes<double>(values), OnnxType.Float64, dimensions);
 
     public override string Constant(long[] values, params long[] dimensions) =>
-        AddRaw(MemoryMarshal.AsBytes<long>(values), OnnxType.Int64, dimensions);
+        Constant(MemoryMarshal.AsBytes<long>(values), OnnxType.Int64, dimensions);
 
     /// <summary>A vector of texts.</summary>
     public string Texts(IEnumerable<string> values)
@@ -52,30 +59,59 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
 
     public override string Node(string type, string[] inputs, params (string Name, object Value)[] attributes)
     {
+        NodeProto node = Detached(type, inputs, attributes);
+        _graph.Node.Add(node);
+        return node.Output[0];
+    }
+
+    /// <summary>An operator with one output that is not in the graph yet.</summary>
+    public NodeProto Detached(string type, IEnumerable<string> inputs, params (string Name, object Value)[] attributes)
+    {
         string name = NewName(type);
-        _graph.Node.Add(new NodeProto { OpType = type, Name = name, Input = { inputs }, Output = { name },
-            Attribute = { attributes.Select(Describe) } });
-        return name;
+        return new NodeProto { OpType = type, Name = name, Input = { inputs }, Output = { name },
+            Attribute = { attributes.Select(Describe) } };
     }
 
     /// <summary>Writes the file.</summary>
     /// <param name="stream">Where to.</param>
     /// <param name="producerVersion">The version of this library.</param>
-    public void Save(Stream stream, string producerVersion)
+    public void Save(Stream stream, string producerVersion) => Model(_graph, producerVersion).WriteTo(stream);
+
+    /// <summary>How many bytes the file would have.</summary>
+    /// <param name="producerVersion">The version of this library.</param>
+    public long Size(string producerVersion) => Model(_graph, producerVersion).CalculateSize();
+
+    /// <summary>A stretch of the graph as a model of its own.</summary>
+    /// <param name="nodes">Its operators.</param>
+    /// <param name="input">The value that it is given, float32.</param>
+    /// <param name="dimensions">The dimensions of that; one that is open has a name.</param>
+    /// <param name="outputs">The values that it gives, float32.</param>
+    public byte[] Part(IReadOnlyList<NodeProto> nodes, string input, object[] dimensions, IEnumerable<string> outputs)
     {
-        var model = new ModelProto
+        HashSet<string> used = [.. nodes.SelectMany(node => node.Input)];
+        var part = new GraphProto
         {
-            IrVersion = opsetVersion switch { < 12 => 6, < 15 => 7, < 19 => 8, < 21 => 9, _ => 10 },
-            ProducerName = "MLSharpness",
-            ProducerVersion = producerVersion,
-            Graph = _graph,
-            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = opsetVersion } },
-            MetadataProps = { _metadata.Select(entry => new StringStringEntryProto { Key = entry.Key, Value = entry.Value }) },
+            Name = "part",
+            Node = { nodes },
+            Initializer = { _graph.Initializer.Where(constant => used.Contains(constant.Name)) },
+            Input = { Describe(input, OnnxType.Float32, dimensions) },
+            Output = { outputs.Select(output => Describe(output, OnnxType.Float32, null)) },
         };
-        model.WriteTo(stream);
+        return Model(part, "").ToByteArray();
     }
 
-    private string AddRaw(ReadOnlySpan<byte> values, OnnxType type, long[] dimensions) =>
+    private ModelProto Model(GraphProto graph, string producerVersion) => new()
+    {
+        IrVersion = opsetVersion switch { < 12 => 6, < 15 => 7, < 19 => 8, < 21 => 9, _ => 10 },
+        ProducerName = "MLSharpness",
+        ProducerVersion = producerVersion,
+        Graph = graph,
+        OpsetImport = { new OperatorSetIdProto { Domain = "", Version = opsetVersion } },
+        MetadataProps = { _metadata.Select(entry => new StringStringEntryProto { Key = entry.Key, Value = entry.Value }) },
+    };
+
+    /// <summary>A constant of any type of numbers, by its bytes.</summary>
+    public string Constant(ReadOnlySpan<byte> values, OnnxType type, params long[] dimensions) =>
         Add(new TensorProto { DataType = (int)type, RawData = ByteString.CopyFrom(values) }, dimensions, values.Length);
 
     private string Add(TensorProto tensor, long[] dimensions, long bytes)
@@ -98,26 +134,27 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
         }
     }
 
-    private static ValueInfoProto Describe(string name, OnnxType type, object[] dimensions) => new()
+    /// <param name="name">The value's name.</param>
+    /// <param name="type">The type of its numbers.</param>
+    /// <param name="dimensions">Null where they are left to the reader.</param>
+    private static ValueInfoProto Describe(string name, OnnxType type, object[]? dimensions)
     {
-        Name = name,
-        Type = new TypeProto
+        var tensor = new TypeProto.Types.Tensor { ElemType = (int)type };
+        if (dimensions is not null)
         {
-            TensorType = new TypeProto.Types.Tensor
+            tensor.Shape = new TensorShapeProto
             {
-                ElemType = (int)type,
-                Shape = new TensorShapeProto
+                Dim =
                 {
-                    Dim =
-                    {
-                        dimensions.Select(size => size is string open
-                            ? new TensorShapeProto.Types.Dimension { DimParam = open }
-                            : new TensorShapeProto.Types.Dimension { DimValue = Convert.ToInt64(size) }),
-                    },
+                    dimensions.Select(size => size is string open
+                        ? new TensorShapeProto.Types.Dimension { DimParam = open }
+                        : new TensorShapeProto.Types.Dimension { DimValue = Convert.ToInt64(size) }),
                 },
-            },
-        },
-    };
+            };
+        }
+
+        return new() { Name = name, Type = new TypeProto { TensorType = tensor } };
+    }
 
     private static AttributeProto Describe((string Name, object Value) attribute) => attribute.Value switch
     {

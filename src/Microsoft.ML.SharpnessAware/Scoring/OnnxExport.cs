@@ -11,13 +11,20 @@ internal static class OnnxExport
 
     private const string Rows = "rows";
 
+    /// <summary>The version of this library.</summary>
+    internal static string Version { get; } = typeof(OnnxExport)
+        .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+        ?? typeof(OnnxExport).Assembly.GetName().Version!.ToString();
+
     /// <param name="path">The file.</param>
     /// <param name="model">The classifier.</param>
     /// <param name="followers">What follows it: calibrators, prediction sets, abstention.</param>
     /// <param name="options">How.</param>
+    /// <returns>What quantising did; null where nothing is quantised.</returns>
+    /// <exception cref="ArgumentException">There are no images to quantise with.</exception>
     /// <exception cref="IOException">The file cannot be written; what was there before still is.</exception>
     /// <exception cref="NotSupportedException">The network, a calibrator or an option is not supported.</exception>
-    public static void Save(
+    public static OnnxQuantizationReport? Save(
         string path, SharpnessAwareImageClassificationTransformer model, IReadOnlyList<ITransformer> followers, OnnxExportOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -30,16 +37,28 @@ internal static class OnnxExport
         }
 
         using ImageClassifier classifier = model.Classifier.Share();
-        OnnxFileWriter file = Build(classifier, model.Description, model.ClassNames, followers, options);
-        foreach ((string key, string value) in Metadata(classifier, model.Description, model.ClassNames, options).Write(model.Host))
-            file.AddMetadata(key, value);
-        AtomicFile.Write(path, stream => file.Save(stream, Version()));
+        OnnxFileWriter BuildFile(double temperature, out OnnxClassifierParts parts)
+        {
+            ClassifierDescription description = model.Description with { Temperature = temperature };
+            OnnxFileWriter built = Build(classifier, description, model.ClassNames, followers, options, out parts);
+            foreach ((string key, string value) in Metadata(classifier, description, model.ClassNames, options).Write(model.Host))
+                built.AddMetadata(key, value);
+            return built;
+        }
+
+        if (options.Quantize != OnnxQuantization.None)
+            QuantizedExport.Check(options);
+        QuantizedClassifier? quantized = options.Quantize == OnnxQuantization.None ? null
+            : new QuantizedExport(model, classifier, options).Quantize(BuildFile, warn: followers.Any(IsDecision));
+        OnnxFileWriter file = quantized?.File ?? BuildFile(model.Description.Temperature, out _);
+        AtomicFile.Write(path, stream => file.Save(stream, Version));
+        return quantized?.Report;
     }
 
     /// <summary>As <see cref="Save(string, SharpnessAwareImageClassificationTransformer, IReadOnlyList{ITransformer},
     /// OnnxExportOptions)"/>, of a chain with nothing else in it but what maps labels to keys and back.</summary>
     /// <exception cref="NotSupportedException">The chain has another step, which is named, or no classifier.</exception>
-    public static void Save(string path, ITransformer chain, OnnxExportOptions options)
+    public static OnnxQuantizationReport? Save(string path, ITransformer chain, OnnxExportOptions options)
     {
         SharpnessAwareImageClassificationTransformer? model = null;
         List<ITransformer> followers = [];
@@ -54,6 +73,8 @@ internal static class OnnxExport
                     followers.Add(step);
                     break;
                 case ValueToKeyMappingTransformer when model is null:
+                    options = options with { QuantizationSet = options.QuantizationSet is { } images ? step.Transform(images) : null };
+                    break;
                 case KeyToValueMappingTransformer when model is not null:
                     break;  // about the label, which a file that scores has not, and the names of classes, which PredictedLabel is
                 default:
@@ -62,19 +83,23 @@ internal static class OnnxExport
                         $"has a {step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
             }
         }
-        Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), followers, options);
+        return Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), followers, options);
     }
+
+    private static bool IsDecision(ITransformer follower) => follower is PredictionSetTransformer or AbstentionTransformer;
 
     private static IEnumerable<ITransformer> Steps(ITransformer model) =>
         model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];
 
     private static OnnxFileWriter Build(
         ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
-        IReadOnlyList<ITransformer> followers, OnnxExportOptions options)
+        IReadOnlyList<ITransformer> followers, OnnxExportOptions options, out OnnxClassifierParts parts)
     {
         var file = new OnnxFileWriter(options.OpsetVersion);
         string pixels = AddPixels(file, classifier, description, options);
+        int first = file.Nodes.Count;
         string logits = ClassifierGraph.Logits(file, classifier, pixels);
+        int end = file.Nodes.Count;
         string scores = ClassifierGraph.Probabilities(file, logits, description.Temperature);
         string best = logits;
         DataViewSchema schema = SchemaOf(description, classifier);
@@ -93,7 +118,9 @@ internal static class OnnxExport
         }
 
         string name = file.Node("Gather", [file.Texts(classNames), file.Node("ArgMax", [best], ("axis", 1L), ("keepdims", 0L))]);
-        file.AddOutput(file.Cast(scores, OnnxType.Float32), description.ScoreColumnName, OnnxType.Float32, Rows,
+        string score = file.Cast(scores, OnnxType.Float32);
+        parts = new OnnxClassifierParts(pixels, first, end, logits, score);
+        file.AddOutput(score, description.ScoreColumnName, OnnxType.Float32, Rows,
             classifier.NumberOfClasses);
         file.AddOutput(name, description.PredictedLabelColumnName, OnnxType.Text, Rows);
         foreach (OnnxDecision decision in decisions)
@@ -151,8 +178,4 @@ internal static class OnnxExport
             ClassNames = classNames,
             LabelValues = description.LabelValues,
         };
-
-    private static string Version() => typeof(OnnxExport)
-        .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
-        ?? typeof(OnnxExport).Assembly.GetName().Version!.ToString();
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.Data;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>How <see cref="SharpnessAwareImageClassificationTransformer.SaveOnnx"/> writes a model.</summary>
@@ -21,4 +23,20 @@ public sealed record OnnxExportOptions
     /// take memory: about 16 bytes for each of their values.
     /// </summary>
     public bool Resize { get; init; }
+
+    /// <summary>
+    /// Whether the network computes in 8-bit integers. None by default. Int8 needs <see cref="QuantizationSet"/>, opset 13 or later, and in
+    /// the application the packages MLSharpness.Onnx and Microsoft.ML.OnnxRuntime.
+    /// </summary>
+    public OnnxQuantization Quantize { get; init; } = OnnxQuantization.None;
+
+    /// <summary>
+    /// Images like those that the model will see, best the validation set, some hundred of them: what the model is given. They tell the
+    /// ranges that are rounded to bytes, and the temperature is fitted on them again. Kept in memory meanwhile.
+    /// </summary>
+    public IDataView? QuantizationSet { get; init; }
+
+    /// <summary>The label of <see cref="QuantizationSet"/>, for accuracy and calibration before and after; null for images without
+    /// labels. "Label" by default.</summary>
+    public string? QuantizationLabelColumnName { get; init; } = DefaultColumnNames.Label;
 }

@@ -113,12 +113,14 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// </remarks>
     /// <param name="path">The file, usually with the extension .onnx.</param>
     /// <param name="options">How; by default opset 17 and pixels as the model was trained on.</param>
+    /// <returns>Where <see cref="OnnxExportOptions.Quantize"/> is set what that did, else null.</returns>
+    /// <exception cref="ArgumentException">There are no images to quantise with.</exception>
     /// <exception cref="NotSupportedException">The network has a layer that cannot be written, or an option is not offered.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void SaveOnnx(string path, OnnxExportOptions? options = null)
+    public OnnxQuantizationReport? SaveOnnx(string path, OnnxExportOptions? options = null)
     {
         ThrowIfDisposed();
-        OnnxExport.Save(path, this, [], options ?? new OnnxExportOptions());
+        return OnnxExport.Save(path, this, [], options ?? new OnnxExportOptions());
     }
 
     /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
