@@ -1,0 +1,40 @@
+using System.Text.Json;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+// mlsharpness compare.
+public sealed partial class CommandLineTests
+{
+    [TestMethod]
+    public void CompareShowsMeansAndDifferencesOverTheSeeds()
+    {
+        (int exitCode, string output, string error) = Run(["compare", ImagesPath, "--methods", "sgd", "csam", "--seeds", "2", .. Small]);
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(output, "Means over 2 seeds");
+        StringAssert.Contains(output, "mean difference [95 % interval]");
+    }
+
+    [TestMethod]
+    public void CompareWithJsonHasEachSeed()
+    {
+        (int exitCode, string output, string error) =
+            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "2", "--json", .. Small]);
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        JsonElement[] methods = [.. json.RootElement.EnumerateArray()];
+        Assert.HasCount(2, methods);
+        Assert.AreEqual(2, methods[1].GetProperty("seeds").GetArrayLength());
+        Assert.AreEqual(3, methods[1].GetProperty("differenceFromFirst").GetProperty("ECE").GetArrayLength());
+    }
+
+    [TestMethod]
+    public void CompareShowsWhatItHasWhenALaterTrainingFails()
+    {
+        // The second method's radius makes the training diverge.
+        (int exitCode, string output, string error) =
+            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", .. Small]);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        StringAssert.Contains(output, "Standard");
+    }
+}

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+// mlsharpness predict.
+public sealed partial class CommandLineTests
+{
+    [TestMethod]
+    public void PredictNamesTheClassesAndTheirProbabilities()
+    {
+        (int exitCode, string output, string error) = Run("predict", ModelPath, APicture, "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        JsonElement result = json.RootElement.EnumerateArray().Single();
+        Assert.AreEqual(APicture, result.GetProperty("file").GetString());
+        JsonElement[] classes = [.. result.GetProperty("classes").EnumerateArray()];
+        CollectionAssert.AreEquivalent(Classes, classes.Select(entry => entry.GetProperty("name").GetString()).ToArray());
+        Assert.AreEqual(1, classes.Sum(entry => entry.GetProperty("probability").GetDouble()), 1e-5);
+
+        (exitCode, output, error) = Run("predict", ModelPath, APicture);
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(output, Odd);
+    }
+
+    [TestMethod]
+    public void AModelThatWasCutShortIsNamedSo()
+    {
+        string cut = Folder.File("cut.zip");
+        byte[] whole = File.ReadAllBytes(ModelPath);
+        foreach (int length in new[] { whole.Length / 2, whole.Length - 1 })
+        {
+            File.WriteAllBytes(cut, whole[..length]);
+            (int exitCode, _, string error) = Run("predict", cut, APicture);
+            Assert.AreEqual(AtFault, exitCode, error);
+            StringAssert.Contains(error, "it was cut short");
+        }
+
+        File.Delete(cut);
+    }
+
+    [TestMethod]
+    public void PredictPrintsWhatItCanReadAndNamesTheBadOnes()
+    {
+        string bad = Folder.File("bad.png"), missing = Folder.File("missing.png");
+        File.WriteAllBytes(bad, File.ReadAllBytes(APicture)[..60]);
+
+        (int exitCode, string output, string error) = Run("predict", ModelPath, APicture, bad, missing, APicture, "--json");
+        File.Delete(bad);
+
+        Assert.AreEqual(AtFault, exitCode);
+        using JsonDocument json = JsonDocument.Parse(output);
+        CollectionAssert.AreEqual(new[] { APicture, APicture }, json.RootElement.EnumerateArray()
+            .Select(entry => entry.GetProperty("file").GetString()).ToArray());
+        StringAssert.Contains(error, "bad.png");
+        StringAssert.Contains(error, "missing.png");
+        Assert.HasCount(2, error.TrimEnd().Split('\n'), error);
+    }
+
+    [TestMethod]
+    public void APictureWhoseNameBeginsWithAtIsAPicture()
+    {
+        string home = Path.Combine(Folder.Path, "@home.png");
+        File.Copy(APicture, home);
+
+        (int exitCode, string output, string error) = RunIn(Folder.Path, "predict", ModelPath, "@home.png");
+        File.Delete(home);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(output, "@home.png");
+    }
+
+    /// <summary>The label of this model is a number, and the model makes no names of it.</summary>
+    [TestMethod]
+    public void NumericLabelsAreNamedByTheClassifier()
+    {
+        string model = Folder.File("numeric.zip");
+        var mlContext = new MLContext(seed: 1);
+        IDataView data = mlContext.Data.LoadFromEnumerable(Shapes.Encoded(30).Select(row => new NumericRow
+        {
+            Label = 7 * (1 + Array.IndexOf(Shapes.Names, row.Label)), ImagePath = row.ImagePath, Image = row.Image,
+        }).ToArray());
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        (options.FeatureColumnName, options.Epoch) = ("Image", 1);
+        ITransformer fitted = mlContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)).Fit(data);
+        mlContext.Model.Save(fitted, data.Schema, model);
+
+        (int exitCode, string output, string error) = Run("predict", model, APicture, "--json");
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        string?[] names = [.. json.RootElement[0].GetProperty("classes").EnumerateArray()
+            .Select(entry => entry.GetProperty("name").GetString())];
+        CollectionAssert.AreEquivalent(new[] { "7", "14", "21" }, names);
+    }
+
+    private static (int ExitCode, string Output, string Error) RunIn(string folder, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Tool, .. arguments])
+        {
+            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, Environment = { ["NO_COLOR"] = "1" },
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+
+    private sealed class NumericRow
+    {
+        public int Label { get; set; }
+
+        public string ImagePath { get; set; } = "";
+
+        public byte[] Image { get; set; } = [];
+    }
+}

@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+// mlsharpness train.
+public sealed partial class CommandLineTests
+{
+    [TestMethod]
+    public void TrainWritesTheModelAndOneJsonDocument()
+    {
+        Assert.AreEqual(Done, _training.ExitCode, _training.Error);
+        using JsonDocument json = JsonDocument.Parse(_training.Output);
+        Assert.AreEqual(ModelPath, json.RootElement.GetProperty("model").GetString());
+        JsonElement metrics = json.RootElement.GetProperty("metrics");
+        Assert.IsInRange(0, 1, metrics.GetProperty("accuracy").GetDouble());
+        Assert.AreEqual(2, metrics.GetProperty("expectedCalibrationErrorInterval").GetArrayLength());
+        CollectionAssert.AreEqual(new[] { Path.GetFileName(ModelPath) }, FilesOf("model of three"), "no checkpoint is left");
+        StringAssert.Contains(_training.Error, "3/3", "progress of the last epoch");
+    }
+
+    [TestMethod]
+    [DataRow("None")]
+    [DataRow("byrow")]
+    public void ProcessesOfMpirunTrainOneModelWithOneProgressDisplay(string sharding)
+    {
+        string path = Folder.File("of two.zip");
+        (int exitCode, string output, string error) = MpiRun.Run(
+            MpiRun.Any(), 2, Tool, ["train", ImagesPath, "--out", path, "--json", "--sharding", sharding, .. Small]);
+
+        Assert.AreEqual(Done, exitCode, error);
+        using (JsonDocument json = JsonDocument.Parse(output[output.IndexOf('{')..]))
+            Assert.AreEqual(path, json.RootElement.GetProperty("model").GetString());
+        Assert.HasCount(2, error.Split("epoch 3/3"), error);
+        CollectionAssert.AreEqual(new[] { "of two.zip" }, FilesOf("of two"));
+        Assert.AreEqual(Done, Run("evaluate", path, ImagesPath).ExitCode);
+        File.Delete(path);
+    }
+
+    [TestMethod]
+    public void TrainWithoutWeightsSaysWhatItChoseAndWhatWouldHelp()
+    {
+        string model = Folder.File("default.zip");
+        (int exitCode, string output, string error) =
+            RunWith(Folder.File("no packages"), "train", ImagesPath, "--out", model, "--epochs", "1", "--json");
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.IsNotNull(JsonDocument.Parse(output));
+        StringAssert.Contains(error, "The network is 'resnet20' and starts from random weights.");
+        StringAssert.Contains(error, "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18");
+        StringAssert.Contains(error, "--weights FILE");
+        Assert.HasCount(1, error.Split('\n').Where(line => line.Contains("poch 1/1", StringComparison.Ordinal)).ToArray(), error);
+    }
+
+    [TestMethod]
+    public void TrainFindsTheNewestPackageInNuGetsFolderAndTrainsTheHead()
+    {
+        string packages = Folder.File("packages"), model = Folder.File("pretrained.zip");
+        string newest = LayPackage(packages, "0.23.1");
+        LayPackage(packages, "0.9.0");
+        LayPackage(packages, "0.24.0");
+        File.Delete(Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18", "0.24.0", InPackage));
+        (int exitCode, _, string error) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--time-budget", "0",
+            "--device", "cpu");
+        string[] left = FilesOf("pretrained");
+        (int asGentle, _, string gentle) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--fine-tuning",
+            "gentle", "--epochs", "1", "--device", "cpu", "--weights", Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18"));
+        Directory.Delete(packages, recursive: true);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, $"The network is 'mlnet_resnet18' and starts from the weights in '{newest}'");
+        StringAssert.Contains(error, "images went through the backbone once");
+        Assert.HasCount(1, error.Split('\n').Where(line => line.StartsWith("warning", StringComparison.Ordinal)).ToArray(), error);
+        StringAssert.Contains(error, "warning: The temperature is fitted on 4");
+        CollectionAssert.AreEqual(new[] { "pretrained.zip" }, left);
+        Assert.AreEqual(Done, asGentle, gentle);
+        StringAssert.Contains(gentle, "Gentle: accuracy");
+    }
+
+    [TestMethod]
+    [DataRow("nowhere", "there is no such file or folder")]
+    [DataRow("FOLDER", "there is no ResNet18.onnx in it")]
+    [DataRow("PICTURE", "cannot be used")]
+    public void WeightsThatAreNoneAreNamed(string weights, string says)
+    {
+        weights = weights.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture);
+        (int exitCode, string output, string error) = Run("train", ImagesPath, "--out", Folder.File("w.zip"), "--weights", weights);
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, says);
+        StringAssert.Contains(error, weights);
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
+    /// <summary>The folder of the model becomes a file while the training runs, so that nothing can be saved at its end.</summary>
+    [TestMethod]
+    public void NumbersArePrintedEvenWhereTheModelCannotBeSaved()
+    {
+        string folder = Folder.File("vanishing"), model = Path.Combine(folder, "model.zip");
+        using Process process = ChildProcess.Start(Tool,
+            ["train", ImagesPath, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        while (process.StandardError.ReadLine() is string line && !line.Contains("2/60", StringComparison.Ordinal))
+        {
+        }
+
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Directory.CreateDirectory(model);
+        process.WaitForExit();
+        Directory.Delete(folder, recursive: true);
+
+        Assert.AreEqual(AtFault, process.ExitCode, error.Result);
+        using JsonDocument json = JsonDocument.Parse(output.Result);
+        Assert.IsGreaterThan(0, json.RootElement.GetProperty("metrics").GetProperty("count").GetInt32());
+        StringAssert.Contains(error.Result, "model.zip");
+    }
+
+    [TestMethod]
+    [DataRow("INT")]
+    [DataRow("TERM")]
+    public void CtrlCSavesTheBestModelSoFarAndTheSameCommandGoesOn(string signal)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Ctrl+C is sent by kill, which Windows lacks.");
+        if (signal == "INT" && IgnoresInterrupts())
+            Assert.Inconclusive("These tests were started in the background, where SIGINT is ignored; child processes inherit that.");
+        string model = Folder.File("stopped.zip");
+        using (Process process = ChildProcess.Start(Tool,
+            ["train", ImagesPath, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8"]))
+        {
+            Task<string> output = process.StandardOutput.ReadToEndAsync();
+            string? line;
+            do
+                line = process.StandardError.ReadLine();
+            while (line is not null && !line.Contains("2/20000", StringComparison.Ordinal));
+            Assert.IsNotNull(line, "the training ended by itself");
+            Task<string> rest = process.StandardError.ReadToEndAsync();
+            Process.Start("kill", [$"-{signal}", $"{process.Id}"]).WaitForExit();
+            if (!process.WaitForExit(TimeSpan.FromSeconds(50)))
+            {
+                process.Kill();
+                Assert.Fail("still running after 50 seconds");
+            }
+
+            Assert.AreEqual(Stopped, process.ExitCode, rest.Result + output.Result);
+            StringAssert.Contains(rest.Result, "The best model so far is in");
+        }
+
+        Assert.IsTrue(File.Exists(model + ".checkpoint"));
+        Assert.AreEqual(Done, Run("predict", model, APicture).ExitCode);
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "stopped*"))
+            File.Delete(file);
+    }
+
+    // Bit n - 1 of the mask stands for signal n; SIGINT is 2.
+    private static bool IgnoresInterrupts() =>
+        OperatingSystem.IsLinux() &&
+        File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is string line &&
+        (Convert.ToUInt64(line[7..].Trim(), 16) & 2) != 0;
+
+    private static (int ExitCode, string Output, string Error) RunWith(string packages, params string[] arguments) =>
+        ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"), ("NUGET_PACKAGES", packages));
+
+    private static string InPackage { get; } = Path.Combine("tools", "DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
+
+    /// <summary>What NuGet's folder has of the package, with a link to the weights; returns its path.</summary>
+    private static string LayPackage(string packages, string version)
+    {
+        string path = Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18", version, InPackage);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.CreateSymbolicLink(path, OnnxFile.ResNet18);
+        return path;
+    }
+}
