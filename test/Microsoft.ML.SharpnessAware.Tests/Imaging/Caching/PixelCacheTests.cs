@@ -1,14 +1,13 @@
 using System.Security.Cryptography;
 using Microsoft.ML.Data;
 using SkiaSharp;
-using TorchSharp;
 using static Microsoft.ML.SharpnessAware.Tests.TestRows;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
 [TestClass]
-public sealed class PixelCacheTests
+public sealed partial class PixelCacheTests
 {
     private const string Cached = "come from the cache", Damaged = "is damaged and will be written again", New = "are in the cache";
 
@@ -89,36 +88,6 @@ public sealed class PixelCacheTests
             using ImageDataset again = Load(data);
             AssertSame(memory, again);
         }
-    }
-
-    [TestMethod]
-    public void EveryFlippedByteIsNoticedAndTheFileWrittenAgain()
-    {
-        IDataView data = Images(3);
-        using ImageDataset memory = Load(data, cache: null);
-        Load(data).Dispose();
-        string path = Single();
-        byte[] whole = File.ReadAllBytes(path);
-        for (int at = 0; at < whole.Length; at++)
-        {
-            byte[] damaged = [.. whole];
-            damaged[at] ^= 0x10;
-            AssertRebuilt(data, memory, path, damaged, whole);
-        }
-    }
-
-    [TestMethod]
-    public void EveryFileThatIsTooShortOrTooLongIsNoticedAndWrittenAgain()
-    {
-        IDataView data = Images(3);
-        using ImageDataset memory = Load(data, cache: null);
-        Load(data).Dispose();
-        string path = Single();
-        byte[] whole = File.ReadAllBytes(path);
-        for (int length = 0; length < whole.Length; length++)
-            AssertRebuilt(data, memory, path, whole[..length], whole);
-        AssertRebuilt(data, memory, path, [.. whole, 0], whole);
-        AssertRebuilt(data, memory, path, [.. whole, .. whole], whole);
     }
 
     [TestMethod]
@@ -215,157 +184,6 @@ public sealed class PixelCacheTests
         StringAssert.StartsWith(error, "3 of 7 images cannot be used");
     }
 
-    [TestMethod]
-    public void BadImagesLeaveNoFileAndTheSameError()
-    {
-        IDataView data = Files(Grey(1), [], Grey(2), "no image"u8.ToArray());
-        Assert.AreEqual(Error(() => Load(data, cache: null)), Error(() => Load(data)));
-        Assert.HasCount(0, _folder.FileNames());
-    }
-
-    [TestMethod]
-    public void ACancelledReadingLeavesNoFile()
-    {
-        int rows = 0;
-        Assert.ThrowsExactly<OperationCanceledException>(() => ImageDataset.Load(
-            Images(9), "Image", "Label", new(2, 2), () => { if (++rows == 5) throw new OperationCanceledException(); }, cache: Cache()));
-        Assert.HasCount(0, _folder.FileNames());
-    }
-
-    [TestMethod]
-    [DataRow(0)]
-    [DataRow(9)]
-    [DataRow(20)]
-    public void AFullDiskIsAnErrorThatNamesTheFolderAndLeavesNoFile(int room)
-    {
-        var cache = new PixelCache(_folder.Path) { OpenTemporary = path => new FullDisk(path, room) };
-        var error = Assert.ThrowsExactly<IOException>(() => Load(Images(5), cache: cache));
-        Assert.AreEqual(
-            $"The images cannot be cached in the folder '{_folder.Path}' (WorkspacePath): No space left on device. Make room there, " +
-                "choose another folder, or leave WorkspacePath null, which keeps the pixels in memory.", error.Message);
-        Assert.HasCount(0, _folder.FileNames());
-    }
-
-    [TestMethod]
-    public void AFolderThatCannotBeWrittenToIsAnErrorThatNamesIt()
-    {
-        string file = _folder.File("file");
-        File.WriteAllText(file, "");
-        string below = Path.Combine(file, "cache");
-        StringAssert.Contains(
-            Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: new PixelCache(below))).Message,
-            $"the folder '{below}' (WorkspacePath)");
-
-        var readOnly = new PixelCache(_folder.Path) { OpenTemporary = _ => throw new UnauthorizedAccessException("Access is denied.") };
-        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(Images(2), cache: readOnly)).Message,
-            "Access is denied. Make room");
-    }
-
-    [TestMethod]
-    public void ManyAtTheSameTimeGetTheRightPixelsAndLeaveOneFile()
-    {
-        IDataView data = Images(40);
-        using ImageDataset memory = Load(data, cache: null);
-        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
-        {
-            using ImageDataset mapped = Load(data, cache: new PixelCache(_folder.Path));
-            AssertSame(memory, mapped);
-        });
-        Assert.HasCount(1, _folder.FileNames());
-    }
-
-    [TestMethod]
-    public void WhatAKilledProcessLeftIsNeverUsedAndGoesWhenTheNextFileIsWritten()
-    {
-        IDataView data = Images(3);
-        Load(data).Dispose();
-        string left = _folder.File("pixels-abandoned.cache.tmp"), fresh = _folder.File("pixels-fresh.cache.tmp");
-        File.Copy(Single(), left);
-        File.Copy(Single(), fresh);
-        File.Delete(Directory.GetFiles(_folder.Path, "*.cache").Single());
-        File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddHours(-1));
-
-        Load(data).Dispose();
-        StringAssert.Contains(_log[^1], New);
-        Assert.IsFalse(File.Exists(left));
-        Assert.IsTrue(File.Exists(fresh), "it may be one that was just made");
-    }
-
-    [TestMethod]
-    public void DeletingTakesTheFilesOfTheCacheAndWhatWasLeftAndNothingElse()
-    {
-        Load(Images(3)).Dispose();
-        Load(Images(4)).Dispose();
-        long bytes = Directory.GetFiles(_folder.Path).Sum(file => new FileInfo(file).Length);
-        File.WriteAllText(_folder.File("model.cache"), "mine");
-        File.WriteAllText(_folder.File("pixels-left.cache.tmp"), "12345");
-        using (var written = new FileStream(_folder.File("pixels-now.cache.tmp"), FileMode.CreateNew, FileAccess.Write, FileShare.None))
-        {
-            Assert.AreEqual(bytes + 5, ImageCache.Delete(_folder.Path));
-            CollectionAssert.AreEqual(new[] { "model.cache", "pixels-now.cache.tmp" }, _folder.FileNames());
-        }
-
-        Assert.AreEqual(0, ImageCache.Delete(_folder.File("nothing")));
-        Assert.ThrowsExactly<ArgumentException>(() => ImageCache.Delete(" "));
-    }
-
-    [TestMethod]
-    [OSCondition(ConditionMode.Exclude, OperatingSystems.Windows)]
-    public void PixelsThatAreInUseOutliveTheDeletedFileAndSubsetsOutliveTheWhole()
-    {
-        ImageDataset whole = Load(Images(6));
-        ImageDataset half = whole.Subset([5, 3, 1]);
-        using ImageDataset part = half.Subset([2, 0]);
-        ImageCache.Delete(_folder.Path);
-        whole.Dispose();
-        half.Dispose();
-        using Tensor pixels = part.Batch(0, 2);
-        CollectionAssert.AreEqual(new byte[] { 11, 11, 11, 11, 51, 51, 51, 51 }, pixels.bytes.ToArray());
-    }
-
-    [TestMethod]
-    public void ARowThatIsNotThereIsAnErrorAndNotTheMemoryBehindTheMap()
-    {
-        using ImageDataset data = Load(Images(3));
-        using Tensor behind = tensor([0L, 3L]), before = tensor([-1L]), none = empty([0], int64);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(behind));
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(before));
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => data.Batch(2, 2));
-        using Tensor empty1 = data.Batch(none), empty2 = data.Batch(3, 0);
-        CollectionAssert.AreEqual(new long[] { 0, 1, 2, 2 }, empty1.shape);
-        CollectionAssert.AreEqual(new long[] { 0, 1, 2, 2 }, empty2.shape);
-    }
-
-    [TestMethod]
-    public void StatisticsAndHashOfTheMapAreThoseOfMemory()
-    {
-        IDataView data = Pixels([3, 1, 2],
-            [.. Enumerable.Range(0, 9).Select(i => Dense([.. Enumerable.Range(0, 6).Select(v => v * 31f % 7 * i)]))]);
-        using ImageDataset memoryWhole = Load(data, cache: null), mappedWhole = Load(data);
-        using ImageDataset memory = memoryWhole.Subset([8, 2, 5]), mapped = mappedWhole.Subset([8, 2, 5]);
-        Assert.AreEqual(PixelStatistics.FromData(memory), PixelStatistics.FromData(mapped));
-        Assert.AreEqual(memory.ContentHash(), mapped.ContentHash());
-        Assert.AreEqual(PixelScale.White(memory), PixelScale.White(mapped));
-    }
-
-    [TestMethod]
-    public void NothingIsLeftOfADisposedOrFailedDataSet()
-    {
-        long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        for (int run = 0; run < 2; run++)
-        {
-            using ImageDataset data = Load(Images(9));
-            using ImageDataset subset = data.Subset([1, 2]);
-            using Tensor index = tensor([0L]);
-            data.Batch(index).Dispose();
-            subset.Batch(index).Dispose();
-            subset.Batch(0, 2).Dispose();
-        }
-
-        Error(() => Load(Files(Grey(1), [])));
-        Assert.AreEqual(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
-    }
-
     private static byte[] Grey(int level) => TestImages.EncodeGrey(2, 2, (_, _) => (byte)((10 * level) + 1));
 
     private static IDataView Images(int count) =>
@@ -419,17 +237,6 @@ public sealed class PixelCacheTests
         return pixels;
     }
 
-    private void AssertRebuilt(IDataView data, ImageDataset memory, string path, byte[] damaged, byte[] whole)
-    {
-        File.WriteAllBytes(path, damaged);
-        _log.Clear();
-        using (ImageDataset mapped = Load(data))
-            AssertSame(memory, mapped);
-        StringAssert.Contains(_log[0], Damaged);
-        StringAssert.Contains(_log[1], New);
-        CollectionAssert.AreEqual(whole, File.ReadAllBytes(path));
-    }
-
     private sealed class Mapped
     {
         public byte[]? Copy { get; set; }
@@ -441,18 +248,5 @@ public sealed class PixelCacheTests
             MLImage.CreateFromStream(new MemoryStream(TestImages.Encode(2, 2, (x, _) => x == 0 ? color : SKColors.White)));
 
         public void Dispose() => Image.Dispose();
-    }
-
-    /// <summary>A file on a disk that has room for so many bytes.</summary>
-    private sealed class FullDisk(string path, int room) : FileStream(path, FileMode.CreateNew, FileAccess.Write)
-    {
-        public override void Write(byte[] array, int offset, int count)
-        {
-            if (Position + count > room)
-                throw new IOException("No space left on device");
-            base.Write(array, offset, count);
-        }
-
-        public override void Write(ReadOnlySpan<byte> buffer) => Write(buffer.ToArray(), 0, buffer.Length);
     }
 }

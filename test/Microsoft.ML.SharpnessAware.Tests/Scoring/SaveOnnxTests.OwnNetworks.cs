@@ -1,0 +1,92 @@
+using static TorchSharp.torch;
+using Tensor = TorchSharp.torch.Tensor;
+
+namespace Microsoft.ML.SharpnessAware.Tests;
+
+// Networks of one's own.
+public sealed partial class SaveOnnxTests
+{
+    [TestMethod]
+    public void ANetworkOfKnownLayersNeedsNoCode()
+    {
+        NetworkArchitecture.Register("onnx_known", classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 8, (3L, 5L), stride: (2L, 1L), padding: (1L, 2L), dilation: (1L, 1L))), ("norm", nn.BatchNorm2d(8)),
+                ("act", nn.GELU()),
+            ("depthwise", nn.Conv2d(8, 16, 3, groups: 8, dilation: 2)), ("silu", nn.SiLU()),
+                ("pool", nn.MaxPool2d(3, stride: 2, padding: 1)),
+            ("drop", nn.Dropout(0.3)), ("leaky", nn.LeakyReLU(0.2)), ("average", nn.AvgPool2d(2)), ("elu", nn.ELU(0.7)),
+                ("hard", nn.Hardswish()),
+            ("inner", nn.Sequential(nn.Conv2d(16, 8, 1), nn.ReLU6(), nn.BatchNorm2d(8))), ("one", nn.AdaptiveAvgPool2d(1)),
+                ("flat", nn.Flatten()),
+            ("layer", nn.LayerNorm(8)), ("hidden", nn.Linear(8, 12, hasBias: false)), ("bn", nn.BatchNorm1d(12)), ("tanh", nn.Tanh()),
+            ("sigmoid", nn.Sigmoid()), ("fc", nn.Linear(12, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_known", new(3, 21, 23));
+        using var folder = new TemporaryFolder();
+        foreach (int opset in new[] { 11, 13, 17, 18 })
+        {
+            model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset });
+            AssertSame(model, folder.File("model.onnx"));
+        }
+    }
+
+    [TestMethod]
+    public void ANetworkOfOnesOwnDescribesItself()
+    {
+        NetworkArchitecture.Register("onnx_own", classes => new Own(classes, describes: true));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_own", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"));
+
+        AssertSame(model, folder.File("model.onnx"));
+    }
+
+    [TestMethod]
+    public void ALayerThatCannotBeWrittenIsNamed()
+    {
+        NetworkArchitecture.Register("onnx_unknown", classes => nn.Sequential(
+            ("stem", nn.Sequential(("conv", nn.Conv2d(3, 8, 3)), ("shuffle", nn.PixelShuffle(2)))), ("one", nn.AdaptiveAvgPool2d(1)),
+            ("flat", nn.Flatten()), ("fc", nn.Linear(2, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_unknown", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        File.WriteAllText(path, "what was there");
+
+        var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path));
+
+        Assert.Contains("stem.shuffle", e.Message);
+        Assert.Contains("PixelShuffle", e.Message);
+        Assert.Contains("onnx_unknown", e.Message);
+        Assert.AreEqual("what was there", File.ReadAllText(path));
+        CollectionAssert.AreEqual(new[] { "model.onnx" }, folder.FileNames().ToArray());
+    }
+
+    private sealed class Own : nn.Module<Tensor, Tensor>, IOnnxNetwork
+    {
+        private readonly nn.Module<Tensor, Tensor> _first, _second, _head;
+
+        public Own(int classes, bool describes)
+            : base(nameof(Own))
+        {
+            Assert.IsTrue(describes);
+            _first = nn.Sequential(nn.Conv2d(3, 6, 3, padding: 1), nn.BatchNorm2d(6), nn.ReLU());
+            _second = nn.Conv2d(6, 6, 1);
+            _head = nn.Linear(6, classes);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor first = _first.call(input);
+            return _head.call(first.mul(_second.call(first).sigmoid()).mean([2, 3]));
+        }
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            OnnxValue first = graph.Layer(_first, input);
+            OnnxValue gate = graph.Operator("Sigmoid", [graph.Layer(_second, first)]);
+            OnnxValue mean = graph.Operator("GlobalAveragePool", [graph.Operator("Mul", [first, gate])]);
+            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Constant(0, -1)]));
+        }
+    }
+}
