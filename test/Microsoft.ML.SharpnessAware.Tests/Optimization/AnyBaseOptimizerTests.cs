@@ -7,13 +7,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>TorchSharp's optimisers and schedulers, and a rule of one's own, below the climb.</summary>
 [TestClass]
-public sealed class AnyBaseOptimizerTests
+public sealed class AnyBaseOptimizerTests : WithDisposeScope
 {
-    private readonly DisposeScope _scope = NewDisposeScope();
-
-    [TestCleanup]
-    public void Cleanup() => _scope.Dispose();
-
     [TestMethod]
     public void TorchSharpsOptimizersAndSchedulersWorkOnTop()
     {

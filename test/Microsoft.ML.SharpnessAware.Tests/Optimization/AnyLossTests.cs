@@ -7,13 +7,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>Losses of one's own, and labels of pixels and probabilities.</summary>
 [TestClass]
-public sealed class AnyLossTests
+public sealed class AnyLossTests : WithDisposeScope
 {
-    private readonly DisposeScope _scope = NewDisposeScope();
-
-    [TestCleanup]
-    public void Cleanup() => _scope.Dispose();
-
     [TestMethod]
     public void ALossOfOnesOwnTrainsAsTheSameLossOnLabels()
     {

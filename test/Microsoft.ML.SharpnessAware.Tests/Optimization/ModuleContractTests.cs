@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -7,13 +6,9 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>What would train wrongly without a word is an error with its cause.</summary>
 [TestClass]
-public sealed class ModuleContractTests
+public sealed class ModuleContractTests : WithDisposeScope
 {
     private static readonly BaseOptimizer Sgd = new BaseOptimizer.Sgd(0.1);
-    private readonly DisposeScope _scope = NewDisposeScope();
-
-    [TestCleanup]
-    public void Cleanup() => _scope.Dispose();
 
     [TestMethod]
     public void ASecondOptimizerOnTheSameModuleOrAParentIsRefused()

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 using static Microsoft.ML.SharpnessAware.Tests.AnyLoop;
@@ -7,13 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>Climbs along the gradient of a share of the mini-batch, and in some steps only.</summary>
 [TestClass]
-public sealed class PartialClimbTests
+public sealed class PartialClimbTests : WithDisposeScope
 {
-    private readonly DisposeScope _scope = NewDisposeScope();
-
-    [TestCleanup]
-    public void Cleanup() => _scope.Dispose();
-
     [TestMethod]
     public void AShareOrAPeriodOfOneIsTheFullMethodBitForBit()
     {

@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -8,14 +7,9 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>Save and Load where the base optimiser is one of TorchSharp's, with and without its schedulers.</summary>
 [TestClass]
-public sealed class TorchOptimizerStateTests
+public sealed class TorchOptimizerStateTests : WithDisposeScope
 {
     private static readonly SharpnessAwareMethod Method = SharpnessAwareMethod.Ssam(0.3);
-
-    private readonly DisposeScope _scope = NewDisposeScope();
-
-    [TestCleanup]
-    public void Cleanup() => _scope.Dispose();
 
     public static IEnumerable<object[]> Optimizers =>
     [
