@@ -24,29 +24,32 @@ internal static class ModelFile
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            throw new InvalidDataException($"'{path}' cannot be read as a model: " + (WasCutShort(path)
-                ? "it begins as a zip archive and has no list of files at its end, so it was cut short, perhaps by a copy or a download " +
-                    "that broke off. Get it again."
-                : exception.GetBaseException().Message), exception);
+            throw new InvalidDataException($"'{path}' cannot be read as a model: {Reason(path) ?? exception.GetBaseException().Message}", exception);
         }
     }
 
-    private static bool WasCutShort(string path)
+    /// <summary>What is wrong with the file as such; null where it is a whole zip archive.</summary>
+    private static string? Reason(string path)
     {
         using FileStream file = File.OpenRead(path);
         Span<byte> start = stackalloc byte[4];
-        if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) < start.Length || !start.SequenceEqual("PK\x03\x04"u8))
-            return false;
+        int length = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        if (!start[..length].SequenceEqual("PK\x03\x04"u8))
+        {
+            return length == 0 ? "it is empty." : "it is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
+        }
+
         file.Position = 0;
         try
         {
             using var zip = new ZipArchive(file);
             _ = zip.Entries;
-            return false;
+            return null;
         }
         catch (InvalidDataException)
         {
-            return true;
+            return "it begins as a zip archive and has no list of files at its end, so it was cut short, perhaps by a copy or a download " +
+                "that broke off. Get it again.";
         }
     }
 

@@ -35,8 +35,12 @@ internal static class PictureFiles
         SchemaDefinition schema = SchemaDefinition.Create(typeof(Row<T>));
         schema["Label"].ColumnType = labelType;
         return mlContext.Data.LoadFromEnumerable(
-            files.Select(file => new Row<T> { Label = label, ImagePath = file, Image = File.ReadAllBytes(file) }), schema);
+            files.Select(file => new Row<T> { Label = label, ImagePath = file, Image = Read(file) }), schema);
     }
+
+    private static byte[] Read(string file) => Directory.Exists(file)
+        ? throw new InvalidDataException($"'{file}' is a folder. Name the pictures in it, for example {Path.Combine(file, "*")}")
+        : File.ReadAllBytes(file);
 
     private sealed class Row<T>
     {

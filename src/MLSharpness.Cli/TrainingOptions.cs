@@ -29,7 +29,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
     };
 
     private readonly Option<double> _timeBudget = NumberOption.AtLeast(0.0, "--time-budget",
-        "Minutes for the whole network after the head, by an estimate; 0 for none.", 5);
+        "Minutes for the whole network after the head; 0 for none.", 5);
 
     private readonly Option<int?> _epochs = NumberOption.AtLeast(1, "--epochs",
         "Passes over the training images (30 from random weights; from others as many as suit them).");

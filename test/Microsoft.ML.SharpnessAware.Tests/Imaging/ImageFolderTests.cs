@@ -141,6 +141,7 @@ public sealed class ImageFolderTests
         string message = Assert.ThrowsExactly<InvalidDataException>(() => Load(_folder)).Message;
         StringAssert.Contains(message, "A label is the name of the sub-folder");
         StringAssert.Contains(message, "Left out: 1.png, notes.txt.");
+        StringAssert.Contains(message, "If this folder is a class itself, name the folder that it lies in.");
         string missing = Path.Combine(_folder, "nowhere");
         StringAssert.Contains(Assert.ThrowsExactly<DirectoryNotFoundException>(() => Load(missing)).Message, missing);
         Assert.ThrowsExactly<ArgumentException>(() => Load(""));
