@@ -40,6 +40,27 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
+    public void WhatIsNoModelAndWhatIsNoPictureIsSaid()
+    {
+        string text = Folder.File("notes.txt"), empty = Folder.File("empty.zip");
+        File.WriteAllText(text, "hello");
+        File.WriteAllText(empty, "");
+        AssertAtFault("is no zip archive", "predict", text, APicture);
+        AssertAtFault("it is empty", "predict", empty, APicture);
+        AssertAtFault("is a folder. Name the pictures in it", "predict", ModelPath, ImagesPath);
+        AssertAtFault("If this folder is a class itself", "evaluate", ModelPath, Path.GetDirectoryName(APicture)!);
+        File.Delete(text);
+        File.Delete(empty);
+
+        static void AssertAtFault(string said, params string[] arguments)
+        {
+            (int exitCode, _, string error) = Run(arguments);
+            Assert.AreEqual(AtFault, exitCode, error);
+            StringAssert.Contains(error, said);
+        }
+    }
+
+    [TestMethod]
     public void PredictPrintsWhatItCanReadAndNamesTheBadOnes()
     {
         string bad = Folder.File("bad.png"), missing = Folder.File("missing.png");
