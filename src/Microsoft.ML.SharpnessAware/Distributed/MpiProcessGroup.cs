@@ -9,7 +9,7 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 {
     private const int MostNumbers = 8;
 
-    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(10), Grace = TimeSpan.FromSeconds(10);
 
     // How long to wait at full speed, and then how long by giving the processor to others; after that a millisecond more does not matter.
     private static readonly TimeSpan Busy = TimeSpan.FromMicroseconds(50), Polite = TimeSpan.FromMilliseconds(50);
@@ -91,6 +91,8 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             nint request = 0;
             try
             {
+                if (!withoutLimit)
+                    Watch(_timeout + Grace);        // for a library that waits inside of what should return at once
                 _mpi.BeginSum(_numbers, numbers.Length, &request);
                 long start = Stopwatch.GetTimestamp();
                 while (!_mpi.IsDone(&request))
@@ -112,6 +114,10 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             catch (MpiException e)
             {
                 throw Broken(e);
+            }
+            finally
+            {
+                Watch(Timeout.InfiniteTimeSpan);
             }
             new Span<double>(_numbers, numbers.Length).CopyTo(numbers);
         }
@@ -161,7 +167,7 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     {
         lock (_calls)
         {
-            _watch?.Change(_timeout, Timeout.InfiniteTimeSpan);
+            Watch(_timeout);
             try
             {
                 function();
@@ -172,10 +178,12 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             }
             finally
             {
-                _watch?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                Watch(Timeout.InfiniteTimeSpan);
             }
         }
     }
+
+    private void Watch(TimeSpan limit) => _watch?.Change(limit, Timeout.InfiniteTimeSpan);
 
     // All have come, and then the connection was lost. What waits inside of MPI cannot be woken.
     private void EndProcess() => Environment.FailFast(

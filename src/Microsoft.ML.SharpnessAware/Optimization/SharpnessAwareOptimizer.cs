@@ -44,7 +44,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly FlatBuffers _buffers;
     private readonly UpdateRule _rule;
     private readonly Tensor _savedWeights;
+    private readonly nn.Module _module;
     private GradientExchange? _exchange;
+    private SynchronizedBatchNorm? _synchronized;
     private long _completedSteps;
     private bool _isFirst = true;
     private bool _disposed;
@@ -92,6 +94,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(method);
+        _module = module;
         _method = method;
         _loss = loss ?? new ClassificationLoss.CrossEntropy();
         Rho = method.Rho;
@@ -176,7 +179,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// </summary>
     /// <remarks>
     /// Every process makes its steps in the same number and order, each with at least one sample. Weights and running statistics of the
-    /// first step are those of process 0. Batch normalisation normalises by the part of the mini-batch that a process has.
+    /// first step are those of process 0. Batch normalisation normalises by the part of the mini-batch that a process has, unless <see
+    /// cref="SynchronizeBatchNorm"/> is set.
     /// </remarks>
     public ProcessGroup? ProcessGroup
     {
@@ -191,6 +195,15 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// section 4.1).
     /// </summary>
     public bool SharedAscent { get; init; }
+
+    /// <summary>
+    /// Whether batch norm in training mode normalises by the images of all processes of a group, at the price of an exchange for each layer
+    /// in each forward and each backward pass: outputs, gradients and running statistics are those of one process with the whole mini-batch.
+    /// Default false: by those of each process. A climb must be shared then (<see cref="SharedAscent"/>), and be of the whole mini-batch.
+    /// </summary>
+    /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics. From the first step until the optimiser is disposed, every pass of the
+    /// module in training mode is one of all processes.</remarks>
+    public bool SynchronizeBatchNorm { get; init; }
 
     /// <summary>The parameters and their vector, for averages of weights.</summary>
     internal FlatParameters Parameters => _disposed ? throw new ObjectDisposedException(GetType().FullName) : _parameters;
@@ -208,6 +221,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
                 "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, " +
                     "or a method without damping: SAM, SSAM or ASAM.");
         }
+        if (SynchronizeBatchNorm && _exchange is not null)
+            Synchronize(ascent);
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
         double loss, norm, normThere = double.NaN;
@@ -247,6 +262,18 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         _isFirst = false;
         _rule.Apply();
         return loss;
+    }
+
+    private void Synchronize(Ascent ascent)
+    {
+        bool climbsAlone = Rho > 0 && (!SharedAscent || ascent == Ascent.PerMicroBatch);
+        if (climbsAlone || _method.AscentShare < 1)
+        {
+            throw new InvalidOperationException(
+                "Batch norm that is synchronised normalises by the mini-batch of all processes, so that none can climb on its own, or by a " +
+                "share of the mini-batch: set SharedAscent and leave AscentShare 1, or do without SynchronizeBatchNorm.");
+        }
+        _synchronized ??= new(_module, ProcessGroup!);
     }
 
     /// <summary>g at w, a climb along it, and g̃ there; leaves w as it was.</summary>
@@ -321,6 +348,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         using DisposeScope scope = NewDisposeScope();
         _parameters.PrepareGradient();
         double total = WeightOf(batch);
+        _synchronized?.Begin(total);
         Tensor[] losses = [.. batch.Select(part => PassOf(part, part.Weight / total, gamma))];
         if (batch.Length > 0)
             _parameters.CompleteGradient();
@@ -357,6 +385,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             using Scalar share = weight.ToScalar();
             (weight == 1 ? objective : objective * share).backward();
         }
+        _synchronized?.Check();
         _parameters.CollectGradient();
         using Scalar ofLoss = weight.ToScalar();
         return scope.MoveToOuter(loss.detach().to(float64) * ofLoss);
@@ -443,6 +472,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        _synchronized?.Dispose();
         _savedWeights.Dispose();
         _rule.Dispose();
         _buffers.Dispose();

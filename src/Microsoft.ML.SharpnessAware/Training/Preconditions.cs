@@ -7,7 +7,7 @@ internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
     /// <exception cref="InvalidOperationException">The validation set has other classes than the training data, early stopping has no
-    /// validation images, or a cache of shares does not know their channels.</exception>
+    /// validation images, a cache of shares does not know their channels, or batch norm cannot be synchronised.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
@@ -17,6 +17,13 @@ internal static class Preconditions
         else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
             throw NoValidationImages();
 
+        if (options is { SynchronizeBatchNorm: true, Group: not null }
+            && ((options.Method.Rho > 0 && !options.SharedAscent) || options.Method.AscentShare < 1))
+        {
+            throw new InvalidOperationException(
+                "SynchronizeBatchNorm needs SharedAscent and a method whose AscentShare is 1: batch norm normalises by the mini-batch of all " +
+                "processes then, so that none can climb on its own, or by a share of it.");
+        }
         if (options.Sharding == DataSharding.ByRow && options.Group is not null && options.WorkspacePath is not null
             && ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest).Shape is null)
         {

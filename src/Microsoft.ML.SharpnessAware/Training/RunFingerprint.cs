@@ -150,6 +150,7 @@ internal sealed class RunFingerprint
         Setting(nameof(options.FreezeBackbone), options.FreezeBackbone);
         Setting(nameof(options.FreezeEpochs), options.FreezeEpochs);
         Setting(nameof(options.FreezeBatchNorm), options.FreezeBatchNorm);
+        Setting(nameof(options.SynchronizeBatchNorm), options.SynchronizeBatchNorm);
         Setting(nameof(options.BackboneLearningRateFactor), options.BackboneLearningRateFactor);
         Setting(nameof(options.WeightAveraging), options.WeightAveraging);
         Setting(nameof(options.OnDivergence), options.OnDivergence);

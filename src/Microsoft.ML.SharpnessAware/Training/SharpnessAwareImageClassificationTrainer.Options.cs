@@ -309,6 +309,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public bool SharedAscent { get; set; }
 
         /// <summary>
+        /// Whether batch norm normalises by the images of all processes of <see cref="ProcessGroup"/>, with an exchange for each layer in
+        /// each forward and backward pass. Default false: by those of each process, which is enough where a process has 16 or more. With
+        /// <see cref="SharedAscent"/> the result is that of one process, whatever the network.
+        /// </summary>
+        /// <remarks>It needs SharedAscent, or a method without a climb, and no AscentShare.</remarks>
+        public bool SynchronizeBatchNorm { get; set; }
+
+        /// <summary>
         /// Which images each process of <see cref="ProcessGroup"/> decodes and keeps. Default <see cref="DataSharding.None"/>: all of them.
         /// <see cref="DataSharding.ByRow"/>: its own share, for data that take long to decode or are larger than a machine's memory.
         /// </summary>

@@ -59,6 +59,7 @@ internal sealed class TrainedPart : IDisposable
             Seed = _seed,
             ProcessGroup = _options.ProcessGroup,
             SharedAscent = _options.SharedAscent,
+            SynchronizeBatchNorm = _options.SynchronizeBatchNorm,
         };
         if (_head is not null)
             _optimizer.ScaleLearningRate(name => !_head.Owns(name), _options.BackboneLearningRateFactor);

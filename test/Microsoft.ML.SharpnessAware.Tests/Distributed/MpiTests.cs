@@ -70,7 +70,7 @@ public sealed class MpiTests
     [TestMethod]
     public void TwoHostsWorkTogetherUntilTheCableIsCutAndThenBothEndWithAnError()
     {
-        const string launcher = "mpirun.openmpi";   // of MPICH 4.0 nothing is heard within a minute
+        const string launcher = "mpirun.openmpi";   // MPICH's UCX goes on through shared memory, since it is one machine
         MpiRun.Require(launcher);
         using var hosts = new TwoHosts();
         using Process mpirun = hosts.Start(launcher, Program, "group", "loop", "4");

@@ -247,7 +247,7 @@ public sealed class ProcessGroupStepTests
         : (count * group.Rank / group.Size)..(count * (group.Rank + 1) / group.Size);
 
     private static (double[] Weights, double Loss, double Norm) Train(SharpnessAwareMethod method, BaseOptimizer baseOptimizer,
-        ProcessGroup? group, bool isDouble, bool shared = false, bool batchNorm = false, int steps = Steps)
+        ProcessGroup? group, bool isDouble, bool shared = false, bool batchNorm = false, int steps = Steps, bool synchronize = false)
     {
         using DisposeScope scope = NewDisposeScope();
         Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm);
@@ -257,6 +257,7 @@ public sealed class ProcessGroupStepTests
         {
             ProcessGroup = group,
             SharedAscent = shared,
+            SynchronizeBatchNorm = synchronize,
             MaxGradientNorm = 0.5,
         };
         double loss = 0;

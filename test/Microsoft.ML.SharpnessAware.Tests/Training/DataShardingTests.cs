@@ -12,7 +12,7 @@ public sealed class DataShardingTests
 
     [TestMethod]
     [DataRow("mpirun.openmpi", 2)]
-    [DataRow("mpirun.mpich", 4, "CSAM", "half of the batch")]
+    [DataRow("mpirun.mpich", 4, "half of the batch", "batch norm")]
     public void TheModelIsThatOfOneProcessWithTheSameMiniBatches(string launcher, int size, params string[] settings)
     {
         using var folder = new TemporaryFolder();

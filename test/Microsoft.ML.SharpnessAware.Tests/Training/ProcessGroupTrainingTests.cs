@@ -61,6 +61,40 @@ public sealed class ProcessGroupTrainingTests
     }
 
     [TestMethod]
+    [DataRow(DataSharding.None)]
+    [DataRow(DataSharding.ByRow)]
+    public void WithSynchronisedBatchNormTheModelIsThatOfOneProcess(DataSharding sharding)
+    {
+        Action<SharpnessAwareImageClassificationTrainer.Options> change = options =>
+        {
+            options.SynchronizeBatchNorm = true;
+            options.SharedAscent = true;
+            options.Sharding = sharding;
+            options.BatchSize = 12;
+            options.Epoch = 2;
+            options.BaseOptimizer = new BaseOptimizer.Sgd(0.01);
+        };
+        Result alone = Train(null, change + (options => options.OrderOfShares = sharding == DataSharding.ByRow ? 3 : null));
+        Result[] together = ThreadProcessGroup.Run(3, group => Train(group, change));
+        Result[] without = ThreadProcessGroup.Run(3, group => Train(group, change + (options => options.SynchronizeBatchNorm = false)));
+
+        CollectionAssert.AreEqual(together[0].Weights, together[2].Weights);
+        double Distance(Result result) => Math.Sqrt(alone.Weights.Zip(result.Weights, (a, b) => (double)(a - b) * (a - b)).Sum()
+            / alone.Weights.Sum(a => (double)a * a));
+        Assert.IsLessThan(1e-4, Distance(together[0]));
+        Assert.IsGreaterThan(1e-3, Distance(without[0]));
+    }
+
+    [TestMethod]
+    public void SynchronisedBatchNormWithClimbsOfTheirOwnIsRefusedBeforeAnImageIsRead()
+    {
+        string[] errors = ThreadProcessGroup.Run(2, group => Assert.ThrowsExactly<InvalidOperationException>(
+            () => Train(group, options => options.SynchronizeBatchNorm = true)).Message);
+        StringAssert.StartsWith(errors[1], "SynchronizeBatchNorm needs SharedAscent");
+        Assert.HasCount(3, Train(null, options => options.SynchronizeBatchNorm = true).History);
+    }
+
+    [TestMethod]
     public void OnlyTheFirstLogsReportsAndWritesCheckpoints()
     {
         using var folder = new TemporaryFolder();

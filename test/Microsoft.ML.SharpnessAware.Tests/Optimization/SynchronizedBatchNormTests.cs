@@ -1,0 +1,233 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Optimization;
+
+/// <summary>Batch norm over the images of several processes (threads here), against that of one process with all of them.</summary>
+[TestClass]
+public sealed class SynchronizedBatchNormTests
+{
+    private const int Steps = 20;
+
+    private static readonly Dictionary<string, SharpnessAwareMethod> Methods = new()
+    {
+        ["standard"] = SharpnessAwareMethod.Standard,
+        ["SAM"] = SharpnessAwareMethod.Sam(),
+        ["SSAM"] = SharpnessAwareMethod.Ssam(),
+        ["CSAM"] = SharpnessAwareMethod.Csam(),
+        ["ASAM"] = SharpnessAwareMethod.Asam(),
+        ["every third"] = SharpnessAwareMethod.Csam() with { Period = 3 },
+    };
+
+    public static IEnumerable<object[]> MethodNames => Methods.Keys.Select(name => new object[] { name });
+
+    [TestMethod]
+    [DynamicData(nameof(MethodNames))]
+    public void StepsAreThoseOfOneProcess(string method)
+    {
+        int[][] all = method == "CSAM" ? [[4, 4], [1, 2, 5], [1, 1, 1, 1, 1, 1, 1, 1]] : [[1, 7]];
+        foreach (int[] parts in all)
+        {
+            (double[] values, double[] losses) = Train(Methods[method], null, [8], isDouble: true);
+            (double[] Values, double[] Losses)[] together = ThreadProcessGroup.Run(
+                parts.Length, group => Train(Methods[method], group, parts, isDouble: true));
+
+            foreach ((double[] each, double[] ofEach) in together)
+            {
+                CollectionAssert.AreEqual(together[0].Values, each, "the processes differ");
+                CollectionAssert.AreEqual(together[0].Losses, ofEach);
+            }
+            Assert.IsLessThan(1e-12, Distance(values, together[0].Values), string.Join(' ', parts));
+            Assert.IsLessThan(1e-12, Distance(losses, together[0].Losses), string.Join(' ', parts));
+        }
+    }
+
+    [TestMethod]
+    public void InFloatsTheyAreAsWellAndWithoutItTheyAreNot()
+    {
+        (double[] values, _) = Train(Methods["CSAM"], null, [8], isDouble: false, steps: 5);
+        double Of(bool synchronize) => Distance(values, ThreadProcessGroup.Run(
+            2, group => Train(Methods["CSAM"], group, [3, 5], isDouble: false, synchronize, steps: 5))[1].Values);
+
+        Assert.IsLessThan(1e-5, Of(true));
+        Assert.IsGreaterThan(1e-2, Of(false));
+    }
+
+    [TestMethod]
+    public void TheFirstStepsGradientIsThatOfOneProcessForEachParameter()
+    {
+        // A step of 1 without momentum or decay shows the gradient itself.
+        var plain = new BaseOptimizer.Sgd(1, Momentum: 0, WeightDecay: 0);
+        (double[] values, _) = Train(SharpnessAwareMethod.Standard, null, [8], isDouble: true, baseOptimizer: plain, steps: 1);
+        double[] together = ThreadProcessGroup.Run(
+            3, group => Train(SharpnessAwareMethod.Standard, group, [1, 3, 4], isDouble: true, baseOptimizer: plain, steps: 1))[0].Values;
+
+        for (int i = 0; i < values.Length; i++)
+            Assert.AreEqual(values[i], together[i], 1e-13 * Math.Max(1, Math.Abs(values[i])), $"value {i}");
+    }
+
+    [TestMethod]
+    public void MicroBatchesOfBothMakeTheirBatchesTogether()
+    {
+        // Of 8 images the first process has 1 and 2, the second 3 and 2: batch norm sees 1 + 3 and 2 + 2.
+        double[] reference = Parts([[0, 3, 4, 5], [1, 2, 6, 7]], null);
+        double[][] together = ThreadProcessGroup.Run(
+            2, group => Parts(group.Rank == 0 ? [[0], [1, 2]] : [[3, 4, 5], [6, 7]], group));
+
+        CollectionAssert.AreEqual(together[0], together[1]);
+        Assert.IsLessThan(1e-12, Distance(reference, together[0]));
+
+        static double[] Parts(long[][] parts, ProcessGroup? group)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Net(isDouble: true);
+            using SharpnessAwareOptimizer optimizer = Optimizer(net, Methods["SSAM"], group, new BaseOptimizer.Sgd(0.05), synchronize: true);
+            for (int t = 0; t < 10; t++)
+            {
+                (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+                optimizer.Step(parts.Select(part =>
+                {
+                    Tensor rows = tensor(part);
+                    return new MicroBatch(() => net.call(images.index_select(0, rows)), labels.index_select(0, rows));
+                }));
+            }
+            return TestNets.Values(net);
+        }
+    }
+
+    [TestMethod]
+    public void WhatFailsInOneWhileOthersAreInABackwardPassEndsThem()
+    {
+        string[] errors = ThreadProcessGroup.Run(2, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Net(isDouble: true);
+            double[] before = TestNets.Values(net);
+            using SharpnessAwareOptimizer optimizer = Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.05), synchronize: true);
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
+            Exception error = Assert.Throws<Exception>(() => optimizer.Step(
+                () =>
+                {
+                    Tensor logits = net.call(images);
+                    return group.Rank == 1 ? throw new IOException("the disk is full") : logits;
+                },
+                labels));
+            if (group.Rank == 1)
+                group.Fail(error);
+            CollectionAssert.AreEqual(before, TestNets.Values(net));
+            return error.Message;
+        });
+
+        StringAssert.Contains(errors[0], "Process 1 of 2");
+        StringAssert.Contains(errors[0], "the disk is full");
+    }
+
+    [TestMethod]
+    public void NothingIsLeftBehindAndTheNetworkIsAsBefore()
+    {
+        long GrowthOf(bool synchronize)
+        {
+            long[] left = new long[3];
+            for (int round = 0; round < left.Length; round++)
+            {
+                ThreadProcessGroup.Run(2, group => Train(Methods["SAM"], group, [3, 5], isDouble: true, synchronize, steps: 10));
+                for (int i = 0; i < 2; i++)
+                {
+                    GC.Collect();
+                    GC.WaitForPendingFinalizers();
+                }
+                left[round] = Tensor.TotalCount;
+            }
+            return left[2] - left[1];
+        }
+        Assert.AreEqual(GrowthOf(false), GrowthOf(true));
+
+        Module<Tensor, Tensor> net = Net(isDouble: true);
+        (Tensor images, _) = TestNets.ReferenceBatch(0);
+        ThreadProcessGroup.Run(1, group =>
+        {
+            using (Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.05), synchronize: true))
+                return 0;
+        });
+        net.train();
+        using Tensor output = net.call(images);
+        Assert.IsTrue(output.isfinite().all().item<bool>());
+    }
+
+    [TestMethod]
+    public void ItNeedsAClimbOfTheWholeBatch()
+    {
+        foreach ((SharpnessAwareMethod method, bool shared) in new[]
+        {
+            (Methods["SAM"], false), (Methods["SAM"] with { AscentShare = 0.5 }, true),
+        })
+        {
+            ThreadProcessGroup.Run(2, group =>
+            {
+                using DisposeScope scope = NewDisposeScope();
+                Module<Tensor, Tensor> net = Net(isDouble: true);
+                using var optimizer = new SharpnessAwareOptimizer(net, method, new BaseOptimizer.Sgd(0.05))
+                {
+                    ProcessGroup = group,
+                    SharedAscent = shared,
+                    SynchronizeBatchNorm = true,
+                };
+                (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
+                StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+                    () => optimizer.Step(net.call, images, labels)).Message, "set SharedAscent");
+                return 0;
+            });
+        }
+    }
+
+    /// <summary>The net after some steps, and the loss of each.</summary>
+    private static (double[] Values, double[] Losses) Train(SharpnessAwareMethod method, ProcessGroup? group, int[] parts, bool isDouble,
+        bool synchronize = true, BaseOptimizer? baseOptimizer = null, int steps = Steps)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Module<Tensor, Tensor> net = Net(isDouble);
+        using SharpnessAwareOptimizer optimizer =
+            Optimizer(net, method, group, baseOptimizer ?? new BaseOptimizer.Sgd(0.05), synchronize);
+        int rank = group?.Rank ?? 0;
+        double[] losses = new double[steps];
+        for (int t = 0; t < steps; t++)
+        {
+            using DisposeScope step = NewDisposeScope();
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+            images = images.narrow(0, parts.Take(rank).Sum(), parts[rank]).to(isDouble ? ScalarType.Float64 : ScalarType.Float32);
+            losses[t] = optimizer.Step(net.call, images, labels.narrow(0, parts.Take(rank).Sum(), parts[rank]));
+        }
+        return (TestNets.Values(net), losses);
+    }
+
+    private static SharpnessAwareOptimizer Optimizer(
+        Module<Tensor, Tensor> net, SharpnessAwareMethod method, ProcessGroup? group, BaseOptimizer baseOptimizer, bool synchronize) =>
+        new(net, method, baseOptimizer)
+        {
+            ProcessGroup = group,
+            SharedAscent = true,
+            SynchronizeBatchNorm = synchronize,
+            MaxGradientNorm = 0.5,
+        };
+
+    /// <summary>Batch norm of maps and, at the end, of single numbers; one layer with a momentum of its own, one without scale.</summary>
+    private static Module<Tensor, Tensor> Net(bool isDouble)
+    {
+        Module<Tensor, Tensor> net = Sequential(
+            ("conv", Conv2d(1, 4, 3, padding: 1)), ("bn1", BatchNorm2d(4)), ("relu", ReLU()), ("conv2", Conv2d(4, 3, 3)),
+            ("bn2", BatchNorm2d(3, momentum: 0.3)), ("pool", AvgPool2d(2)), ("flatten", Flatten()), ("fc", Linear(12, 5)),
+            ("bn3", BatchNorm1d(5, affine: false)), ("last", Linear(5, 3)));
+        net.to(ScalarType.Float64);
+        using DisposeScope scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        int k = 0;
+        foreach (Tensor parameter in net.parameters())
+            parameter.copy_(((arange(parameter.numel(), dtype: ScalarType.Float64) * (0.37 + 0.11 * k)) + 0.5 + k++).sin().mul(0.4)
+                .view(parameter.shape));
+        return isDouble ? net : net.to(ScalarType.Float32);
+    }
+
+    private static double Distance(double[] expected, double[] actual) =>
+        Math.Sqrt(expected.Zip(actual, (a, b) => (a - b) * (a - b)).Sum() / expected.Sum(a => a * a));
+}
