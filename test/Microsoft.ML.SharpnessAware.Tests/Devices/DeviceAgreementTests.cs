@@ -10,14 +10,10 @@ public sealed class DeviceAgreementTests
 {
     private const int Steps = 20;
 
-    // With the usual epsilon of 1e-8 the bias before batch normalisation, whose gradient is 0 but for rounding, would go where that leads.
-    private static readonly BaseOptimizer[] BaseOptimizers =
-        [new BaseOptimizer.Sgd(0.1, Nesterov: true), new BaseOptimizer.AdamW(0.01, Epsilon: 1e-3)];
-
     public static IEnumerable<object[]> Runs =>
         from method in AnyLoop.Methods.Append(SharpnessAwareMethod.Sam(0.1) with { NormalizeAscent = false })
             .Append(SharpnessAwareMethod.Sam(0.3) with { Period = 3 })
-        from baseOptimizer in BaseOptimizers
+        from baseOptimizer in DeviceRun.BaseOptimizers
         select new object[] { method, baseOptimizer };
 
     [TestMethod]

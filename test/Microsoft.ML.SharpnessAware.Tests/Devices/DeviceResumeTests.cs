@@ -10,7 +10,7 @@ public sealed class DeviceResumeTests
     // The backward passes of convolutions add in any order on a GPU.
     private static double Tolerance => DeviceUnderTest.IsCuda ? 1e-12 : 0;
 
-    public static IEnumerable<object[]> Settings => [[new BaseOptimizer.Sgd(0.1)], [new BaseOptimizer.AdamW(0.01)]];
+    public static IEnumerable<object[]> Settings => DeviceRun.BaseOptimizers.Select(settings => new object[] { settings });
 
     [TestMethod]
     [DynamicData(nameof(Settings))]

@@ -7,6 +7,10 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 /// <summary>The reference network and its optimiser on a device, which can be stopped and go on elsewhere.</summary>
 internal sealed class DeviceRun : IDisposable
 {
+    // With the usual epsilon of 1e-8 the bias before batch normalisation, whose gradient is 0 but for rounding, would go where that leads.
+    public static readonly BaseOptimizer[] BaseOptimizers =
+        [new BaseOptimizer.Sgd(0.1, Nesterov: true), new BaseOptimizer.AdamW(0.01, Epsilon: 1e-3)];
+
     private readonly DisposeScope _scope = NewDisposeScope();
     private readonly Device _device;
     private readonly ScalarType _type;

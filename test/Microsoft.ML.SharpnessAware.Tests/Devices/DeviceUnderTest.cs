@@ -24,7 +24,7 @@ internal static class DeviceUnderTest
     /// <summary>Products and convolutions of float32 in full, and not with the 10 bits that GPUs take for convolutions of themselves.</summary>
     public static void ComputeInFullPrecision()
     {
-        if (IsCuda)
+        if (cuda.is_available())
             backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = false;
     }
 }
