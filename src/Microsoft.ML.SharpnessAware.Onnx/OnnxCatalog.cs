@@ -9,7 +9,8 @@ public static class OnnxCatalog
 {
     /// <summary>
     /// Scores images by a model that <c>SaveOnnx</c> has written, in ONNX Runtime: adds the columns Score and PredictedLabel that the
-    /// trained model would add, with the same annotations. Needs no libtorch.
+    /// trained model would add, with the same annotations, and those of prediction sets and abstention that were saved with it. Needs no
+    /// libtorch.
     /// </summary>
     /// <remarks>
     /// Images are decoded, turned and resized as in training; a bad one throws from the getter of its own row. The application adds the

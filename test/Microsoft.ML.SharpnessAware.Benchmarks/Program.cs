@@ -25,7 +25,7 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["scoring"] = ("Transform of 10,000 rows against raw forward passes, and row by row", () => ScoringBenchmark.Run()),
     ["batches"] = ("how the time of an image depends on how many are scored together", BatchSizeBenchmark.Run),
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
-    ["onnx"] = ("MLSharpness.Onnx against libtorch, batches and single images, in processes in turns; a network may follow",
+    ["onnx"] = ("MLSharpness.Onnx, float32 and Int8, against libtorch, batches and single images, in processes in turns; a network may follow",
         () => OnnxBenchmark.Run(args.ElementAtOrDefault(1))),
     ["onnx-child"] = ("one process of the one before", () => OnnxBenchmark.RunChild(args[1], Number(2, 0), args[3])),
     ["serve"] = ("the web service, published with libtorch and for ONNX alone: the two folders follow",

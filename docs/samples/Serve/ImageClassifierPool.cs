@@ -25,8 +25,9 @@ internal sealed class ImageClassifierPool : IDisposable
         var mlContext = new MLContext();
         _steps = [.. Steps(Load(mlContext, modelPath))];
         _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, new TransformerChain<ITransformer>(_steps)));
-        _coverage = _steps.OfType<PredictionSetTransformer>().LastOrDefault()?.Coverage;
-        _abstains = _steps.OfType<AbstentionTransformer>().Any();
+        ITransformer[] decisions = [.. _steps.SelectMany(step => step is OnnxImageClassifierTransformer onnx ? onnx.Decisions : [step])];
+        _coverage = decisions.OfType<PredictionSetTransformer>().LastOrDefault()?.Coverage;
+        _abstains = decisions.OfType<AbstentionTransformer>().Any();
 
         PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();
         _classNames = ClassNames(engine.OutputSchema["Score"]);

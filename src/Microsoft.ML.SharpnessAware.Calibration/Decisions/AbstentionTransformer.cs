@@ -58,6 +58,10 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
     /// <inheritdoc/>
     protected override void SaveModel(ModelSaveContext ctx) => DecisionFile.Save(Host, ctx, this);
 
+    /// <summary>The same abstention, by another column of scores.</summary>
+    internal AbstentionTransformer Of(string scoreColumnName) => new(
+        Host, Columns with { ScoreColumnName = scoreColumnName }, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes);
+
     /// <summary>The two inputs of the comparison that says which rows are accepted: the largest of the scores, float32 [rows, classes],
     /// and the threshold, both float64.</summary>
     internal string[] AddTo(OnnxGraphWriter graph, string scores, bool keepDimensions)

@@ -37,8 +37,19 @@ internal static class DecisionFile
     //   abstention: double: accuracy, double: confidence, double: threshold, long: accepted, long: right
     //   bool: has label values; if so, label values
 
-    public static void Save(IHostEnvironment env, ModelSaveContext ctx, PredictionSetTransformer sets) =>
-        Save(env, ctx, Kind.PredictionSets, sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
+    /// <param name="env">For writing label values.</param>
+    /// <param name="ctx">Where to.</param>
+    /// <param name="decision">Prediction sets or abstention.</param>
+    public static void Save(IHostEnvironment env, ModelSaveContext ctx, ITransformer decision)
+    {
+        ctx.CheckAtModel();
+        ctx.SetVersionInfo(GetVersionInfo());
+        CheckedBlock.Write(ctx.Writer, ToBytes(env, decision));
+    }
+
+    /// <summary>The content of the checked block, which <see cref="Read"/> reads.</summary>
+    public static byte[] ToBytes(IHostEnvironment env, ITransformer decision) => decision is PredictionSetTransformer sets
+        ? ToBytes(env, Kind.PredictionSets, sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
         {
             writer.Write((byte)sets.Kind.Kind);
             writer.Write(sets.Kind.Seed);
@@ -48,10 +59,11 @@ internal static class DecisionFile
             writer.Write(sets.Values.Length);
             foreach (double threshold in sets.Values)
                 writer.Write(threshold);
-        });
+        })
+        : ToBytes(env, (AbstentionTransformer)decision);
 
-    public static void Save(IHostEnvironment env, ModelSaveContext ctx, AbstentionTransformer abstention) =>
-        Save(env, ctx, Kind.Abstention, abstention.Columns, abstention.NumberOfClasses, abstention.FittedRows, abstention.Classes, writer =>
+    private static byte[] ToBytes(IHostEnvironment env, AbstentionTransformer abstention) => ToBytes(env, Kind.Abstention,
+        abstention.Columns, abstention.NumberOfClasses, abstention.FittedRows, abstention.Classes, writer =>
         {
             writer.Write(abstention.Accuracy);
             writer.Write(abstention.Confidence);
@@ -60,11 +72,9 @@ internal static class DecisionFile
             writer.Write(abstention.Choice.Right);
         });
 
-    private static void Save(IHostEnvironment env, ModelSaveContext ctx, Kind kind, DecisionColumns columns, int numberOfClasses, long rows,
+    private static byte[] ToBytes(IHostEnvironment env, Kind kind, DecisionColumns columns, int numberOfClasses, long rows,
         LabelValues? classes, Action<BinaryWriter> writeRest)
     {
-        ctx.CheckAtModel();
-        ctx.SetVersionInfo(GetVersionInfo());
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream, Encoding.UTF8);
         writer.Write((byte)kind);
@@ -78,7 +88,7 @@ internal static class DecisionFile
         writer.Write(classes is not null);
         writer.Flush();
         classes?.Save(env, stream);
-        CheckedBlock.Write(ctx.Writer, stream.ToArray());
+        return stream.ToArray();
     }
 
     // Found by ML.NET by this name and signature.

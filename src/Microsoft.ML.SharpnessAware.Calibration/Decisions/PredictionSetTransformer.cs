@@ -54,6 +54,10 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
     /// <inheritdoc/>
     protected override IRowMapper MakeRowMapper(DataViewSchema schema) => CreateMapper(schema);
 
+    /// <summary>The same sets, of another column of scores.</summary>
+    internal PredictionSetTransformer Of(string scoreColumnName) => new(
+        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, Values, NumberOfClasses, FittedRows, Classes);
+
     internal PredictionSetMapper CreateMapper(DataViewSchema schema) => new(this, schema);
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Microsoft.ML.Runtime;
 
@@ -14,11 +15,12 @@ internal sealed record OnnxMetadata
     public const string Format = "mlsharpness_format";
 
     // 1: without label_values
-    private const int Version = 2;
+    // 2: without decisions
+    private const int Version = 3;
 
     private const string ArchitectureKey = "architecture", SizeKey = "input_size", PixelTypeKey = "pixel_type",
         PixelOrderKey = "pixel_order", ResizesKey = "resizes", ResizeModeKey = "resize_mode", TemperatureKey = "temperature",
-        ClassNamesKey = "class_names", LabelValuesKey = "label_values";
+        ClassNamesKey = "class_names", LabelValuesKey = "label_values", DecisionsKey = "decisions";
 
     private const string Bytes = "uint8", Floats = "float32", ChannelsFirstOrder = "NCHW", ChannelsLastOrder = "NHWC";
 
@@ -47,6 +49,9 @@ internal sealed record OnnxMetadata
     /// <summary>The label's key values with their type; null where the training label had none.</summary>
     public required LabelValues? LabelValues { get; init; }
 
+    /// <summary>Prediction sets and abstention that are made of the file's Score.</summary>
+    public IReadOnlyList<ITransformer> Decisions { get; init; } = [];
+
     /// <summary>The entries of the file's metadata.</summary>
     /// <param name="env">For ML.NET's encoding of the label values.</param>
     public IReadOnlyDictionary<string, string> Write(IHostEnvironment env)
@@ -65,6 +70,7 @@ internal sealed record OnnxMetadata
             [TemperatureKey] = Temperature.ToString("R", CultureInfo.InvariantCulture),
             [ClassNamesKey] = JsonSerializer.Serialize(ClassNames),
             [LabelValuesKey] = Convert.ToBase64String(values.ToArray()),    // empty where there are none
+            [DecisionsKey] = JsonSerializer.Serialize(Decisions.Select(decision => DecisionFile.ToBytes(env, decision))),
         };
     }
 
@@ -94,6 +100,7 @@ internal sealed record OnnxMetadata
             Temperature = ReadTemperature(Value(metadata, TemperatureKey)),
             ClassNames = names,
             LabelValues = version == 1 ? LabelValues.OfNames(names) : ReadLabelValues(env, Value(metadata, LabelValuesKey), names),
+            Decisions = version <= 2 ? [] : ReadDecisions(env, Value(metadata, DecisionsKey), names.Count),
         };
     }
 
@@ -170,6 +177,25 @@ internal sealed record OnnxMetadata
         return values.Names.SequenceEqual(names)
             ? values
             : throw new InvalidDataException($"its {LabelValuesKey} and {ClassNamesKey} name other classes");
+    }
+
+    private static ITransformer[] ReadDecisions(IHostEnvironment env, string text, int numberOfClasses)
+    {
+        try
+        {
+            ITransformer[] decisions = [.. (JsonSerializer.Deserialize<byte[][]>(text) ?? []).Select(bytes =>
+            {
+                using var reader = new BinaryReader(new MemoryStream(bytes ?? [], writable: false), Encoding.UTF8);
+                return DecisionFile.Read(env, reader);
+            })];
+            return decisions.All(decision => numberOfClasses == (decision as PredictionSetTransformer)?.NumberOfClasses
+                || numberOfClasses == (decision as AbstentionTransformer)?.NumberOfClasses) ? decisions
+                : throw new FormatException("they are of other classes");
+        }
+        catch (Exception e) when (e is JsonException or FormatException or IOException)
+        {
+            throw new InvalidDataException($"its {DecisionsKey} cannot be read: {e.Message.TrimEnd('.')}", e);
+        }
     }
 
     private static InvalidDataException Wrong(string key, string found, string expected) =>

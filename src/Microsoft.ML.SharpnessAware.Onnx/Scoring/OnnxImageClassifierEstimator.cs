@@ -27,11 +27,12 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         _metadata = _loaded.Metadata;
         _names = new OnnxColumnNames(featureColumnName ?? _loaded.InputName, scoreColumnName ?? _loaded.ScoreName,
             predictedLabelColumnName ?? _loaded.PredictedLabelName);
-        if (_loaded.OtherOutputs.Count == 0)
+        string[] others = [.. _loaded.OtherOutputs.Except(DecisionSchema().Select(each => each.Name))];
+        if (others.Length == 0)
             return;
         using IChannel channel = environment.Register(nameof(OnnxImageClassifierEstimator)).Start("Reading a model");
-        channel.Warning($"{_source} also gives {string.Join(", ", _loaded.OtherOutputs)}, which are not added as columns. Append the " +
-            "prediction sets or the abstention to the pipeline.");
+        channel.Warning($"{_source} also gives {string.Join(", ", others)}, which are not added as columns. Append the " +
+            "prediction sets or the abstention to the pipeline, or save the file again by this version.");
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
@@ -50,6 +51,9 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         var columns = inputSchema.ToDictionary(each => each.Name);
         foreach (SchemaShape.Column column in ScoreColumns.Shapes(_names.Score, _names.PredictedLabel, LabelShape()))
             columns[column.Name] = column;
+        foreach (SchemaShape.Column column in SchemaShape.Create(DecisionSchema())
+            .Where(each => each.Name != _names.Score && each.Name != _names.PredictedLabel))
+            columns[column.Name] = column;
         return new SchemaShape(columns.Values);
     }
 
@@ -60,6 +64,16 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no file '{path}'.", path);
         return File.ReadAllBytes(path);
+    }
+
+    /// <summary>Score and PredictedLabel, and what the decisions in the file add.</summary>
+    private DataViewSchema DecisionSchema()
+    {
+        var schema = new DataViewSchema.Builder();
+        foreach (DataViewSchema.DetachedColumn column in ScoreColumns.Create(new DataViewSchema.Builder().ToSchema(), _names.Score,
+            _names.PredictedLabel, _metadata.ClassNames.Count, _metadata.LabelValues))
+            schema.AddColumn(column.Name, column.Type, column.Annotations);
+        return OnnxDecisions.Of(_metadata, _names.Score).Aggregate(schema.ToSchema(), (before, decision) => decision.GetOutputSchema(before));
     }
 
     private OnnxClassifier Load() => OnnxClassifier.Load(_environment, _file, _source, _configure);

@@ -12,7 +12,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// An image classifier that SaveOnnx has written, scored by ONNX Runtime: adds calibrated class probabilities (Score) and the most probable
-/// class (PredictedLabel) to a data view, as the classifier that it was saved from does.
+/// class (PredictedLabel) to a data view, as the classifier that it was saved from does, and what the decisions behind that add.
 /// </summary>
 /// <remarks>
 /// <para><see cref="Transform"/> is lazy and scores in batches; a prediction engine scores row by row. Pictures are decoded and resized by
@@ -34,6 +34,7 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
         _host = env.Register(nameof(OnnxImageClassifierTransformer));
         _classifier = classifier;
         _names = names;
+        Decisions = OnnxDecisions.Of(classifier.Metadata, names.Score);
     }
 
     /// <summary>The classes in the order of Score, as text; "0", "1", … where the training label's key had no values.</summary>
@@ -44,6 +45,10 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
 
     /// <summary>The temperature of the classifier that was saved, which is part of the file; 1 without temperature scaling.</summary>
     public double Temperature => _classifier.Metadata.Temperature;
+
+    /// <summary>What stood behind the classifier that was saved, and is part of the file: a <see cref="PredictionSetTransformer"/> or an
+    /// <see cref="AbstentionTransformer"/>, whose columns are added too. Empty for most files.</summary>
+    public IReadOnlyList<ITransformer> Decisions { get; }
 
     /// <summary>The same model in another session of ONNX Runtime, for one that was loaded with a pipeline: with other threads, or on another
     /// execution provider.</summary>
@@ -56,21 +61,23 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
         return new(_host, OnnxClassifier.Load(_host, _classifier.File, "The model", configure), _names);
     }
 
-    /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel.</summary>
+    /// <summary>The schema of <paramref name="inputSchema"/> with Score and PredictedLabel, and the columns of <see
+    /// cref="Decisions"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        return RowToRowMapperTransform.GetOutputSchema(inputSchema, new ScoringRowMapper(this, inputSchema));
+        DataViewSchema scored = RowToRowMapperTransform.GetOutputSchema(inputSchema, new ScoringRowMapper(this, inputSchema));
+        return Decisions.Aggregate(scored, (schema, decision) => decision.GetOutputSchema(schema));
     }
 
-    /// <summary>A view of <paramref name="input"/> with Score and PredictedLabel, computed in batches while it is read.</summary>
+    /// <summary>A view of <paramref name="input"/> with Score and PredictedLabel, and the columns of <see cref="Decisions"/>, computed in batches while it is read.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         ThrowIfDisposed();
-        return new BatchScoringDataView(this, input);
+        return Decisions.Aggregate((IDataView)new BatchScoringDataView(this, input), (view, decision) => decision.Transform(view));
     }
 
     /// <summary>Frees the native memory. May be called more than once, and while other threads score: what they have begun ends
@@ -83,7 +90,13 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
 
     bool ITransformer.IsRowToRowMapper => true;
 
-    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema)
+    {
+        List<IRowToRowMapper> mappers = [ScoringRowMapper.Of(_host, this, inputSchema)];
+        foreach (ITransformer decision in Decisions)
+            mappers.Add(decision.GetRowToRowMapper(mappers[^1].OutputSchema));
+        return mappers.Count == 1 ? mappers[0] : new CompositeRowToRowMapper(inputSchema, [.. mappers]);
+    }
 
     int IImageScorer.BatchSize => _classifier.BatchSize;
 

@@ -41,6 +41,8 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
 
     public void AddMetadata(string key, string value) => _metadata.Add(key, value);
 
+    public bool HasMetadata(string key) => _metadata.ContainsKey(key);
+
     public override string Constant(float[] values, params long[] dimensions) =>
         Constant(MemoryMarshal.AsBytes<float>(values), OnnxType.Float32, dimensions);
 

@@ -47,7 +47,7 @@ internal sealed class OnnxDecision
         foreach ((string value, string name, OnnxType type, bool ofClasses) in _outputs)
             file.AddOutput(value, name, type, ofClasses ? [rows, numberOfClasses] : [rows]);
         foreach ((string key, string value) in _metadata)
-            file.AddMetadata(key, value);
+            file.AddMetadata(file.HasMetadata(key) ? $"{key}_{_outputs[0].Name}" : key, value);
     }
 
     private static string Text(double number) => number.ToString("R", CultureInfo.InvariantCulture);

@@ -41,7 +41,7 @@ internal static class OnnxExport
         {
             ClassifierDescription description = model.Description with { Temperature = temperature };
             OnnxFileWriter built = Build(classifier, description, model.ClassNames, followers, options, out parts);
-            foreach ((string key, string value) in Metadata(classifier, description, model.ClassNames, options).Write(model.Host))
+            foreach ((string key, string value) in Metadata(classifier, description, model.ClassNames, Decisions(followers), options).Write(model.Host))
                 built.AddMetadata(key, value);
             return built;
         }
@@ -87,6 +87,10 @@ internal static class OnnxExport
     }
 
     private static bool IsDecision(ITransformer follower) => follower is PredictionSetTransformer or AbstentionTransformer;
+
+    /// <summary>Those that are made of the last scores; what a calibrator follows was made of others.</summary>
+    private static ITransformer[] Decisions(IReadOnlyList<ITransformer> followers) =>
+        [.. followers.Reverse().TakeWhile(IsDecision).Reverse()];
 
     private static IEnumerable<ITransformer> Steps(ITransformer model) =>
         model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];
@@ -166,7 +170,8 @@ internal static class OnnxExport
     }
 
     private static OnnxMetadata Metadata(
-        ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames, OnnxExportOptions options) => new()
+        ImageClassifier classifier, ClassifierDescription description, IReadOnlyList<string> classNames,
+        IReadOnlyList<ITransformer> decisions, OnnxExportOptions options) => new()
         {
             Architecture = classifier.Architecture,
             Shape = classifier.Shape,
@@ -177,5 +182,6 @@ internal static class OnnxExport
             Temperature = description.Temperature,
             ClassNames = classNames,
             LabelValues = description.LabelValues,
+            Decisions = decisions,
         };
 }

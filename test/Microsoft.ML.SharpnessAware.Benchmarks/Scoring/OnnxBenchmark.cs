@@ -5,7 +5,7 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware.Benchmarks;
 
 /// <summary>
-/// A trained model scored by libtorch and, saved as ONNX, by MLSharpness.Onnx: many rows by Transform and single ones by a prediction
+/// A trained model scored by libtorch and, saved as ONNX in float32 and in Int8, by MLSharpness.Onnx: many rows by Transform and single ones by a prediction
 /// engine. Each is timed in processes of its own, in turns, since the waiting threads of both in one process disturb each other.
 /// </summary>
 internal static class OnnxBenchmark
@@ -26,19 +26,23 @@ internal static class OnnxBenchmark
         DirectoryInfo folder = Directory.CreateTempSubdirectory("onnx-benchmark");
         try
         {
-            Table table = new("Milliseconds an image", "Batches, libtorch", "ONNX Runtime", "Ratio", "Single, libtorch", "ONNX Runtime",
-                "Ratio");
+            Table table = new("Milliseconds an image", "Batches, libtorch", "ONNX Runtime", "Ratio", "Int8", "Ratio",
+                "Single, libtorch", "ONNX Runtime", "Ratio", "Int8", "Ratio");
             foreach (int setting in Enumerable.Range(0, Settings.Length))
             {
                 (string architecture, ImageShape shape, _) = Settings[setting];
                 if (only is not null && only != architecture)
                     continue;
                 Save(architecture, shape, folder);
-                double[][] torch = new double[Rounds][], onnx = new double[Rounds][];
+                double[][] torch = new double[Rounds][], onnx = new double[Rounds][], int8 = new double[Rounds][];
                 for (int round = 0; round < Rounds; round++)
-                    (torch[round], onnx[round]) = (Child("torch", setting, folder), Child("onnx", setting, folder));
+                {
+                    (torch[round], onnx[round], int8[round]) =
+                        (Child("torch", setting, folder), Child("onnx", setting, folder), Child("int8", setting, folder));
+                }
+
                 table.Add([$"{architecture}, {shape.Channels}×{shape.Height}×{shape.Width}", .. Compare(torch, onnx, 0),
-                    .. Compare(torch, onnx, 1)]);
+                    .. Compare(torch, int8, 0)[1..], .. Compare(torch, onnx, 1), .. Compare(torch, int8, 1)[1..]]);
             }
         }
         finally
@@ -56,7 +60,7 @@ internal static class OnnxBenchmark
         IDataView view = PixelImages.View(mlContext, rows, shape, Classes);
         ITransformer model = kind == "torch"
             ? mlContext.Model.Load(Path.Combine(folder, "model.zip"), out _)
-            : mlContext.Transforms.ScoreOnnxImageClassifier(Path.Combine(folder, "model.onnx"), "Image").Fit(view);
+            : mlContext.Transforms.ScoreOnnxImageClassifier(Path.Combine(folder, $"{kind}.onnx"), "Image").Fit(view);
         IDataView scored = model.Transform(view);
         double batches = SideBySide.MedianMilliseconds(() => Consume(scored), count: 3) / rows;
 
@@ -80,7 +84,9 @@ internal static class OnnxBenchmark
             ValidationSetFraction = 0,
         }).Fit(view);
         mlContext.Model.Save(model, view.Schema, Path.Combine(folder.FullName, "model.zip"));
-        model.SaveOnnx(Path.Combine(folder.FullName, "model.onnx"));
+        model.SaveOnnx(Path.Combine(folder.FullName, "onnx.onnx"));
+        model.SaveOnnx(Path.Combine(folder.FullName, "int8.onnx"),
+            new OnnxExportOptions { Quantize = OnnxQuantization.Int8, QuantizationSet = view });
     }
 
     private static double[] Child(string kind, int setting, DirectoryInfo folder)

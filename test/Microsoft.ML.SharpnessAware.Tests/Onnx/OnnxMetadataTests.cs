@@ -16,7 +16,9 @@ public sealed class OnnxMetadataTests
     {
         OnnxMetadata metadata = Example();
         OnnxMetadata read = OnnxMetadata.Read(Environment, metadata.Write(Environment));
-        Assert.AreEqual(metadata with { ClassNames = [], LabelValues = null }, read with { ClassNames = [], LabelValues = null });
+        Assert.AreEqual(metadata with { ClassNames = [], LabelValues = null, Decisions = [] },
+            read with { ClassNames = [], LabelValues = null, Decisions = [] });
+        Assert.AreEqual(0.75, ((AbstentionTransformer)read.Decisions.Single()).Threshold);
         CollectionAssert.AreEqual(metadata.ClassNames.ToArray(), read.ClassNames.ToArray());
         CollectionAssert.AreEqual(metadata.ClassNames.ToArray(), read.LabelValues!.Names.ToArray());
         Assert.IsNull(OnnxMetadata.Read(Environment, (metadata with { LabelValues = null }).Write(Environment)).LabelValues);
@@ -33,7 +35,15 @@ public sealed class OnnxMetadataTests
     }
 
     [TestMethod]
-    [DataRow("mlsharpness_format", "3", "update the library")]
+    public void AFileOfTheSecondVersionHasNoDecisions()
+    {
+        Dictionary<string, string> entries = new(Example().Write(Environment)) { [OnnxMetadata.Format] = "2" };
+        entries.Remove("decisions");
+        Assert.IsEmpty(OnnxMetadata.Read(Environment, entries).Decisions);
+    }
+
+    [TestMethod]
+    [DataRow("mlsharpness_format", "4", "update the library")]
     [DataRow("mlsharpness_format", "one", "'one', not a whole number")]
     [DataRow("input_size", "3,24", "not channels, height and width")]
     [DataRow("input_size", "3,0,24", "'3,0,24'")]
@@ -53,6 +63,9 @@ public sealed class OnnxMetadataTests
     [DataRow("class_names", "[\"a\",\"b\",\"c\"]", "name other classes")]
     [DataRow("label_values", "?", "label_values cannot be read")]
     [DataRow("label_values", "AAAA", "label_values cannot be read")]
+    [DataRow("decisions", "{}", "decisions cannot be read")]
+    [DataRow("decisions", "[null]", "decisions cannot be read")]
+    [DataRow("decisions", "[\"AAAA\"]", "decisions cannot be read")]
     public void AnEntryThatCannotBeIsNamed(string key, string value, string message)
     {
         Dictionary<string, string> entries = new(Example().Write(Environment)) { [key] = value };
@@ -104,6 +117,8 @@ public sealed class OnnxMetadataTests
             Temperature = 1.25,
             ClassNames = names,
             LabelValues = LabelValues.OfNames(names),
+            Decisions = [new AbstentionTransformer(Environment, new DecisionColumns("Label", "Score", "Accepted", ScoreKind.Probabilities),
+                0.9, 0.95, new AbstentionChoice(0.75, 80, 75, 0, 0), 100, 3, LabelValues.OfNames(names))],
         };
     }
 }
