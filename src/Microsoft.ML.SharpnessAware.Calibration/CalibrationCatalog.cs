@@ -44,8 +44,8 @@ public static class CalibrationCatalog
     /// cref="MulticlassCalibrationMetrics.PerGroup"/>): a region, a camera, a patient. A text, key, number, Boolean or date; rows where it
     /// is missing are a group of their own.</param>
     /// <param name="clusterColumnName">Rows of the same value in this column belong together (pictures of one patient, frames of one
-    /// film): <see cref="MulticlassCalibrationMetrics.CompareTo"/> then draws whole clusters. A row where it is missing stands for
-    /// itself.</param>
+    /// film): <see cref="MulticlassCalibrationMetrics.Bootstrap"/> and <see cref="MulticlassCalibrationMetrics.CompareTo"/> then draw whole
+    /// clusters. A row where it is missing stands for itself.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>
     /// <para>The expected calibration error itself is summed in <see cref="ReliabilityDiagram.ExpectedCalibrationError"/>.</para>
@@ -82,6 +82,9 @@ public static class CalibrationCatalog
     /// <param name="labelColumnName">Whether a row is positive: a <see cref="bool"/>.</param>
     /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
     /// <param name="numberOfBins">The number of bins of the probability.</param>
+    /// <param name="clusterColumnName">Rows of the same value in this column belong together (visits of one patient): <see
+    /// cref="BinaryCalibrationMetrics.Bootstrap"/> and <see cref="BinaryCalibrationMetrics.CompareTo"/> then draw whole clusters. A row
+    /// where it is missing stands for itself.</param>
     /// <returns>The metrics, with the reliability diagrams.</returns>
     /// <remarks>Rows whose probability is NaN are left out, counted in <see cref="ClassifierCalibrationMetrics.SkippedRows"/> and reported
     /// as a warning to the context's log. Trainers that give a Score but no Probability (averaged perceptron, linear SVM) need a calibrator
@@ -98,8 +101,10 @@ public static class CalibrationCatalog
     /// </code>
     /// </example>
     public static BinaryCalibrationMetrics EvaluateCalibration(this BinaryClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string probabilityColumnName = "Probability", int numberOfBins = 15)
-        => BinaryCalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, probabilityColumnName, numberOfBins);
+        string labelColumnName = "Label", string probabilityColumnName = "Probability", int numberOfBins = 15,
+        string? clusterColumnName = null)
+        => BinaryCalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, probabilityColumnName, numberOfBins,
+            clusterColumnName);
 
     /// <summary>
     /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as

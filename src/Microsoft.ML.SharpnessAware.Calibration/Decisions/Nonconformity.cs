@@ -40,20 +40,24 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     /// <param name="ranked">Orders the classes.</param>
     public int Fill(ReadOnlySpan<float> probabilities, double[] thresholds, Span<int> set, RankedClasses ranked)
     {
+        bool isLeastAmbiguous = Kind == PredictionSetScore.LeastAmbiguous, isCommon = thresholds.Length == 1;
         double largest = TensorPrimitives.Max<double>(thresholds) + Rounding;
-        double above = 0, uniform = Kind == PredictionSetScore.LeastAmbiguous ? 0 : Uniform(probabilities);
+        double above = 0, share = isLeastAmbiguous ? 0 : 1 - Uniform(probabilities);
+        int count = 0, rank = 0;
         ranked.Start(probabilities);
-        int count = 0;
-        for (int rank = 1; rank <= probabilities.Length; rank++)
+        for (ReadOnlySpan<int> next = ranked.Next(); next.Length > 0; next = ranked.Next())
         {
-            int k = ranked.Next();
-            float own = probabilities[k];
-            double score = Kind == PredictionSetScore.LeastAmbiguous ? 1.0 - own : Penalised(above + (1 - uniform) * own, rank);
-            if (score > largest)
-                break;      // scores do not fall with the rank
-            if (score <= thresholds[thresholds.Length == 1 ? 0 : k] + Rounding)
-                set[count++] = k;
-            above += own;
+            foreach (int k in next)
+            {
+                rank++;
+                double own = probabilities[k];
+                double score = isLeastAmbiguous ? 1 - own : Penalised(above + share * own, rank);
+                if (score > largest)
+                    return count;       // scores do not fall with the rank
+                if (isCommon || score <= thresholds[k] + Rounding)
+                    set[count++] = k;
+                above += own;
+            }
         }
 
         return count;

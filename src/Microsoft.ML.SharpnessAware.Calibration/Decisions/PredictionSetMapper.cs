@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Microsoft.ML.Data;
 using Microsoft.ML.Model.OnnxConverter;
 
@@ -54,8 +56,7 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
             {
                 Find();
                 VBufferEditor<uint> editor = VBufferEditor.Create(ref value, size);
-                for (int i = 0; i < size; i++)
-                    editor.Values[i] = (uint)set[i] + 1;
+                TensorPrimitives.Add(set.AsSpan(0, size), 1, MemoryMarshal.Cast<uint, int>(editor.Values));
                 value = editor.Commit();
             });
         if (activeOutput(Size))

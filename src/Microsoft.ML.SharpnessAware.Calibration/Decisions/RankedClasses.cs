@@ -1,87 +1,133 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Gives the classes of a row one after the other, the most probable first and of equal ones the earlier, and orders only as many as are
-/// asked for: few classes are picked one by one, many are put into buckets by their probability, each sorted when its turn comes.
+/// Gives the classes of a row one after the other, the most probable first and of equal ones the earlier. Up to some hundred classes are
+/// ordered at once, by counting for each those before it; more are put into buckets by their probability, which are sorted when their turn
+/// comes.
 /// </summary>
 /// <param name="numberOfClasses">The length of a row.</param>
 internal sealed class RankedClasses(int numberOfClasses)
 {
-    private const int FewClasses = 32;
+    // Counting takes time by the square of the number of classes, buckets by the number and always some.
+    private const int MostToCount = 128;
 
-    // 32 buckets for each halving of the probability, down to 2^-16 of the largest; what is below shares the last one.
+    // 128 buckets for each halving of the probability, down to 2^-16 of the largest; what is below shares the last one.
     private const int MantissaBits = 23;
-    private const int BucketBits = MantissaBits - 5;
-    private const int Buckets = 1 << 9;
+    private const int BucketBits = MantissaBits - 7;
+    private const int Buckets = 1 << 11;
 
-    // The complement of the float32 bits, so that a larger probability is smaller, and below it the class.
-    private readonly ulong[] _keys = new ulong[numberOfClasses];
-    private readonly int[] _ends = new int[numberOfClasses > FewClasses ? Buckets : 0];
-    private int _bucket;
+    // So many places are sorted at a time, and those that share a bucket with the last of them.
+    private const int Run = 32;
+
+    // What is missing to the largest float32, by its bits, so that a larger probability is smaller, and below it the class. Whole vectors
+    // of them: what is beyond the classes comes after all of them.
+    private readonly long[] _keys = MakeKeys(numberOfClasses);
+    private readonly int[] _order = new int[numberOfClasses];
+    private readonly int[] _ends = new int[numberOfClasses > MostToCount ? Buckets : 0];
+    private readonly int[] _buckets = new int[numberOfClasses > MostToCount ? numberOfClasses : 0];
     private int _sorted;        // places in order
-    private int _next;
-    private ulong _last;        // of few classes, the key that was given last; none is 0
 
     /// <summary>Begins with another row.</summary>
     public void Start(ReadOnlySpan<float> probabilities)
     {
-        (_bucket, _sorted, _next, _last) = (0, 0, 0, 0);
-        ulong[] keys = _keys;
+        ReadOnlySpan<int> bits = MemoryMarshal.Cast<float, int>(probabilities);
+        _sorted = 0;
         if (_ends.Length == 0)
-        {
-            for (int k = 0; k < keys.Length; k++)
-                keys[k] = Key(Bits(probabilities[k]), k);
-            return;
-        }
+            Count(bits);
+        else
+            Spread(bits);
+    }
 
-        uint largest = Bits(TensorPrimitives.Max(probabilities));
-        int[] ends = _ends;
+    /// <summary>The next classes in order; none after the last.</summary>
+    public ReadOnlySpan<int> Next()
+    {
+        int given = _sorted;
+        if (given < _order.Length)
+            SortMore();
+        return _order.AsSpan(given.._sorted);
+    }
+
+    /// <summary>Without branches, which nobody could predict.</summary>
+    private void Count(ReadOnlySpan<int> bits)
+    {
+        long[] keys = _keys;
+        for (int k = 0; k < bits.Length; k++)
+            keys[k] = Key(bits[k], k);
+        for (int first = 0; first < bits.Length; first += Vector<long>.Count)
+        {
+            Vector<long> some = new(keys, first);
+            Vector<long> before = Vector<long>.Zero;
+            for (int k = 0; k < bits.Length; k++)
+                before += Vector.LessThan(new Vector<long>(keys[k]), some);     // true is −1
+            int lanes = Math.Min(Vector<long>.Count, bits.Length - first);
+            for (int lane = 0; lane < lanes; lane++)
+                _order[-(int)before[lane]] = first + lane;
+        }
+    }
+
+    private void Spread(ReadOnlySpan<int> bits)
+    {
+        int[] buckets = _buckets, ends = _ends;
+        long[] keys = _keys;
+        int largest = Math.Max(TensorPrimitives.Max(bits), 0);
+        TensorPrimitives.Max(bits, 0, buckets);
+        TensorPrimitives.Subtract(largest, buckets, buckets);
+        TensorPrimitives.ShiftRightArithmetic(buckets, BucketBits, buckets);
+        TensorPrimitives.Min(buckets, Buckets - 1, buckets);
         Array.Clear(ends);
-        foreach (float probability in probabilities)
-            ends[Bucket(largest, Bits(probability))]++;
+        foreach (int bucket in buckets)
+            ends[bucket]++;
         int start = 0;
         foreach (ref int end in ends.AsSpan())
             (end, start) = (start, start + end);
-        for (int k = 0; k < probabilities.Length; k++)
+        for (int k = 0; k < bits.Length; k++)
+            keys[ends[buckets[k]]++] = Key(bits[k], k);     // from its start a bucket grows to its end
+    }
+
+    private void SortMore()
+    {
+        if (_ends.Length == 0)
         {
-            uint bits = Bits(probabilities[k]);
-            keys[ends[Bucket(largest, bits)]++] = Key(bits, k);     // from its start a bucket grows to its end
+            _sorted = _order.Length;        // by Count
+            return;
+        }
+
+        int last = (int)_keys[Math.Min(_sorted + Run, _order.Length) - 1];
+        Span<long> more = _keys.AsSpan(_sorted.._ends[_buckets[last]]);
+        if (more.Length <= 2 * Run)
+            SortAlmostSorted(more);
+        else
+            more.Sort();
+        Span<int> order = _order.AsSpan(_sorted, more.Length);
+        for (int i = 0; i < order.Length; i++)
+            order[i] = (int)more[i];
+        _sorted += more.Length;
+    }
+
+    /// <summary>By insertion: nothing leaves its bucket, and most buckets hold one or two.</summary>
+    private static void SortAlmostSorted(Span<long> keys)
+    {
+        for (int i = 1; i < keys.Length; i++)
+        {
+            long key = keys[i];
+            int place = i;
+            for (; place > 0 && keys[place - 1] > key; place--)
+                keys[place] = keys[place - 1];
+            keys[place] = key;
         }
     }
 
-    /// <summary>The next class; to be called at most once for each.</summary>
-    public int Next()
+    private static long[] MakeKeys(int numberOfClasses)
     {
-        if (_ends.Length == 0)
-            return (int)(uint)(_last = SmallestAbove(_keys, _last));
-        if (_next == _sorted)
-            SortBucket();
-        return (int)(uint)_keys[_next++];
+        long[] keys = new long[numberOfClasses + Vector<long>.Count];
+        Array.Fill(keys, long.MaxValue);
+        return keys;
     }
 
-    private void SortBucket()
-    {
-        while (_ends[_bucket] == _sorted)
-            _bucket++;
-        _keys.AsSpan(_sorted.._ends[_bucket]).Sort();
-        _sorted = _ends[_bucket];
-    }
-
-    // A −0 or a rounding error below 0 is 0.
-    private static uint Bits(float probability) => BitConverter.SingleToUInt32Bits(Math.Max(probability, 0f));
-
-    private static int Bucket(uint largest, uint bits) => (int)Math.Min((largest - bits) >> BucketBits, Buckets - 1);
-
-    private static ulong Key(uint bits, int k) => (ulong)~bits << 32 | (uint)k;
-
-    // Without branches, which nobody could predict.
-    private static ulong SmallestAbove(ulong[] keys, ulong last)
-    {
-        ulong smallest = ulong.MaxValue;
-        foreach (ulong key in keys)
-            smallest = Math.Min(smallest, key > last ? key : ulong.MaxValue);
-        return smallest;
-    }
+    // A −0 or a rounding error below 0 is 0; other float32 have the order of their bits.
+    private static long Key(int bits, int k) => (long)(int.MaxValue - Math.Max(bits, 0)) << 32 | (uint)k;
 }

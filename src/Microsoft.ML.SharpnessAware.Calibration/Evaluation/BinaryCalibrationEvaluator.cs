@@ -8,7 +8,7 @@ internal static class BinaryCalibrationEvaluator
 {
     public static BinaryCalibrationMetrics Evaluate(
         IHostEnvironment environment, IDataView data, string labelColumnName, string probabilityColumnName, int numberOfBins,
-        MeasuredRow? onRow = null)
+        string? clusterColumnName = null, MeasuredRow? onRow = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
@@ -21,8 +21,11 @@ internal static class BinaryCalibrationEvaluator
             + "mlContext.BinaryClassification.Calibrators.Platt");
         BinaryCalibrationAccumulator accumulator = new(numberOfBins);
         SkippedRowCounter withoutProbability = new();
-        using (DataViewRowCursor cursor = data.GetRowCursor([label, probability]))
+        CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
+        IEnumerable<DataViewSchema.Column> columns = clusters is null ? [label, probability] : [label, probability, clusters.Column];
+        using (DataViewRowCursor cursor = data.GetRowCursor(columns))
         {
+            Func<int, int>? readCluster = clusters?.Open(cursor);
             ValueGetter<bool> getLabel = cursor.GetGetter<bool>(label);
             ValueGetter<float> getProbability = cursor.GetGetter<float>(probability);
             ValueGetter<DataViewRowId> getId = cursor.GetIdGetter();
@@ -45,7 +48,7 @@ internal static class BinaryCalibrationEvaluator
                         $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
                         Invariant($"{p:G6}."));
                 p = Math.Min(p, 1);
-                accumulator.Add(p, isPositive);
+                accumulator.Add(p, isPositive, readCluster?.Invoke(0) ?? -1);
                 if (onRow is null)
                     continue;
                 getId(ref id);

@@ -7,12 +7,15 @@ public sealed class BinaryCalibrationIntervals
     internal BinaryCalibrationIntervals(CalibrationIntervals intervals) =>
         (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss,
             PositiveRate,
-            MeanProbability) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
+            MeanProbability, NumberOfClusters) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
             intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy,
-                intervals.MeanConfidence);
+                intervals.MeanConfidence, intervals.NumberOfClusters);
 
     /// <summary>How often an interval is to contain the true value.</summary>
     public double ConfidenceLevel { get; }
+
+    /// <summary>How many clusters of rows were drawn from; null where rows are taken as independent.</summary>
+    public int? NumberOfClusters { get; }
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public ConfidenceInterval ExpectedCalibrationError { get; }
@@ -29,7 +32,7 @@ public sealed class BinaryCalibrationIntervals
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.LogLoss"/>.</summary>
     public ConfidenceInterval LogLoss { get; }
 
-    /// <summary>Of <see cref="BinaryCalibrationMetrics.PositiveRate"/>; exact.</summary>
+    /// <summary>Of <see cref="BinaryCalibrationMetrics.PositiveRate"/>; exact where rows are independent.</summary>
     public ConfidenceInterval PositiveRate { get; }
 
     /// <summary>Of <see cref="BinaryCalibrationMetrics.MeanProbability"/>.</summary>
@@ -37,7 +40,7 @@ public sealed class BinaryCalibrationIntervals
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"{ConfidenceLevel:0.#%} intervals"),
+        Invariant($"{ConfidenceLevel:0.#%} intervals{CalibrationComparison.InClusters(NumberOfClusters)}"),
         $"Positive rate                   {PositiveRate}",
         $"Mean probability                {MeanProbability}",
         $"Expected calibration error      {ExpectedCalibrationError}",

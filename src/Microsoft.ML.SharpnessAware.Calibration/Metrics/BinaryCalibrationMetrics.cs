@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -11,8 +13,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
 {
-    internal BinaryCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows)
-        : base(bins, sorted, numberOfBins, skippedRows, isBinary: true)
+    internal BinaryCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
+        MeasuredOutcomes measured)
+        : base(bins, sorted, numberOfBins, skippedRows, isBinary: true, measured)
     {
     }
 
@@ -30,12 +33,35 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
     /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1).</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
+    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     public BinaryCalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
         new(Intervals(numberOfResamples, confidenceLevel, seed));
 
-    internal override CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
-        CalibrationBootstrap.BinaryIntervals(Cells, EqualMassCells, numberOfResamples, confidenceLevel, seed);
+    internal override (Vector256<double> Best, Vector256<double> Worst) OneMore => CalibrationBootstrap.BinaryOneMore(Cells);
+
+    /// <summary>
+    /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it
+    /// chance?
+    /// </summary>
+    /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
+    /// <param name="numberOfResamples">How often to draw, at least 100.</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
+    /// <param name="seed">The same seed gives the same intervals on every machine.</param>
+    /// <returns>This model minus the other.</returns>
+    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
+    /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
+    /// clusters.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    public BinaryCalibrationComparison CompareTo(
+        BinaryCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        if (Count != other.Count)
+            throw new ArgumentException($"Models are compared on the same rows, but these metrics are of {Count} rows, and the others of "
+                + $"{other.Count}.", nameof(other));
+        return new(Compare(other, numberOfResamples, confidenceLevel, seed));
+    }
 
     /// <summary>The metrics as a block of text, one a line, in invariant culture.</summary>
     public override string ToString()

@@ -8,11 +8,6 @@ internal static class CalibrationBootstrap
     /// <summary>With fewer the ends of an interval are chance themselves.</summary>
     private const int SmallestNumberOfResamples = 100;
 
-    public static CalibrationIntervals Intervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells, int numberOfClasses,
-        int numberOfResamples,
-        double confidenceLevel, int seed) =>
-        Intervals(cells, equalMassCells, OneMore(cells, numberOfClasses), numberOfResamples, confidenceLevel, seed);
-
     /// <summary>The best and the worst row that could have come.</summary>
     public static (Vector256<double> Best, Vector256<double> Worst) OneMore(ReadOnlySpan<OutcomeCell> cells, int numberOfClasses)
     {
@@ -30,30 +25,39 @@ internal static class CalibrationBootstrap
                 "The confidence level must lie between 0 and 1, for example 0.95.");
     }
 
-    /// <summary>Of a binary model: confidence stands for the probability of the positive class, right for positive.</summary>
-    public static CalibrationIntervals BinaryIntervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells, int numberOfResamples,
-        double confidenceLevel, int seed)
+    /// <summary>The same of a binary model: confidence stands for the probability of the positive class, right for positive.</summary>
+    public static (Vector256<double> Best, Vector256<double> Worst) BinaryOneMore(ReadOnlySpan<OutcomeCell> cells)
     {
         List<(double Count, double Confidence, double Entropy)> bins =
             [.. Bins(cells).Select(bin => (bin.Count, Math.Max(bin.Confidence, 1 - bin.Confidence), bin.Entropy))];
-        return Intervals(cells, equalMassCells, (Binary(BestRow(bins, 2), 0), Binary(WorstRow(bins, 2), 1)),
-            numberOfResamples, confidenceLevel, seed);
+        return (Binary(BestRow(bins, 2), 0), Binary(WorstRow(bins, 2), 1));
 
         // The binary Brier score counts one class of the two.
         static Vector256<double> Binary(Vector256<double> row, double probability) =>
             OutcomeCell.Row(probability, row[RowNumber.LogLoss], row[RowNumber.BrierScore] / 2, row[RowNumber.Entropy]);
     }
 
-    private static CalibrationIntervals Intervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells,
-        (Vector256<double> Best, Vector256<double> Worst) oneMore, int numberOfResamples, double confidenceLevel, int seed)
+    /// <param name="cells">The rows by bins of equal width.</param>
+    /// <param name="equalMassCells">The rows by bins of equally many.</param>
+    /// <param name="oneMore">The best and the worst row that could have come.</param>
+    /// <param name="numberOfResamples">How often to draw.</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true value.</param>
+    /// <param name="seed">Decides the draws.</param>
+    /// <param name="clusters">What is drawn instead of rows; null for rows.</param>
+    public static CalibrationIntervals Intervals(OutcomeCell[] cells, OutcomeCell[] equalMassCells,
+        (Vector256<double> Best, Vector256<double> Worst) oneMore, int numberOfResamples, double confidenceLevel, int seed,
+        ClusteredRows? clusters)
     {
         Check(numberOfResamples, confidenceLevel);
-        GapResampler gaps = new(cells, new BootstrapRandom(seed, stream: 0));
+        GapResampler gaps = new(cells, new BootstrapRandom(seed, stream: 0), clusters?.EqualWidthGaps());
         GapErrorInterval expected = new(gaps, squared: false, numberOfResamples);
         GapErrorInterval rootMeanSquare = new(gaps, squared: true, numberOfResamples);
-        GapResampler equalMassGaps = new(equalMassCells, new BootstrapRandom(seed, stream: 1));
+        GapResampler equalMassGaps = new(equalMassCells, new BootstrapRandom(seed, stream: 1), clusters?.EqualMassGaps());
         GapErrorInterval adaptive = new(equalMassGaps, squared: false, numberOfResamples);
-        MeanIntervals means = new(cells, oneMore.Best, oneMore.Worst, numberOfResamples, new BootstrapRandom(seed, stream: 2));
+        BootstrapRandom random = new(seed, stream: 2);
+        MeanIntervals? means = clusters is not null ? null : new(cells, oneMore.Best, oneMore.Worst, numberOfResamples, random);
+        ClusterMeans? ofClusters = clusters is null ? null
+            : new(clusters.Units, clusters.Measured, oneMore.Best, oneMore.Worst, numberOfResamples, random);
         for (int resample = 0; resample < numberOfResamples; resample++)
         {
             gaps.Draw();
@@ -61,22 +65,33 @@ internal static class CalibrationBootstrap
             rootMeanSquare.Add();
             equalMassGaps.Draw();
             adaptive.Add();
-            means.Draw();
+            means?.Draw();
+            ofClusters?.Draw();
         }
 
+        bool isOneCluster = clusters?.Units.NumberOfClusters == 1;
         return new CalibrationIntervals
         {
             NumberOfResamples = numberOfResamples,
             ConfidenceLevel = confidenceLevel,
-            ExpectedCalibrationError = expected.GetInterval(confidenceLevel),
-            AdaptiveCalibrationError = adaptive.GetInterval(confidenceLevel),
-            RootMeanSquareCalibrationError = rootMeanSquare.GetInterval(confidenceLevel),
-            Accuracy = ClopperPearson.Interval(RightRows(cells), Rows(cells), confidenceLevel),
-            MeanConfidence = means.GetInterval(RowNumber.Confidence, confidenceLevel),
-            LogLoss = means.GetInterval(RowNumber.LogLoss, confidenceLevel),
-            BrierScore = means.GetInterval(RowNumber.BrierScore, confidenceLevel),
-            MeanEntropy = means.GetInterval(RowNumber.Entropy, confidenceLevel),
+            NumberOfClusters = clusters?.Units.NumberOfClusters,
+            ExpectedCalibrationError = Error(expected),
+            AdaptiveCalibrationError = Error(adaptive),
+            RootMeanSquareCalibrationError = Error(rootMeanSquare),
+            Accuracy = ofClusters?.GetInterval(ClusterMeans.Accuracy, confidenceLevel)
+                ?? ClopperPearson.Interval(RightRows(cells), Rows(cells), confidenceLevel),
+            MeanConfidence = Mean(RowNumber.Confidence),
+            LogLoss = Mean(RowNumber.LogLoss),
+            BrierScore = Mean(RowNumber.BrierScore),
+            MeanEntropy = Mean(RowNumber.Entropy),
         };
+
+        // One cluster says nothing of how clusters differ.
+        ConfidenceInterval Error(GapErrorInterval error) =>
+            error.GetInterval(confidenceLevel) is var interval && isOneCluster ? interval with { Lower = 0, Upper = 1 } : interval;
+
+        ConfidenceInterval Mean(int number) =>
+            means?.GetInterval(number, confidenceLevel) ?? ofClusters!.GetInterval(number, confidenceLevel);
     }
 
     private static long Rows(ReadOnlySpan<OutcomeCell> cells)

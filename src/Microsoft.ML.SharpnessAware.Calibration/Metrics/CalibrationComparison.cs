@@ -42,12 +42,12 @@ public sealed class CalibrationComparison
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"Differences on {Count:N0} rows{Clusters}, with {ConfidenceLevel:0.#%} intervals"),
+        Invariant($"Differences on {Count:N0} rows{InClusters(NumberOfClusters)}, with {ConfidenceLevel:0.#%} intervals"),
         $"Accuracy                        {Accuracy}",
         $"Mean confidence                 {MeanConfidence}",
         $"Expected calibration error      {ExpectedCalibrationError}",
         $"Brier score                     {BrierScore}",
         $"Log loss                        {LogLoss}");
 
-    private string Clusters => NumberOfClusters is int clusters ? Invariant($" in {clusters:N0} clusters") : "";
+    internal static string InClusters(int? clusters) => clusters is int number ? Invariant($" in {number:N0} clusters") : "";
 }

@@ -26,6 +26,12 @@ namespace Microsoft.ML.SharpnessAware;
 /// An interval can lie below the measured value.
 /// </para>
 /// <para>
+/// Where rows belong to clusters (<c>clusterColumnName</c>), these are drawn. The means, accuracy among them, come from clusters of random
+/// weight and one cluster more. Calibration errors get, on top of the chance of single rows, what random weights of whole clusters do to
+/// the gaps, as far as these vary more than rows by themselves would (the design effect, Rao and Scott 1992). From fewer than about ten
+/// clusters little can be told, from one nothing.
+/// </para>
+/// <para>
 /// docs/calibration.md shows how often 95 % intervals held the true values on 20 to 100,000 rows. The classwise error and its parts have no
 /// interval here: a row counts in a bin of every class, and the sums that are kept do not tell how these go together. Nor has the maximum
 /// calibration error, which is decided by bins of few rows.
@@ -42,6 +48,9 @@ public sealed class CalibrationIntervals
 
     /// <summary>How often an interval is to contain the true value.</summary>
     public required double ConfidenceLevel { get; init; }
+
+    /// <summary>How many clusters of rows were drawn from; null where rows are taken as independent.</summary>
+    public int? NumberOfClusters { get; init; }
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
     public required ConfidenceInterval ExpectedCalibrationError { get; init; }
@@ -70,7 +79,7 @@ public sealed class CalibrationIntervals
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples"),
+        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples{CalibrationComparison.InClusters(NumberOfClusters)}"),
         $"Accuracy                        {Accuracy}",
         $"Mean confidence                 {MeanConfidence}",
         $"Expected calibration error      {ExpectedCalibrationError}",

@@ -23,7 +23,7 @@ internal sealed class CalibrationSums(int numberOfClasses, ConfidenceBins bins, 
     {
         _outcomes.Add(confidence, correct, OutcomeCell.Row(confidence, logLoss, brierScore, entropy));
         _classes.Add(scores, label);
-        _measured.Add(label, confidence, correct, logLoss, brierScore, cluster);
+        _measured.Add(label, confidence, correct, logLoss, brierScore, entropy, cluster);
         _topK?.Add(scores, label);
     }
 

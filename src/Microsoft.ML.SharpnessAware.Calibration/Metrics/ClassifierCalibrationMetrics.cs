@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -17,8 +19,9 @@ public abstract class ClassifierCalibrationMetrics
     private readonly Lazy<double> _smooth;
 
     private protected ClassifierCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
-        bool isBinary)
+        bool isBinary, MeasuredOutcomes measured)
     {
+        Measured = measured;
         Cells = bins.Cells.ToArray();
         ReliabilityDiagram = new ReliabilityDiagram(bins.ReliabilityBins(), isBinary);
         (ReliabilityBin[] equalMass, EqualMassCells) = sorted.EqualMassBins(numberOfBins);
@@ -136,7 +139,43 @@ public abstract class ClassifierCalibrationMetrics
     /// <summary>The same of <see cref="AdaptiveReliabilityDiagram"/>.</summary>
     internal OutcomeCell[] EqualMassCells { get; }
 
+    /// <summary>What each row gave.</summary>
+    internal MeasuredOutcomes Measured { get; }
+
+    /// <summary>The best and the worst row that could have come.</summary>
+    internal abstract (Vector256<double> Best, Vector256<double> Worst) OneMore { get; }
+
     /// <summary>The intervals in the form of several classes: of a binary model accuracy is the share of positives, and confidence the
     /// probability.</summary>
-    internal abstract CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0);
+    internal CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
+        CalibrationBootstrap.Intervals(Cells, EqualMassCells, OneMore, numberOfResamples, confidenceLevel, seed,
+            Measured.Clusters is List<int> clusters ? new ClusteredRows(Measured, clusters, AdaptiveReliabilityDiagram) : null);
+
+    /// <summary>Whether <see cref="Compare"/> can compare them.</summary>
+    internal virtual bool IsOfTheSameRows(ClassifierCalibrationMetrics other) =>
+        GetType() == other.GetType() && Count == other.Count && Measured.LabelsHash == other.Measured.LabelsHash;
+
+    /// <summary>The differences in the form of several classes, as <see cref="Intervals"/> has it: this model minus the other.</summary>
+    internal CalibrationComparison Compare(
+        ClassifierCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
+    {
+        CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
+        if (Measured.LabelsHash != other.Measured.LabelsHash)
+            throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
+                "the others differ, or come in another order. Score the same view with both models.", nameof(other));
+        if (Measured.Clusters is List<int> ours && other.Measured.Clusters is List<int> theirs && !ours.SequenceEqual(theirs))
+            throw new ArgumentException("Models are compared on the same clusters, but these metrics and the others were measured with " +
+                "different ones. Name the same clusterColumnName in both.", nameof(other));
+        double accuracy = this is BinaryCalibrationMetrics ? 0 : 1;     // both see the same positives
+        Vector256<double> lowest = Extremes(OneMore.Best - other.OneMore.Worst, -accuracy);
+        Vector256<double> highest = Extremes(OneMore.Worst - other.OneMore.Best, accuracy);
+        int bins = ReliabilityDiagram.Bins.Count;
+        return (Measured.Clusters ?? other.Measured.Clusters) is List<int> clusters
+            ? new ClusteredComparison(Measured, other.Measured, clusters, bins).Compare(
+                lowest, highest, numberOfResamples, confidenceLevel, seed)
+            : new PairedComparison(Measured, other.Measured, bins).Compare(lowest, highest, numberOfResamples, confidenceLevel, seed);
+
+        static Vector256<double> Extremes(Vector256<double> difference, double accuracy) => Vector256.Create(
+            difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy, difference[RowNumber.Confidence]);
+    }
 }

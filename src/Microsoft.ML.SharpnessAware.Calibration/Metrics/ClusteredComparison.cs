@@ -15,12 +15,8 @@ internal sealed class ClusteredComparison
     private const int Accuracy = 2;
     private const int MeanConfidence = 3;
 
-    // More clusters are drawn in bundles, which are independent as well: the ends of an interval do not gain from more.
-    private const int MostUnits = 10_000;
-    private const int MostCells = 1 << 19;
-
     private readonly int _numberOfBins;
-    private readonly int _clusters;
+    private readonly ClusterUnits _units;
     private readonly long _rows;
     private readonly Vector256<double>[] _differences;
     private readonly double[] _counts;
@@ -33,11 +29,8 @@ internal sealed class ClusteredComparison
     {
         _numberOfBins = numberOfBins;
         _rows = a.Count;
-        _clusters = clusters.Distinct().Count();
-        int[] unitOf = new int[clusters.Max() + 1];
-        int units = Math.Min(_clusters, Math.Min(MostUnits, Math.Max(1, MostCells / numberOfBins)));
-        Array.Fill(unitOf, -1);
-        int seen = 0;
+        _units = new ClusterUnits(clusters, numberOfBins);
+        int units = _units.Count;
         ConfidenceBins bins = new(numberOfBins);
         _differences = new Vector256<double>[units];
         _counts = new double[units];
@@ -45,15 +38,7 @@ internal sealed class ClusteredComparison
         (_sumA, _sumB) = (new double[numberOfBins], new double[numberOfBins]);
         for (int row = 0; row < a.Count; row++)
         {
-            ref int unit = ref unitOf[clusters[row]];
-            if (unit < 0)
-            {
-                // Clusters that follow each other in the data may be alike, so they are spread by a hash; few get one each.
-                ulong hash = (ulong)seen;
-                unit = _clusters == units ? seen : (int)(SplitMix64.Next(ref hash) % (ulong)units);
-                seen++;
-            }
-
+            int unit = _units.OfRow[row];
             var (of, other) = (a.Row(row), b.Row(row));
             (double rightA, double rightB) = (of.Correct ? 1 : 0, other.Correct ? 1 : 0);
             _differences[unit] += Vector256.Create(of.LogLoss - other.LogLoss, of.BrierScore - other.BrierScore, rightA - rightB,
@@ -72,7 +57,7 @@ internal sealed class ClusteredComparison
         double[] weights = new double[_counts.Length], errors = new double[numberOfResamples];
         double[][] lower = [.. Enumerable.Range(0, Vector256<double>.Count).Select(_ => new double[numberOfResamples])];
         double[][] upper = [.. lower.Select(_ => new double[numberOfResamples])];
-        double size = (double)_rows / _clusters;        // of the one cluster more that could have come
+        double size = (double)_rows / _units.NumberOfClusters;        // of the one cluster more that could have come
         for (int resample = 0; resample < numberOfResamples; resample++)
         {
             for (int unit = 0; unit < weights.Length; unit++)
@@ -88,18 +73,18 @@ internal sealed class ClusteredComparison
         Array.Fill(weights, 1);
         Vector256<double> estimates = Sums(weights).Sum / _rows;
         double difference = DifferenceOfErrors(_rows), mean = errors.Average(), tail = (1 - confidenceLevel) / 2;
-        double few = Math.Sqrt(_clusters / Math.Max(1, _clusters - 1.0));       // draws from few clusters vary less than clusters do
+        double few = _units.Spread;
         Array.Sort(errors);
         return new CalibrationComparison
         {
             ConfidenceLevel = confidenceLevel,
             Count = _rows,
-            NumberOfClusters = _clusters,
+            NumberOfClusters = _units.NumberOfClusters,
             LogLoss = Interval(LogLoss),
             BrierScore = Interval(BrierScore),
             Accuracy = Interval(Accuracy),
             MeanConfidence = Interval(MeanConfidence),
-            ExpectedCalibrationError = _clusters == 1 ? new ConfidenceInterval(difference, -1, 1) : new ConfidenceInterval(difference,
+            ExpectedCalibrationError = _units.NumberOfClusters == 1 ? new ConfidenceInterval(difference, -1, 1) : new ConfidenceInterval(difference,
                 Math.Max(-1, difference + few * Math.Min(0, Percentile.Of(errors, tail) - mean)),
                 Math.Min(1, difference + few * Math.Max(0, Percentile.Of(errors, 1 - tail) - mean))),
         };

@@ -22,13 +22,15 @@ internal sealed class GapResampler
     private readonly double[] _lowerAccuracy;
     private readonly bool _isJointSignal;
     private readonly BootstrapRandom _random;
+    private readonly ClusterGaps? _clusters;
 
     /// <param name="cells">The wrong and the right rows of each bin.</param>
     /// <param name="random">Draws.</param>
-    public GapResampler(ReadOnlySpan<OutcomeCell> cells, BootstrapRandom random)
+    /// <param name="clusters">What clusters of rows add; null where rows are independent.</param>
+    public GapResampler(ReadOnlySpan<OutcomeCell> cells, BootstrapRandom random, ClusterGaps? clusters = null)
     {
         int bins = cells.Length / 2;
-        _random = random;
+        (_random, _clusters) = (random, clusters);
         _counts = new long[bins];
         _right = new long[bins];
         _errorTrials = new long[bins];
@@ -51,7 +53,7 @@ internal sealed class GapResampler
         }
 
         // Where no bin has a gap for certain, all together may have one.
-        double joint = Signal(Gaps.Sum(), _chanceVariance.Sum());
+        double joint = Signal(Gaps.Sum(), _chanceVariance.Sum() * (clusters is null ? 1 : clusters.TotalEffect / clusters.DesignEffect));
         _isJointSignal = Math.Abs(joint) > LowerDirection.Sum(Math.Abs) * (1 + 1e-9);
         for (int bin = 0; bin < bins; bin++)
         {
@@ -114,6 +116,19 @@ internal sealed class GapResampler
             AtLowerEnd[bin] = moreRows + (_isJointSignal || LowerDirection[bin] == 0 ? Chance(drawn, _lowerAccuracy[bin])
                 : count * (Gaps[bin] > 0 ? Share(right + 1, wrong) : Share(right, wrong + 1)) - right);      // as Clopper and Pearson do
         }
+
+        if (_clusters is not null)
+            AddClusters(_clusters.Draw(_random));
+    }
+
+    private void AddClusters(ReadOnlySpan<double> more)
+    {
+        for (int bin = 0; bin < more.Length; bin++)
+        {
+            IfCalibrated[bin] += more[bin];
+            AtLowerEnd[bin] += more[bin];
+            AtUpperEnd[bin] += more[bin];
+        }
     }
 
     /// <summary>A beta number.</summary>
@@ -142,9 +157,10 @@ internal sealed class GapResampler
         _errorTrials[bin] = (long)trials;
         _errorProbability[bin] = trials == 0 ? 0 : Math.Min(1, errors / trials);
 
-        _chanceVariance[bin] = Math.Max(0, errors - errorSquares);
+        double effect = _clusters?.DesignEffect ?? 1;
+        _chanceVariance[bin] = effect * Math.Max(0, errors - errorSquares);
         double accuracy = (_right[bin] + 0.5) / (count + 1);
-        Deviations[bin] = Math.Sqrt(Math.Max(_chanceVariance[bin], count * accuracy * (1 - accuracy)));
+        Deviations[bin] = Math.Sqrt(Math.Max(_chanceVariance[bin], effect * count * accuracy * (1 - accuracy)));
         LowerDirection[bin] = Signal(Gaps[bin], _chanceVariance[bin]);
         UpperDirection[bin] = LowerDirection[bin] == 0 ? Math.Abs(Gaps[bin]) : Gaps[bin];
     }

@@ -18,13 +18,20 @@ internal sealed class MeasuredOutcomes
     /// <summary>What each row belongs to; null where that was not asked.</summary>
     public List<int>? Clusters { get; private set; }
 
+    /// <summary>The entropy of each row, where there are clusters: their intervals are made from rows, not from cells.</summary>
+    public List<float> Entropies { get; } = [];
+
     public int Count => Math.Max(0, _blocks.Count - 1) * BlockRows + _used;
 
-    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, int cluster = -1)
+    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, double entropy, int cluster = -1)
     {
         LabelsHash = (LabelsHash ^ (uint)label) * 1099511628211;     // FNV-1a
         if (cluster >= 0)
+        {
             (Clusters ??= []).Add(cluster);
+            Entropies.Add((float)entropy);
+        }
+
         if (_used == _last.Length)
             MakePlace();
         _last[_used++] = (correct ? confidence : -confidence, (float)logLoss, (float)brierScore);
@@ -33,7 +40,7 @@ internal sealed class MeasuredOutcomes
     public (float Confidence, bool Correct, double LogLoss, double BrierScore) Row(int row)
     {
         (float confidence, float logLoss, float brierScore) = _blocks[row / BlockRows][row % BlockRows];
-        return (Math.Abs(confidence), confidence > 0, logLoss, brierScore);
+        return (Math.Abs(confidence), !float.IsNegative(confidence), logLoss, brierScore);     // −0 is a wrong row of probability 0
     }
 
     /// <summary>The rows by their confidence, for what needs that order.</summary>
@@ -43,7 +50,7 @@ internal sealed class MeasuredOutcomes
         foreach ((float SignedConfidence, float, float)[] block in _blocks)
         {
             foreach ((float confidence, _, _) in block.AsSpan(0, block == _last ? _used : block.Length))
-                ranking.Add(Math.Abs(confidence), confidence > 0);
+                ranking.Add(Math.Abs(confidence), !float.IsNegative(confidence));
         }
 
         ranking.Sort();

@@ -15,13 +15,12 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
 
     internal MulticlassCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
         ClassBins classes, IReadOnlyList<string>? classNames, MeasuredOutcomes measured)
-        : base(bins, sorted, numberOfBins, skippedRows, isBinary: false)
+        : base(bins, sorted, numberOfBins, skippedRows, isBinary: false, measured)
     {
         NumberOfClasses = classes.NumberOfClasses;
         ClasswiseCalibrationError = classes.ClasswiseCalibrationError(Count);
         MeanEntropy = bins.Mean(RowNumber.Entropy);
         AccuracyRejectionCurve = sorted.AccuracyRejectionCurve();
-        Measured = measured;
         _logLossDecomposition = new(() =>
         {
             if (Sample is null)
@@ -86,8 +85,6 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
 
     internal RowSample? Sample { get; set; }
 
-    internal MeasuredOutcomes Measured { get; }
-
     /// <summary>Each class on its own, in the order of the classes.</summary>
     public IReadOnlyList<ClassCalibration> PerClass => _perClass.Value;
 
@@ -111,12 +108,13 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1).</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>The intervals; <see cref="CalibrationIntervals"/> says how they are formed.</returns>
+    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
         => Intervals(numberOfResamples, confidenceLevel, seed);
 
-    internal override CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
-        => CalibrationBootstrap.Intervals(Cells, EqualMassCells, NumberOfClasses, numberOfResamples, confidenceLevel, seed);
+    internal override (Vector256<double> Best, Vector256<double> Worst) OneMore =>
+        CalibrationBootstrap.OneMore(Cells, NumberOfClasses);
 
     /// <summary>
     /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it
@@ -146,33 +144,11 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
             throw new ArgumentException($"Models are compared on the same rows, but these metrics are of {Count} rows of " +
                 $"{NumberOfClasses} classes, "
                 + $"and the others of {other.Count} of {other.NumberOfClasses}.", nameof(other));
-        if (Measured.LabelsHash != other.Measured.LabelsHash)
-            throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
-                "the others "
-                + "differ, or come in another order. Score the same view with both models.", nameof(other));
-        if (Measured.Clusters is List<int> ours && other.Measured.Clusters is List<int> theirs && !ours.SequenceEqual(theirs))
-            throw new ArgumentException("Models are compared on the same clusters, but these metrics and the others were measured with " +
-                "different ones. Name the same clusterColumnName in both.", nameof(other));
-        (Vector256<double> best, Vector256<double> worst) = CalibrationBootstrap.OneMore(Cells, NumberOfClasses);
-        (Vector256<double> bestOther, Vector256<double> worstOther) = CalibrationBootstrap.OneMore(other.Cells, NumberOfClasses);
-        (Vector256<double> lowest, Vector256<double> highest) = (Extremes(best, worstOther, -1), Extremes(worst, bestOther, 1));
-        int bins = ReliabilityDiagram.Bins.Count;
-        return (Measured.Clusters ?? other.Measured.Clusters) is List<int> clusters
-            ? new ClusteredComparison(Measured, other.Measured, clusters, bins).Compare(
-                lowest, highest, numberOfResamples, confidenceLevel, seed)
-            : new PairedComparison(Measured, other.Measured, bins).Compare(lowest, highest, numberOfResamples, confidenceLevel, seed);
-
-        static Vector256<double> Extremes(Vector256<double> of, Vector256<double> other, double accuracy)
-        {
-            Vector256<double> difference = of - other;
-            return Vector256.Create(difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy,
-                difference[RowNumber.Confidence]);
-        }
+        return Compare(other, numberOfResamples, confidenceLevel, seed);
     }
 
-    /// <summary>Whether <see cref="CompareTo"/> can compare them.</summary>
-    internal bool IsOfTheSameRows(MulticlassCalibrationMetrics other) =>
-        Count == other.Count && NumberOfClasses == other.NumberOfClasses && Measured.LabelsHash == other.Measured.LabelsHash;
+    internal override bool IsOfTheSameRows(ClassifierCalibrationMetrics other) =>
+        base.IsOfTheSameRows(other) && NumberOfClasses == ((MulticlassCalibrationMetrics)other).NumberOfClasses;
 
     /// <summary>The metrics as a block of text, one a line, in invariant culture.</summary>
     public override string ToString()

@@ -1,0 +1,148 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+/// <summary>Two binary models on the same rows.</summary>
+[TestClass]
+public sealed class BinaryCompareToTests
+{
+    private readonly MLContext _mlContext = new(seed: 1);
+
+    [TestMethod]
+    public void DifferencesAreThoseOfTheMetrics()
+    {
+        (float[] p, float[] q, bool[] labels) = Models(seed: 1, rows: 400, advantage: .5);
+        BinaryCalibrationMetrics a = CalibrationMetrics.ComputeBinary(p, labels), b = CalibrationMetrics.ComputeBinary(q, labels);
+        BinaryCalibrationComparison difference = a.CompareTo(b);
+        Assert.AreEqual(400, difference.Count);
+        Assert.IsNull(difference.NumberOfClusters);
+        foreach ((double expected, ConfidenceInterval interval) in new[]
+        {
+            (a.LogLoss - b.LogLoss, difference.LogLoss), (a.BrierScore - b.BrierScore, difference.BrierScore),
+            (a.MeanProbability - b.MeanProbability, difference.MeanProbability),
+            (a.ExpectedCalibrationError - b.ExpectedCalibrationError, difference.ExpectedCalibrationError),
+        })
+        {
+            Assert.AreEqual(expected, interval.Estimate, 1e-6);
+            Assert.IsLessThanOrEqualTo(interval.Estimate, interval.Lower);
+            Assert.IsGreaterThanOrEqualTo(interval.Estimate, interval.Upper);
+        }
+
+        Assert.IsLessThan(0, difference.LogLoss.Upper, "a sees more");
+        Assert.AreEqual(new ConfidenceInterval(0, 0, 0), a.CompareTo(a).ExpectedCalibrationError);
+        StringAssert.StartsWith(difference.ToString(), "Differences on 400 rows, with 95% intervals");
+    }
+
+    /// <summary>The rows as ones of two classes: the same log loss, twice the Brier score.</summary>
+    [TestMethod]
+    public void TwoClassesOfAMulticlassModelDifferByTheSame()
+    {
+        (float[] p, float[] q, bool[] labels) = Models(seed: 2, rows: 500, advantage: .3);
+        CalibrationComparison two = OfTwo(p).CompareTo(OfTwo(q));
+        BinaryCalibrationComparison one = CalibrationMetrics.ComputeBinary(p, labels).CompareTo(
+            CalibrationMetrics.ComputeBinary(q, labels));
+        Assert.AreEqual(two.LogLoss.Estimate, one.LogLoss.Estimate, 1e-6);
+        Assert.AreEqual(two.BrierScore.Estimate, 2 * one.BrierScore.Estimate, 1e-6);
+        Assert.AreEqual(two.LogLoss.Upper - two.LogLoss.Lower, one.LogLoss.Upper - one.LogLoss.Lower, .01);
+
+        MulticlassCalibrationMetrics OfTwo(float[] of) => CalibrationMetrics.Compute(
+            [.. of.SelectMany(value => new[] { 1 - value, value })], [.. labels.Select(label => label ? 1 : 0)], 2);
+    }
+
+    /// <summary>Two models of equal worth: the intervals hold 0 in about 95 % of the samples, also where positives are rare.</summary>
+    [TestMethod]
+    [DataRow(100, 0.0)]
+    [DataRow(1000, -2.5)]
+    public void EqualModelsAreFoundEqualAsOftenAsPromised(int rows, double shift)
+    {
+        const int Samples = 200;
+        int[] held = new int[4];
+        for (int sample = 0; sample < Samples; sample++)
+        {
+            (float[] p, float[] q, bool[] labels) = Models(sample, rows, advantage: 0, shift);
+            BinaryCalibrationComparison difference = CalibrationMetrics.ComputeBinary(p, labels).CompareTo(
+                CalibrationMetrics.ComputeBinary(q, labels), 100, seed: sample);
+            Count(0, difference.LogLoss);
+            Count(1, difference.BrierScore);
+            Count(2, difference.MeanProbability);
+            Count(3, difference.ExpectedCalibrationError);
+        }
+
+        for (int number = 0; number < held.Length; number++)
+            Assert.IsGreaterThanOrEqualTo(Samples * 90 / 100, held[number], $"number {number}");
+
+        void Count(int number, ConfidenceInterval interval) => held[number] += interval.Lower <= 0 && interval.Upper >= 0 ? 1 : 0;
+    }
+
+    [TestMethod]
+    public void OtherRowsAndOtherClustersAreRefused()
+    {
+        BinaryCalibrationMetrics a = CalibrationMetrics.ComputeBinary([.8f, .3f], [true, false]);
+        AssertRefused("of 2 rows, and the others of 1", a, CalibrationMetrics.ComputeBinary([.8f], [true]));
+        AssertRefused("another order", a, CalibrationMetrics.ComputeBinary([.3f, .8f], [false, true]));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => a.CompareTo(a, numberOfResamples: 10));
+        Assert.ThrowsExactly<ArgumentNullException>(() => a.CompareTo(null!));
+
+        Row[] rows = [.. Enumerable.Range(0, 30).Select(i => new Row { Label = i % 3 == 0, Probability = i / 30f, Patient = i % 4 })];
+        BinaryCalibrationMetrics byPatient = Evaluate(rows, "Patient"), byRow = Evaluate(rows, null);
+        Assert.AreEqual(4, byPatient.CompareTo(byRow).NumberOfClusters);
+        foreach (Row row in rows)
+            row.Patient %= 2;
+        AssertRefused("different ones", byPatient, Evaluate(rows, "Patient"));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Evaluate(rows, "Nobody")).Message, "cluster");
+
+        static void AssertRefused(string problem, BinaryCalibrationMetrics one, BinaryCalibrationMetrics other) =>
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => one.CompareTo(other)).Message, problem);
+    }
+
+    /// <summary>Each row ten times: by cluster the intervals are those of the single rows.</summary>
+    [TestMethod]
+    public void RowsThatAreCopiesSayNoMoreWhereTheyAreAClusterOfTheirOwn()
+    {
+        (float[] p, float[] q, bool[] labels) = Models(seed: 4, rows: 300, advantage: .2);
+        Row[] a = Rows(p), b = Rows(q);
+        Row[] manyA = [.. a.SelectMany(row => Enumerable.Repeat(row, 10))], manyB = [.. b.SelectMany(row => Enumerable.Repeat(row, 10))];
+        BinaryCalibrationComparison single = Evaluate(a, null).CompareTo(Evaluate(b, null)),
+            clustered = Evaluate(manyA, "Patient").CompareTo(Evaluate(manyB, "Patient"));
+        Assert.AreEqual(300, clustered.NumberOfClusters);
+        foreach (Func<BinaryCalibrationComparison, ConfidenceInterval> value in new Func<BinaryCalibrationComparison, ConfidenceInterval>[]
+            { one => one.LogLoss, one => one.BrierScore, one => one.MeanProbability, one => one.ExpectedCalibrationError })
+        {
+            Assert.AreEqual(value(single).Estimate, value(clustered).Estimate, 1e-6);
+            Assert.AreEqual(1, Width(value(clustered)) / Width(value(single)), .15);
+        }
+
+        Row[] Rows(float[] of) => [.. of.Select((value, i) => new Row { Label = labels[i], Probability = value, Patient = i })];
+    }
+
+    private static double Width(ConfidenceInterval interval) => interval.Upper - interval.Lower;
+
+    private BinaryCalibrationMetrics Evaluate(Row[] rows, string? clusters) =>
+        _mlContext.BinaryClassification.EvaluateCalibration(_mlContext.Data.LoadFromEnumerable(rows), clusterColumnName: clusters);
+
+    /// <summary>Two models that see the same rows with noise of their own; a sees more of the truth by the advantage.</summary>
+    private static (float[] A, float[] B, bool[] Labels) Models(int seed, int rows, double advantage, double shift = 0)
+    {
+        Random random = new(seed);
+        (float[] a, float[] b, bool[] labels) = (new float[rows], new float[rows], new bool[rows]);
+        for (int row = 0; row < rows; row++)
+        {
+            double truth = shift + 3 * (random.NextDouble() - .5);
+            labels[row] = random.NextDouble() < 1 / (1 + Math.Exp(-truth));
+            (a[row], b[row]) = (Seen(truth, 1 - advantage), Seen(truth, 1));
+        }
+
+        return (a, b, labels);
+
+        float Seen(double truth, double noise) => (float)(1 / (1 + Math.Exp(-truth - 2 * noise * (random.NextDouble() - .5))));
+    }
+
+    private sealed class Row
+    {
+        public bool Label { get; set; }
+
+        public float Probability { get; set; }
+
+        public int Patient { get; set; }
+    }
+}
