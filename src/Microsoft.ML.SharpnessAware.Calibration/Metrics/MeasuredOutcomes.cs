@@ -23,7 +23,7 @@ internal sealed class MeasuredOutcomes
 
     public int Count => Math.Max(0, _blocks.Count - 1) * BlockRows + _used;
 
-    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, double entropy, int cluster = -1)
+    public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, double entropy = 0, int cluster = -1)
     {
         LabelsHash = (LabelsHash ^ (uint)label) * 1099511628211;     // FNV-1a
         if (cluster >= 0)
