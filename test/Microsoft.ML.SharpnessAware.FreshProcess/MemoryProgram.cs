@@ -13,7 +13,7 @@ internal static class MemoryProgram
 
     /// <summary>
     /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now,
-    /// and without; then the head alone, from weights. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous
+    /// and without; then the head alone, from weights, by FineTuning and by FreezeBackbone. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous
     /// memory grew at most each time.
     /// (Pages of a mapped file are not anonymous: the system drops them whenever it needs the room.)
     /// </summary>
@@ -25,10 +25,12 @@ internal static class MemoryProgram
         // So that code and buffers of the libraries are there.
         Train(48, Path.Combine(workspace, "first"), model => model.SaveWeights(weights));
         Train(48, null, initialWeights: weights);
+        Train(48, null, initialWeights: weights, freezes: true);
         Console.WriteLine((long)Count * 3 * Side * Side);
         foreach (string? folder in new[] { workspace, workspace, null })
             Console.WriteLine(Growth(() => Train(Count, folder)));
-        Console.WriteLine(Growth(() => Train(Count, null, initialWeights: weights)));
+        foreach (bool freezes in new[] { false, true })
+            Console.WriteLine(Growth(() => Train(Count, null, initialWeights: weights, freezes: freezes)));
     }
 
     private static long Growth(Action action)
@@ -48,7 +50,7 @@ internal static class MemoryProgram
     }
 
     private static void Train(int count, string? folder, Action<SharpnessAwareImageClassificationTransformer>? use = null,
-        string? initialWeights = null)
+        string? initialWeights = null, bool freezes = false)
     {
         var mlContext = new MLContext(seed: 1);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
@@ -59,7 +61,9 @@ internal static class MemoryProgram
         options.ImageWidth = options.ImageHeight = Side;
         options.WorkspacePath = folder;
         options.InitialWeights = initialWeights;
-        options.FineTuning = FineTuning.HeadOnly;
+        options.FineTuning = freezes ? FineTuning.Auto : FineTuning.HeadOnly;
+        options.FreezeBackbone = freezes;
+        options.ValidationSetFraction = freezes ? 0.1 : null;
         IDataView data = Fitted.View(mlContext,
             Enumerable.Range(0, count).Select(i => new EncodedRow { Label = $"{i % 2}", Image = Files[i % 8] }));
         using SharpnessAwareImageClassificationTransformer model =

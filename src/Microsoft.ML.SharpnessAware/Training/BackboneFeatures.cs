@@ -31,7 +31,7 @@ internal sealed class BackboneFeatures : IDisposable
         ImageClassifier classifier, ImageDataset training, ImageDataset? validation, Action checkCancelled,
         ProcessGroup? group = null)
     {
-        ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
+        ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);     // before all that
         using var backbone = new Backbone(classifier);
         ImageDataset trainingFeatures = Of(backbone, training, classifier.BatchSize, checkCancelled, group);
         ImageDataset? validationFeatures;
@@ -47,6 +47,14 @@ internal sealed class BackboneFeatures : IDisposable
             throw;
         }
 
+        return Of(classifier, trainingFeatures, validationFeatures);
+    }
+
+    /// <summary>Of features that are there already, which are taken over.</summary>
+    /// <exception cref="InvalidOperationException">The network does not end with its head.</exception>
+    public static BackboneFeatures Of(ImageClassifier classifier, ImageDataset trainingFeatures, ImageDataset? validationFeatures)
+    {
+        ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
         ImageShape shape = trainingFeatures.Shape;
         double[] zeros = new double[shape.Channels], ones = [.. Enumerable.Repeat(1.0, shape.Channels)];
         var unchanged = new PixelStatistics(zeros, ones, trainingFeatures.PixelType);

@@ -55,13 +55,18 @@ internal sealed class FineTuningImages : IDisposable
     }
 
     /// <summary>Images are sent through the backbone as they are read.</summary>
+    /// <param name="input">The images to train on.</param>
+    /// <param name="options">Name the columns and the validation set.</param>
+    /// <param name="labelValues">The names of the classes.</param>
+    /// <param name="classifier">The network.</param>
+    /// <param name="areWanted">Whether the pixels of so many images are few enough to keep.</param>
+    /// <param name="context">Where it logs, and whether it was cancelled.</param>
     /// <exception cref="InvalidOperationException">An image or a label cannot be used, or there is only one class.</exception>
-    public static FineTuningImages Read(
-        IDataView input, Options options, LabelValues? labelValues, ImageClassifier classifier, TrainingContext context)
+    public static FineTuningImages Read(IDataView input, Options options, LabelValues? labelValues, ImageClassifier classifier,
+        Func<long, bool> areWanted, TrainingContext context)
     {
         long start = Stopwatch.GetTimestamp();
         using var backbone = new Backbone(classifier);
-        Func<long, bool> areWanted = FineTuningRun.AreFewEnough(options, classifier);
         (ImageDataset training, ImageDataset? pixels) = Read(input, areWanted);
         ImageDataset? validation = null, validationPixels = null;
         try

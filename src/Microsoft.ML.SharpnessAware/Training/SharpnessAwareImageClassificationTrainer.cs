@@ -178,7 +178,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             {
                 int classes = LabelColumn.Bind(input.Schema, options.LabelColumnName).NumberOfClasses;
                 classifier = CreateClassifier(start, column.Shape!.Value, ScalarType.Byte, classes, statistics, device, context);
-                images = FineTuningImages.Read(input, options, labelValues, classifier, context);
+                images = FineTuningImages.Read(
+                    input, options, labelValues, classifier, FineTuningRun.AreFewEnough(options, classifier), context);
             }
             else
             {
@@ -240,6 +241,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         ClassifierDescription description, Device device, TrainingContext context)
     {
         Options options = start.Options;
+        // A checkpoint and a group want to know the pixels.
+        if (options is { FeaturesNeverChange: true, CheckpointPath: null, Group: null, OrderOfShares: null, WorkspacePath: null }
+            && ImageColumn.Bind(input.Schema, options.FeatureColumnName, options.ImageRequest) is var column
+            && StatisticsBeforeReading(start, column, context.Channel) is PixelStatistics statistics)
+            return TrainHead(input, start, labelValues, column.Shape!.Value, statistics, device, context);
+
         using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
         WarnOfFewImages(start, images.Training, context.Channel);
         ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
@@ -258,6 +265,33 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
             double temperature = plan.FitTemperature();
             LogTemperature(options, temperature, images.Validation, context.Channel);
+            return new TrainedClassifier(classifier, temperature, history);
+        }
+        catch
+        {
+            classifier.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The head on a frozen backbone, through which the images go as they are read: memory holds a batch of them and
+    /// features.</summary>
+    private static TrainedClassifier TrainHead(IDataView input, StartingPoint start, LabelValues? labelValues, ImageShape shape,
+        PixelStatistics statistics, Device device, TrainingContext context)
+    {
+        Options options = start.Options;
+        int classes = LabelColumn.Bind(input.Schema, options.LabelColumnName).NumberOfClasses;
+        ImageClassifier classifier = CreateClassifier(start, shape, ScalarType.Byte, classes, statistics, device, context);
+        try
+        {
+            using FineTuningImages images = FineTuningImages.Read(input, options, labelValues, classifier, _ => false, context);
+            TrainingImages features = options.ValidationSet is null
+                ? images.Features.SetAside(options.ValidationSetFraction ?? 0, context.Seed) : images.Features.WithOwnValidation();
+            using TrainingPlan plan = TrainingPlan.HeadOn(
+                BackboneFeatures.Of(classifier, features.Training, features.Validation), options, context);
+            IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint: null).Run();
+            double temperature = plan.FitTemperature();
+            LogTemperature(options, temperature, features.Validation, context.Channel);
             return new TrainedClassifier(classifier, temperature, history);
         }
         catch

@@ -48,11 +48,19 @@ internal sealed class TrainingPlan : IDisposable
     public static TrainingPlan HeadOnKeptFeatures(SharpnessAwareImageClassificationTrainer.Options options, ImageClassifier classifier,
         ImageDataset training, ImageDataset? validation, TrainingContext context)
     {
-        BackboneFeatures features = BackboneFeatures.Compute(
-            classifier, training, validation, context.CheckCancelled, context.Group);
+        return HeadOn(BackboneFeatures.Compute(classifier, training, validation, context.CheckCancelled, context.Group), options, context);
+    }
+
+    /// <summary>The head is trained on features.</summary>
+    /// <param name="features">Taken over.</param>
+    /// <param name="options">What the training is to be.</param>
+    /// <param name="context">Where it logs.</param>
+    public static TrainingPlan HeadOn(
+        BackboneFeatures features, SharpnessAwareImageClassificationTrainer.Options options, TrainingContext context)
+    {
         try
         {
-            context.Channel.Info($"{training.Count + (validation?.Count ?? 0)} images went through the frozen backbone once; " +
+            context.Channel.Info($"{features.Training.Count + (features.Validation?.Count ?? 0)} images went through the frozen backbone once; " +
                                  "the head is trained on their features.");
             SharpnessAwareImageClassificationTrainer.Options headOptions = options.Clone();
             headOptions.FreezeBackbone = false;     // the features' network has nothing to freeze

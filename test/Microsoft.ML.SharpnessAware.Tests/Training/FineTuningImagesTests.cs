@@ -116,6 +116,52 @@ public sealed class FineTuningImagesTests
         }
     }
 
+    /// <summary>FreezeBackbone: the same model as from pixels on disk, but for the last bits, which depend on how many images share a
+    /// batch; the source is read once.</summary>
+    [TestMethod]
+    [DataRow(0.0)]
+    [DataRow(0.3)]
+    [DataRow(-1.0)]     // a validation set of its own
+    public void AHeadOnAFrozenBackboneIsTrainedAsFromPixelsThatAreKept(double fraction)
+    {
+        (float[] Head, double Temperature, int Epochs, int Reads) streamed = Fit(null), cached = Fit(Folder.File($"frozen{fraction}"));
+        Assert.AreEqual(1, streamed.Reads);
+        Assert.AreEqual(cached.Epochs, streamed.Epochs);
+        Assert.AreEqual(cached.Temperature, streamed.Temperature, 1e-4);
+        Assert.AreEqual(fraction != 0, streamed.Temperature != 1);
+        for (int i = 0; i < cached.Head.Length; i++)
+            Assert.AreEqual(cached.Head[i], streamed.Head[i], 1e-4f);
+
+        (float[], double, int, int) Fit(string? workspace)
+        {
+            int reads = 0;
+            IDataView data = Fitted.View(MLContext, Once(Shapes.Encoded(75, seed: 2), () => reads++));
+            IDataView? validation = fraction < 0 ? Encoded(21) : null;
+            reads = 0;
+            using SharpnessAwareImageClassificationTransformer model =
+                MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
+                {
+                    FeatureColumnName = "Image",
+                    InitialWeights = _weights,
+                    Arch = CountingNetwork.Name,
+                    ImageWidth = 16,
+                    ImageHeight = 16,
+                    ImageChannels = 1,
+                    FreezeBackbone = true,
+                    Epoch = 3,
+                    BatchSize = 16,
+                    ValidationSet = validation,
+                    ValidationSetFraction = fraction > 0 ? fraction : null,
+                    WorkspacePath = workspace,
+                    Device = "cpu",
+                }).Fit(data);
+            using DisposeScope scope = NewDisposeScope();
+            float[] head = [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor =>
+                tensor.to_type(ScalarType.Float32).contiguous().data<float>().ToArray())];
+            return (head, model.Temperature, model.History.Count, reads);
+        }
+    }
+
     [TestMethod]
     public void ABadImageIsNamedAndNothingMoreIsRunThroughTheBackbone()
     {
