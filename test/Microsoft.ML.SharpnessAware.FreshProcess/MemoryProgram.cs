@@ -13,8 +13,8 @@ internal static class MemoryProgram
 
     /// <summary>
     /// Trains an epoch on far more pixels than the process should hold: with the cache in that folder, with the cache that is there now,
-    /// and without; then the head alone, from weights, by FineTuning and by FreezeBackbone. Prints the bytes of the decoded pixels, and by how many bytes the process' anonymous
-    /// memory grew at most each time.
+    /// and without; then the head alone, from weights, by FineTuning and by FreezeBackbone. Prints the bytes of the decoded pixels, and by
+    /// how many bytes the process' anonymous memory grew at most each time.
     /// (Pages of a mapped file are not anonymous: the system drops them whenever it needs the room.)
     /// </summary>
     public static void Run(string workspace)

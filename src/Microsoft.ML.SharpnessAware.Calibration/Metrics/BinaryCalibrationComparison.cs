@@ -33,7 +33,8 @@ public sealed class BinaryCalibrationComparison
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"Differences on {Count:N0} rows{CalibrationComparison.InClusters(NumberOfClusters)}, with {ConfidenceLevel:0.#%} intervals"),
+        Invariant($"Differences on {Count:N0} rows{CalibrationComparison.InClusters(NumberOfClusters)}, ")
+            + Invariant($"with {ConfidenceLevel:0.#%} intervals"),
         $"Mean probability                {MeanProbability}",
         $"Expected calibration error      {ExpectedCalibrationError}",
         $"Brier score                     {BrierScore}",

@@ -7,7 +7,8 @@ public sealed class BinaryCalibrationIntervals
     internal BinaryCalibrationIntervals(CalibrationIntervals intervals) =>
         (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss,
             PositiveRate,
-            MeanProbability, NumberOfClusters) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
+            MeanProbability, NumberOfClusters) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError,
+            intervals.AdaptiveCalibrationError,
             intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy,
                 intervals.MeanConfidence, intervals.NumberOfClusters);
 

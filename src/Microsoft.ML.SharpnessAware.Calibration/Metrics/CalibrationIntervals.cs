@@ -79,7 +79,8 @@ public sealed class CalibrationIntervals
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples{CalibrationComparison.InClusters(NumberOfClusters)}"),
+        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples")
+            + CalibrationComparison.InClusters(NumberOfClusters),
         $"Accuracy                        {Accuracy}",
         $"Mean confidence                 {MeanConfidence}",
         $"Expected calibration error      {ExpectedCalibrationError}",

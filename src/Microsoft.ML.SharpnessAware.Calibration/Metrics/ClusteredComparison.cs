@@ -84,7 +84,8 @@ internal sealed class ClusteredComparison
             BrierScore = Interval(BrierScore),
             Accuracy = Interval(Accuracy),
             MeanConfidence = Interval(MeanConfidence),
-            ExpectedCalibrationError = _units.NumberOfClusters == 1 ? new ConfidenceInterval(difference, -1, 1) : new ConfidenceInterval(difference,
+            ExpectedCalibrationError = _units.NumberOfClusters == 1 ? new ConfidenceInterval(difference, -1, 1)
+                : new ConfidenceInterval(difference,
                 Math.Max(-1, difference + few * Math.Min(0, Percentile.Of(errors, tail) - mean)),
                 Math.Min(1, difference + few * Math.Max(0, Percentile.Of(errors, 1 - tail) - mean))),
         };

@@ -19,7 +19,8 @@ internal sealed class ClusteredRows
         (_gaps, _equalWidth, _equalMass) = (new double[measured.Count], new int[measured.Count], new int[measured.Count]);
         ConfidenceBins bins = new(_numberOfBins);
         (int Bin, double UpperBound)[] occupied =
-            [.. equalMass.Bins.Select((bin, i) => (Bin: i, Of: bin)).Where(bin => bin.Of.Count > 0).Select(bin => (bin.Bin, bin.Of.UpperBound))];
+            [.. equalMass.Bins.Select((bin, i) => (Bin: i, Of: bin)).Where(bin => bin.Of.Count > 0)
+                .Select(bin => (bin.Bin, bin.Of.UpperBound))];
         double[] bounds = [.. occupied.Select(bin => bin.UpperBound)];      // confidences of rows, so that they are found exactly
         for (int row = 0; row < _gaps.Length; row++)
         {

@@ -61,8 +61,8 @@ public sealed class CalibrationReport
     /// <param name="imageHeight">Their height.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits of which softmax makes them.</param>
     /// <param name="groupColumnName">A column by whose values the rows are also measured in groups: a region, a camera.</param>
-    /// <param name="clusterColumnName">A column whose equal values belong together; intervals, and differences between models, then go by whole
-    /// clusters.</param>
+    /// <param name="clusterColumnName">A column whose equal values belong together; intervals, and differences between models, then go by
+    /// whole clusters.</param>
     /// <param name="predictionSetColumnName">Prediction sets; by default <c>PredictionSet</c> if it holds such, empty for none.</param>
     /// <param name="acceptedColumnName">Whether rows are accepted; by default <c>Accepted</c> if that is Boolean, empty for none.</param>
     /// <returns>This report.</returns>

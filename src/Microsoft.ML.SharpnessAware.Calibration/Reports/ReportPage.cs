@@ -35,7 +35,8 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
                 + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.# %} interval. ")
-                + (models[0].Intervals.NumberOfClusters is int clusters ? Invariant($"Intervals are of {clusters:N0} clusters of rows. ") : "")
+                + (models[0].Intervals.NumberOfClusters is int clusters
+                    ? Invariant($"Intervals are of {clusters:N0} clusters of rows. ") : "")
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];
@@ -89,7 +90,8 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
         [
             Html.Of("h3", $"Differences to {models[0].Name}"),
             ReportTable.Of(
-                [Html.Of("th", "Model"), .. new[] { isBinary ? "Mean probability" : "Accuracy", "ECE", "Brier score", "Log loss" }.Select(ReportTable.NumberHead)],
+                [Html.Of("th", "Model"), .. new[] { isBinary ? "Mean probability" : "Accuracy", "ECE", "Brier score", "Log loss" }
+                    .Select(ReportTable.NumberHead)],
                 others.Select(other => Html.Of("tr", Html.Of("th", other.Name),
                     Cell(isBinary ? other.Difference.MeanConfidence : other.Difference.Accuracy, "+0.00 %;−0.00 %;0.00 %"),
                     Cell(other.Difference.ExpectedCalibrationError, "+0.00 %;−0.00 %;0.00 %"),

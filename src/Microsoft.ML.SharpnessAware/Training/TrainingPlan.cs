@@ -60,7 +60,8 @@ internal sealed class TrainingPlan : IDisposable
     {
         try
         {
-            context.Channel.Info($"{features.Training.Count + (features.Validation?.Count ?? 0)} images went through the frozen backbone once; " +
+            long images = features.Training.Count + (features.Validation?.Count ?? 0);
+            context.Channel.Info($"{images} images went through the frozen backbone once; " +
                                  "the head is trained on their features.");
             SharpnessAwareImageClassificationTrainer.Options headOptions = options.Clone();
             headOptions.FreezeBackbone = false;     // the features' network has nothing to freeze

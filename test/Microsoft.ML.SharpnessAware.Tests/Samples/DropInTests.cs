@@ -53,7 +53,10 @@ public sealed class DropInTests
     private static void Write(string folder, int pictures)
     {
         foreach ((EncodedRow row, int number) in Shapes.Encoded(pictures).Select((row, number) => (row, number)))
-            File.WriteAllBytes(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, row.Label)).FullName, $"{number}.png"), row.Image);
+        {
+            string directory = Directory.CreateDirectory(Path.Combine(folder, row.Label)).FullName;
+            File.WriteAllBytes(Path.Combine(directory, $"{number}.png"), row.Image);
+        }
     }
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);

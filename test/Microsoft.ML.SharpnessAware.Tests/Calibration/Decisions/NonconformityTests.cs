@@ -24,6 +24,7 @@ public sealed class NonconformityTests
         var regularised = new Nonconformity(PredictionSetScore.RegularizedAdaptive, 0, Penalty: .1, FreeRanks: 1);
         Assert.AreEqual(.4 + .2, regularised.Penalised(.4, 3), 1e-12);
         Assert.AreEqual(.4, regularised.Penalised(.4, 1), 1e-12);
+        Assert.AreEqual(.4, (regularised with { FreeRanks = 3 }).Penalised(.4, 1), 1e-12, "no reward below the free ranks");
 
         static (double Score, int Rank) Of(PredictionSetScore score, int label) => new Nonconformity(score, 0).Of(Row, label);
     }
@@ -86,6 +87,8 @@ public sealed class NonconformityTests
         Assert.AreEqual(.8, ConformalThreshold.Of([.. scores], .8));       // the 8th of 9
         Assert.AreEqual(.9, ConformalThreshold.Of([.. scores], .9));       // the 9th of 9
         Assert.AreEqual(double.PositiveInfinity, ConformalThreshold.Of([.. scores], .91));
+        // 100 · .55 is 55.00000000000001 in doubles, and still the 55th.
+        Assert.AreEqual(55.0, ConformalThreshold.Of([.. Enumerable.Range(1, 99).Select(i => (double)i)], .55));
         Assert.AreEqual(9, ConformalThreshold.RowsNeeded(.9));
         Assert.AreEqual(19, ConformalThreshold.RowsNeeded(.95));
         Assert.AreEqual(99, ConformalThreshold.RowsNeeded(.99));

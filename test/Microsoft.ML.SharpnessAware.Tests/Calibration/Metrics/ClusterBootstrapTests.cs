@@ -63,7 +63,8 @@ public sealed class ClusterBootstrapTests
         for (int draw = 0; draw < Draws; draw++)
         {
             var random = new Random(draw);
-            float[] scores = [.. Enumerable.Range(0, patients * Pictures).SelectMany(_ => new[] { (float)Confidence, (float)(1 - Confidence) })];
+            float[] scores = [.. Enumerable.Range(0, patients * Pictures)
+                .SelectMany(_ => new[] { (float)Confidence, (float)(1 - Confidence) })];
             int[] labels = new int[patients * Pictures];
             for (int patient = 0; patient < patients; patient++)
             {
