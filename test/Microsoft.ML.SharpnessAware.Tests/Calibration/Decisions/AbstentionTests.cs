@@ -97,6 +97,24 @@ public sealed class AbstentionTests
         }
     }
 
+    /// <summary>Rows of equal confidence are accepted all or none, by the fit as by the transformer: here the 300 and the 400 that are
+    /// mostly right, and none of those at the threshold.</summary>
+    [TestMethod]
+    public void RowsOfEqualConfidenceAreAcceptedTogether()
+    {
+        var mlContext = new MLContext(1);
+        (int, float[])[] rows = [.. Enumerable.Range(0, 1000).Select(i => i < 300 ? Row(.95f, true)
+            : i < 700 ? Row(.8f, i % 20 != 0) : Row(.6f, i % 5 < 2))];
+        IDataView data = ScoredRows.Of(2, rows).View(mlContext);
+        AbstentionTransformer abstention = mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .9, confidence: .9).Fit(data);
+        Assert.AreEqual(.6, abstention.Threshold, 1e-6);
+        Assert.AreEqual(.7, abstention.Coverage);
+        Assert.AreEqual(680 / 700.0, abstention.ObservedAccuracy);
+        Assert.AreEqual(700, abstention.Transform(data).GetColumn<bool>("Accepted").Count(accepted => accepted));
+
+        static (int, float[]) Row(float confidence, bool isRight) => (isRight ? 0 : 1, [confidence, 1 - confidence]);
+    }
+
     [TestMethod]
     public void TheDecisionIsAColumnThatIsSavedAndPredicted()
     {

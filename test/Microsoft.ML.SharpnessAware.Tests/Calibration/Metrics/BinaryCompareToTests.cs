@@ -30,7 +30,8 @@ public sealed class BinaryCompareToTests
         BinaryCalibrationMetrics sharp = CalibrationMetrics.ComputeBinary(p, labels), blurred = CalibrationMetrics.ComputeBinary(q, labels);
         double upper = sharp.CompareTo(blurred).LogLoss.Upper;
         Assert.IsLessThan(0, upper);
-        Assert.AreEqual(new ConfidenceInterval(0, 0, 0), a.CompareTo(a).ExpectedCalibrationError);
+        ConfidenceInterval ofItself = a.CompareTo(a).ExpectedCalibrationError;
+        Assert.AreEqual(new ConfidenceInterval(0, 0, 0), ofItself);
         StringAssert.StartsWith(difference.ToString(), "Differences on 400 rows, with 95% intervals");
     }
 
