@@ -17,7 +17,7 @@ public sealed class AbstentionMetrics
     /// <summary>How many of them are accepted.</summary>
     public long AcceptedCount { get; }
 
-    /// <summary>How many rows were left out because their label is missing.</summary>
+    /// <summary>How many rows were left out because their label is missing or a score is NaN or infinite.</summary>
     public long SkippedRows { get; }
 
     /// <summary>The accuracy that was asked of the accepted rows; NaN where their column does not tell, since another transform made

@@ -33,7 +33,7 @@ internal sealed class AcceptedColumn : ISideColumn
         using IChannel channel = host.Start("Evaluating abstention");
         LabelledScores scores = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
         AcceptedColumn accepted = Bind(data.Schema, acceptedColumnName);
-        SkippedRowCounter withoutLabel = new();
+        SkippedRowCounter withoutLabel = new(), withoutScore = new();
         float[] row = new float[scores.NumberOfClasses];
         using LabelledScoreCursor cursor = scores.Open(data, accepted.Column);
         Func<int, int> read = accepted.Open(cursor.Row);
@@ -48,14 +48,22 @@ internal sealed class AcceptedColumn : ISideColumn
             }
 
             cursor.ReadScores(row);
+            if (!float.IsFinite(TensorPrimitives.Max<float>(row)))       // NaN if any is; of logits −∞ is one
+            {
+                withoutScore.Add(cursor.Position);
+                continue;
+            }
+
             accepted.Count(label, row, read(label));
         }
 
         withoutLabel.Report(channel, $"the label column '{labelColumnName}' is missing or unknown");
-        AbstentionMetrics metrics = accepted.GetMetrics(withoutLabel.Count);
-        return metrics.Count > 0 ? metrics : throw new InvalidOperationException(withoutLabel.Count == 0
-            ? "The data has no rows to evaluate."
-            : $"None of the {withoutLabel.Count} row(s) has a known label in column '{labelColumnName}'.");
+        withoutScore.Report(channel, $"the score column '{scoreColumnName}' holds NaN or infinity");
+        AbstentionMetrics metrics = accepted.GetMetrics(withoutLabel.Count + withoutScore.Count);
+        return metrics.Count > 0 ? metrics : throw new InvalidOperationException(
+            metrics.SkippedRows == 0 ? "The data has no rows to evaluate."
+            : $"None of the {metrics.SkippedRows} row(s) has a known label in column '{labelColumnName}' and scores in " +
+              $"'{scoreColumnName}'.");
     }
 
     public Func<int, int> Open(DataViewRow row)

@@ -46,6 +46,8 @@ internal sealed class CodedColumn : ISideColumn
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string columnName, string role)
     {
+        if (columnName.Length == 0)
+            throw new ArgumentException($"The {role} column needs a name; null stands for none.", nameof(columnName));
         DataViewSchema.Column column = NamedColumn.Find(schema, columnName, role);
         return column.Type is TextDataViewType or KeyDataViewType or BooleanDataViewType or NumberDataViewType or DateTimeDataViewType
                 or DateTimeOffsetDataViewType or TimeSpanDataViewType

@@ -138,6 +138,25 @@ public sealed class AbstentionTests
             mlContext.Data.LoadFromEnumerable([new Unusable()]));
     }
 
+    /// <summary>What the model predicts is not known where a score is NaN.</summary>
+    [TestMethod]
+    public void RowsWithoutScoresAreNotEvaluated()
+    {
+        var mlContext = new MLContext(1);
+        Decided[] rows =
+        [
+            new() { Label = 0, Score = [.9f, .1f], Accepted = true }, new() { Label = 0, Score = [float.NaN, 1], Accepted = true },
+            new() { Label = 1, Score = [.6f, .4f] }, new() { Label = 1, Score = [0, float.PositiveInfinity] },
+        ];
+        AbstentionMetrics metrics = Evaluate(rows);
+        Assert.AreEqual((2L, 2L), (metrics.Count, metrics.SkippedRows));
+        Assert.AreEqual((1.0, 0.0), (metrics.AcceptedAccuracy.Estimate, metrics.RejectedAccuracy.Estimate));
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(() => Evaluate(rows[1], rows[3])).Message, "None of the 2");
+
+        AbstentionMetrics Evaluate(params Decided[] some) =>
+            mlContext.MulticlassClassification.EvaluateAbstention(mlContext.Data.LoadFromEnumerable(some));
+    }
+
     [TestMethod]
     public void WhereNothingCanBePromisedNothingIsAcceptedAndAWarningSaysWhatCould()
     {
@@ -155,6 +174,17 @@ public sealed class AbstentionTests
         StringAssert.Contains(warnings[0], "These 100 row(s) do not let an accuracy of 99 % be promised with a confidence of 95 %");
         StringAssert.Contains(warnings[0], "it takes 666 accepted rows");
         Assert.IsTrue(double.IsNaN(abstention.ObservedAccuracy));
+    }
+
+    private sealed class Decided
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(2)]
+        public float[] Score { get; set; } = [];
+
+        public bool Accepted { get; set; }
     }
 
     private sealed class Unusable

@@ -30,25 +30,40 @@ public sealed class PredictionSetFitTests
         Assert.AreEqual(freeRanks, kind.FreeRanks);
     }
 
-    /// <summary>Long tails cost: a model that is right or has no idea needs fewer classes with a penalty than without.</summary>
+    /// <summary>Of the penalties tried, by the rows that are tuned on.</summary>
     [TestMethod]
     public void ThePenaltyIsTheOneOfTheSmallestSets()
     {
-        const int Classes = 20;
+        const int Classes = 12;
+        const double Coverage = .8;
         var random = new Random(1);
-        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 1), .9, Classes, perClass: false);
-        for (int i = 0; i < 2000; i++)
+        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 1), Coverage, Classes, perClass: false);
+        List<(float[] Row, int Label)> tuned = [];
+        for (int i = 0; i < 1500; i++)
         {
-            int likely = random.Next(Classes);
-            float[] row = [.. Enumerable.Range(0, Classes).Select(k =>
-                k == likely ? .5f : .5f / (Classes - 1) * (.9f + .2f * random.NextSingle()))];
-            float sum = row.Sum();
-            fit.Add([.. row.Select(p => p / sum)], random.NextDouble() < .93 ? likely : random.Next(Classes));
+            double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, Classes).Select(_ => (i % 3 + 1) * 1.5 * random.NextDouble())]);
+            int label = 0;
+            for (double left = random.NextDouble(); label < Classes - 1 && (left -= p[label]) > 0;)
+                label++;
+            float[] row = [.. p.Select(value => (float)value)];
+            fit.Add(row, label);
+            if (i % 5 == 4)
+                tuned.Add((row, label));
         }
 
         (Nonconformity kind, _) = fit.Finish([.. Enumerable.Range(0, Classes).Select(k => $"{k}")], Silent());
-        Assert.IsGreaterThan(0, kind.Penalty);
-        Assert.AreEqual(1, kind.FreeRanks);
+        Dictionary<double, int> sizes = new[] { 0, .001, .01, .05, .1, .2, .5 }.ToDictionary(penalty => penalty, penalty =>
+        {
+            Nonconformity candidate = kind with { Penalty = penalty };
+            double[] threshold = [ConformalThreshold.Of([.. tuned.Select(one =>
+            {
+                (double score, int rank) = candidate.Of(one.Row, one.Label);
+                return candidate.Penalised(score, rank);
+            })], Coverage)];
+            return tuned.Sum(one => candidate.Fill(one.Row, threshold, new int[Classes], new RankedClasses(Classes)));
+        });
+        Assert.AreEqual(sizes.Values.Min(), sizes[kind.Penalty]);
+        Assert.IsLessThan(sizes.Values.Max(), sizes.Values.Min());
     }
 
     /// <summary>The kind of score is saved with its seed: sets must be the same when they are loaded by a later version.</summary>

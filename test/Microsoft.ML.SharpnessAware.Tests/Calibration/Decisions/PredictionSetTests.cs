@@ -105,6 +105,20 @@ public sealed class PredictionSetTests
         StringAssert.Contains(metrics.ToString(), "mean size 1.00, single 50.0 %, empty 25.0 %");
     }
 
+    /// <summary>Three single sets that are right and an empty one: it is a gap of its class, and says nothing of sets of one size.</summary>
+    [TestMethod]
+    public void AnEmptySetIsNoSizeToBeUnevenIn()
+    {
+        IDataView data = _mlContext.Data.LoadFromEnumerable(
+        [
+            new Made { Label = 0, PredictionSet = [1] }, new Made { Label = 0, PredictionSet = [1] },
+            new Made { Label = 1, PredictionSet = [2] }, new Made { Label = 1, PredictionSet = [] },
+        ]);
+        PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(data);
+        Assert.AreEqual(.25, metrics.LargestSizeGap);
+        Assert.AreEqual(.25, metrics.LargestClassGap);
+    }
+
     [TestMethod]
     public void MeasuredCoverageIsThatOfTheSets()
     {
@@ -179,6 +193,15 @@ public sealed class PredictionSetTests
         Assert.IsGreaterThan(2, sets.Thresholds.Distinct().Count());
         for (int row = 0; row < expected.Length; row++)
             CollectionAssert.AreEqual(expected[row], actual[row], $"row {row}");
+
+        // The label has its keys in the order a, b, c, whatever that of the sets is.
+        PredictionSetMetrics inOrder = Measure(0, 1, 2), inAnother = Measure(2, 0, 1);
+        Assert.AreEqual(inOrder.CoverageInterval, inAnother.CoverageInterval);
+        CollectionAssert.AreEqual(inOrder.PerClass.ToArray(), inAnother.PerClass.OrderBy(one => one.ClassName).ToArray());
+        Assert.AreEqual("c", inAnother.PerClass[0].ClassName);
+
+        PredictionSetMetrics Measure(params int[] order) =>
+            _mlContext.MulticlassClassification.EvaluatePredictionSets(sets.Transform(View(order)));
 
         IDataView View(params int[] order) => NamedScores.View(_mlContext, ClassNames, order.Select(k => ClassNames[k]).ToArray(),
             [.. Enumerable.Range(0, rows.Count).Select(i => ((uint)rows.Labels[i] + 1, order.Select(k => rows.Row(i)[k]).ToArray()))]);

@@ -188,6 +188,8 @@ public sealed class GroupsAndClustersTests
     [TestMethod]
     public void OtherClustersAreRefused()
     {
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Evaluate(View(Rows(5, _ => { })), group: "")).Message,
+            "The group column needs a name");
         Row[] rows = Rows(50, row => row.Text = row.Number > 2 ? "a" : "b");
         MulticlassCalibrationMetrics by = Evaluate(View(rows), null, "Text");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
