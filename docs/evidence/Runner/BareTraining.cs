@@ -34,6 +34,8 @@ internal sealed class BareTraining : IDisposable
 
     public SharpnessAwareOptimizer Optimizer { get; }
 
+    public LearningRateSchedule Schedule { get; init; } = new LearningRateSchedule.Cosine();
+
     /// <summary>Trains for the setting's epochs.</summary>
     /// <param name="stepDone">Called with the loss after each step.</param>
     /// <param name="epochDone">Called after each epoch.</param>
@@ -43,7 +45,7 @@ internal sealed class BareTraining : IDisposable
         _network.train();
         var order = new BatchOrder(_images.shape[0], _setting.BatchSize, _seed);
         long step = 0, total = TotalSteps;
-        var schedule = new LearningRateSchedule.Cosine();
+        LearningRateSchedule schedule = Schedule;
         for (int epoch = 1; epoch <= _setting.Epochs; epoch++)
         {
             foreach (ReadOnlyMemory<long> rows in order.Epoch(epoch))

@@ -77,8 +77,9 @@ internal sealed class Laboratory : IDisposable
     /// <param name="seed">The seed of weights and order.</param>
     /// <param name="images">Images in place of the setting's; then <paramref name="variant"/> must tell them apart.</param>
     /// <param name="variant">A part of the file's name.</param>
+    /// <param name="checkpointSteps">For trainings of hours: a checkpoint each so many steps, from which the next sitting continues.</param>
     public SharpnessAwareImageClassificationTransformer Train(
-        Setting setting, Method method, int seed, ImageSplit? images = null, string variant = "")
+        Setting setting, Method method, int seed, ImageSplit? images = null, string variant = "", int? checkpointSteps = null)
     {
         string path = Path.Combine(_models, setting.Name, $"{method.Name} {method.Minimises.Rho} {variant}{seed}.zip");
         var mlContext = new MLContext(seed);
@@ -89,6 +90,7 @@ internal sealed class Laboratory : IDisposable
         images ??= Images(setting);
         Setting sized = Sized(setting);
         IDataView rows = images.Training.ToDataView(mlContext);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         SharpnessAwareImageClassificationTransformer model = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
             new SharpnessAwareImageClassificationTrainer.Options
             {
@@ -102,10 +104,11 @@ internal sealed class Laboratory : IDisposable
                 Loss = method.Loss,
                 ValidationSet = images.Validation.ToDataView(mlContext),
                 Seed = seed,
+                CheckpointPath = checkpointSteps is null ? null : path + ".checkpoint",
+                CheckpointSteps = checkpointSteps,
                 Device = _device,
                 CancellationToken = _cancellation,
             }).Fit(rows);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         mlContext.Model.SaveAtomically(new TransformerChain<ITransformer>(model), rows.Schema, path);
         return model;
     }

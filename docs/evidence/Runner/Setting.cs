@@ -33,6 +33,10 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
         Radii = [0.05, 0.1],
     };
 
+    /// <summary>All of it until the network has learnt it, which takes hours.</summary>
+    public static Setting FashionWhole { get; } = new(
+        "fashion-60000-resnet8", folder => folder.Fashion(55_000, 5_000), NetworkArchitecture.ResNet8, 30);
+
     public static Setting SignDigits { get; } = new("sign-digits", folder => folder.SignDigits(), NetworkArchitecture.ResNet8, 40)
     {
         BatchSize = 64,
@@ -72,6 +76,10 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static Setting Fashion1000 { get; } =
         Fashion5000 with { Name = "fashion-1000", Load = folder => folder.Fashion(1_000, 2_000), Epochs = 10, BatchSize = 64 };
 
+    /// <summary>The same by a network without batch norm, which nothing rescales.</summary>
+    public static Setting Fashion1000Plain { get; } =
+        Fashion1000 with { Name = "fashion-1000-plain", Architecture = PlainConvNet.Name };
+
     /// <summary>Pictures for a network that has learnt already: clothes, grey and unlike photographs of things.</summary>
     public static Setting FashionPictures { get; } =
         new("fashion-pictures", folder => folder.Fashion(10_000, 1_000, test: 500), NetworkArchitecture.MLNetResNet18, 10);
@@ -81,6 +89,24 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     /// <summary>Things and animals like those that the network knows, but tiny.</summary>
     public static Setting CifarPictures { get; } = FashionPictures with { Name = "cifar-pictures", Load = folder => folder.AnyCifar10() };
+
+    /// <summary>The same three for what is done with features that are kept, which is cheap: more pictures to test on.</summary>
+    public static Setting FashionFeatures { get; } =
+        FashionPictures with { Name = "fashion-features", Load = folder => folder.Fashion(2_500, 1_000, test: 1_000) };
+
+    public static Setting SignFeatures { get; } = SignPictures with { Name = "sign-features" };
+
+    public static Setting CifarFeatures { get; } = CifarPictures with
+    {
+        Name = "cifar-features", Load = folder =>
+        {
+            ImageSplit all = folder.AnyCifar10();
+            return all with { Training = all.Training.Range(0, 2_500) };
+        },
+    };
+
+    /// <summary>Hand signs in grey at 28×28: images that are unlike Fashion-MNIST's and look like them to a network.</summary>
+    public static Setting SignGrey { get; } = SignDigits with { Name = "sign-grey", Load = folder => folder.SignDigits(28).Grey() };
 
     /// <summary>The papers' settings, for a GPU: 200 epochs, SGD 0.1, weight decay 5·10⁻⁴, flips and crops.</summary>
     public static Setting Cifar10ResNet56 { get; } = new("cifar10-resnet56", folder => folder.Cifar10(), NetworkArchitecture.ResNet56, 200)
@@ -93,8 +119,10 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        Fashion5000, Fashion60000, SignDigits, FashionVit, Fashion2500, Fashion2000, Fashion1000, FashionFew, FashionSmall,
-        ScoredModels.Setting, FashionPictures, SignPictures, CifarPictures, Cifar10ResNet56, Cifar10WideResNet,
+        Fashion5000, Fashion60000, FashionWhole, SignDigits, FashionVit, Fashion2500, Fashion2000, Fashion1000, Fashion1000Plain,
+        FashionFew, FashionSmall,
+        ScoredModels.Setting, FashionPictures, SignPictures, CifarPictures, FashionFeatures,
+        SignFeatures, CifarFeatures, SignGrey, Cifar10ResNet56, Cifar10WideResNet,
     ];
 
     /// <summary>The same, small enough for seconds.</summary>

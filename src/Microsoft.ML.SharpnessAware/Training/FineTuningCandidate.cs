@@ -3,45 +3,91 @@ using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTra
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>A way to go on with the whole network after the head: its settings, and how many epochs time allows.</summary>
+/// <remarks>
+/// What each is worth is in docs/evidence.md. <see cref="FineTuning.Gentle"/> in large steps is far ahead where pictures are unlike those
+/// that the network was pretrained on, and destroys it where they are like them, which shows after a third of its epochs; in small steps it
+/// does harm nowhere. Where time is short, twice as many epochs without the climb of <see cref="SharpnessAwareMethod"/> are better than half as
+/// many with it.
+/// </remarks>
 /// <param name="Kind"><see cref="FineTuning.Gentle"/> or <see cref="FineTuning.Full"/>.</param>
 /// <param name="Epochs">Passes over the images.</param>
 internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 {
-    // Fewer are not worth trying, more gain little on a few hundred pictures.
-    private const int LeastOfGentle = 4, MostOfGentle = 8, LeastOfFull = 8, MostOfFull = 10;
+    // Fewer are not worth trying, more gain little on a few hundred pictures. An epoch without a climb takes half the time.
+    private const int LeastOfGentle = 4, LeastWithClimb = 6, MostOfGentle = 8, LeastOfFull = 8, MostOfFull = 10;
+    private const double CostWithoutClimb = 0.5;
 
-    /// <summary>What is worth trying within the time: gentle first, which needs less to show what it is worth and does harm
-    /// nowhere.</summary>
+    private const double Rho = 0.01, RhoOfFull = 0.05;
+    private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.05;
+
+    // Of a training in large steps that came to something the log loss was at most that of the head after three of eight epochs, and of the
+    // others more than half as high again.
+    private const int EpochsToShowPromise = 3;
+    private const double LargestLossOfPromise = 1.25;
+
+    /// <summary>The order in which Auto tries them.</summary>
+    private static readonly FineTuningCandidate[] InOrder =
+        [Of(FineTuning.Gentle) with { StepsAreLarge = true }, Of(FineTuning.Gentle), Of(FineTuning.Full)];
+
+    /// <summary>Whether the learning rate is three times that of <see cref="FineTuning.Gentle"/>.</summary>
+    public bool StepsAreLarge { get; init; }
+
+    /// <summary>Whether a step climbs first, where the user has not said how.</summary>
+    public bool Climbs { get; init; } = true;
+
+    /// <summary>Its name in the log.</summary>
+    public string Name => $"{Kind}{(StepsAreLarge ? " in large steps" : "")}{(Climbs ? "" : " without a climb")}";
+
+    /// <summary>How many epochs with a climb take as long.</summary>
+    public double Cost => Epochs * CostOfAnEpoch;
+
+    /// <summary>The same of one epoch.</summary>
+    public double CostOfAnEpoch => Climbs ? 1 : CostWithoutClimb;
+
+    /// <summary>What Auto tries, one after the other, as far as time goes. With an optimiser or a rate of the user's own there are no large
+    /// steps beside its.</summary>
+    public static IReadOnlyList<FineTuningCandidate> Candidates(Options options) =>
+        options.GivenBaseOptimizer is null && options.LearningRate is null ? InOrder : InOrder[1..];
+
+    /// <summary>What is worth trying within the time.</summary>
+    /// <param name="options">The user's.</param>
     /// <param name="budget">The time for all of them.</param>
-    /// <param name="secondsPerEpoch">The estimated time of an epoch of either.</param>
-    public static IReadOnlyList<FineTuningCandidate> Within(TimeSpan budget, double secondsPerEpoch)
+    /// <param name="secondsPerEpoch">The estimated time of an epoch with a climb.</param>
+    public static IReadOnlyList<FineTuningCandidate> Within(Options options, TimeSpan budget, double secondsPerEpoch)
     {
         double affordable = budget.TotalSeconds / secondsPerEpoch;
         List<FineTuningCandidate> candidates = [];
-        foreach (FineTuning kind in new[] { FineTuning.Gentle, FineTuning.Full })
+        foreach (FineTuningCandidate kind in Candidates(options))
         {
-            int epochs = EpochsWithin(kind, affordable);
-            if (epochs > 0)
-                candidates.Add(new(kind, epochs));
-            affordable -= epochs;
+            if (kind.Within(affordable) is not FineTuningCandidate candidate)
+                continue;
+            candidates.Add(candidate);
+            affordable -= candidate.Cost;
         }
 
         return candidates;
     }
 
-    /// <summary>How many epochs of a kind to train where so many can be afforded for it and what follows it; 0 where they are not worth
-    /// it.</summary>
-    public static int EpochsWithin(FineTuning kind, double affordable)
+    /// <summary>The same candidate where so many epochs with a climb can be afforded; null where it is not worth trying.</summary>
+    public FineTuningCandidate? Within(double affordable)
     {
-        int epochs = (int)Math.Min(affordable, MostOfGentle + MostOfFull);
-        return kind == FineTuning.Full
-            ? epochs >= LeastOfFull ? Math.Min(MostOfFull, epochs) : 0
-            : epochs >= LeastOfGentle + LeastOfFull ? Math.Min(MostOfGentle, epochs - LeastOfFull)
-            : epochs >= LeastOfGentle ? Math.Min(MostOfGentle, epochs) : 0;
+        if (Kind == FineTuning.Full)
+            return affordable >= LeastOfFull ? this with { Epochs = (int)Math.Min(affordable, MostOfFull), Climbs = true } : null;
+        if (affordable >= LeastWithClimb)
+            return this with { Epochs = (int)Math.Min(affordable, MostOfGentle), Climbs = true };
+        int epochs = (int)Math.Min(affordable / CostWithoutClimb, MostOfGentle);
+        return epochs >= LeastOfGentle ? this with { Epochs = epochs, Climbs = false } : null;
     }
 
     /// <summary>One that is asked for, however long it takes.</summary>
     public static FineTuningCandidate Of(FineTuning kind) => new(kind, kind == FineTuning.Full ? MostOfFull : MostOfGentle);
+
+    /// <summary>Whether it is to be given up after an epoch, since it is far from what the head has reached.</summary>
+    /// <param name="epoch">The epoch that has ended, from 1.</param>
+    /// <param name="loss">The log loss on the images set aside, at the temperature that suits it.</param>
+    /// <param name="ofHead">The head's.</param>
+    public bool IsHopeless(int epoch, double loss, double ofHead) =>
+        StepsAreLarge && epoch == EpochsToShowPromise && epoch < Epochs && !(loss <= LargestLossOfPromise * ofHead);
 
     /// <summary>The options of the training: what the user has set, and for the rest what suits the kind.</summary>
     public Options Apply(Options given, long images)
@@ -49,8 +95,11 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         bool gentle = Kind == FineTuning.Gentle;
         Options options = given.Clone();
         options.FreezeBatchNorm |= gentle;
-        options.Method = given.GivenMethod ?? SharpnessAwareMethod.Csam(gentle ? 0.01 : 0.05);
-        options.BaseOptimizer = given.GivenBaseOptimizer ?? (gentle ? new BaseOptimizer.AdamW(1e-3) : new BaseOptimizer.Sgd(0.05));
+        options.Method = given.GivenMethod
+            ?? (Climbs ? SharpnessAwareMethod.Csam(gentle ? Rho : RhoOfFull) : SharpnessAwareMethod.Standard);
+        options.BaseOptimizer = given.GivenBaseOptimizer ?? (gentle
+            ? new BaseOptimizer.AdamW(StepsAreLarge ? LargeLearningRate : LearningRate)
+            : new BaseOptimizer.Sgd(LearningRateOfFull));
         options.BackboneLearningRateFactor = gentle ? 0.1 : 1;
         options.Epoch = given.GivenEpoch ?? Epochs;
         options.Augmentation = given.GivenAugmentation ?? (gentle ? Augmentation.Light : Augmentation.None);

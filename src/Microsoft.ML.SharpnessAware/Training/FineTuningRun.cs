@@ -48,7 +48,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         if (options.FineTuning != FineTuning.Auto)
             return _ => true;
         double seconds = SecondsOfOneImage(classifier);
-        return count => FineTuningCandidate.Within(options.TimeBudget!.Value, count * seconds).Count > 0;
+        return count => FineTuningCandidate.Within(options, options.TimeBudget!.Value, count * seconds).Count > 0;
     }
 
     private static bool IsHeadAlone(Options options) =>
@@ -58,7 +58,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     private static double SecondsOfOneImage(ImageClassifier classifier) =>
         NetworkCost.OfOneImage(classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
 
-    /// <summary>What to try after the head, and how long it will take.</summary>
+    private double SecondsOfAnEpoch(ImageClassifier classifier) => images.TrainingCount * SecondsOfOneImage(classifier);
+
+    /// <summary>What to try after the head, as far as time goes, and how long it will take.</summary>
     private IReadOnlyList<FineTuningCandidate> Candidates(ImageClassifier classifier)
     {
         if (IsHeadAlone(options))
@@ -70,7 +72,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             return [];
         }
 
-        double seconds = images.TrainingCount * SecondsOfOneImage(classifier);
+        double seconds = SecondsOfAnEpoch(classifier);
         if (options.FineTuning != FineTuning.Auto)
         {
             FineTuningCandidate candidate = FineTuningCandidate.Of(options.FineTuning);
@@ -78,14 +80,15 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             return [candidate];
         }
 
-        IReadOnlyList<FineTuningCandidate> candidates = FineTuningCandidate.Within(options.TimeBudget!.Value, seconds);
+        IReadOnlyList<FineTuningCandidate> candidates = FineTuningCandidate.Within(options, options.TimeBudget!.Value, seconds);
         Log(candidates.Count == 0
             ? $"An epoch of the whole network takes about {Text(seconds)}, so that nothing is worth trying within TimeBudget " +
                 $"({Text(options.TimeBudget.Value.TotalSeconds)}): " +
               "the head is the model."
-            : $"The whole network is tried as well, about {Text(candidates.Sum(candidate => candidate.Epochs) * seconds)}: " +
-              $"{string.Join(", then ", candidates.Select(candidate => $"{candidate.Kind} for {candidate.Epochs} epochs"))}.");
-        return candidates;
+            : $"The whole network is tried as well, about {Text(candidates.Sum(candidate => candidate.Cost) * seconds)}: " +
+              $"{string.Join(", then ", candidates.Select(candidate => $"{candidate.Name} for {candidate.Epochs} epochs"))}.");
+        // The clock tells what there is time for once one has ended, perhaps early.
+        return candidates.Count == 0 ? [] : FineTuningCandidate.Candidates(options);
     }
 
     /// <summary>
@@ -110,12 +113,17 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         TrainedClassifier? winner = null;
         try
         {
-            foreach (FineTuningCandidate candidate in candidates)
+            foreach (FineTuningCandidate kind in candidates)
             {
-                if (Train(candidate, classifier, head, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss))
+                FineTuningCandidate? candidate = limit is null ? kind : kind.Within(limit.EpochsLeft(SecondsOfAnEpoch(classifier)));
+                if (candidate is null || Train(candidate, classifier, head, ofHead.Mean, parts, limit)
+                    is not (TrainedClassifier trained, HeldOutLoss loss))
+                {
                     continue;
+                }
+
                 Log(string.Create(CultureInfo.InvariantCulture,
-                    $"{candidate.Kind}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
+                    $"{candidate.Name}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
                     $"set aside, where the head has {ofHead.Accuracy:P1} and {ofHead.Mean:F3}."));
                 bool isBetter = options.FineTuning != FineTuning.Auto || loss.IsBetterThan(best);
                 (isBetter ? winner : trained)?.Classifier.Dispose();
@@ -145,33 +153,36 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         return winner;
     }
 
-    /// <summary>Trains a copy of the network; null where it diverges, or has no time for as much as an epoch.</summary>
+    /// <summary>Trains a copy of the network; null where it diverges, is far from the head, or has no time for as much as an
+    /// epoch.</summary>
     private (TrainedClassifier Trained, HeldOutLoss Loss)? Train(
-        FineTuningCandidate candidate, ImageClassifier classifier, FittedHead head, TrainingImages parts, TimeLimit? limit,
-        bool mayReplan = true)
+        FineTuningCandidate candidate, ImageClassifier classifier, FittedHead head, double lossOfHead, TrainingImages parts,
+        TimeLimit? limit, bool mayReplan = true)
     {
         ImageClassifier copy = Copy(classifier);
         bool isKept = false;
-        int? epochs = null;
+        CandidateEndedException? ended = null;
         try
         {
             if (candidate.Kind == FineTuning.Gentle)
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
-            using TrainingPlan plan = TrainingPlan.WholeNetwork(Quiet(candidate.Apply(options, parts.Training.Count)), copy,
-                parts.Training, parts.Validation, context);
+            Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
+            if (options.FineTuning == FineTuning.Auto)
+                settings.MetricsCallback += epoch => GiveUpWhereHopeless(candidate with { Epochs = settings.Epoch }, epoch, lossOfHead);
+            using TrainingPlan plan = TrainingPlan.WholeNetwork(settings, copy, parts.Training, parts.Validation, context);
             var loop = new TrainingLoop(context with { TimeLimit = limit }, plan);
             limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan && options.GivenEpoch is null);
             try
             {
                 loop.Run();
             }
-            catch (OutOfTimeException e)
+            catch (CandidateEndedException e)
             {
-                Log($"{candidate.Kind}: {e.Message}. This was decided by the clock, and may be otherwise another time.");
-                epochs = e.Epochs;
+                Log($"{candidate.Name}: {e.Message}.{(e.IsByClock ? " This was decided by the clock, and may be otherwise another time." : "")}");
+                ended = e;
             }
 
-            if (epochs is null && loop.History.Count > 0)
+            if (ended is null or { IsJudged: true } && loop.History.Count > 0)
             {
                 HeldOutLoss loss = HeldOutLoss.Of(plan.Validation!.Logits, parts.Validation!.LabelArray(), copy.NumberOfClasses);
                 if (!double.IsFinite(loss.Mean))
@@ -182,7 +193,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         }
         catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)
         {
-            Log($"{candidate.Kind}: {e.Message}");
+            Log($"{candidate.Name}: {e.Message}");
         }
         finally
         {
@@ -190,7 +201,17 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                 copy.Dispose();
         }
 
-        return epochs > 0 ? Train(candidate with { Epochs = epochs.Value }, classifier, head, parts, limit, mayReplan: false) : null;
+        return ended?.Instead is FineTuningCandidate instead
+            ? Train(instead, classifier, head, lossOfHead, parts, limit, mayReplan: false) : null;
+    }
+
+    private static void GiveUpWhereHopeless(FineTuningCandidate candidate, EpochMetrics epoch, double lossOfHead)
+    {
+        if (!candidate.IsHopeless(epoch.Epoch, epoch.ValidationRefinement, lossOfHead))
+            return;
+        throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
+            $"given up, since after {epoch.Epoch} of {candidate.Epochs} epochs its log loss is {epoch.ValidationRefinement:F3} on the images " +
+            $"set aside, where the head has {lossOfHead:F3}"));
     }
 
     /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>

@@ -4,8 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Keeps candidates within the time that is given for all of them, by a clock: from a candidate's first steps it tells how long an epoch
-/// takes on this machine, and asks for fewer epochs, or more; and it ends a training that would go beyond the time all the same, since
-/// the machine has become slower.
+/// takes on this machine, and asks for fewer epochs, or more, with a climb or without; and it ends a training that would go beyond the time
+/// all the same, since the machine has become slower.
 /// </summary>
 /// <param name="budget">The time for all candidates, from now on.</param>
 /// <param name="clock">Tells the time.</param>
@@ -23,7 +23,15 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
 
     public TimeSpan Left => budget - Elapsed;
 
+    /// <summary>The time of an epoch with a climb as it was measured last; null before.</summary>
+    private double? SecondsPerEpoch { get; set; }
+
     private TimeSpan Elapsed => clock.GetElapsedTime(_start);
+
+    /// <summary>For how many epochs with a climb there is time.</summary>
+    /// <param name="estimatedSeconds">Of one, where none was measured.</param>
+    public double EpochsLeft(double estimatedSeconds) =>
+        SecondsPerEpoch is double measured ? Left.TotalSeconds * Slack / measured : Left.TotalSeconds / estimatedSeconds;
 
     /// <summary>To be called before the first step of a candidate's training.</summary>
     /// <param name="candidate">What is trained.</param>
@@ -36,7 +44,7 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
     }
 
     /// <summary>To be called before each step.</summary>
-    /// <exception cref="OutOfTimeException">The candidate has to end now, or to begin anew with another number of epochs.</exception>
+    /// <exception cref="CandidateEndedException">The candidate has to end now, or to begin anew with another number of epochs.</exception>
     public void StepStarts()
     {
         TimeSpan now = Elapsed;
@@ -45,12 +53,16 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
         _lastStep = now;
         if (_step == FirstMeasured)
             _measuredFrom = now;
-        if (_mayReplan && _step == FirstMeasured + StepsMeasured)
+        if (_step == FirstMeasured + StepsMeasured)
             Replan(now);
         if (now + _longestStep > budget)
         {
-            throw new OutOfTimeException(string.Create(CultureInfo.InvariantCulture,
-                $"TimeBudget is used up after {(double)_step / _stepsPerEpoch:F1} of {_candidate!.Epochs} epochs"));
+            throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
+                $"TimeBudget is used up after {(double)_step / _stepsPerEpoch:F1} of {_candidate!.Epochs} epochs"))
+            {
+                IsByClock = true,
+                IsJudged = true,
+            };
         }
 
         _step++;
@@ -60,14 +72,20 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
     {
         FineTuningCandidate candidate = _candidate!;
         double secondsPerEpoch = (now - _measuredFrom).TotalSeconds / StepsMeasured * _stepsPerEpoch;
-        double affordable = ((budget - now).TotalSeconds * Slack / secondsPerEpoch) + ((double)_step / _stepsPerEpoch);
-        int epochs = FineTuningCandidate.EpochsWithin(candidate.Kind, affordable);
-        if (epochs >= candidate.Epochs && epochs < candidate.Epochs + 2)
+        SecondsPerEpoch = secondsPerEpoch / candidate.CostOfAnEpoch;
+        if (!_mayReplan)
+            return;
+        double affordable = ((budget - now).TotalSeconds * Slack / SecondsPerEpoch.Value) + ((double)_step / _stepsPerEpoch * candidate.CostOfAnEpoch);
+        FineTuningCandidate? other = candidate.Within(affordable);
+        if (other?.Climbs == candidate.Climbs && other.Epochs >= candidate.Epochs && other.Epochs < candidate.Epochs + 2)
             return;     // one epoch more is not worth beginning anew
-        throw new OutOfTimeException(string.Create(CultureInfo.InvariantCulture,
-            $"an epoch takes {secondsPerEpoch:F1} s here, so that TimeBudget allows {epochs} epochs instead of {candidate.Epochs}"))
+        throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
+            $"an epoch takes {secondsPerEpoch:F1} s here, so that TimeBudget allows {other?.Epochs ?? 0} epochs " +
+            $"{(other is null || other.Climbs == candidate.Climbs ? "" : other.Climbs ? "with a climb " : "without a climb ")}" +
+            $"instead of {candidate.Epochs}"))
         {
-            Epochs = epochs,
+            IsByClock = true,
+            Instead = other,
         };
     }
 }

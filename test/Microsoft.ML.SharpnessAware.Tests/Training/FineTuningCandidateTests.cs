@@ -6,15 +6,35 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class FineTuningCandidateTests
 {
     [TestMethod]
-    [DataRow(10, 4.0, "")]
-    [DataRow(10, 2.5, "Gentle 4")]
-    [DataRow(10, 1.0, "Gentle 8")]
-    [DataRow(12, 1.0, "Gentle 4, Full 8")]
-    [DataRow(17, 1.0, "Gentle 8, Full 9")]
-    [DataRow(300, 1e-9, "Gentle 8, Full 10")]
+    [DataRow(10, 6.0, "")]
+    [DataRow(10, 5.0, "Gentle in large steps without a climb 4")]
+    [DataRow(10, 2.5, "Gentle in large steps without a climb 8")]
+    [DataRow(10, 1.6, "Gentle in large steps 6")]
+    [DataRow(10, 1.0, "Gentle in large steps 8, Gentle without a climb 4")]
+    [DataRow(12, 1.0, "Gentle in large steps 8, Gentle without a climb 8")]
+    [DataRow(17, 1.0, "Gentle in large steps 8, Gentle 8")]
+    [DataRow(300, 1e-9, "Gentle in large steps 8, Gentle 8, Full 10")]
     public void TimeDecidesWhatIsTried(double seconds, double secondsPerEpoch, string expected) =>
-        Assert.AreEqual(expected, string.Join(", ", FineTuningCandidate.Within(TimeSpan.FromSeconds(seconds), secondsPerEpoch)
-            .Select(candidate => $"{candidate.Kind} {candidate.Epochs}")));
+        Assert.AreEqual(expected, string.Join(", ", FineTuningCandidate.Within(new(), TimeSpan.FromSeconds(seconds), secondsPerEpoch)
+            .Select(candidate => $"{candidate.Name} {candidate.Epochs}")));
+
+    [TestMethod]
+    public void AnOptimiserOfTheUsersOwnIsTriedAtItsOwnRateOnly() =>
+        Assert.AreEqual("Gentle, Full", string.Join(", ", FineTuningCandidate.Within(
+            new() { LearningRate = 0.1 }, TimeSpan.FromSeconds(100), 1).Select(candidate => candidate.Name)));
+
+    /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
+    [TestMethod]
+    public void LargeStepsAreGivenUpWhereTheyAreFarFromTheHead()
+    {
+        FineTuningCandidate small = FineTuningCandidate.Of(FineTuning.Gentle), large = small with { StepsAreLarge = true };
+        Assert.IsTrue(large.IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
+        Assert.IsTrue(large.IsHopeless(epoch: 3, loss: double.NaN, ofHead: 0.9));
+        Assert.IsFalse(large.IsHopeless(epoch: 3, loss: 1.1, ofHead: 0.9));
+        Assert.IsFalse(large.IsHopeless(epoch: 2, loss: 1.7, ofHead: 0.9));
+        Assert.IsFalse(small.IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
+        Assert.IsFalse((large with { Epochs = 3 }).IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9), "it is done anyway");
+    }
 
     [TestMethod]
     public void EachKindHasItsOwnDefaults()
@@ -27,6 +47,12 @@ public sealed class FineTuningCandidateTests
         Assert.AreEqual(0.1, gentle.BackboneLearningRateFactor);
         Assert.AreEqual(Augmentation.Light, gentle.Augmentation);
         Assert.AreEqual(25, gentle.BatchSize);
+
+        Assert.AreEqual(1e-3, gentle.BaseOptimizer.LearningRate);
+        Options large = new FineTuningCandidate(FineTuning.Gentle, 5) { StepsAreLarge = true, Climbs = false }.Apply(new(), images: 200);
+        Assert.AreEqual(3e-3, large.BaseOptimizer.LearningRate);
+        Assert.AreEqual(SharpnessAwareMethod.Standard, large.Method);
+        Assert.IsTrue(large.FreezeBatchNorm);
 
         Options full = new FineTuningCandidate(FineTuning.Full, 9).Apply(new(), images: 200);
         Assert.IsFalse(full.FreezeBatchNorm);

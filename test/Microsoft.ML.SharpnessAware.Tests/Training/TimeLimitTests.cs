@@ -15,8 +15,10 @@ public sealed class TimeLimitTests
             clock.Advance(8);
         }
 
-        OutOfTimeException e = Assert.ThrowsExactly<OutOfTimeException>(limit.StepStarts);
-        Assert.AreEqual(5, e.Epochs);
+        CandidateEndedException e = Assert.ThrowsExactly<CandidateEndedException>(limit.StepStarts);
+        Assert.AreEqual(new FineTuningCandidate(FineTuning.Gentle, 8) { Climbs = false }, e.Instead);
+        Assert.Contains("without a climb", e.Message);
+        Assert.AreEqual(68 * 0.9 / 16, limit.EpochsLeft(estimatedSeconds: 1), 1e-6, "what was measured counts");
         Assert.Contains("16.0 s", e.Message);
         Assert.AreEqual(68, limit.Left.TotalSeconds, 1e-6);
     }
@@ -25,14 +27,17 @@ public sealed class TimeLimitTests
     public void TooSlowForAnythingIsNoEpochs()
     {
         (TimeLimit limit, SteppingClock clock) = Begin(FineTuning.Full, epochs: 8, budget: 100, stepsPerEpoch: 4);
-        Assert.AreEqual(0, Stop(limit, clock, secondsPerStep: 10).Epochs);
+        CandidateEndedException e = Stop(limit, clock, secondsPerStep: 10);
+        Assert.IsNull(e.Instead);
+        Assert.IsFalse(e.IsJudged);
+        Assert.Contains("allows 0 epochs", e.Message);
     }
 
     [TestMethod]
     public void AFastMachineGetsMore()
     {
         (TimeLimit limit, SteppingClock clock) = Begin(FineTuning.Gentle, epochs: 4, budget: 100, stepsPerEpoch: 2);
-        Assert.AreEqual(8, Stop(limit, clock, secondsPerStep: 0.1).Epochs);
+        Assert.AreEqual(8, Stop(limit, clock, secondsPerStep: 0.1).Instead!.Epochs);
     }
 
     /// <summary>The first step is not measured: it makes buffers.</summary>
@@ -61,8 +66,8 @@ public sealed class TimeLimitTests
             clock.Advance(1);
         }
 
-        OutOfTimeException e = Stop(limit, clock, secondsPerStep: 20);
-        Assert.IsNull(e.Epochs);
+        CandidateEndedException e = Stop(limit, clock, secondsPerStep: 20);
+        Assert.IsTrue(e.IsJudged);
         Assert.IsGreaterThanOrEqualTo(0, limit.Left.TotalSeconds);
         Assert.IsLessThan(20, limit.Left.TotalSeconds);
         Assert.Contains("of 8 epochs", e.Message);
@@ -72,12 +77,25 @@ public sealed class TimeLimitTests
     public void GivenEpochsAreNotChangedAndTimeIsKeptAllTheSame()
     {
         (TimeLimit limit, SteppingClock clock) = Begin(FineTuning.Full, epochs: 8, budget: 100, stepsPerEpoch: 2, mayReplan: false);
-        Assert.IsNull(Stop(limit, clock, secondsPerStep: 12).Epochs);
+        Assert.IsTrue(Stop(limit, clock, secondsPerStep: 12).IsJudged);
         Assert.AreEqual(4, limit.Left.TotalSeconds, 1e-6);
     }
 
-    private static OutOfTimeException Stop(TimeLimit limit, SteppingClock clock, double secondsPerStep) =>
-        Assert.ThrowsExactly<OutOfTimeException>(() =>
+    /// <summary>Steps of 6 s, two an epoch, without a climb: after four of them 76 s are left, nine tenths of which are 5.7 epochs, and two
+    /// are done. So an epoch with a climb takes 24 s, and for six there is no time.</summary>
+    [TestMethod]
+    public void AnEpochWithoutAClimbCountsHalf()
+    {
+        var clock = new SteppingClock(TimeSpan.Zero);
+        var limit = new TimeLimit(TimeSpan.FromSeconds(100), clock);
+        limit.Begin(new FineTuningCandidate(FineTuning.Gentle, 5) { Climbs = false }, stepsPerEpoch: 2, mayReplan: true);
+        FineTuningCandidate? instead = Stop(limit, clock, secondsPerStep: 6).Instead;
+        Assert.AreEqual(new FineTuningCandidate(FineTuning.Gentle, 7) { Climbs = false }, instead);
+        Assert.AreEqual(76 * 0.9 / 24, limit.EpochsLeft(estimatedSeconds: 1), 1e-6);
+    }
+
+    private static CandidateEndedException Stop(TimeLimit limit, SteppingClock clock, double secondsPerStep) =>
+        Assert.ThrowsExactly<CandidateEndedException>(() =>
         {
             for (int step = 0; step < 1000; step++)
             {

@@ -58,12 +58,30 @@ internal sealed record ImageSet(ImageShape Shape, IReadOnlyList<byte[]> Images, 
         }
     }
 
+    /// <summary>Each image of three channels in grey: ITU-R BT.601's luma.</summary>
+    public ImageSet Grey()
+    {
+        int plane = Shape.Height * Shape.Width;
+        return this with
+        {
+            Shape = new(1, Shape.Height, Shape.Width),
+            Images =
+            [
+                .. Images.Select(image => Enumerable.Range(0, plane).Select(i =>
+                    (byte)Math.Round((0.299 * image[i]) + (0.587 * image[plane + i]) + (0.114 * image[(2 * plane) + i]))).ToArray()),
+            ],
+        };
+    }
+
     /// <summary>As many images of each class, drawn by a seed, in the order in which they were: neighbours stay neighbours.</summary>
-    public ImageSet OfEachClass(int count, int seed)
+    public ImageSet OfEachClass(int count, int seed) => Choose(RowsOfEachClass(count, seed));
+
+    /// <summary>The rows of the same.</summary>
+    public int[] RowsOfEachClass(int count, int seed)
     {
         int[] rows = [.. Enumerable.Range(0, Count)];
         new Random(seed).Shuffle(rows);
-        return Choose(rows.GroupBy(row => Labels[row]).SelectMany(group => group.Take(count)).Order());
+        return [.. rows.GroupBy(row => Labels[row]).SelectMany(group => group.Take(count)).Order()];
     }
 
     /// <summary>The images for ML.NET as PNG files in colour: Label a key of all classes, Image the bytes of the file.</summary>

@@ -7,4 +7,7 @@ internal sealed record ImageSplit(ImageSet Training, ImageSet Validation, ImageS
 {
     /// <summary>Each image at half its size, within a black border.</summary>
     public ImageSplit Halved(int border) => new(Training.Halved(border), Validation.Halved(border), Test.Halved(border));
+
+    /// <summary>Each image in grey.</summary>
+    public ImageSplit Grey() => new(Training.Grey(), Validation.Grey(), Test.Grey());
 }

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace MLSharpness.Evidence.Data;
 
 /// <summary>What a model says of some rows: class probabilities, row-major [rows × classes], and the true class of each row.</summary>
@@ -19,5 +21,32 @@ internal sealed record ScoreSet(float[] Probabilities, int[] Labels, int Classes
         int[] rows = [.. Enumerable.Range(0, Count)];
         new Random(seed).Shuffle(rows);
         return Choose(rows[..Math.Min(count, Count)]);
+    }
+
+    /// <summary>The largest probability of each row.</summary>
+    public float[] Confidences()
+    {
+        float[] largest = new float[Count];
+        for (int row = 0; row < Count; row++)
+            largest[row] = TensorPrimitives.Max<float>(Probabilities.AsSpan(row * Classes, Classes));
+        return largest;
+    }
+
+    /// <summary>The same models' probabilities at another temperature: softmax of the logits over T, which the logarithms of the
+    /// probabilities are but for a number in each row.</summary>
+    public ScoreSet At(double temperature)
+    {
+        float[] probabilities = new float[Probabilities.Length];
+        for (int start = 0; start < probabilities.Length; start += Classes)
+        {
+            ReadOnlySpan<float> row = Probabilities.AsSpan(start, Classes);
+            double sum = 0;
+            foreach (float probability in row)
+                sum += Math.Pow(probability, 1 / temperature);
+            for (int k = 0; k < Classes; k++)
+                probabilities[start + k] = (float)(Math.Pow(row[k], 1 / temperature) / sum);
+        }
+
+        return this with { Probabilities = probabilities };
     }
 }

@@ -44,6 +44,12 @@ internal sealed partial class EvidencePage(string results, string figures)
             "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
             "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
             "early-stopping" => Rows("early-stopping", Of(1)) is { Count: > 0 } rows ? EarlyStopping(rows) : Missing(words),
+            "ways" => Rows(Of(1)) is { Count: > 0 } rows
+                ? FineTuningTables.Ways(rows) + "\n\n" + FineTuningTables.AgainstDefault(rows) : Missing(words),
+            "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningTables.Rivals(rows) : Missing(words),
+            "against-rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningTables.AgainstRivals(rows) : Missing(words),
+            "out-of-distribution" => Rows("out-of-distribution", Of(1)) is { Count: > 0 } rows
+                ? FineTuningTables.OutOfDistribution(rows) : Missing(words),
             "figure" => Draw(Of(1), words) is string file ? $"![{Caption(Of(1))}]({folder}/{file})" : Missing(words),
             _ => throw new InvalidDataException($"The template asks for '{words[0]}', which is not known."),
         };
@@ -103,6 +109,9 @@ internal sealed partial class EvidencePage(string results, string figures)
             "stability" => Rows("stability") is { Count: > 0 } rows ? Figures.Stability(rows) : null,
             "norms" => Rows("stability-norms") is { Count: > 0 } rows ? Figures.Norms(rows) : null,
             "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
+            "fine-tuning" => Rows("fine-tuning-defaults-epochs") is { Count: > 0 } rows ? FineTuningFigures.Epochs(rows) : null,
+            "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningFigures.Rivals(rows) : null,
+            "calibration" => Rows("calibration", "fashion-5000") is { Count: > 0 } rows ? Figures.Calibration(rows) : null,
             "corruptions" => Rows("corruptions") is { Count: > 0 } rows ? Figures.Corruptions(rows) : null,
             "sharpness" => Rows("sharpness") is { Count: > 0 } rows ? Figures.Sharpness(rows, Sharpness.Distances) : null,
             _ => throw new InvalidDataException($"The template asks for the figure '{name}', which is not known: " +
@@ -117,6 +126,9 @@ internal sealed partial class EvidencePage(string results, string figures)
         "stability" => "Heat maps of test accuracy over learning rate and ρ for SAM and SSAM",
         "norms" => "Gradient norms of both passes along training",
         "toy" => "Trajectories on a valley and on a saddle",
+        "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",
+        "rivals" => "Calibration error of four models of pretrained features by the number of pictures",
+        "calibration" => "Calibration error and log loss of each method, before and after a temperature",
         "corruptions" => "Accuracy and calibration by strength of corruption",
         _ => "Training loss along a random direction",
     };

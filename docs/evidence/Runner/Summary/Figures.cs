@@ -68,6 +68,23 @@ internal static class Figures
         ];
     }
 
+    /// <summary>Calibration error and log loss of each method, as trained and after the temperature.</summary>
+    public static Figure Calibration(IReadOnlyList<ResultRow> rows)
+    {
+        IGrouping<string, ResultRow>[] methods = [.. Tables.ByMethod(rows)];
+        Panel Slopes(string title, Measure before, Measure after) => new(title, "0: as trained, 1: after a temperature", before.Title,
+            [.. methods.Select(method => (IReadOnlyList<(double, double, double)>)[Point(0, method, before), Point(1, method, after)])]);
+        return Plots.Lines("5,000 images that the network has memorised", "mean over five seeds; bars: standard error",
+            [.. methods.Select(method => method.Key)],
+            [Slopes("Calibration error", Measure.Ece, Measure.Tce), Slopes("Log loss", Measure.LogLoss, Measure.ScaledLogLoss)], 460);
+
+        static (double, double, double) Point(double x, IEnumerable<ResultRow> rows, Measure measure)
+        {
+            Estimate estimate = Tables.Values(rows, measure);
+            return (x, measure.Factor * estimate.Mean, estimate.Count < 2 ? 0 : measure.Factor * estimate.StandardError);
+        }
+    }
+
     /// <summary>Accuracy and calibration by strength of corruption, the mean over corruptions and seeds.</summary>
     public static Figure Corruptions(IReadOnlyList<ResultRow> rows)
     {

@@ -53,8 +53,8 @@ internal static class Tables
             ByMethod(rows).Select(group => (string[])
             [
                 group.Key,
-                .. columns.Select(column => Values(group.Where(row => row[across] == column), measure)
-                    .Text(measure.Factor, measure.Decimals)),
+                .. columns.Select(column => group.Where(row => row[across] == column).ToArray() is { Length: > 0 } cell
+                    ? Values(cell, measure).Text(measure.Factor, measure.Decimals) : "–"),
             ]));
     }
 
