@@ -20,8 +20,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const double Rho = 0.01, RhoOfFull = 0.05;
     private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.05;
 
-    // Of a training in large steps that came to something the log loss was at most that of the head after three of eight epochs, and of the
-    // others more than half as high again.
+    // The lowest log loss of the first three of eight epochs in large steps was at most the head's where they came to something, and more than
+    // half as high again where they did not. That of the third alone goes up and down by half.
     private const int EpochsToShowPromise = 3;
     private const double LargestLossOfPromise = 1.25;
 
@@ -84,7 +84,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 
     /// <summary>Whether it is to be given up after an epoch, since it is far from what the head has reached.</summary>
     /// <param name="epoch">The epoch that has ended, from 1.</param>
-    /// <param name="loss">The log loss on the images set aside, at the temperature that suits it.</param>
+    /// <param name="loss">The lowest log loss so far on the images set aside, at the temperature that suits it.</param>
     /// <param name="ofHead">The head's.</param>
     public bool IsHopeless(int epoch, double loss, double ofHead) =>
         StepsAreLarge && epoch == EpochsToShowPromise && epoch < Epochs && !(loss <= LargestLossOfPromise * ofHead);

@@ -16,6 +16,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     // A fifth decides between candidates: a tenth of a few hundred images cannot.
     private const double ShareSetAside = 0.2;
 
+    private const string ByClock = "This was decided by the clock, and may be otherwise another time.";
+
     // Training on a CPU, of one thread: less than was seen on any that was tried. On a GPU the estimate is far too long, which only means
     // fewer epochs.
     private const double OperationsPerSecond = 25e9;
@@ -116,11 +118,14 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             foreach (FineTuningCandidate kind in candidates)
             {
                 FineTuningCandidate? candidate = limit is null ? kind : kind.Within(limit.EpochsLeft(SecondsOfAnEpoch(classifier)));
-                if (candidate is null || Train(candidate, classifier, head, ofHead.Mean, parts, limit)
-                    is not (TrainedClassifier trained, HeldOutLoss loss))
+                if (candidate is null)
                 {
+                    Log($"{kind.Name}: there is no time left for it. {ByClock}");
                     continue;
                 }
+
+                if (Train(candidate, classifier, head, ofHead.Mean, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss))
+                    continue;
 
                 Log(string.Create(CultureInfo.InvariantCulture,
                     $"{candidate.Name}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
@@ -168,7 +173,15 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
             Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
             if (options.FineTuning == FineTuning.Auto)
-                settings.MetricsCallback += epoch => GiveUpWhereHopeless(candidate with { Epochs = settings.Epoch }, epoch, lossOfHead);
+            {
+                double lowest = double.PositiveInfinity;
+                settings.MetricsCallback += epoch =>
+                {
+                    lowest = Math.Min(lowest, epoch.ValidationRefinement);
+                    GiveUpWhereHopeless(candidate with { Epochs = settings.Epoch }, epoch.Epoch, lowest, lossOfHead);
+                };
+            }
+
             using TrainingPlan plan = TrainingPlan.WholeNetwork(settings, copy, parts.Training, parts.Validation, context);
             var loop = new TrainingLoop(context with { TimeLimit = limit }, plan);
             limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan && options.GivenEpoch is null);
@@ -178,7 +191,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             }
             catch (CandidateEndedException e)
             {
-                Log($"{candidate.Name}: {e.Message}.{(e.IsByClock ? " This was decided by the clock, and may be otherwise another time." : "")}");
+                Log($"{candidate.Name}: {e.Message}.{(e.IsByClock ? " " + ByClock : "")}");
                 ended = e;
             }
 
@@ -205,13 +218,13 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             ? Train(instead, classifier, head, lossOfHead, parts, limit, mayReplan: false) : null;
     }
 
-    private static void GiveUpWhereHopeless(FineTuningCandidate candidate, EpochMetrics epoch, double lossOfHead)
+    private static void GiveUpWhereHopeless(FineTuningCandidate candidate, int epoch, double lowestLoss, double lossOfHead)
     {
-        if (!candidate.IsHopeless(epoch.Epoch, epoch.ValidationRefinement, lossOfHead))
+        if (!candidate.IsHopeless(epoch, lowestLoss, lossOfHead))
             return;
         throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
-            $"given up, since after {epoch.Epoch} of {candidate.Epochs} epochs its log loss is {epoch.ValidationRefinement:F3} on the images " +
-            $"set aside, where the head has {lossOfHead:F3}"));
+            $"given up, since in {epoch} of {candidate.Epochs} epochs its log loss was never below {lowestLoss:F3} on the images set aside, " +
+            $"where the head has {lossOfHead:F3}"));
     }
 
     /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>

@@ -26,7 +26,7 @@ public sealed class FineTuningRunTests
 
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
-    [DataRow(60, null, "instead of")]
+    [DataRow(40, null, "without a climb instead of 8")]
     [DataRow(12, 4, "TimeBudget is used up after")]
     public void TheClockEndsWhatWouldTakeTooLongAndTheLogSaysSo(int minutes, int? epochs, string words)
     {
