@@ -47,7 +47,7 @@ internal static class FineTuningFigures
             [.. models.Select(model => model.Title)],
             [
                 .. rows.Select(row => row["setting"]).Distinct().Select(set => new Panel(set, "Pictures a class", "ECE %",
-                    [.. models.Select(model => Curve(set, model.Method, model.Calibrator))]) { LogarithmicX = true, RangeY = (0, 25) }),
+                    [.. models.Select(model => Curve(set, model.Method, model.Calibrator))]) { LogarithmicX = true, RangeY = (0, 15) }),
             ], 380);
 
         IReadOnlyList<(double, double, double)> Curve(string set, string method, string calibrator) =>
