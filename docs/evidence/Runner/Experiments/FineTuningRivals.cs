@@ -36,7 +36,8 @@ internal sealed class FineTuningRivals : Experiment
             laboratory.Do(file, Name,
                 from size in laboratory.IsSmoke ? [6] : Sizes
                 where size * images.Training.NumberOfClasses < MostOfWhatThereIs * images.Training.Count
-                from seed in Enumerable.Range(1, laboratory.Seeds)
+                // Where a draw is all pictures there is one.
+                from seed in Enumerable.Range(1, size * images.Training.NumberOfClasses < images.Training.Count ? laboratory.Seeds : 1)
                 from model in HeadModels.All
                 let trained = new Lazy<(ScoreSet Unseen, double Temperature, ScoreSet[] Tests)>(
                     () => Train(features, setting, images, model, size, seed))
