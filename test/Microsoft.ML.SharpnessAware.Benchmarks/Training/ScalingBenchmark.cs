@@ -48,8 +48,8 @@ internal static class ScalingBenchmark
     }
 
     /// <summary>
-    /// Steps of a process' own, which then waits for the others, against steps with one and with two exchanges of gradients: in turns, so
-    /// that the machine's moods and the wait for the slowest are in all of them.
+    /// Steps of a process' own, which then waits for the others, against steps with one and with two exchanges of gradients, and with
+    /// synchronised batch norm: in turns, so that the machine's moods and the wait for the slowest are in all of them.
     /// </summary>
     private static void Steps(ProcessGroup? group)
     {
@@ -57,13 +57,17 @@ internal static class ScalingBenchmark
         var setting = new StepSetting(NetworkArchitecture.ResNet20, BatchSize, new(3, 32, 32));
         using DisposeScope scope = NewDisposeScope();
         (Tensor images, Tensor labels) = setting.CreateBatch();
-        (ProcessGroup? Group, bool Shared)[] ways = group is null ? [(null, false)] : [(null, false), (group, false), (group, true)];
+        (ProcessGroup? Group, bool Shared, bool Synchronize, string Name)[] ways = group is null
+            ? [(null, false, false, "")]
+            : [(null, false, false, ""), (group, false, false, "one exchange"), (group, true, false, "two exchanges"),
+                (group, true, true, "two exchanges and synchronised batch norm")];
         nn.Module<Tensor, Tensor>[] networks = [.. ways.Select(_ => setting.CreateNetwork())];
         SharpnessAwareOptimizer[] optimizers = [.. ways.Zip(networks, (way, network) =>
             new SharpnessAwareOptimizer(network, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.05))
             {
                 ProcessGroup = way.Group,
                 SharedAscent = way.Shared,
+                SynchronizeBatchNorm = way.Synchronize,
                 RepeatsRandomness = false,
             })];
         double[][] times = [.. ways.Select(_ => new double[Measured])];
@@ -87,7 +91,7 @@ internal static class ScalingBenchmark
         {
             double[] more = [.. times[way].Zip(times[0], (with, without) => (with / without) - 1)];
             Say(group, string.Create(CultureInfo.InvariantCulture,
-                $"with {(ways[way].Shared ? "two exchanges" : "one exchange")}: {Median(times[way]):F1} ms, {Median(more):P1} more, of rounds " +
+                $"with {ways[way].Name}: {Median(times[way]):F1} ms, {Median(more):P1} more, of rounds " +
                 $"side by side (quartiles {more.Order().ElementAt(Measured / 4):P1} to {more.Order().ElementAt(3 * Measured / 4):P1})"));
         }
         Array.ForEach(optimizers, optimizer => optimizer.Dispose());

@@ -132,14 +132,20 @@ public sealed class SharedDatasetTests
     }
 
     [TestMethod]
-    public void ImagesOfOthersAreNotRead()
+    public void ImagesOfOthersAreNeitherReadNorKept()
     {
         int[] reads = ThreadProcessGroup.Run(4, group =>
         {
             var rows = Enumerable.Range(0, 200).Select(i => new CountedRow(Encoded('g', i % 3), (uint)(i % 3))).ToArray();
-            using ImageDataset shared = Load(View(rows), group);
+            long? room = null;
+            using ImageDataset shared = ImageDataset.Load(View(rows), "Image", "Label", AnyChannels, sharedBy: group, sink: count =>
+            {
+                room = count;
+                return new MemorySink(ScalarType.Byte, count);
+            });
             using ImageDataset here = shared.Here();
             Assert.AreEqual(50, here.Count);
+            Assert.AreEqual(50, room, "memory is taken for a share of the images");
             return rows.Count(row => row.Reads > 0);
         });
 
