@@ -8,7 +8,7 @@ internal static class PredictionService
 {
     private const long LargestImage = 20 << 20;
 
-    public static WebApplication Create(string[] args, ImageClassifierPool classifier)
+    public static WebApplication Create(string[] args, Task<ImageClassifierPool> classifier)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
         builder.Services.ConfigureHttpJsonOptions(json =>
@@ -24,7 +24,7 @@ internal static class PredictionService
             await processors.WaitAsync(request.HttpContext.RequestAborted);
             try
             {
-                return Results.Ok(classifier.Predict(body.ToArray()));
+                return Results.Ok((await classifier).Predict(body.ToArray()));
             }
             catch (InvalidOperationException exception)
             {

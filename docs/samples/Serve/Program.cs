@@ -13,6 +13,9 @@ if (args is not [string modelPath, ..])
     return 1;
 }
 
-using var classifier = new ImageClassifierPool(modelPath);
-await PredictionService.Create(args[1..], classifier).RunAsync();
+// The model is loaded while the web server is put together.
+Task<ImageClassifierPool> loading = Task.Run(() => new ImageClassifierPool(modelPath));
+await using WebApplication service = PredictionService.Create(args[1..], loading);
+using ImageClassifierPool classifier = await loading;
+await service.RunAsync();
 return 0;

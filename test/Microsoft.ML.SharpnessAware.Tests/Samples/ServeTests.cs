@@ -25,7 +25,7 @@ public sealed class ServeTests
 
         using var pool = new ImageClassifierPool(path);
         await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
-            pool);
+            Task.FromResult(pool));
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
 
@@ -59,7 +59,7 @@ public sealed class ServeTests
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
         using var onnx = new ImageClassifierPool(folder.File("model.onnx"));
         await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
-            onnx);
+            Task.FromResult(onnx));
         await app.StartAsync();
         using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
         Prediction[] answers = await Task.WhenAll(rows.Take(16).Select(row => Ask(client, row.Image)));
