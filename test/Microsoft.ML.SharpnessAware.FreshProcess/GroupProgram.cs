@@ -17,7 +17,7 @@ internal static class GroupProgram
             case "loop":
                 return Loop(int.Parse(arguments[0]));
             case "train":
-                Train(arguments[0], arguments[1]);
+                Train(arguments[0], arguments[1], Enum.Parse<DataSharding>(arguments[2]));
                 return 0;
             case "shares":
                 TrainInDoubles(arguments[0], arguments[1..]);
@@ -111,12 +111,13 @@ internal static class GroupProgram
     }
 
     /// <summary>Trains with a checkpoint after every step, and writes the weights that each process has.</summary>
-    private static void Train(string checkpoint, string weights)
+    private static void Train(string checkpoint, string weights, DataSharding sharding)
     {
         using ProcessGroup group = ProcessGroup.Mpi();
         var mlContext = new MLContext(seed: 1);
         SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
         options.ProcessGroup = group;
+        options.Sharding = sharding;
         options.Method = SharpnessAwareMethod.Ssam();
         options.Epoch = 6;
         options.Augmentation = Augmentation.Standard;

@@ -11,16 +11,18 @@ public sealed class MpiTrainingTests
     private static readonly string Program = FreshProcess.Program;
 
     [TestMethod]
-    public void ATrainingOfTwoWhoseProcessesAreKilledEndsWithTheWeightsOfOneThatWasNot()
+    [DataRow(DataSharding.None)]
+    [DataRow(DataSharding.ByRow)]
+    public void ATrainingOfTwoWhoseProcessesAreKilledEndsWithTheWeightsOfOneThatWasNot(DataSharding sharding)
     {
         string launcher = MpiRun.Any();
         using var folder = new TemporaryFolder();
         (int exitCode, _, string error) = MpiRun.Run(
-            launcher, 2, Program, "group", "train", folder.File("one"), folder.File("undisturbed"));
+            launcher, 2, Program, "group", "train", folder.File("one"), folder.File("undisturbed"), $"{sharding}");
         Assert.AreEqual(0, exitCode, error);
 
         var random = new Random(1);
-        string[] arguments = ["group", "train", folder.File("other"), folder.File("killed")];
+        string[] arguments = ["group", "train", folder.File("other"), folder.File("killed"), $"{sharding}"];
         for (int kill = 0; kill < Kills; kill++)
         {
             using Process mpirun = MpiRun.Start(launcher, 2, Program, arguments);
