@@ -9,8 +9,8 @@ namespace MLSharpness.Evidence;
 
 /// <summary>
 /// Classifiers of kept features, and what each says of its own training rows by models that had not seen them, for calibrators: this
-/// library's head as the trainer fits it, and ML.NET's trainers as <c>Calibrators.CrossFitted</c> fits them (five folds by chance, the model
-/// trained on all rows).
+/// library's head as the trainer fits it, and ML.NET's trainers as <c>Calibrators.CrossFitted</c> fits them (five folds by chance, the
+/// model trained on all rows).
 /// </summary>
 internal static class HeadModels
 {
@@ -54,9 +54,10 @@ internal static class HeadModels
         List<ScoreSet> folds = [];
         for (int fold = 0; fold < Folds; fold++)
         {
-            int[] held = [.. order.Where((_, place) => place % Folds == fold)], learns = [.. order.Where((_, place) => place % Folds != fold)];
-            folds.Add(Scores(Fit(name, Rows(training, learns), Rows(labels, learns), classes, seed), Rows(training, held), Rows(labels, held),
-                classes));
+            int[] held = [.. order.Where((_, place) => place % Folds == fold)];
+            int[] learns = [.. order.Where((_, place) => place % Folds != fold)];
+            ITransformer ofFold = Fit(name, Rows(training, learns), Rows(labels, learns), classes, seed);
+            folds.Add(Scores(ofFold, Rows(training, held), Rows(labels, held), classes));
         }
 
         ITransformer model = Fit(name, training, labels, classes, seed);

@@ -77,7 +77,8 @@ internal sealed class Laboratory : IDisposable
     /// <param name="seed">The seed of weights and order.</param>
     /// <param name="images">Images in place of the setting's; then <paramref name="variant"/> must tell them apart.</param>
     /// <param name="variant">A part of the file's name.</param>
-    /// <param name="checkpointSteps">For trainings of hours: a checkpoint each so many steps, from which the next sitting continues.</param>
+    /// <param name="checkpointSteps">For trainings of hours: a checkpoint each so many steps, from which the next sitting
+    /// continues.</param>
     public SharpnessAwareImageClassificationTransformer Train(
         Setting setting, Method method, int seed, ImageSplit? images = null, string variant = "", int? checkpointSteps = null)
     {

@@ -6,9 +6,9 @@ public enum FineTuning
     /// <summary>
     /// First <see cref="HeadOnly"/>; then, within <c>Options.TimeBudget</c>, the whole network on a part of the images: <see
     /// cref="Gentle"/> in steps three times as large, which is far ahead on pictures unlike those of the pretraining and is given up after
-    /// three epochs where it is far behind the head; <see cref="Gentle"/>; and <see cref="Full"/>. Each is compared with the head on the part
-    /// that was held out, and the one with the lowest log loss there is the model. Where time is short, epochs without a climb take the place
-    /// of half as many with one.
+    /// three epochs where it is far behind the head; <see cref="Gentle"/>; and <see cref="Full"/>. Each is compared with the head on the
+    /// part that was held out, and the one with the lowest log loss there is the model. Where time is short, epochs without a climb take
+    /// the place of half as many with one.
     /// </summary>
     Auto,
 
@@ -18,9 +18,9 @@ public enum FineTuning
     /// </summary>
     HeadOnly,
 
-    /// <summary>The head first, then the whole network in small steps (AdamW, learning rate 0.001), with batch norm left as the weights have it:
-    /// on three sets of pictures never much worse than the head, and much better on two (docs/evidence.md). On pictures unlike those of the
-    /// pretraining <c>BaseOptimizer = new BaseOptimizer.AdamW(0.003)</c> is better still.</summary>
+    /// <summary>The head first, then the whole network in small steps (AdamW, learning rate 0.001), with batch norm left as the weights
+    /// have it: on three sets of pictures never much worse than the head, and much better on two (docs/evidence.md). On pictures unlike
+    /// those of the pretraining <c>BaseOptimizer = new BaseOptimizer.AdamW(0.003)</c> may be better still.</summary>
     Gentle,
 
     /// <summary>The whole network at once, batch norm included, with the step size of a training from scratch. With 20 pictures a class

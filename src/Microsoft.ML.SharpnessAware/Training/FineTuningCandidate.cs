@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// What each is worth is in docs/evidence.md. <see cref="FineTuning.Gentle"/> in large steps is far ahead where pictures are unlike those
 /// that the network was pretrained on, and destroys it where they are like them, which shows after a third of its epochs; in small steps it
-/// does harm nowhere. Where time is short, twice as many epochs without the climb of <see cref="SharpnessAwareMethod"/> are better than half as
-/// many with it.
+/// does harm nowhere. Where time is short, twice as many epochs without the climb of <see cref="SharpnessAwareMethod"/> are better than
+/// half as many with it.
 /// </remarks>
 /// <param name="Kind"><see cref="FineTuning.Gentle"/> or <see cref="FineTuning.Full"/>.</param>
 /// <param name="Epochs">Passes over the images.</param>
@@ -20,8 +20,9 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const double Rho = 0.01, RhoOfFull = 0.05;
     private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.05;
 
-    // The lowest log loss of the first three of eight epochs in large steps was 0.6 to 1.6 of the head's where they came to something, and 1.7
-    // to 1.8 where they did not (nine trainings). To go on in vain costs time, to give up in error a better model: hence near the upper end.
+    // The lowest log loss of the first three of eight epochs in large steps was 0.6 to 1.6 of the head's where they came to something, and
+    // 1.7 to 1.8 where they did not (nine trainings). To go on in vain costs time, to give up in error a better model: hence near the upper
+    // end.
     private const int EpochsToShowPromise = 3;
     private const double LargestLossOfPromise = 5.0 / 3;
 

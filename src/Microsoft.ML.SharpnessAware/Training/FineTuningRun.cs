@@ -142,8 +142,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             throw;
         }
 
-        if (limit is not null)
-            Log($"That took {Text((options.TimeBudget!.Value - limit.Left).TotalSeconds)} of {Text(options.TimeBudget.Value.TotalSeconds)}.");
+        if (limit is not null && options.TimeBudget is TimeSpan budget)
+            Log($"That took {Text((budget - limit.Left).TotalSeconds)} of {Text(budget.TotalSeconds)}.");
         if (winner is null)
             Log("None is better than the head beyond chance: the head is the model.");
         else
@@ -223,8 +223,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         if (!candidate.IsHopeless(epoch, lowestLoss, lossOfHead))
             return;
         throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
-            $"given up, since in {epoch} of {candidate.Epochs} epochs its log loss was never below {lowestLoss:F3} on the images set aside, " +
-            $"where the head has {lossOfHead:F3}"));
+            $"given up, since in {epoch} of {candidate.Epochs} epochs its log loss was never below {lowestLoss:F3} on the images set " +
+            $"aside, where the head has {lossOfHead:F3}"));
     }
 
     /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>

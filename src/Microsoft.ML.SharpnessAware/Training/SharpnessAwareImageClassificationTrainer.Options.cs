@@ -79,13 +79,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public FineTuning FineTuning { get; set; } = FineTuning.Auto;
 
         /// <summary>
-        /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head. Default five minutes; null for no time
-        /// at all: the head alone.
+        /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head. Default five minutes; null for no
+        /// time at all: the head alone.
         /// </summary>
-        /// <remarks>What is tried is planned by an estimate, which is logged. The first steps then tell how fast the machine is: where time is
-        /// short there are fewer epochs, or such without a climb, and where it is up a training is ended and judged as it is; the log says so.
-        /// With ample time the clock decides nothing, and the same seed gives the same model. Of more images than the estimate allows for only
-        /// features are kept in memory, not the pixels.</remarks>
+        /// <remarks>What is tried is planned by an estimate, which is logged. The first steps then tell how fast the machine is: where time
+        /// is short there are fewer epochs, or such without a climb, and where it is up a training is ended and judged as it is; the log
+        /// says so. With ample time the clock decides nothing, and the same seed gives the same model. Of more images than the estimate
+        /// allows for only features are kept in memory, not the pixels.</remarks>
         public TimeSpan? TimeBudget { get; set; } = TimeSpan.FromMinutes(5);
 
         /// <summary>

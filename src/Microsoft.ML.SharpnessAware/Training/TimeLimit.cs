@@ -75,7 +75,8 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
         SecondsPerEpoch = secondsPerEpoch / candidate.CostOfAnEpoch;
         if (!_mayReplan)
             return;
-        double affordable = ((budget - now).TotalSeconds * Slack / SecondsPerEpoch.Value) + ((double)_step / _stepsPerEpoch * candidate.CostOfAnEpoch);
+        double done = (double)_step / _stepsPerEpoch * candidate.CostOfAnEpoch;
+        double affordable = ((budget - now).TotalSeconds * Slack / SecondsPerEpoch.Value) + done;
         FineTuningCandidate? other = candidate.Within(affordable);
         if (other?.Climbs == candidate.Climbs && other.Epochs >= candidate.Epochs && other.Epochs < candidate.Epochs + 2)
             return;     // one epoch more is not worth beginning anew

@@ -3,8 +3,8 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// What to train of a network that has learnt already: the head, all of it gently, all of it fully, or what Auto finds out, which comes last
-/// since its time is by the clock. <see cref="FineTuningDefaults"/> has the neighbours of the defaults.
+/// What to train of a network that has learnt already: the head, all of it gently, all of it fully, or what Auto finds out, which comes
+/// last since its time is by the clock. <see cref="FineTuningDefaults"/> has the neighbours of the defaults.
 /// </summary>
 internal sealed class FineTuningKinds : Experiment
 {

@@ -7,8 +7,8 @@ namespace MLSharpness.Evidence.Experiments;
 /// Which method for the whole network after the head: no climb, SAM, SSAM, ASAM, CSAM with three γ, a climb every fifth step, and label
 /// smoothing; each with the radius that validation images choose.
 /// </summary>
-/// <remarks>The radius is chosen by the log loss of the fifth that the trainer sets aside, with a seed of its own and the fewest pictures; no
-/// test picture is looked at. On one core at 128×128 a training of 10 a class takes a minute or two, of 50 five to ten, of 200 half an
+/// <remarks>The radius is chosen by the log loss of the fifth that the trainer sets aside, with a seed of its own and the fewest pictures;
+/// no test picture is looked at. On one core at 128×128 a training of 10 a class takes a minute or two, of 50 five to ten, of 200 half an
 /// hour.</remarks>
 internal sealed class FineTuningMethods : Experiment
 {

@@ -6,14 +6,14 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// The head of a pretrained network beside what ML.NET makes of the same pictures: its own path (DnnFeaturizeImage and maximum entropy), and
-/// its trainers on this library's features; each as it is and after each calibrator, which is fitted on rows that are scored by models that
-/// had not seen them.
+/// The head of a pretrained network beside what ML.NET makes of the same pictures: its own path (DnnFeaturizeImage and maximum entropy),
+/// and its trainers on this library's features; each as it is and after each calibrator, which is fitted on rows that are scored by models
+/// that had not seen them.
 /// </summary>
 /// <remarks>
 /// Every picture goes through each network once. There are 2,500 pictures to draw from (1,246 hand signs, 1,000 of CIFAR-10), so that large
-/// draws have many pictures in common, and their spread is smaller than that of new pictures would be; of the hand signs 200 a class are all
-/// there are, and where there are far fewer they are left out.
+/// draws have many pictures in common, and their spread is smaller than that of new pictures would be; of the hand signs 200 a class are
+/// all there are, and where there are far fewer they are left out.
 /// </remarks>
 internal sealed class FineTuningRivals : Experiment
 {

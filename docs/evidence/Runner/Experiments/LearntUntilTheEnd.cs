@@ -8,8 +8,8 @@ namespace MLSharpness.Evidence.Experiments;
 /// loss of plain SGD falls below 0.05, the four methods.
 /// </summary>
 /// <remarks>
-/// Hours a training on a core, so each writes a checkpoint and the next sitting continues it. ρ = 0.1 for all, what the validation images chose
-/// with 5,000 images for most: choosing it here would take as long again, and the table says what it is.
+/// Hours a training on a core, so each writes a checkpoint and the next sitting continues it. ρ = 0.1 for all, what the validation images
+/// chose with 5,000 images for most: choosing it here would take as long again, and the table says what it is.
 /// </remarks>
 internal sealed class LearntUntilTheEnd : Experiment
 {

@@ -5,14 +5,14 @@ using MLSharpness.Evidence.Results;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// What a classifier says of images unlike those it was trained on: whether its confidence tells them apart (the area under the ROC curve, as
-/// the CSAM paper reports), and how far prediction sets that promise 90 % on images like the validation's keep it on corrupted ones.
+/// What a classifier says of images unlike those it was trained on: whether its confidence tells them apart (the area under the ROC curve,
+/// as the CSAM paper reports), and how far prediction sets that promise 90 % on images like the validation's keep it on corrupted ones.
 /// </summary>
 /// <remarks>
 /// Two kinds of classifier. Small networks from scratch (1,000 images of Fashion-MNIST) by the four methods, the same networks as those of
 /// <see cref="Cheaper"/>; the others are hand signs in grey. Heads on a pretrained network's features of CIFAR-10, beside ML.NET's path
-/// and LightGBM, 50 pictures a class; the others are Fashion-MNIST's. The area is 0.5 where confidence tells nothing, and of the confidence after the
-/// temperature. The sets are those of <c>Decisions.PredictionSets</c>' default, their threshold from the validation images.
+/// and LightGBM, 50 pictures a class; the others are Fashion-MNIST's. The area is 0.5 where confidence tells nothing, and of the confidence
+/// after the temperature. The sets are those of <c>Decisions.PredictionSets</c>' default, their threshold from the validation images.
 /// </remarks>
 internal sealed class OutOfDistribution : Experiment
 {
