@@ -82,7 +82,8 @@ internal sealed class OnnxQuantizer
             for (int i = 0; i < copy.Input.Count; i++)
             {
                 // What a convolution gives is read rounded by all, or it would have to give both.
-                if (rounded.TryGetValue(node.Input[i], out var input) && (_outputs.Contains(node.Input[i]) || (i == 0 && _layers.Contains(node))))
+                bool isRead = _outputs.Contains(node.Input[i]) || (i == 0 && _layers.Contains(node));
+                if (isRead && rounded.TryGetValue(node.Input[i], out (string Value, float Scale) input))
                     copy.Input[i] = input.Value;
             }
 

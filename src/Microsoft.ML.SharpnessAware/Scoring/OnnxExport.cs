@@ -41,7 +41,8 @@ internal static class OnnxExport
         {
             ClassifierDescription description = model.Description with { Temperature = temperature };
             OnnxFileWriter built = Build(classifier, description, model.ClassNames, followers, options, out parts);
-            foreach ((string key, string value) in Metadata(classifier, description, model.ClassNames, Decisions(followers), options).Write(model.Host))
+            OnnxMetadata metadata = Metadata(classifier, description, model.ClassNames, Decisions(followers), options);
+            foreach ((string key, string value) in metadata.Write(model.Host))
                 built.AddMetadata(key, value);
             return built;
         }
