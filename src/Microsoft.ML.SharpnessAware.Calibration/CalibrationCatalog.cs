@@ -164,7 +164,8 @@ public static class CalibrationCatalog
     /// <param name="labelColumnName">The true class: a key.</param>
     /// <param name="scoreColumnName">The class probabilities or logits; the largest is what the model predicts.</param>
     /// <param name="acceptedColumnName">Whether each row is accepted.</param>
-    /// <remarks>Rows with a missing label are left out, counted, and reported as a warning.</remarks>
+    /// <remarks>Rows with a missing label, or with scores that are NaN or infinite, are left out, counted, and reported as a
+    /// warning.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
     /// classes.</exception>
     /// <exception cref="InvalidOperationException">No row has a label.</exception>

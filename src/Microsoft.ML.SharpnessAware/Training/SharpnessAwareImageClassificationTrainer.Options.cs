@@ -98,7 +98,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Trains the head alone, the last linear layer; everything below it stays as <see cref="InitialWeights"/> has it, running
         /// statistics of batch norm included, and works as in scoring (no dropout). Default false: the whole network learns.
         /// </summary>
-        /// <remarks>Without <see cref="Augmentation"/> each image goes through the backbone once and training takes seconds.</remarks>
+        /// <remarks>Without <see cref="Augmentation"/> each image goes through the backbone once and training takes seconds. Encoded images
+        /// then go through it as they are read: memory holds a batch and features, and not the pixels, unless a <see
+        /// cref="CheckpointPath"/>, a <see cref="WorkspacePath"/> or processes that share the work need them.</remarks>
         public bool FreezeBackbone { get; set; }
 
         /// <summary>
