@@ -182,6 +182,37 @@ public sealed class PredictionSetTests
             decided, predictionSetColumnName: "Missing")).Message, "'Missing'");
     }
 
+    /// <summary>ML.NET reads many rows on several threads, and wraps what they throw.</summary>
+    [TestMethod]
+    public void ARowThatCannotBeDecidedIsNamedWhicheverThreadReadsIt()
+    {
+        ScoredRows rows = ScoredRows.Confused(5000);
+        IDataView good = rows.View(_mlContext);
+        float[] scores = [.. rows.Scores];
+        scores[3 * 4321 + 1] = float.NaN;
+        IDataView bad = (rows with { Scores = scores }).View(_mlContext);
+        foreach ((ITransformer decision, string column) in new (ITransformer, string)[]
+            { (Decisions.PredictionSets(.8).Fit(good), "PredictionSetSize"), (Decisions.Abstain(.5).Fit(good), "Accepted") })
+        {
+            IDataView decided = decision.Transform(bad);
+            Exception exception = Assert.ThrowsExactly<InvalidOperationException>(() =>
+            {
+                using DataViewRowCursor cursor = decided.GetRowCursor([decided.Schema[column]]);
+                Action read = column == "Accepted" ? Reader<bool>(cursor, column) : Reader<int>(cursor, column);
+                while (cursor.MoveNext())
+                    read();
+            });
+            StringAssert.Contains(exception.GetBaseException().Message, "row 4321 (counted from 0)");
+        }
+
+        static Action Reader<T>(DataViewRowCursor cursor, string column)
+        {
+            ValueGetter<T> get = cursor.GetGetter<T>(cursor.Schema[column]);
+            T value = default!;
+            return () => get(ref value);
+        }
+    }
+
     /// <summary>A model that has the same classes in another order gets the same sets by name, each class by its own threshold.</summary>
     [TestMethod]
     public void ClassesInAnotherOrderAreMatchedByName()
