@@ -76,6 +76,17 @@ public sealed class BinaryCompareToTests
         void Count(int number, ConfidenceInterval interval) => held[number] += interval.Lower <= 0 && interval.Upper >= 0 ? 1 : 0;
     }
 
+    /// <summary>A probability of 0 has no sign by itself, and still is of a positive row or of a negative one.</summary>
+    [TestMethod]
+    public void ProbabilitiesOfZeroAndOneAreComparedToo()
+    {
+        bool[] labels = [true, false, true, false];
+        BinaryCalibrationMetrics a = CalibrationMetrics.ComputeBinary([0, 0, 1, 1], labels),
+            b = CalibrationMetrics.ComputeBinary([.5f, .5f, .6f, .6f], labels);
+        Assert.AreEqual(a.ExpectedCalibrationError - b.ExpectedCalibrationError, a.CompareTo(b).ExpectedCalibrationError.Estimate, 1e-6);
+        Assert.AreEqual(a.PositiveRate, a.Bootstrap(100).PositiveRate.Estimate, 1e-9);
+    }
+
     [TestMethod]
     public void OtherRowsAndOtherClustersAreRefused()
     {
