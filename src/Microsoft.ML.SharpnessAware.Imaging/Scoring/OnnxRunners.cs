@@ -9,6 +9,6 @@ internal static class OnnxRunners
     /// <exception cref="InvalidOperationException">The application has not the package.</exception>
     public static IOnnxRunner Find(string purpose) => Type.GetType(TypeName, throwOnError: false) is Type type
         ? (IOnnxRunner)Activator.CreateInstance(type)!
-        : throw new InvalidOperationException($"{purpose} needs ONNX Runtime. Add the packages MLSharpness.Onnx and Microsoft.ML.OnnxRuntime " +
-            "to the application.");
+        : throw new InvalidOperationException($"{purpose} needs ONNX Runtime. Add the packages MLSharpness.Onnx and " +
+            "Microsoft.ML.OnnxRuntime to the application.");
 }

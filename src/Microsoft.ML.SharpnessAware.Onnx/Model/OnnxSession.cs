@@ -68,8 +68,8 @@ internal static class OnnxSession
         }
     }
 
-    /// <summary>Whether sums of products of 8 bits may overflow, which quantised files are then kept from: on x86 processors that have neither
-    /// AVX-512 VNNI nor AVX-VNNI, ONNX Runtime adds two of them in 16 bits unless it is told to take the slower way.</summary>
+    /// <summary>Whether sums of products of 8 bits may overflow, which quantised files are then kept from: on x86 processors that have
+    /// neither AVX-512 VNNI nor AVX-VNNI, ONNX Runtime adds two of them in 16 bits unless it is told to take the slower way.</summary>
     private static bool MayOverflow() =>
         X86Base.IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) == 0 && (X86Base.CpuId(7, 1).Eax & (1 << 4)) == 0;
 }

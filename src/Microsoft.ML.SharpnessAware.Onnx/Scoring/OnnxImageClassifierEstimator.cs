@@ -73,7 +73,8 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         foreach (DataViewSchema.DetachedColumn column in ScoreColumns.Create(new DataViewSchema.Builder().ToSchema(), _names.Score,
             _names.PredictedLabel, _metadata.ClassNames.Count, _metadata.LabelValues))
             schema.AddColumn(column.Name, column.Type, column.Annotations);
-        return OnnxDecisions.Of(_metadata, _names.Score).Aggregate(schema.ToSchema(), (before, decision) => decision.GetOutputSchema(before));
+        return OnnxDecisions.Of(_metadata, _names.Score)
+            .Aggregate(schema.ToSchema(), (before, decision) => decision.GetOutputSchema(before));
     }
 
     private OnnxClassifier Load() => OnnxClassifier.Load(_environment, _file, _source, _configure);

@@ -50,8 +50,8 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
     /// <see cref="AbstentionTransformer"/>, whose columns are added too. Empty for most files.</summary>
     public IReadOnlyList<ITransformer> Decisions { get; }
 
-    /// <summary>The same model in another session of ONNX Runtime, for one that was loaded with a pipeline: with other threads, or on another
-    /// execution provider.</summary>
+    /// <summary>The same model in another session of ONNX Runtime, for one that was loaded with a pipeline: with other threads, or on
+    /// another execution provider.</summary>
     /// <param name="configure">Changes the settings of the session.</param>
     /// <returns>A transformer of its own. Each is disposed on its own.</returns>
     public OnnxImageClassifierTransformer WithSession(Action<SessionOptions> configure)
@@ -71,7 +71,8 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
         return Decisions.Aggregate(scored, (schema, decision) => decision.GetOutputSchema(schema));
     }
 
-    /// <summary>A view of <paramref name="input"/> with Score and PredictedLabel, and the columns of <see cref="Decisions"/>, computed in batches while it is read.</summary>
+    /// <summary>A view of <paramref name="input"/> with Score and PredictedLabel, computed in batches while it is read, and
+    /// the columns of <see cref="Decisions"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The feature column is missing or of a type that the model does not take.</exception>
     public IDataView Transform(IDataView input)
     {

@@ -5,7 +5,8 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware.Benchmarks;
 
 /// <summary>
-/// A trained model scored by libtorch and, saved as ONNX in float32 and in Int8, by MLSharpness.Onnx: many rows by Transform and single ones by a prediction
+/// A trained model scored by libtorch and, saved as ONNX in float32 and in Int8, by MLSharpness.Onnx: many rows by Transform and single
+/// ones by a prediction
 /// engine. Each is timed in processes of its own, in turns, since the waiting threads of both in one process disturb each other.
 /// </summary>
 internal static class OnnxBenchmark

@@ -125,7 +125,8 @@ public sealed class ScoreOnnxImageClassifierTests
         ITransformer loaded = new MLContext().Model.Load(folder.File("model.zip"), out _);
 
         Assert.IsEmpty(warnings.Where(warning => warning.Contains("not added", StringComparison.Ordinal)));
-        CollectionAssert.AreEqual(new[] { 0.8, 0.95 }, model.Decisions.OfType<PredictionSetTransformer>().Select(sets => sets.Coverage).ToArray());
+        CollectionAssert.AreEqual(new[] { 0.8, 0.95 },
+            model.Decisions.OfType<PredictionSetTransformer>().Select(sets => sets.Coverage).ToArray());
         IDataView expected = careful.Transform(data);
         foreach (IDataView actual in new[] { model.Transform(data), loaded.Transform(data) })
         {
@@ -145,7 +146,8 @@ public sealed class ScoreOnnxImageClassifierTests
                 _mlContext.MulticlassClassification.EvaluatePredictionSets(actual).Coverage);
         }
 
-        SchemaShape promised = estimator.GetOutputSchema(SchemaShape.Create(data.Schema)), given = SchemaShape.Create(model.Transform(data).Schema);
+        SchemaShape promised = estimator.GetOutputSchema(SchemaShape.Create(data.Schema));
+        SchemaShape given = SchemaShape.Create(model.Transform(data).Schema);
         foreach (SchemaShape.Column column in given)
             Assert.IsTrue(promised.TryFindColumn(column.Name, out SchemaShape.Column found) && column.IsCompatibleWith(found), column.Name);
         using PredictionEngine<PixelRow, Decided> engine = _mlContext.Model.CreatePredictionEngine<PixelRow, Decided>(model,
