@@ -61,6 +61,7 @@ internal sealed class FittedHead
         using DisposeScope scope = NewDisposeScope();
         int classes = training.NumberOfClasses;
         Tensor features = Features(training);
+        CheckFinite(features, "training");
         Tensor mean = features.mean([0], keepdim: true), scale = Scale(features);
         Tensor standardised = features.Plus(mean.negative()).div(scale);
         Tensor axes = PrincipalAxes(standardised);
@@ -69,8 +70,13 @@ internal sealed class FittedHead
         (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels) : [];
         long[] heldOutRows = [.. folds.SelectMany(fold => fold.HeldOut)];
         int[] heldOutLabels = validation?.LabelArray() ?? Array.ConvertAll(heldOutRows, row => (int)labels[row]);
-        Tensor? validationFeatures = validation is null
-            ? null : Features(validation).Plus(mean.negative()).div(scale).matmul(axes);
+        Tensor? validationFeatures = null;
+        if (validation is not null)
+        {
+            Tensor raw = Features(validation);
+            CheckFinite(raw, "validation");
+            validationFeatures = raw.Plus(mean.negative()).div(scale).matmul(axes);
+        }
 
         double[][] starts = new double[folds.Length + 1][];
         (CautiousTemperature? Temperature, double Ridge, float[] Logits) best = (null, 0, []);
@@ -132,6 +138,18 @@ internal sealed class FittedHead
         Tensor all = tensor(Weights, [classes, features + 1], device: CPU).div(divisor);
         head.weight.copy_(all.narrow(1, 0, features));
         head.bias!.copy_(all.select(1, features));
+    }
+
+    private static void CheckFinite(Tensor features, string of)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        bool[] areFinite = features.isfinite().all(1).data<bool>().ToArray();
+        if (Array.IndexOf(areFinite, false) is >= 0 and int image)
+        {
+            throw new InvalidOperationException(
+                $"The network gives numbers that are infinite or NaN for {of} image {image} (counted from 0; {areFinite.Count(each => !each)} " +
+                $"of {areFinite.Length} in all), so no head can be trained on them. Its weights, or the image's pixels, are too large.");
+        }
     }
 
     private static Tensor Features(ImageDataset data) => data.Batch(0, data.Count).flatten(1).to(float64);

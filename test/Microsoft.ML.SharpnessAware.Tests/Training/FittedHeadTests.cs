@@ -180,6 +180,22 @@ public sealed class FittedHeadTests
     }
 
     [TestMethod]
+    [DataRow(double.NaN)]
+    [DataRow(double.PositiveInfinity)]
+    public void ANetworkThatGivesNoNumbersIsAnErrorThatNamesTheImage(double value)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(30, columns: 4, classes: 3, seed: 12);
+        using ImageDataset good = Dataset(features, labels, 3);
+        features[7, 2] = tensor(value);
+        using ImageDataset bad = Dataset(features, labels, 3);
+        string training = Assert.ThrowsExactly<InvalidOperationException>(() => FittedHead.Fit(bad, null, () => { })).Message;
+        StringAssert.Contains(training, "for training image 7 (counted from 0; 1 of 30 in all)");
+        string validation = Assert.ThrowsExactly<InvalidOperationException>(() => FittedHead.Fit(good, bad, () => { })).Message;
+        StringAssert.Contains(validation, "for validation image 7");
+    }
+
+    [TestMethod]
     public void TheSameImagesGiveTheSameHead()
     {
         using DisposeScope scope = NewDisposeScope();
