@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using Microsoft.ML;
+using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Evidence.Data;
 
@@ -30,6 +32,22 @@ internal sealed record ScoreSet(float[] Probabilities, int[] Labels, int Classes
         for (int row = 0; row < Count; row++)
             largest[row] = TensorPrimitives.Max<float>(Probabilities.AsSpan(row * Classes, Classes));
         return largest;
+    }
+
+    /// <summary>The metrics, after a calibrator that was fitted on other rows, or as they are where there is none.</summary>
+    public MulticlassCalibrationMetrics Measure(
+        Func<MulticlassCalibratorsCatalog, MulticlassCalibratorEstimator>? make, ScoreSet fittedOn)
+    {
+        float[] after = [.. Probabilities];
+        if (make is not null)
+        {
+            MulticlassCalibrator calibrator = make(new MLContext(1).MulticlassClassification.Calibrators)
+                .Fit(new CalibrationRows(fittedOn.Probabilities, fittedOn.Labels, fittedOn.Classes), null).Calibrator;
+            for (int start = 0; start < after.Length; start += Classes)
+                calibrator.Calibrate(after.AsSpan(start, Classes), after.AsSpan(start, Classes));
+        }
+
+        return CalibrationMetrics.Compute(after, Labels, Classes);
     }
 
     /// <summary>The same models' probabilities at another temperature: softmax of the logits over T, which the logarithms of the

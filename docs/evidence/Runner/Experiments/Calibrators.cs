@@ -1,4 +1,3 @@
-using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -48,16 +47,7 @@ internal sealed class Calibrators : Experiment
         ScoreSplit scores, int size, Func<MulticlassCalibratorsCatalog, MulticlassCalibratorEstimator>? make, int draw)
     {
         ScoreSet rows = scores.Calibration.Draw(size, draw), test = scores.Test;
-        float[] after = [.. test.Probabilities];
-        if (make is not null)
-        {
-            MulticlassCalibrator calibrator = make(new MLContext(1).MulticlassClassification.Calibrators)
-                .Fit(new CalibrationRows(rows.Probabilities, rows.Labels, rows.Classes), null).Calibrator;
-            for (int start = 0; start < after.Length; start += test.Classes)
-                calibrator.Calibrate(after.AsSpan(start, test.Classes), after.AsSpan(start, test.Classes));
-        }
-
-        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(after, test.Labels, test.Classes);
+        MulticlassCalibrationMetrics metrics = test.Measure(make, rows);
         return [metrics.LogLoss, metrics.ExpectedCalibrationError, metrics.Accuracy];
     }
 }

@@ -1,4 +1,3 @@
-using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -61,16 +60,7 @@ internal sealed class FineTuningRivals : Experiment
     private static double[] Measure(
         ScoreSet unseen, ScoreSet test, Func<MulticlassCalibratorsCatalog, MulticlassCalibratorEstimator>? make)
     {
-        float[] after = [.. test.Probabilities];
-        if (make is not null)
-        {
-            MulticlassCalibrator calibrator = make(new MLContext(1).MulticlassClassification.Calibrators)
-                .Fit(new CalibrationRows(unseen.Probabilities, unseen.Labels, unseen.Classes), null).Calibrator;
-            for (int start = 0; start < after.Length; start += test.Classes)
-                calibrator.Calibrate(after.AsSpan(start, test.Classes), after.AsSpan(start, test.Classes));
-        }
-
-        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(after, test.Labels, test.Classes);
+        MulticlassCalibrationMetrics metrics = test.Measure(make, unseen);
         return [metrics.Accuracy, metrics.ExpectedCalibrationError, metrics.SmoothCalibrationError, metrics.LogLoss, metrics.BrierScore];
     }
 }
