@@ -36,10 +36,11 @@ internal static class ImageFolder
 
         if (listing.Images.Count == 0)
         {
+            bool mayBeAClass = listing.Foreign.Any(name => FolderListing.Extensions.Contains(Path.GetExtension(name)));
             throw new InvalidDataException(
                 $"The image folder '{root}' has no images ({string.Join(", ", FolderListing.Extensions)}) with a label. A label is the " +
                     "name of the sub-folder that an image lies in, unless labelFrom says otherwise." +
-                (listing.Foreign.Any(name => FolderListing.Extensions.Contains(Path.GetExtension(name))) ? " If this folder is a class itself, name the folder that it lies in." : "") +
+                (mayBeAClass ? " If this folder is a class itself, name the folder that it lies in." : "") +
                 (listing.Foreign.Count > 0 ? $" Left out: {Names(listing.Foreign)}." : ""));
         }
 
