@@ -93,22 +93,14 @@ public sealed class FineTuningImagesTests
             IDataView data = Fitted.View(MLContext, Once(Shapes.Encoded(75, seed: 2), () => reads++));
             IDataView? validation = validates ? Encoded(21) : null;
             reads = 0;
-            using SharpnessAwareImageClassificationTransformer model =
-                MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
-                {
-                    FeatureColumnName = "Image",
-                    InitialWeights = _weights,
-                    Arch = CountingNetwork.Name,
-                    ImageWidth = 16,
-                    ImageHeight = 16,
-                    ImageChannels = 1,
-                    FineTuning = kind,
-                    TimeBudget = TimeSpan.FromHours(1),
-                    LeastToCompareOn = 6,
-                    ValidationSet = validation,
-                    WorkspacePath = workspace,
-                    Device = "cpu",
-                }).Fit(data);
+            using SharpnessAwareImageClassificationTransformer model = Train(data, options =>
+            {
+                options.FineTuning = kind;
+                options.TimeBudget = TimeSpan.FromHours(1);
+                options.LeastToCompareOn = 6;
+                options.ValidationSet = validation;
+                options.WorkspacePath = workspace;
+            });
             using DisposeScope scope = NewDisposeScope();
             Dictionary<string, Tensor> state =
                 model.Classifier.Network.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value);
@@ -138,23 +130,15 @@ public sealed class FineTuningImagesTests
             IDataView data = Fitted.View(MLContext, Once(Shapes.Encoded(75, seed: 2), () => reads++));
             IDataView? validation = fraction < 0 ? Encoded(21) : null;
             reads = 0;
-            using SharpnessAwareImageClassificationTransformer model =
-                MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
-                {
-                    FeatureColumnName = "Image",
-                    InitialWeights = _weights,
-                    Arch = CountingNetwork.Name,
-                    ImageWidth = 16,
-                    ImageHeight = 16,
-                    ImageChannels = 1,
-                    FreezeBackbone = true,
-                    Epoch = 3,
-                    BatchSize = 16,
-                    ValidationSet = validation,
-                    ValidationSetFraction = fraction > 0 ? fraction : null,
-                    WorkspacePath = workspace,
-                    Device = "cpu",
-                }).Fit(data);
+            using SharpnessAwareImageClassificationTransformer model = Train(data, options =>
+            {
+                options.FreezeBackbone = true;
+                options.Epoch = 3;
+                options.BatchSize = 16;
+                options.ValidationSet = validation;
+                options.ValidationSetFraction = fraction > 0 ? fraction : null;
+                options.WorkspacePath = workspace;
+            });
             using DisposeScope scope = NewDisposeScope();
             float[] head = [.. model.Classifier.Network.state_dict().Values.SelectMany(tensor =>
                 tensor.to_type(ScalarType.Float32).contiguous().data<float>().ToArray())];
@@ -194,7 +178,12 @@ public sealed class FineTuningImagesTests
     }
 
     private static SharpnessAwareImageClassificationTransformer Head(IDataView data, OnBadImage onBadImage = OnBadImage.Error) =>
-        MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(new()
+        Train(data, options => (options.FineTuning, options.OnBadImage) = (FineTuning.HeadOnly, onBadImage));
+
+    private static SharpnessAwareImageClassificationTransformer Train(
+        IDataView data, Action<SharpnessAwareImageClassificationTrainer.Options> set)
+    {
+        var options = new SharpnessAwareImageClassificationTrainer.Options
         {
             FeatureColumnName = "Image",
             InitialWeights = _weights,
@@ -202,10 +191,11 @@ public sealed class FineTuningImagesTests
             ImageWidth = 16,
             ImageHeight = 16,
             ImageChannels = 1,
-            FineTuning = FineTuning.HeadOnly,
-            OnBadImage = onBadImage,
             Device = "cpu",
-        }).Fit(data);
+        };
+        set(options);
+        return MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data);
+    }
 
     private static ImageClassifier Classifier(out ImageShape shape)
     {
