@@ -8,6 +8,8 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 [TestClass]
 public sealed class SaveQuantizedOnnxTests
 {
+    private const float Rounding = 5e-3f;       // what values that round the other way change
+
     private static readonly MLContext MLContext = new(1);
 
     [TestMethod]
@@ -91,12 +93,7 @@ public sealed class SaveQuantizedOnnxTests
 
         IDataView scored = MLContext.Transforms.ApplyOnnxModel(["Score"], ["Image"], path).Fit(data).Transform(data);
 
-        float[][] expected = Fitted.Scores(MLContext, Scored(path, data)), actual = [.. scored.GetColumn<float[]>("Score")];
-        for (int row = 0; row < expected.Length; row++)
-        {
-            for (int k = 0; k < 3; k++)
-                Assert.AreEqual(expected[row][k], actual[row][k], 1e-5f);
-        }
+        AssertSame(Fitted.Scores(MLContext, Scored(path, data)), [.. scored.GetColumn<float[]>("Score")], 1e-5f);
     }
 
     [TestMethod]
@@ -113,12 +110,7 @@ public sealed class SaveQuantizedOnnxTests
         using OnnxImageClassifierTransformer precise = MLContext.Transforms.ScoreOnnxImageClassifier(path,
             configureSession: options => options.AddSessionConfigEntry("session.x64quantprecision", "1")).Fit(data);
 
-        float[][] expected = Fitted.Scores(MLContext, Scored(path, data)), actual = Fitted.Scores(MLContext, precise.Transform(data));
-        for (int row = 0; row < expected.Length; row++)
-        {
-            for (int k = 0; k < 3; k++)
-                Assert.AreEqual(expected[row][k], actual[row][k], 5e-3f);
-        }
+        AssertSame(Fitted.Scores(MLContext, Scored(path, data)), Fitted.Scores(MLContext, precise.Transform(data)), Rounding);
     }
 
     [TestMethod]
@@ -152,13 +144,7 @@ public sealed class SaveQuantizedOnnxTests
         {
             model.SaveOnnx(path, options);
 
-            float[][] actual = Fitted.Scores(MLContext, Scored(path, data));
-            for (int row = 0; row < expected.Length; row++)
-            {
-                // a value may round the other way
-                for (int k = 0; k < 3; k++)
-                    Assert.AreEqual(expected[row][k], actual[row][k], 5e-3f, $"{options}, row {row}");
-            }
+            AssertSame(expected, Fitted.Scores(MLContext, Scored(path, data)), Rounding, $"{options}");
         }
     }
 
@@ -313,6 +299,17 @@ public sealed class SaveQuantizedOnnxTests
         TemperatureScaling.Apply(q, temperature, tempered);
         return p.Zip(tempered, (a, b) => -a * Math.Log(b)).Sum();
     }).Average();
+
+    private static void AssertSame(float[][] expected, float[][] actual, float tolerance, string message = "")
+    {
+        Assert.HasCount(expected.Length, actual);
+        for (int row = 0; row < expected.Length; row++)
+        {
+            Assert.HasCount(expected[row].Length, actual[row]);
+            for (int k = 0; k < expected[row].Length; k++)
+                Assert.AreEqual(expected[row][k], actual[row][k], tolerance, $"{message} row {row}");
+        }
+    }
 
     private static void AssertEqual(MulticlassCalibrationMetrics expected, MulticlassCalibrationMetrics actual)
     {
