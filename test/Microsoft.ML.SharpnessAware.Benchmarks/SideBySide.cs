@@ -53,6 +53,20 @@ internal sealed class SideBySide
         return Sample.Of([.. Enumerable.Range(0, count).Select(_ => Time(action))]).Median;
     }
 
+    /// <summary>The median time of one action, however long it takes: run for a third of the time to warm up, once at least, then for the
+    /// rest, three times at least.</summary>
+    public static double MedianMilliseconds(Action action, TimeSpan time)
+    {
+        long start = Stopwatch.GetTimestamp();
+        do
+            action();
+        while (Stopwatch.GetElapsedTime(start) < time / 3);
+        List<double> times = [];
+        while (times.Count < 3 || Stopwatch.GetElapsedTime(start) < time)
+            times.Add(Time(action));
+        return Sample.Of(times).Median;
+    }
+
     private static void WarmUp(Action ours, Action theirs)
     {
         long start = Stopwatch.GetTimestamp();

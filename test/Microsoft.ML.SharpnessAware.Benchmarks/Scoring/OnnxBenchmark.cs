@@ -6,20 +6,23 @@ namespace Microsoft.ML.SharpnessAware.Benchmarks;
 
 /// <summary>
 /// A trained model scored by libtorch and, saved as ONNX in float32 and in Int8, by MLSharpness.Onnx: many rows by Transform and single
-/// ones by a prediction
-/// engine. Each is timed in processes of its own, in turns, since the waiting threads of both in one process disturb each other.
+/// ones by a prediction engine. Each is timed in processes of its own, in turns, since the waiting threads of both in one process disturb
+/// each other. Rounds go on for a minute, so that a slow network has fewer of them.
 /// </summary>
 internal static class OnnxBenchmark
 {
-    private const int Rounds = 5;
     private const int Classes = 10;
+    private const int LeastRounds = 3;
 
+    private static readonly TimeSpan RoundsTime = TimeSpan.FromSeconds(60), TimeOfEach = TimeSpan.FromSeconds(1.5);
+
+    // As many rows as are scored in some tenths of a second, but more than one full batch after the first, which are of 1, 2, 4, … rows.
     private static readonly (string Architecture, ImageShape Shape, int Rows)[] Settings =
     [
         (NetworkArchitecture.ResNet8, new(3, 32, 32), 2000),
         (NetworkArchitecture.ResNet20, new(3, 32, 32), 600),
-        (NetworkArchitecture.VitTiny, new(3, 64, 64), 200),
-        (NetworkArchitecture.ResNet18, new(3, 224, 224), 24),
+        (NetworkArchitecture.VitTiny, new(3, 64, 64), 23),
+        (NetworkArchitecture.ResNet18, new(3, 224, 224), 23),
     ];
 
     public static void Run(string? only)
@@ -35,11 +38,13 @@ internal static class OnnxBenchmark
                 if (only is not null && only != architecture)
                     continue;
                 Save(architecture, shape, folder);
-                double[][] torch = new double[Rounds][], onnx = new double[Rounds][], int8 = new double[Rounds][];
-                for (int round = 0; round < Rounds; round++)
+                List<double[]> torch = [], onnx = [], int8 = [];
+                long start = Stopwatch.GetTimestamp();
+                while (torch.Count < LeastRounds || Stopwatch.GetElapsedTime(start) < RoundsTime)
                 {
-                    (torch[round], onnx[round], int8[round]) =
-                        (Child("torch", setting, folder), Child("onnx", setting, folder), Child("int8", setting, folder));
+                    torch.Add(Child("torch", setting, folder));
+                    onnx.Add(Child("onnx", setting, folder));
+                    int8.Add(Child("int8", setting, folder));
                 }
 
                 table.Add([$"{architecture}, {shape.Channels}×{shape.Height}×{shape.Width}", .. Compare(torch, onnx, 0),
@@ -63,12 +68,12 @@ internal static class OnnxBenchmark
             ? mlContext.Model.Load(Path.Combine(folder, "model.zip"), out _)
             : mlContext.Transforms.ScoreOnnxImageClassifier(Path.Combine(folder, $"{kind}.onnx"), "Image").Fit(view);
         IDataView scored = model.Transform(view);
-        double batches = SideBySide.MedianMilliseconds(() => Consume(scored), count: 3) / rows;
+        double batches = SideBySide.MedianMilliseconds(() => Consume(scored), TimeOfEach) / rows;
 
         PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row, Scored>(
             model, view.Schema);
-        PixelImages.Row[] some = PixelImages.Rows(Math.Min(rows, 200), shape, Classes);
-        double single = SideBySide.MedianMilliseconds(() => Array.ForEach(some, row => engine.Predict(row)), count: 3) / some.Length;
+        PixelImages.Row[] some = PixelImages.Rows(Math.Max(rows / 10, 1), shape, Classes);
+        double single = SideBySide.MedianMilliseconds(() => Array.ForEach(some, row => engine.Predict(row)), TimeOfEach) / some.Length;
         Console.WriteLine(FormattableString.Invariant($"{batches:R} {single:R}"));
     }
 
@@ -103,7 +108,7 @@ internal static class OnnxBenchmark
         return [.. numbers.Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
     }
 
-    private static string[] Compare(double[][] torch, double[][] onnx, int which)
+    private static string[] Compare(List<double[]> torch, List<double[]> onnx, int which)
     {
         Sample theirs = Sample.Of(torch.Select(times => times[which])), ours = Sample.Of(onnx.Select(times => times[which]));
         Sample ratio = Sample.Of(onnx.Zip(torch, (our, their) => our[which] / their[which]));
