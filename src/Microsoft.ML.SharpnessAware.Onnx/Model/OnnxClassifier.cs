@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Microsoft.ML.Runtime;
@@ -5,19 +6,27 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>A file of SaveOnnx in ONNX Runtime: from pixels to probabilities.</summary>
-/// <remarks>Scoring may run on several threads at once. Who scores holds the session meanwhile, by counting references.</remarks>
+/// <remarks>
+/// <para>Scoring may run on several threads at once. Who scores holds the sessions meanwhile, by counting references.</para>
+/// <para>One image, or a few, are computed by all threads of one session, operator by operator. Full batches are shared out instead: each
+/// processor scores some rows from pixels to probabilities in a second session, which has one thread for each call and is made when first
+/// needed. The processors then need not wait for each other after each operator, which costs a tenth where they are free and half
+/// of the time where one is busy with something else.</para>
+/// </remarks>
 internal sealed class OnnxClassifier : IDisposable
 {
     private readonly InferenceSession _session;
+    private readonly Lazy<InferenceSession>? _shared;   // null where the session's settings are the caller's, or a GPU's
     private readonly RunOptions _runOptions = new();
     private readonly string[] _inputs;
     private readonly string[] _outputs;
     private readonly Dictionary<string, int> _classes = [];
     private int _references = 1;
 
-    private OnnxClassifier(InferenceSession session, byte[] file, OnnxMetadata metadata)
+    private OnnxClassifier(InferenceSession session, Lazy<InferenceSession>? shared, byte[] file, OnnxMetadata metadata)
     {
         _session = session;
+        _shared = shared;
         File = file;
         Metadata = metadata;
         _inputs = [session.InputNames[0]];
@@ -26,9 +35,12 @@ internal sealed class OnnxClassifier : IDisposable
         TakesBytes = session.InputMetadata[InputName].ElementDataType == TensorElementType.UInt8;
         foreach (string name in metadata.ClassNames)
             _classes.Add(name, _classes.Count);
-        // Small enough that activations stay in the caches: as libtorch's in the trainer's transformer.
-        BatchSize = Math.Clamp((1 << 15) / (metadata.Shape.Height * metadata.Shape.Width), 8, 32);
+        // Small enough that activations stay in the caches: as libtorch's in the trainer's transformer, for each two processors.
+        int area = metadata.Shape.Height * metadata.Shape.Width;
+        BatchSize = shared is null ? Math.Clamp((1 << 15) / area, 8, 32) : Processors * Math.Clamp((1 << 14) / area, 4, 16);
     }
+
+    private static int Processors => Math.Min(Environment.ProcessorCount, 64);
 
     /// <summary>The file's bytes, for whoever saves the model again.</summary>
     public byte[] File { get; }
@@ -61,11 +73,15 @@ internal sealed class OnnxClassifier : IDisposable
     /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing.</exception>
     public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure)
     {
+        bool isOurs = configure is null && Processors > 1 && !OnnxSession.WantsGpu(env);
         InferenceSession session = OnnxSession.Create(file, source,
             configure ?? (settings => OnnxSession.UseGpu(env, settings)));
         try
         {
-            return new OnnxClassifier(session, file, OnnxContract.Read(env, session, source));
+            Lazy<InferenceSession>? shared = isOurs
+                ? new(() => OnnxSession.Create(file, source, settings => settings.IntraOpNumThreads = 1))
+                : null;
+            return new OnnxClassifier(session, shared, file, OnnxContract.Read(env, session, source));
         }
         catch
         {
@@ -81,19 +97,11 @@ internal sealed class OnnxClassifier : IDisposable
     public void Score<T>(Memory<T> pixels, int rows, Span<float> scores)
         where T : unmanaged
     {
-        (int channels, int height, int width) = Metadata.Shape;
-        long[] dimensions = Metadata.ChannelsLast ? [rows, height, width, channels] : [rows, channels, height, width];
         using OnnxClassifier held = Share();
-        using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, pixels, dimensions);
-        using IDisposableReadOnlyCollection<OrtValue> results = _session.Run(_runOptions, _inputs, [input], _outputs);
-        ReadOnlySpan<float> computed = results[0].GetTensorDataAsSpan<float>();
-        if (computed.Length != rows * NumberOfClasses)
-            throw new InvalidOperationException(
-                $"ONNX Runtime gave {computed.Length} scores for {rows} images of {NumberOfClasses} classes: the model is damaged.");
-        computed.CopyTo(scores);
-        string[] labels = results[1].GetStringTensorAsArray();
-        for (int row = 0; row < rows; row++)
-            Favour(_classes.GetValueOrDefault(labels[row], -1), scores.Slice(row * NumberOfClasses, NumberOfClasses));
+        if (_shared is null || rows < (_shared.IsValueCreated ? Processors : BatchSize))
+            ScoreIn(_session, pixels, rows, scores);
+        else
+            ScoreInParts(_shared.Value, pixels, rows, scores);
     }
 
     /// <summary>One more owner of this model, if only for one call; each disposes it once.</summary>
@@ -119,7 +127,48 @@ internal sealed class OnnxClassifier : IDisposable
         {
             _runOptions.Dispose();
             _session.Dispose();
+            if (_shared?.IsValueCreated == true)
+                _shared.Value.Dispose();
         }
+    }
+
+    private void ScoreInParts<T>(InferenceSession session, Memory<T> pixels, int rows, Span<float> scores)
+        where T : unmanaged
+    {
+        int parts = Math.Min(Processors, rows), imageValues = Metadata.Shape.ValueCount;
+        float[] computed = new float[rows * NumberOfClasses];
+        try
+        {
+            Parallel.For(0, parts, part =>
+            {
+                int from = part * rows / parts, count = ((part + 1) * rows / parts) - from;
+                ScoreIn(session, pixels.Slice(from * imageValues, count * imageValues), count,
+                    computed.AsSpan(from * NumberOfClasses, count * NumberOfClasses));
+            });
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+
+        computed.CopyTo(scores);
+    }
+
+    private void ScoreIn<T>(InferenceSession session, Memory<T> pixels, int rows, Span<float> scores)
+        where T : unmanaged
+    {
+        (int channels, int height, int width) = Metadata.Shape;
+        long[] dimensions = Metadata.ChannelsLast ? [rows, height, width, channels] : [rows, channels, height, width];
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, pixels, dimensions);
+        using IDisposableReadOnlyCollection<OrtValue> results = session.Run(_runOptions, _inputs, [input], _outputs);
+        ReadOnlySpan<float> computed = results[0].GetTensorDataAsSpan<float>();
+        if (computed.Length != rows * NumberOfClasses)
+            throw new InvalidOperationException(
+                $"ONNX Runtime gave {computed.Length} scores for {rows} images of {NumberOfClasses} classes: the model is damaged.");
+        computed.CopyTo(scores);
+        string[] labels = results[1].GetStringTensorAsArray();
+        for (int row = 0; row < rows; row++)
+            Favour(_classes.GetValueOrDefault(labels[row], -1), scores.Slice(row * NumberOfClasses, NumberOfClasses));
     }
 
     /// <summary>Two probabilities that are one float32 may be of unequal logits, by which the file decides: its class gets the larger

@@ -166,6 +166,23 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
+    [DataRow(OnnxPixelOrder.ChannelsFirst, OnnxPixelType.AsTrained)]
+    [DataRow(OnnxPixelOrder.ChannelsLast, OnnxPixelType.Float)]
+    public void FullBatchesAreSharedOutAmongProcessors(OnnxPixelOrder order, OnnxPixelType type)
+    {
+        using var folder = new TemporaryFolder();
+        IDataView data = Fitted.View(_mlContext, Shapes.Pixels(600));
+        using SharpnessAwareImageClassificationTransformer trained = Train(data);
+        trained.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { PixelOrder = order, PixelType = type });
+        var estimator = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx"));
+        var plain = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx"), configureSession: _ => { });
+        using OnnxImageClassifierTransformer model = estimator.Fit(data), oneSession = plain.Fit(data);
+
+        AssertSameColumns(trained.Transform(data), model.Transform(data));
+        AssertSameColumns(trained.Transform(data), oneSession.Transform(data));
+    }
+
+    [TestMethod]
     public void ABadImageThrowsInItsOwnRowAsInTheTrainedModel()
     {
         using var folder = new TemporaryFolder();
