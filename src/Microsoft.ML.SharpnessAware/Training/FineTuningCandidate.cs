@@ -18,7 +18,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const double CostWithoutClimb = 0.5;
 
     private const double Rho = 0.01, RhoOfFull = 0.05;
-    private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.05;
+    private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.02;
 
     // The lowest log loss of the first three of eight epochs in large steps was 0.6 to 1.6 of the head's where they came to something, and
     // 1.7 to 1.8 where they did not (nine trainings). To go on in vain costs time, to give up in error a better model: hence near the upper
@@ -104,8 +104,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         options.BackboneLearningRateFactor = gentle ? 0.1 : 1;
         options.Epoch = given.GivenEpoch ?? Epochs;
         options.Augmentation = given.GivenAugmentation ?? (gentle ? Augmentation.Light : Augmentation.None);
-        // Small steps want to be many; large ones, of a rate that is meant for large batches, must not be.
-        if (gentle)
+        // Small steps want to be many; those of a rate of the user's own may be large, and are left as they are.
+        if (gentle || (given.GivenBaseOptimizer is null && given.LearningRate is null))
             options.BatchSize = (int)Math.Clamp(images / 8, Math.Min(16, given.BatchSize), given.BatchSize);
         return options;
     }

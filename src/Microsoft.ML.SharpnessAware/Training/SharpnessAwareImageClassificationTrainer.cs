@@ -248,6 +248,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             return TrainHead(input, start, labelValues, column.Shape!.Value, statistics, device, context);
 
         using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        options = start.OptionsFor(images);
         WarnOfFewImages(start, images.Training, context.Channel);
         ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
         try

@@ -22,7 +22,9 @@ internal sealed class StartingPoint : IDisposable
     public InitialWeights? Weights { get; }
 
     /// <summary>Whether <see cref="Options.FineTuning"/> says what is to be trained.</summary>
-    public bool IsFineTuned => Weights is not null && !Options.TreatsBackboneDifferently && Options.FineTuning != FineTuning.Full;
+    public bool IsFineTuned => FollowsFineTuning && Options.FineTuning != FineTuning.Full;
+
+    private bool FollowsFineTuning => Weights is not null && !Options.TreatsBackboneDifferently;
 
     /// <summary>The options by which images are read: fine-tuning sets images aside itself, where it must.</summary>
     public Options ImageOptions
@@ -35,6 +37,11 @@ internal sealed class StartingPoint : IDisposable
             return options;
         }
     }
+
+    /// <summary>The options of a training without a head first: with weights, what suits <see cref="FineTuning.Full"/> is the
+    /// default.</summary>
+    public Options OptionsFor(TrainingImages images) => FollowsFineTuning
+        ? FineTuningCandidate.Of(FineTuning.Full).Apply(Options, images.Training.Count) : Options;
 
     /// <summary>Chooses, and says in the log what and why.</summary>
     /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>

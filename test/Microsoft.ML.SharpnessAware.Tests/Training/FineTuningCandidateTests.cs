@@ -58,7 +58,9 @@ public sealed class FineTuningCandidateTests
         Assert.IsFalse(full.FreezeBatchNorm);
         Assert.AreEqual(0.05, full.Method.Rho);
         Assert.IsInstanceOfType<BaseOptimizer.Sgd>(full.BaseOptimizer);
-        Assert.AreEqual(64, full.BatchSize);
+        Assert.AreEqual(0.02, full.BaseOptimizer.LearningRate);
+        Assert.AreEqual(25, full.BatchSize);
+        Assert.AreEqual(64, new FineTuningCandidate(FineTuning.Full, 9).Apply(new() { LearningRate = 0.05 }, images: 200).BatchSize);
     }
 
     [TestMethod]

@@ -51,6 +51,30 @@ public sealed class InitialWeightsTests
     }
 
     [TestMethod]
+    public void FullHasDefaultsOfItsOwnWhereThereAreWeights()
+    {
+        using var full = Trained(options => { });
+        Assert.HasCount(10, full.History);
+        Assert.AreEqual(0.02, full.History.Max(epoch => epoch.LearningRate), 1e-9);
+        using var given = Trained(options => (options.Epoch, options.BaseOptimizer) = (2, new BaseOptimizer.Sgd(0.03)));
+        Assert.HasCount(2, given.History);
+        Assert.AreEqual(0.03, given.History.Max(epoch => epoch.LearningRate), 1e-9);
+        using var random = Trained(options => options.InitialWeights = null);
+        Assert.HasCount(30, random.History);
+
+        SharpnessAwareImageClassificationTransformer Trained(Action<SharpnessAwareImageClassificationTrainer.Options> change)
+        {
+            SharpnessAwareImageClassificationTrainer.Options options = new()
+            {
+                FeatureColumnName = "Image", Arch = NetworkArchitecture.ConvNet, InitialWeights = _safetensors, FineTuning = FineTuning.Full,
+                Schedule = new LearningRateSchedule.Constant(), Device = "cpu",
+            };
+            change(options);
+            return MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(_data);
+        }
+    }
+
+    [TestMethod]
     public void TheClassifierIsFoundAnywhereInAPipeline()
     {
         IDataView text = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(30));
