@@ -26,6 +26,17 @@ internal sealed record FineTuningVariant(string Name, double Rho, Action<Options
                 options.Epoch = given;
         });
 
+    /// <summary>The same without moved and mirrored pictures.</summary>
+    public static FineTuningVariant GentleUnaugmented(double rho, double rate)
+    {
+        FineTuningVariant gentle = Gentle(rho, rate);
+        return new(gentle.Name + " without augmentation", rho, options =>
+        {
+            gentle.Apply(options);
+            options.Augmentation = Augmentation.None;
+        });
+    }
+
     /// <summary>The whole network at once by SGD, as Auto tries it: ten epochs, and a fifth set aside for the temperature.</summary>
     public static FineTuningVariant Full(double rho, double rate, int? epochs = null, int? batch = null) => Full(
         SharpnessAwareMethod.Csam(rho),
