@@ -41,23 +41,47 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     public int Fill(ReadOnlySpan<float> probabilities, double[] thresholds, Span<int> set, RankedClasses ranked)
     {
         bool isLeastAmbiguous = Kind == PredictionSetScore.LeastAmbiguous, isCommon = thresholds.Length == 1;
-        double largest = TensorPrimitives.Max<double>(thresholds) + Rounding;
-        double above = 0, share = isLeastAmbiguous ? 0 : 1 - Uniform(probabilities);
-        int count = 0, rank = 0;
+        double largest = (isCommon ? thresholds[0] : TensorPrimitives.Max<double>(thresholds)) + Rounding;
         ranked.Start(probabilities);
-        for (ReadOnlySpan<int> next = ranked.Next(); next.Length > 0; next = ranked.Next())
+        if (isLeastAmbiguous && isCommon)
+            return FillMostProbable(probabilities, largest, set, ranked);
+
+        // One sum for all scores: 1 − p is 1 with a share of −1, and stays with the rank.
+        (double above, double share, double grows) = isLeastAmbiguous ? (1, -1, 0) : (0.0, 1 - Uniform(probabilities), 1);
+        (double penalty, int freeRanks) = (Penalty, FreeRanks);
+        double score = 0;
+        int count = 0, rank = 0;
+        for (ReadOnlySpan<int> next = ranked.Next(); next.Length > 0 && score <= largest; next = ranked.Next())
         {
+            // Scores do not fall with the rank, but where the set ends no processor could predict: it is quicker to go on.
             foreach (int k in next)
             {
                 rank++;
                 double own = probabilities[k];
-                double score = isLeastAmbiguous ? 1 - own : Penalised(above + share * own, rank);
-                if (score > largest)
-                    return count;       // scores do not fall with the rank
-                if (isCommon || score <= thresholds[k] + Rounding)
-                    set[count++] = k;
-                above += own;
+                score = above + share * own + penalty * Math.Max(rank - freeRanks, 0);
+                set[count] = k;
+                count += score <= (isCommon ? largest : thresholds[k] + Rounding) ? 1 : 0;
+                above += grows * own;
             }
+        }
+
+        return count;
+    }
+
+    /// <summary>Least ambiguous, with one threshold for all: in order of their probabilities, without a look at most of them.</summary>
+    private static int FillMostProbable(ReadOnlySpan<float> probabilities, double threshold, Span<int> set, RankedClasses ranked)
+    {
+        int count = 0;
+        for (ReadOnlySpan<int> next = ranked.Next(); next.Length > 0; next = ranked.Next())
+        {
+            bool areAll = 1.0 - probabilities[next[^1]] <= threshold;
+            int members = areAll ? next.Length : 0;
+            for (int i = 0; i < next.Length && !areAll; i++)
+                members += 1.0 - probabilities[next[i]] <= threshold ? 1 : 0;
+            next[..members].CopyTo(set[count..]);
+            count += members;
+            if (!areAll)
+                break;
         }
 
         return count;

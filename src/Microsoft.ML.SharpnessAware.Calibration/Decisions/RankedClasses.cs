@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -15,10 +16,10 @@ internal sealed class RankedClasses(int numberOfClasses)
     // Counting takes time by the square of the number of classes, buckets by the number and always some.
     private const int MostToCount = 128;
 
-    // 128 buckets for each halving of the probability, down to 2^-16 of the largest; what is below shares the last one.
+    // 256 buckets for each halving of the probability, down to 2^-16 of the largest; what is below shares the last one.
     private const int MantissaBits = 23;
-    private const int BucketBits = MantissaBits - 7;
-    private const int Buckets = 1 << 11;
+    private const int BucketBits = MantissaBits - 8;
+    private const int Buckets = 1 << 12;
 
     // So many places are sorted at a time, and those that share a bucket with the last of them.
     private const int Run = 32;
@@ -26,6 +27,7 @@ internal sealed class RankedClasses(int numberOfClasses)
     // What is missing to the largest float32, by its bits, so that a larger probability is smaller, and below it the class. Whole vectors
     // of them: what is beyond the classes comes after all of them.
     private readonly long[] _keys = MakeKeys(numberOfClasses);
+    private readonly long[] _before = new long[numberOfClasses + Vector<long>.Count];     // how many come before a class
     private readonly int[] _order = new int[numberOfClasses];
     private readonly int[] _ends = new int[numberOfClasses > MostToCount ? Buckets : 0];
     private readonly int[] _buckets = new int[numberOfClasses > MostToCount ? numberOfClasses : 0];
@@ -51,22 +53,25 @@ internal sealed class RankedClasses(int numberOfClasses)
         return _order.AsSpan(given.._sorted);
     }
 
-    /// <summary>Without branches, which nobody could predict.</summary>
+    /// <summary>Without branches, which nobody could predict. By itself, so that its loops have all registers.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Count(ReadOnlySpan<int> bits)
     {
-        long[] keys = _keys;
+        long[] keys = _keys, before = _before;
         for (int k = 0; k < bits.Length; k++)
             keys[k] = Key(bits[k], k);
         for (int first = 0; first < bits.Length; first += Vector<long>.Count)
         {
             Vector<long> some = new(keys, first);
-            Vector<long> before = Vector<long>.Zero;
+            Vector<long> counts = Vector<long>.Zero;
             for (int k = 0; k < bits.Length; k++)
-                before += Vector.LessThan(new Vector<long>(keys[k]), some);     // true is −1
-            int lanes = Math.Min(Vector<long>.Count, bits.Length - first);
-            for (int lane = 0; lane < lanes; lane++)
-                _order[-(int)before[lane]] = first + lane;
+                counts -= Vector.LessThan(new Vector<long>(keys[k]), some);     // true is −1
+            counts.CopyTo(before, first);
         }
+
+        int[] order = _order;
+        for (int k = 0; k < bits.Length; k++)
+            order[(int)before[k]] = k;
     }
 
     private void Spread(ReadOnlySpan<int> bits)
@@ -78,11 +83,12 @@ internal sealed class RankedClasses(int numberOfClasses)
         TensorPrimitives.Subtract(largest, buckets, buckets);
         TensorPrimitives.ShiftRightArithmetic(buckets, BucketBits, buckets);
         TensorPrimitives.Min(buckets, Buckets - 1, buckets);
-        Array.Clear(ends);
+        Span<int> used = ends.AsSpan(0, TensorPrimitives.Max<int>(buckets) + 1);
+        used.Clear();
         foreach (int bucket in buckets)
             ends[bucket]++;
         int start = 0;
-        foreach (ref int end in ends.AsSpan())
+        foreach (ref int end in used)
             (end, start) = (start, start + end);
         for (int k = 0; k < bits.Length; k++)
             keys[ends[buckets[k]]++] = Key(bits[k], k);     // from its start a bucket grows to its end

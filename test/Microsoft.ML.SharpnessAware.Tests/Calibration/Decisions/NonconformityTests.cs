@@ -58,12 +58,20 @@ public sealed class NonconformityTests
         foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
         {
             var kind = new Nonconformity(score, 1, Penalty: score == PredictionSetScore.RegularizedAdaptive ? .01 : 0, FreeRanks: 2);
-            for (int i = 0; i < 10; i++)
+            for (int i = 0; i < 20; i++)
             {
                 double[] p = ScoredRows.Softmax([.. Enumerable.Range(0, classes)
                     .Select(_ => Math.Round(6 * random.NextDouble(), i % 2 == 0 ? 0 : 6))]);
                 float[] row = [.. p.Select(value => (float)value)];
-                double[] thresholds = i < 5 ? [random.NextDouble()] : [.. row.Select(_ => random.NextDouble())];
+                row[0] = i < 15 ? row[0] : 0;
+                double[] thresholds = (i % 5) switch
+                {
+                    0 => [random.NextDouble()],
+                    1 => [1.0 - row[random.Next(classes)]],     // one that is a score
+                    2 => [i < 10 ? 0 : 1],
+                    3 => [.. row.Select(_ => random.NextDouble())],
+                    _ => [.. row.Select(p => 1.0 - p)],
+                };
                 int[] set = new int[classes];
                 int count = kind.Fill(row, thresholds, set, new RankedClasses(classes));
                 int[] expected = [.. Enumerable.Range(0, classes).Where(k =>
