@@ -82,6 +82,9 @@ public static class CalibrationCatalog
     /// <param name="labelColumnName">Whether a row is positive: a <see cref="bool"/>.</param>
     /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
     /// <param name="numberOfBins">The number of bins of the probability.</param>
+    /// <param name="groupColumnName">Measures the rows of each value of this column by themselves as well (<see
+    /// cref="BinaryCalibrationMetrics.PerGroup"/>): a region, a hospital, an age. A text, key, number, Boolean or date; rows where it is
+    /// missing are a group of their own.</param>
     /// <param name="clusterColumnName">Rows of the same value in this column belong together (visits of one patient): <see
     /// cref="BinaryCalibrationMetrics.Bootstrap"/> and <see cref="BinaryCalibrationMetrics.CompareTo"/> then draw whole clusters. A row
     /// where it is missing stands for itself.</param>
@@ -102,9 +105,9 @@ public static class CalibrationCatalog
     /// </example>
     public static BinaryCalibrationMetrics EvaluateCalibration(this BinaryClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string probabilityColumnName = "Probability", int numberOfBins = 15,
-        string? clusterColumnName = null)
+        string? groupColumnName = null, string? clusterColumnName = null)
         => BinaryCalibrationEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, probabilityColumnName, numberOfBins,
-            clusterColumnName);
+            groupColumnName, clusterColumnName);
 
     /// <summary>
     /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as

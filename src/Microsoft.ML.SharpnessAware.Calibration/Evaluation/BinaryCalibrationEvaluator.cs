@@ -8,7 +8,7 @@ internal static class BinaryCalibrationEvaluator
 {
     public static BinaryCalibrationMetrics Evaluate(
         IHostEnvironment environment, IDataView data, string labelColumnName, string probabilityColumnName, int numberOfBins,
-        string? clusterColumnName = null, MeasuredRow? onRow = null)
+        string? groupColumnName = null, string? clusterColumnName = null, MeasuredRow? onRow = null)
     {
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
@@ -21,11 +21,13 @@ internal static class BinaryCalibrationEvaluator
             + "mlContext.BinaryClassification.Calibrators.Platt");
         BinaryCalibrationAccumulator accumulator = new(numberOfBins);
         SkippedRowCounter withoutProbability = new();
+        CodedColumn? groups = groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName, 2L * numberOfBins);
         CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
-        IEnumerable<DataViewSchema.Column> columns = clusters is null ? [label, probability] : [label, probability, clusters.Column];
+        IEnumerable<DataViewSchema.Column> columns =
+            [label, probability, .. new[] { groups, clusters }.OfType<CodedColumn>().Select(side => side.Column)];
         using (DataViewRowCursor cursor = data.GetRowCursor(columns))
         {
-            Func<int, int>? readCluster = clusters?.Open(cursor);
+            Func<int, int>? readGroup = groups?.Open(cursor), readCluster = clusters?.Open(cursor);
             ValueGetter<bool> getLabel = cursor.GetGetter<bool>(label);
             ValueGetter<float> getProbability = cursor.GetGetter<float>(probability);
             ValueGetter<DataViewRowId> getId = cursor.GetIdGetter();
@@ -48,7 +50,7 @@ internal static class BinaryCalibrationEvaluator
                         $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
                         Invariant($"{p:G6}."));
                 p = Math.Min(p, 1);
-                accumulator.Add(p, isPositive, readCluster?.Invoke(0) ?? -1);
+                accumulator.Add(p, isPositive, readGroup?.Invoke(0) ?? -1, readCluster?.Invoke(0) ?? -1);
                 if (onRow is null)
                     continue;
                 getId(ref id);
@@ -64,7 +66,7 @@ internal static class BinaryCalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of " +
                     "them.");
-        return accumulator.GetMetrics(withoutProbability.Count);
+        return accumulator.GetMetrics(withoutProbability.Count, groups?.Values);
     }
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string name, string role, DataViewType type, string expected)

@@ -9,10 +9,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class CalibrationEvaluator
 {
-    // Each group has bins of each class: 400 MB at most.
-    private const int MostGroupCells = 1 << 24;
-    private const int MostGroups = 10_000;
-
     private readonly IHost _host;
     private readonly LabelledScores _columns;
     private readonly ScoreKind _scoreKind;
@@ -60,7 +56,7 @@ internal sealed class CalibrationEvaluator
         LabelledScores columns = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
         CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, scoreKind, onRow,
             observe?.Invoke(columns) ?? [], groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName,
-                (int)Math.Clamp(MostGroupCells / ((long)columns.NumberOfClasses * numberOfBins), 1, MostGroups)),
+                (long)columns.NumberOfClasses * numberOfBins),
             clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName));
         evaluator.Read(data);
         return evaluator.GetMetrics();

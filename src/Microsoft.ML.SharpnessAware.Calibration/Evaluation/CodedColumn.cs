@@ -6,6 +6,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>A column of any single values, each different one a number: what groups or clusters of rows are told apart by.</summary>
 internal sealed class CodedColumn : ISideColumn
 {
+    // Each group has metrics of its own: 400 MB at most.
+    private const int MostGroupCells = 1 << 24;
+    private const int MostGroups = 10_000;
+
     private readonly string _role;
     private readonly int _mostValues;
     private readonly bool _missingIsOneValue;
@@ -24,13 +28,16 @@ internal sealed class CodedColumn : ISideColumn
     /// <summary>A column of groups: rows without a value are a group together.</summary>
     /// <param name="schema">Where to look.</param>
     /// <param name="columnName">The name of the column.</param>
-    /// <param name="mostGroups">How many groups there may be.</param>
+    /// <param name="cellsPerGroup">How many bins a group has in all.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it holds vectors or images.</exception>
-    public static CodedColumn Groups(DataViewSchema schema, string columnName, int mostGroups) =>
-        new(Find(schema, columnName, "group"), "group", mostGroups, missingIsOneValue: true);
+    public static CodedColumn Groups(DataViewSchema schema, string columnName, long cellsPerGroup) =>
+        new(Find(schema, columnName, "group"), "group", (int)Math.Clamp(MostGroupCells / Math.Max(cellsPerGroup, 1), 1, MostGroups),
+            missingIsOneValue: true);
 
     /// <summary>A column of clusters: each row without a value is a cluster by itself.</summary>
-    /// <inheritdoc cref="Groups"/>
+    /// <param name="schema">Where to look.</param>
+    /// <param name="columnName">The name of the column.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it holds vectors or images.</exception>
     public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
         new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
 

@@ -28,6 +28,10 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// <summary>The mean probability; best where it equals <see cref="PositiveRate"/>.</summary>
     public double MeanProbability => ReliabilityDiagram.MeanConfidence;
 
+    /// <summary>The metrics of each group of rows, in the order of the groups' values, a missing value last; empty unless a
+    /// <c>groupColumnName</c> was given.</summary>
+    public IReadOnlyList<BinaryGroupCalibration> PerGroup { get; internal init; } = [];
+
     /// <summary>Confidence intervals: how much the metrics would vary if the same number of other rows of the same kind had been
     /// measured.</summary>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>

@@ -132,6 +132,7 @@ public sealed class CalibrationReport
     /// most; from 0 to 1,000. A probability of ½ or more predicts positive.</param>
     /// <param name="imageWidth">The width of the images in pixels; only needed where pixels come as vectors of one dimension.</param>
     /// <param name="imageHeight">Their height.</param>
+    /// <param name="groupColumnName">A column by whose values the rows are also measured in groups: a region, a hospital.</param>
     /// <param name="clusterColumnName">A column whose equal values belong together; intervals, and differences between models, then go by
     /// whole clusters.</param>
     /// <returns>This report.</returns>
@@ -142,14 +143,14 @@ public sealed class CalibrationReport
     public CalibrationReport AddBinary(string name, IDataView scored, string labelColumnName = "Label",
         string probabilityColumnName = "Probability", string? imageColumnName = null, string? imagePathColumnName = null,
         int numberOfBins = 15, int numberOfExamples = 12, int? imageWidth = null, int? imageHeight = null,
-        string? clusterColumnName = null)
+        string? groupColumnName = null, string? clusterColumnName = null)
     {
         Check(name, scored, numberOfExamples, isBinary: true);
         using IChannel channel = ((IChannelProvider)_mlContext).Start(nameof(CalibrationReport));
         ExampleImages images = new(scored.Schema, imageColumnName, imagePathColumnName, imageWidth, imageHeight, channel);
         ExampleCollector examples = new(numberOfExamples);
         BinaryCalibrationMetrics metrics = BinaryCalibrationEvaluator.Evaluate(_mlContext, scored, labelColumnName, probabilityColumnName,
-            numberOfBins, clusterColumnName, (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
+            numberOfBins, groupColumnName, clusterColumnName, (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
         Pictures pictures = Pictures.Of(scored, images, examples.All, channel);
         _models.Add(new(name, metrics, pictures.Examples(examples.ConfidentlyWrong, BinaryClasses),
             pictures.Examples(examples.HesitantlyRight, BinaryClasses)));

@@ -119,7 +119,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
 
         return Html.Of("section", Html.Of("h2", model.Name),
             Html.Of("div", Html.Class("figures"), figures), Classes(metrics as MulticlassCalibrationMetrics),
-            new GroupSection(metrics as MulticlassCalibrationMetrics).Write(), new DecisionSection(model, Figure).Write(),
+            new GroupSection(metrics).Write(), new DecisionSection(model, Figure).Write(),
             ReportExamples.Of("Most confident wrong predictions", "Where acting on the confidence would hurt most.",
                 model.ConfidentlyWrong),
             ReportExamples.Of("Least confident right predictions", "Right, but the model would not have said so.", model.HesitantlyRight));

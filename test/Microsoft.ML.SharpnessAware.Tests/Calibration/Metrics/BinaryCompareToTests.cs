@@ -9,25 +9,16 @@ public sealed class BinaryCompareToTests
     [TestMethod]
     public void DifferencesAreThoseOfTheMetrics()
     {
-        (float[] p, float[] q, bool[] labels) = Models(seed: 1, rows: 400, advantage: .5);
-        BinaryCalibrationMetrics a = CalibrationMetrics.ComputeBinary(p, labels), b = CalibrationMetrics.ComputeBinary(q, labels);
+        (BinaryCalibrationMetrics a, BinaryCalibrationMetrics b) = TwoModels.Binary(seed: 1, rows: 400, advantage: .5);
         BinaryCalibrationComparison difference = a.CompareTo(b);
         Assert.AreEqual(400, difference.Count);
         Assert.IsNull(difference.NumberOfClusters);
-        foreach ((double expected, ConfidenceInterval interval) in new[]
-        {
+        TwoModels.AssertAreDifferences(
             (a.LogLoss - b.LogLoss, difference.LogLoss), (a.BrierScore - b.BrierScore, difference.BrierScore),
             (a.MeanProbability - b.MeanProbability, difference.MeanProbability),
-            (a.ExpectedCalibrationError - b.ExpectedCalibrationError, difference.ExpectedCalibrationError),
-        })
-        {
-            Assert.AreEqual(expected, interval.Estimate, 1e-6);
-            Assert.IsLessThanOrEqualTo(interval.Estimate, interval.Lower);
-            Assert.IsGreaterThanOrEqualTo(interval.Estimate, interval.Upper);
-        }
+            (a.ExpectedCalibrationError - b.ExpectedCalibrationError, difference.ExpectedCalibrationError));
 
-        (p, q, labels) = Models(seed: 1, rows: 3000, advantage: 1);
-        BinaryCalibrationMetrics sharp = CalibrationMetrics.ComputeBinary(p, labels), blurred = CalibrationMetrics.ComputeBinary(q, labels);
+        (BinaryCalibrationMetrics sharp, BinaryCalibrationMetrics blurred) = TwoModels.Binary(seed: 1, rows: 3000, advantage: 1);
         double upper = sharp.CompareTo(blurred).LogLoss.Upper;
         Assert.IsLessThan(0, upper);
         ConfidenceInterval ofItself = a.CompareTo(a).ExpectedCalibrationError;
@@ -39,16 +30,13 @@ public sealed class BinaryCompareToTests
     [TestMethod]
     public void TwoClassesOfAMulticlassModelDifferByTheSame()
     {
-        (float[] p, float[] q, bool[] labels) = Models(seed: 2, rows: 500, advantage: .3);
-        CalibrationComparison two = OfTwo(p).CompareTo(OfTwo(q));
-        BinaryCalibrationComparison one = CalibrationMetrics.ComputeBinary(p, labels).CompareTo(
-            CalibrationMetrics.ComputeBinary(q, labels));
+        (MulticlassCalibrationMetrics a, MulticlassCalibrationMetrics b) = TwoModels.OfTwoClasses(seed: 2, rows: 500, advantage: .3);
+        (BinaryCalibrationMetrics p, BinaryCalibrationMetrics q) = TwoModels.Binary(seed: 2, rows: 500, advantage: .3);
+        CalibrationComparison two = a.CompareTo(b);
+        BinaryCalibrationComparison one = p.CompareTo(q);
         Assert.AreEqual(two.LogLoss.Estimate, one.LogLoss.Estimate, 1e-6);
         Assert.AreEqual(two.BrierScore.Estimate, 2 * one.BrierScore.Estimate, 1e-6);
         Assert.AreEqual(two.LogLoss.Upper - two.LogLoss.Lower, one.LogLoss.Upper - one.LogLoss.Lower, .01);
-
-        MulticlassCalibrationMetrics OfTwo(float[] of) => CalibrationMetrics.Compute(
-            [.. of.SelectMany(value => new[] { 1 - value, value })], [.. labels.Select(label => label ? 1 : 0)], 2);
     }
 
     /// <summary>Two models of equal worth: the intervals hold 0 in about 95 % of the samples, also where positives are rare.</summary>
@@ -57,23 +45,12 @@ public sealed class BinaryCompareToTests
     [DataRow(1000, -2.5)]
     public void EqualModelsAreFoundEqualAsOftenAsPromised(int rows, double shift)
     {
-        const int Samples = 200;
-        int[] held = new int[4];
-        for (int sample = 0; sample < Samples; sample++)
+        TwoModels.AssertHoldZero(sample =>
         {
-            (float[] p, float[] q, bool[] labels) = Models(sample, rows, advantage: 0, shift);
-            BinaryCalibrationComparison difference = CalibrationMetrics.ComputeBinary(p, labels).CompareTo(
-                CalibrationMetrics.ComputeBinary(q, labels), 100, seed: sample);
-            Count(0, difference.LogLoss);
-            Count(1, difference.BrierScore);
-            Count(2, difference.MeanProbability);
-            Count(3, difference.ExpectedCalibrationError);
-        }
-
-        for (int number = 0; number < held.Length; number++)
-            Assert.IsGreaterThanOrEqualTo(Samples * 90 / 100, held[number], $"number {number}");
-
-        void Count(int number, ConfidenceInterval interval) => held[number] += interval.Lower <= 0 && interval.Upper >= 0 ? 1 : 0;
+            (BinaryCalibrationMetrics a, BinaryCalibrationMetrics b) = TwoModels.Binary(sample, rows, advantage: 0, shift);
+            BinaryCalibrationComparison difference = a.CompareTo(b, 100, seed: sample);
+            return [difference.LogLoss, difference.BrierScore, difference.MeanProbability, difference.ExpectedCalibrationError];
+        });
     }
 
     /// <summary>A probability of 0 has no sign by itself, and still is of a positive row or of a negative one.</summary>
@@ -112,7 +89,7 @@ public sealed class BinaryCompareToTests
     [TestMethod]
     public void RowsThatAreCopiesSayNoMoreWhereTheyAreAClusterOfTheirOwn()
     {
-        (float[] p, float[] q, bool[] labels) = Models(seed: 4, rows: 300, advantage: .2);
+        (float[] p, float[] q, bool[] labels) = TwoModels.Draw(seed: 4, rows: 300, advantage: .2);
         Row[] a = Rows(p), b = Rows(q);
         Row[] manyA = [.. a.SelectMany(row => Enumerable.Repeat(row, 10))], manyB = [.. b.SelectMany(row => Enumerable.Repeat(row, 10))];
         BinaryCalibrationComparison single = Evaluate(a, null).CompareTo(Evaluate(b, null)),
@@ -132,23 +109,6 @@ public sealed class BinaryCompareToTests
 
     private BinaryCalibrationMetrics Evaluate(Row[] rows, string? clusters) =>
         _mlContext.BinaryClassification.EvaluateCalibration(_mlContext.Data.LoadFromEnumerable(rows), clusterColumnName: clusters);
-
-    /// <summary>Two models that see the same rows with noise of their own; a sees more of the truth by the advantage.</summary>
-    private static (float[] A, float[] B, bool[] Labels) Models(int seed, int rows, double advantage, double shift = 0)
-    {
-        Random random = new(seed);
-        (float[] a, float[] b, bool[] labels) = (new float[rows], new float[rows], new bool[rows]);
-        for (int row = 0; row < rows; row++)
-        {
-            double truth = shift + 3 * (random.NextDouble() - .5);
-            labels[row] = random.NextDouble() < 1 / (1 + Math.Exp(-truth));
-            (a[row], b[row]) = (Seen(truth, 1 - advantage), Seen(truth, 1));
-        }
-
-        return (a, b, labels);
-
-        float Seen(double truth, double noise) => (float)(1 / (1 + Math.Exp(-truth - 2 * noise * (random.NextDouble() - .5))));
-    }
 
     private sealed class Row
     {

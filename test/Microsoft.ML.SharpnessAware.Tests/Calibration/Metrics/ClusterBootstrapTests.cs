@@ -120,7 +120,7 @@ public sealed class ClusterBootstrapTests
             float p = row % 50 == 0 ? 0 : random.NextSingle();
             bool label = random.NextDouble() < p;
             for (int copy = 0; copy < 4; copy++)
-                accumulator.Add(p, label, row);
+                accumulator.Add(p, label, cluster: row);
         }
 
         BinaryCalibrationMetrics metrics = accumulator.GetMetrics();

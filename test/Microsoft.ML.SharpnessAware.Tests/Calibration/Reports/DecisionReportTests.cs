@@ -148,6 +148,25 @@ public sealed class DecisionReportTests
             () => new CalibrationReport(_mlContext).Add("m", Decided).AddBinary("b", data)).Message, "several classes");
     }
 
+    [TestMethod]
+    public void GroupsOfABinaryModelAreATable()
+    {
+        IDataView data = _mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 90).Select(i => new BinaryRow
+        {
+            Label = i % 3 == 0, Probability = i < 60 ? 1 / 3f : .9f, Hospital = i < 60 ? "<north>" : i < 89 ? "south" : "",
+        }));
+        XElement page = Save(new CalibrationReport(_mlContext).AddBinary("one", data, groupColumnName: "Hospital"));
+        XElement[] rows = Table(page, "Groups");
+        CollectionAssert.AreEqual(new[] { "All rows90", "<north>60", "south29", "(missing)1" },
+            rows.Select(row => row.Element("th")!.Value + row.Element("td")!.Value).ToArray());
+        CollectionAssert.AreEqual(new[] { "Group", "Rows", "Share positive", "Mean probability", "ECE", "Brier score", "Log loss" },
+            rows[0].Parent!.Parent!.Descendants("thead").Single().Descendants("th").Select(head => head.Value).ToArray());
+        Assert.AreEqual("33.33 %", ((XText)rows[1].Elements("td").ElementAt(1).FirstNode!).Value);
+        StringAssert.Contains(rows[2].Elements("td").ElementAt(2).Attribute("class")!.Value, "best", "south says 90 % and all say 53 %");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => new CalibrationReport(_mlContext).AddBinary("m", data, groupColumnName: "Camera")).Message, "Camera");
+    }
+
     private static double[,] Weights(double weight) => new[,] { { weight, 0, 0 }, { 0, weight, 0 }, { 0, 0, weight } };
 
     private static XElement[] Table(XElement page, string heading, string level = "h3") =>
@@ -195,5 +214,7 @@ public sealed class DecisionReportTests
         public bool Label { get; set; }
 
         public float Probability { get; set; }
+
+        public string Hospital { get; set; } = "";
     }
 }
