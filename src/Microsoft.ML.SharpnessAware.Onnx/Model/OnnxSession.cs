@@ -7,6 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Makes sessions of ONNX Runtime, whose native library the application brings.</summary>
 internal static class OnnxSession
 {
+    static OnnxSession() => OnnxTelemetry.TurnOff();
+
     /// <param name="file">The model.</param>
     /// <param name="source">What it is called in messages.</param>
     /// <param name="configure">Changes the settings.</param>

@@ -47,6 +47,22 @@ public sealed class OnnxPackageTests
     }
 
     [TestMethod]
+    public void NothingIsReportedToTheMakerOfOnnxRuntime()
+    {
+        using var folder = new TemporaryFolder();
+        (_, string model, string pictures) = Prepare(folder);
+        string home = folder.File("home");
+        Directory.CreateDirectory(home);
+
+        (int exitCode, _, string error) = ChildProcess.Run(Application, [model, pictures, folder.File("pipeline.zip")],
+            ("HOME", home), ("XDG_CACHE_HOME", home));
+
+        Assert.AreEqual(0, exitCode, error);
+        string[] files = [.. Directory.EnumerateFiles(home, "*onnxruntime*", SearchOption.AllDirectories)];
+        Assert.IsEmpty(files, "it keeps an identifier and what is to be sent");
+    }
+
+    [TestMethod]
     public void WithoutTheNativeLibraryOneClearExceptionNamesThePackages()
     {
         using var folder = new TemporaryFolder();
