@@ -49,7 +49,7 @@ public sealed class CalibrationPageTests
     public static IEnumerable<object[]> Places => Enumerable.Range(0, Blocks.Length).Select(i => new object[] { i });
 
     [TestMethod]
-    public void ThePageHasItsPrograms() => Assert.HasCount(9, Blocks);
+    public void ThePageHasItsPrograms() => Assert.HasCount(10, Blocks);
 
     /// <summary>Each block with what a reader has when he comes to it: a model, data, metrics of two models.</summary>
     [TestMethod]
@@ -99,6 +99,7 @@ public sealed class CalibrationPageTests
             public static readonly IDataView testData = mlContext.Data.SkipRows(all, 600);
             public static readonly ITransformer model = mlContext.BinaryClassification.Trainers.LbfgsLogisticRegression()
                 .Fit(mlContext.Data.TakeRows(all, 600));
+            public static readonly IDataView scored = model.Transform(testData);
         }
 
         class Point
@@ -107,6 +108,7 @@ public sealed class CalibrationPageTests
             public bool IsFirst => Label == "a";
             [VectorType(2)] public float[] Features { get; set; } = [];
             public string Camera { get; set; } = "";
+            public string Hospital => Camera;
             public int Patient { get; set; }
             [VectorType(1, 2, 2)] public byte[] Image { get; set; } = [1, 2, 3, 4];
 
