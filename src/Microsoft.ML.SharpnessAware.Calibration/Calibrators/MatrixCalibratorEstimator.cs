@@ -10,8 +10,8 @@ internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, 
     // 16,384 weights.
     private const int MaximumNumberOfClasses = 128;
 
-    // Classes² × rows from which on a fit takes more than some seconds.
-    private const long ManyProducts = 1L << 26;
+    // Classes² × rows from which on a fit takes more than ten seconds.
+    private const long ManyProducts = 1L << 28;
 
     private protected override void CheckNumberOfClasses(int numberOfClasses)
     {
@@ -31,7 +31,8 @@ internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, 
                 + "are plenty (mlContext.Data.TakeRows); Calibrators.Vector takes far less.");
         return new ShrunkenFit(
             [.. DirichletCalibrator.Identity(classes), .. new double[classes]],
-            loss => new DirichletObjective(loss, diagonalRidge, offDiagonalRidge, biasRidge).Evaluate,
+            (loss, parameters, checkAlive) => new ClassCurvature(loss, diagonalRidge, offDiagonalRidge, biasRidge).Minimize(
+                new DirichletObjective(loss, diagonalRidge, offDiagonalRidge, biasRidge).Evaluate, parameters, checkAlive),
             (parameters, temperature) => new DirichletCalibrator(
                 Array.ConvertAll(parameters[..matrix], relative => relative / temperature), parameters[matrix..])).Fit(rows, host, channel);
     }

@@ -11,10 +11,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// 0, ¼, ½, ¾ and 1; the w of the lowest log loss over all parts is used for the fit on all rows.
 /// </remarks>
 /// <param name="start">The parameters that leave the temperature alone.</param>
-/// <param name="objective">What is minimised.</param>
+/// <param name="minimize">Moves parameters to the minimum for a loss; returns whether it got there.</param>
 /// <param name="make">The calibrator of some parameters on top of a temperature.</param>
 internal sealed class ShrunkenFit(
-    double[] start, Func<SmoothedLogLoss, LbfgsMinimizer.Objective> objective, Func<double[], double, MulticlassCalibrator> make)
+    double[] start, Func<SmoothedLogLoss, double[], Action, bool> minimize, Func<double[], double, MulticlassCalibrator> make)
 {
     private const int Folds = 5;
 
@@ -57,7 +57,7 @@ internal sealed class ShrunkenFit(
     private double[] Minimize(SmoothedLogLoss loss, IHost host, out bool hasConverged)
     {
         double[] parameters = [.. start];
-        hasConverged = LbfgsMinimizer.Minimize(objective(loss), parameters, host.CheckAlive);
+        hasConverged = minimize(loss, parameters, host.CheckAlive);
         return parameters;
     }
 

@@ -19,7 +19,8 @@ internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, st
         start.AsSpan(0, classes).Fill(1);
         return new ShrunkenFit(
             start,
-            loss => new VectorObjective(loss, ScaleRidge, _ridge).Evaluate,
+            (loss, parameters, checkAlive) =>
+                LbfgsMinimizer.Minimize(new VectorObjective(loss, ScaleRidge, _ridge).Evaluate, parameters, checkAlive),
             (parameters, temperature) => new VectorCalibrator(
                 Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..]))
                     .Fit(rows, host, channel);
