@@ -24,8 +24,9 @@ public static class OnnxCatalog
     /// <param name="scoreColumnName">The output column of class probabilities; null takes the trained model's.</param>
     /// <param name="predictedLabelColumnName">The output column of the most probable class; null takes the trained model's.</param>
     /// <param name="configureSession">Changes how ONNX Runtime runs the model: threads, or another execution provider
-    /// (<c>options => options.AppendExecutionProvider_CoreML()</c>). It is not saved with the pipeline. Null takes the CPU, or CUDA where
-    /// <see cref="MLContext.GpuDeviceId"/> is set, before and after loading.</param>
+    /// (<c>options => options.AppendExecutionProvider_CoreML()</c>), from ONNX Runtime's defaults. It is not saved with the pipeline. Null
+    /// takes the CPU, or CUDA where <see cref="MLContext.GpuDeviceId"/> is set, before and after loading. On the CPU, threads then sleep
+    /// while they wait, and full batches are shared out among the processors.</param>
     /// <returns>An estimator, whose Fit reads the schema and no image.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">It is a folder, or cannot be read.</exception>

@@ -38,8 +38,10 @@ async function show(file) {
   if (!file)
     return;
   try {
-    // Turned as its EXIF data say, by createImageBitmap itself.
-    const bitmap = await createImageBitmap(file).catch(() => { throw new Error(`'${file.name}' is not a picture that this browser reads.`); });
+    // Turned as its EXIF data say, by createImageBitmap itself; colours as they are in the file, as in training.
+    const bitmap = await createImageBitmap(file, { colorSpaceConversion: 'none' }).catch(() => {
+      throw new Error(`'${file.name}' is not a picture that this browser reads.`);
+    });
     const picture = element('picture');
     URL.revokeObjectURL(picture.src);
     picture.src = URL.createObjectURL(file);

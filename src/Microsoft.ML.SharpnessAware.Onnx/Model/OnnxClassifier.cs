@@ -74,8 +74,11 @@ internal sealed class OnnxClassifier : IDisposable
     public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure)
     {
         bool isOurs = configure is null && Processors > 1 && !OnnxSession.WantsGpu(env);
-        InferenceSession session = OnnxSession.Create(file, source,
-            configure ?? (settings => OnnxSession.UseGpu(env, settings)));
+        InferenceSession session = OnnxSession.Create(file, source, configure ?? (settings =>
+        {
+            OnnxSession.Sleep(settings);
+            OnnxSession.UseGpu(env, settings);
+        }));
         try
         {
             Lazy<InferenceSession>? shared = isOurs

@@ -11,13 +11,13 @@ internal static class OnnxSession
 
     /// <param name="file">The model.</param>
     /// <param name="source">What it is called in messages.</param>
-    /// <param name="configure">Changes the settings.</param>
+    /// <param name="configure">Changes the settings; null is <see cref="Sleep"/>.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot read the model.</exception>
     /// <exception cref="InvalidOperationException">The native library is missing, or has not what is asked for.</exception>
     public static InferenceSession Create(byte[] file, string source, Action<SessionOptions>? configure = null)
     {
         using SessionOptions options = CreateOptions();
-        configure?.Invoke(options);
+        (configure ?? Sleep)(options);
         try
         {
             return new InferenceSession(file, options);
@@ -28,6 +28,10 @@ internal static class OnnxSession
                 $"than the package of ONNX Runtime. {e.Message}", e);
         }
     }
+
+    /// <summary>Lets threads that wait for the next operator sleep. Spinning gains a little where all processors are free; where one is
+    /// not, they wait for each other's time slices, and an image takes twice to three times as long.</summary>
+    public static void Sleep(SessionOptions options) => options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
 
     /// <summary>Whether the context names a GPU.</summary>
     public static bool WantsGpu(IHostEnvironment env) => ((IHostEnvironmentInternal)env).GpuDeviceId is not null;
@@ -59,9 +63,6 @@ internal static class OnnxSession
         try
         {
             var options = new SessionOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-            // Threads that wait for the next operator sleep. Spinning gains a little where all processors are free; where one is not, they
-            // wait for each other's time slices, and an image takes twice to three times as long.
-            options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
             if (MayOverflow())
                 options.AddSessionConfigEntry("session.x64quantprecision", "1");
             return options;
