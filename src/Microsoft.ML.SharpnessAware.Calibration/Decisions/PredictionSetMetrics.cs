@@ -61,8 +61,9 @@ public sealed class PredictionSetMetrics
     /// <summary>The share of sets of one class.</summary>
     public double SingleShare { get; }
 
-    /// <summary>The share of empty sets: rows unlike those that the sets were fitted on, or whose most probable class was not probable
-    /// enough.</summary>
+    /// <summary>The share of empty sets. Of the least ambiguous score they are rows of which no class is probable enough; of the adaptive
+    /// ones rows of which the model is so sure that the random share alone takes the class out, as it must where 95 % are asked and 99 %
+    /// said: take the most probable class for these.</summary>
     public double EmptyShare { get; }
 
     /// <summary>The coverage of the rows of each class, in class order.</summary>

@@ -66,6 +66,21 @@ public sealed class PredictionSetTests
             transformer.Transform(data), reuseRowObject: false)];
     }
 
+    /// <summary>What docs/decisions.md says of them.</summary>
+    [TestMethod]
+    [DataRow(PredictionSetScore.LeastAmbiguous, false)]
+    [DataRow(PredictionSetScore.Adaptive, true)]
+    public void EmptySetsAreOfUndecidedRowsOrOfSureOnes(PredictionSetScore score, bool sure)
+    {
+        IDataView data = ScoredRows.Drawn(3000, new[,] { { 3.0, 0, 0 }, { 0, 3, 0 }, { 0, 0, 3 } }, [0, 0, 0]).View(_mlContext);
+        PredictionSetTransformer sets = Decisions.PredictionSets(0.7, score).Fit(data);
+        float[] ofEmpty = [.. sets.Transform(data).GetColumn<int>("PredictionSetSize").Zip(data.GetColumn<float[]>("Score"))
+            .Where(row => row.First == 0).Select(row => row.Second.Max())];
+        Assert.IsGreaterThan(100, ofEmpty.Length);
+        double limit = sets.Thresholds[0];
+        Assert.IsTrue(ofEmpty.All(largest => sure ? largest > limit : largest < 1 - limit));
+    }
+
     [TestMethod]
     public void TooFewRowsMakeEverySetAllClassesWithAWarning()
     {
