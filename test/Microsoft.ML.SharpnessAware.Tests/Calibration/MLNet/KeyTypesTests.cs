@@ -89,7 +89,8 @@ public sealed class KeyTypesTests
         ScoredRows rows = ScoredRows.Confused(300);
         float[][] scores = [.. Enumerable.Range(0, rows.Count).Select(rows.Row)];
         uint[] keys = [.. rows.Labels.Select((label, i) => i % 20 == 7 ? 0 : (uint)label + 1)];       // 0 is a missing label
-        uint[][] sets = [.. keys.Select((_, i) => Enumerable.Range(1, Classes).Where(k => (i + k) % 3 != 0).Select(k => (uint)k).ToArray())];
+        uint[][] sets = [.. keys.Select((_, i) =>
+            Enumerable.Range(1, Classes).Where(k => (i + k) % 3 != 0).Select(k => (uint)k).ToArray())];
         var builder = new ArrayDataViewBuilder(_mlContext);
         builder.AddColumn("Score", NumberDataViewType.Single, scores);
         builder.AddColumn("Features", NumberDataViewType.Single, scores);
