@@ -27,6 +27,7 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
     ["onnx"] = ("MLSharpness.Onnx, float32 and Int8, against libtorch, batches and single images, in processes in turns; a network may follow",
         () => OnnxBenchmark.Run(args.ElementAtOrDefault(1))),
+    ["onnx-photographs"] = ("JPEG files by MLSharpness.Onnx, decoding with it", PhotographScoringBenchmark.Run),
     ["quantize"] = ("size, accuracy and calibration of a model in 8-bit integers; a network or a folder of pictures follows",
         () => QuantizeBenchmark.Run(args.ElementAtOrDefault(1) ?? "resnet8")),
     ["onnx-child"] = ("one process of the one before", () => OnnxBenchmark.RunChild(args[1], Number(2, 0), args[3])),
