@@ -26,7 +26,7 @@ internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, 
     {
         int classes = rows.NumberOfClasses, matrix = classes * classes;
         if ((long)matrix * rows.Count > ManyProducts)
-            channel.Warning($"{name} of {classes} classes on {rows.Count} rows takes tens of seconds or more, in proportion to rows × " +
+            channel.Warning($"{name} of {classes} classes on {rows.Count} rows takes ten seconds or more, in proportion to rows × " +
                 "classes². Some ten thousand rows "
                 + "are plenty (mlContext.Data.TakeRows); Calibrators.Vector takes far less.");
         return new ShrunkenFit(

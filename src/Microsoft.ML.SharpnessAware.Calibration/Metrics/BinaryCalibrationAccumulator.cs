@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Everything that the metrics of a binary model need, gathered in one pass over the rows; sixteen bytes a row, and as many again where
-/// they are in groups.</summary>
+/// <summary>Everything that the metrics of a binary model need, gathered in one pass over the rows; sixteen bytes a row, and as many
+/// again where they are in groups.</summary>
 internal sealed class BinaryCalibrationAccumulator(int numberOfBins)
 {
     private readonly OutcomeBins _bins = new(new ConfidenceBins(numberOfBins));
