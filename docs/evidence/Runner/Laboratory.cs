@@ -27,8 +27,15 @@ internal sealed class Laboratory : IDisposable
             (results, models, smoke, seeds, threads, device, cancellation);
         _data = new DataFolder(data);
         Directory.CreateDirectory(results);
-        _lock = new FileStream(Path.Combine(results, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1,
-            FileOptions.DeleteOnClose);
+        try
+        {
+            _lock = new FileStream(Path.Combine(results, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1,
+                FileOptions.DeleteOnClose);
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"Another process writes to '{results}': wait for its end, or name another folder by --results.", e);
+        }
     }
 
     public bool IsSmoke { get; }

@@ -24,8 +24,7 @@ public enum FineTuning
     Gentle,
 
     /// <summary>The whole network at once, batch norm included: ten epochs by SGD, learning rate 0.02, in batches of an eighth of the
-    /// images, at least 16 and at most <c>Options.BatchSize</c>. With 20 pictures a class <see cref="Gentle"/> was better on each of two
-    /// sets that were unlike the pretraining's, and by far on one like it (docs/evidence.md); with thousands it has not been
-    /// measured.</summary>
+    /// images, at least 16 and at most <c>Options.BatchSize</c>. With 20 pictures a class <see cref="Gentle"/> was better on both sets of
+    /// pictures on which these settings were tried (docs/evidence.md); with thousands they have not been measured.</summary>
     Full,
 }

@@ -21,7 +21,7 @@ internal sealed class EarlyStopping : Experiment
 
     public override string Name => "early-stopping";
 
-    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion2000];
+    public override IReadOnlyList<Setting> DefaultSettings => [Setting.Fashion2000, Setting.FashionSmall, Setting.Fashion5000];
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
@@ -31,8 +31,8 @@ internal sealed class EarlyStopping : Experiment
         {
             ConcurrentDictionary<(string Method, int Seed), Lazy<Epoch[]>> trained = [];
             laboratory.Do(file, Name,
-                from seed in Enumerable.Range(1, laboratory.Seeds)
                 from method in new[] { Method.Base, Method.Csam(0.05, 1) }
+                from seed in Enumerable.Range(1, laboratory.Seeds)
                 from rule in Rules
                 select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), rule.Name, Text.Of(seed)], () =>
                     Choose(rule.Metric, trained.GetOrAdd((method.Name, seed), _ => new Lazy<Epoch[]>(

@@ -12,7 +12,8 @@ internal sealed class FineTuningKinds : Experiment
 
     private static readonly FineTuningVariant[] Kinds =
     [
-        FineTuningVariant.Head, FineTuningVariant.Gentle(0.01, 1e-3), FineTuningVariant.Full(0.05, 0.05), FineTuningVariant.Auto,
+        FineTuningVariant.Head, FineTuningVariant.Gentle(0.01, 1e-3), FineTuningVariant.Full(0.05, 0.02, batch: 16),
+        FineTuningVariant.Auto,
     ];
 
     public override string Name => "fine-tuning";

@@ -75,7 +75,7 @@ internal sealed partial class EvidencePage(string results, string figures)
         }));
 
     private static string EarlyStopping(IReadOnlyList<ResultRow> rows) => string.Join("\n\n",
-        rows.GroupBy(row => row["training"]).Select(training => $"Trained by {training.Key}:\n\n"
+        rows.GroupBy(row => row["training"]).Select(training => $"Trained by {(training.Key == "base" ? "SGD" : training.Key)}:\n\n"
             + Tables.Means([.. training], [Measure.Epoch, .. Measure.Main]) + "\n\n"
             + Tables.Differences([.. training], "accuracy", Measure.Main)));
 
