@@ -138,11 +138,12 @@ internal sealed class OnnxClassifier : IDisposable
     private void ScoreInParts<T>(InferenceSession session, Memory<T> pixels, int rows, Span<float> scores)
         where T : unmanaged
     {
-        int parts = Math.Min(Processors, rows), imageValues = Metadata.Shape.ValueCount;
+        // Two for each processor: one that is busy with something else takes fewer.
+        int parts = Math.Min(2 * Processors, rows), imageValues = Metadata.Shape.ValueCount;
         float[] computed = new float[rows * NumberOfClasses];
         try
         {
-            Parallel.For(0, parts, part =>
+            Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = Processors }, part =>
             {
                 int from = part * rows / parts, count = ((part + 1) * rows / parts) - from;
                 ScoreIn(session, pixels.Slice(from * imageValues, count * imageValues), count,
