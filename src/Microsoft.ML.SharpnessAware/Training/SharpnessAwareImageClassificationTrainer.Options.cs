@@ -316,7 +316,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// each forward and backward pass. Default false: by those of each process, which is enough where a process has 16 or more. With
         /// <see cref="SharedAscent"/> the result is that of one process, whatever the network.
         /// </summary>
-        /// <remarks>It needs SharedAscent, or a method without a climb, and no AscentShare.</remarks>
+        /// <remarks>It needs SharedAscent, or a method without a climb, and no AscentShare. A step of ResNet-20 took 1.7 times as long with it
+        /// (docs/scaling.md).</remarks>
         public bool SynchronizeBatchNorm { get; set; }
 
         /// <summary>
