@@ -15,7 +15,7 @@ internal static class FineTuningFigures
     /// <summary>The log loss on images set aside after each epoch, the mean over seeds; the head's as a level line.</summary>
     public static Figure Epochs(IReadOnlyList<ResultRow> rows)
     {
-        double most = rows.Max(row => row.Number("epoch"));
+        double most = rows.Where(row => Ways.Any(way => way.Method == row["method"])).Max(row => row.Number("epoch"));
         return Plots.Lines("What each way has reached after so many epochs",
             "log loss of the 40 images set aside, at the temperature that suits them; mean over seeds; 2.3 is guessing",
             [.. Ways.Select(way => way.Title)],
