@@ -97,13 +97,18 @@ internal sealed class TrainedPart : IDisposable
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">It is of no epoch of this training, or of another network.</exception>
     public void Read(BinaryReader reader)
     {
         Thaw();
-        _epoch = reader.ReadInt32();
-        if (_epoch == 0)
+        int epoch = reader.ReadInt32();
+        if (epoch < 0 || epoch > _options.Epoch)
+            throw new InvalidDataException(
+                $"The checkpoint is damaged: its optimiser is of epoch {epoch}, and the training has {_options.Epoch}.");
+        _epoch = epoch;
+        if (epoch == 0)
             return;
-        OptimizerFor(_epoch).Load(reader);
+        OptimizerFor(epoch).Load(reader);
         Average?.Read(reader);
     }
 

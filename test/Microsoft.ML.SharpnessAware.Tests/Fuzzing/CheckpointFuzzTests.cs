@@ -68,6 +68,26 @@ public sealed class CheckpointFuzzTests
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Trainer().Fit(_data)).Message, "fc.Weight");
     }
 
+    [TestMethod]
+    [DataRow(-1)]
+    [DataRow(int.MinValue)]
+    [DataRow(3)]
+    [DataRow(int.MaxValue)]
+    public void AnEpochThatTheTrainingDoesNotHaveIsRefused(int epoch)
+    {
+        var shape = new ImageShape(1, Shapes.Size, Shapes.Size);
+        using var classifier = new ImageClassifier(NetworkArchitecture.ConvNet,
+            NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, shape), CPU, shape, ScalarType.Byte,
+            new Normalization(new PixelStatistics([0], [1], ScalarType.Byte), CPU), 3);
+        var options = Fitted.QuickOptions();
+        options.Epoch = 2;
+        using var part = new TrainedPart(options, classifier, seed: 1, totalSteps: 4);
+        byte[] content = new byte[1024];
+        BinaryPrimitives.WriteInt32LittleEndian(content, epoch);
+        using var reader = new BinaryReader(new MemoryStream(content));
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => part.Read(reader)).Message, $"epoch {epoch}");
+    }
+
     /// <summary>Torch would end the process, or read behind its numbers.</summary>
     [TestMethod]
     public void OnlyStatesThatTorchGaveAreSet()
