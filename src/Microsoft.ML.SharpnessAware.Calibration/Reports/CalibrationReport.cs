@@ -150,7 +150,8 @@ public sealed class CalibrationReport
         ExampleImages images = new(scored.Schema, imageColumnName, imagePathColumnName, imageWidth, imageHeight, channel);
         ExampleCollector examples = new(numberOfExamples);
         BinaryCalibrationMetrics metrics = BinaryCalibrationEvaluator.Evaluate(_mlContext, scored, labelColumnName, probabilityColumnName,
-            numberOfBins, groupColumnName, clusterColumnName, (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
+            numberOfBins, groupColumnName, clusterColumnName,
+            (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
         Pictures pictures = Pictures.Of(scored, images, examples.All, channel);
         _models.Add(new(name, metrics, pictures.Examples(examples.ConfidentlyWrong, BinaryClasses),
             pictures.Examples(examples.HesitantlyRight, BinaryClasses)));
