@@ -54,7 +54,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// <summary>The network's name, as given in the trainer's <c>Options.Arch</c>.</summary>
     public string Architecture => Classifier.Architecture;
 
-    /// <summary>The method that the network was trained by.</summary>
+    /// <summary>The method that the network was trained by, also where fine-tuning chose it; <see cref="SharpnessAwareMethod.Standard"/>
+    /// where its head alone was fitted.</summary>
     public SharpnessAwareMethod Method => _description.Method;
 
     /// <summary>One entry for each epoch of the training.</summary>

@@ -201,7 +201,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                 if (!double.IsFinite(loss.Mean))
                     return null;
                 isKept = true;
-                return (new(copy, plan.FitTemperature(), loop.History), loss);
+                return (new(copy, plan.FitTemperature(), loop.History, settings.Method), loss);
             }
         }
         catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)
@@ -286,7 +286,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             Duration = duration,
         };
         options.MetricsCallback?.Invoke(metrics);
-        return new TrainedClassifier(classifier, temperature, [metrics]);
+        return new TrainedClassifier(classifier, temperature, [metrics], SharpnessAwareMethod.Standard);
     }
 
     private static string Text(double seconds) => seconds < 600

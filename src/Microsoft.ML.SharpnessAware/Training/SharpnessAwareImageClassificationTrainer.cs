@@ -131,7 +131,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             ? FineTune(input, start, labelValues, device, context)
             : Train(input, start, labelValues, description, device, context);
         ProcessGroupChecks.SameModel(options.Group, trained.Classifier.Network, trained.Temperature);
-        description = description with { Temperature = trained.Temperature, History = trained.History };
+        description = description with { Temperature = trained.Temperature, History = trained.History, Method = trained.Method };
         return new SharpnessAwareImageClassificationTransformer(_host, trained.Classifier, description);
     }
 
@@ -266,7 +266,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint).Run();
             double temperature = plan.FitTemperature();
             LogTemperature(options, temperature, images.Validation, context.Channel);
-            return new TrainedClassifier(classifier, temperature, history);
+            return new TrainedClassifier(classifier, temperature, history, options.Method);
         }
         catch
         {
@@ -293,7 +293,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             IReadOnlyList<EpochMetrics> history = new TrainingLoop(context, plan, checkpoint: null).Run();
             double temperature = plan.FitTemperature();
             LogTemperature(options, temperature, features.Validation, context.Channel);
-            return new TrainedClassifier(classifier, temperature, history);
+            return new TrainedClassifier(classifier, temperature, history, options.Method);
         }
         catch
         {

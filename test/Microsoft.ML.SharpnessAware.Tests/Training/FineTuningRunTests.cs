@@ -82,6 +82,8 @@ public sealed class FineTuningRunTests
         using (gentle)
         {
             Assert.HasCount(1, gentle.History);
+            Assert.AreEqual(SharpnessAwareMethod.Standard, head.Method);
+            Assert.AreEqual(SharpnessAwareMethod.Csam(0.01), gentle.Method);
             Dictionary<string, float[]> before = State(head), after = State(gentle);
             foreach (string name in before.Keys)
             {
