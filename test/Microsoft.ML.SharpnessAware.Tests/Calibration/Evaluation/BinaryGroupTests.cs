@@ -36,9 +36,7 @@ public sealed class BinaryGroupTests
     {
         Row[] rows = Rows(300, row =>
         {
-            row.Real = row.Number < 0 ? float.NaN : row.Number;
-            row.Flag = row.Number > 2;
-            row.Date = new DateTime(2024, 1, 1 + Math.Max(0, row.Number));
+            row.SetAll();
             row.Text = row.Number > 1 ? "b" : "a";
             row.Key = (uint)(1 + row.Number);
         });
@@ -120,21 +118,11 @@ public sealed class BinaryGroupTests
         })];
     }
 
-    private sealed class Row
+    private sealed class Row : GroupedRow
     {
         public bool Label { get; set; }
 
         public float Probability { get; set; }
-
-        public string Text { get; set; } = "x";
-
-        public int Number { get; set; }
-
-        public float Real { get; set; }
-
-        public bool Flag { get; set; }
-
-        public DateTime Date { get; set; }
 
         [KeyType(5)]
         public uint Key { get; set; }

@@ -34,12 +34,7 @@ public sealed class GroupsAndClustersTests
     [TestMethod]
     public void GroupsMayBeOfAnyTypeOfSingleValues()
     {
-        Row[] rows = Rows(300, row =>
-        {
-            row.Real = row.Number < 0 ? float.NaN : row.Number;
-            row.Flag = row.Number > 2;
-            row.Date = new DateTime(2024, 1, 1 + Math.Max(0, row.Number));
-        });
+        Row[] rows = Rows(300, row => row.SetAll());
         IDataView data = _mlContext.Transforms.Conversion.MapValueToKey("Key", "Text").Fit(View(rows)).Transform(View(rows));
         CollectionAssert.AreEqual(new[] { "0", "1", "2", "3", "4", "" }, Names("Real"));
         CollectionAssert.AreEqual(new[] { "-1", "0", "1", "2", "3", "4" }, Names("Number"));
@@ -221,23 +216,13 @@ public sealed class GroupsAndClustersTests
         })];
     }
 
-    private sealed class Row
+    private sealed class Row : GroupedRow
     {
         [KeyType(3)]
         public uint Label { get; set; }
 
         [VectorType(3)]
         public float[] Score { get; set; } = [];
-
-        public string Text { get; set; } = "x";
-
-        public int Number { get; set; }
-
-        public float Real { get; set; }
-
-        public bool Flag { get; set; }
-
-        public DateTime Date { get; set; }
 
         /// <summary>What another model says: nearer to ⅓.</summary>
         public Row Blurred() => new()
