@@ -83,7 +83,7 @@ internal static class TrainCommand
                 {
                     MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored);
                     context.Write(
-                        new { model = path, method = $"{options.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
+                        new { model = path, method = $"{classifier.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
                         MetricsOutput.Table(metrics));
                     context.Say($"Measured on {metrics.Count} images that were not trained on.");
                 }
