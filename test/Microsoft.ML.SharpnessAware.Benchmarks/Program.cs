@@ -28,6 +28,8 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["onnx"] = ("MLSharpness.Onnx, float32 and Int8, against libtorch, batches and single images, in processes in turns; a network may follow",
         () => OnnxBenchmark.Run(args.ElementAtOrDefault(1))),
     ["onnx-photographs"] = ("JPEG files by MLSharpness.Onnx, decoding with it", PhotographScoringBenchmark.Run),
+    ["onnx-resize"] = ("differences between a file saved with Resize and Transform; a folder of pictures follows",
+        () => OnnxResizeBenchmark.Run(args[1])),
     ["quantize"] = ("size, accuracy and calibration of a model in 8-bit integers; a network or a folder of pictures follows",
         () => QuantizeBenchmark.Run(args.ElementAtOrDefault(1) ?? "resnet8")),
     ["onnx-child"] = ("one process of the one before", () => OnnxBenchmark.RunChild(args[1], Number(2, 0), args[3])),

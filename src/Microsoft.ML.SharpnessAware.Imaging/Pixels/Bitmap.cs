@@ -25,6 +25,9 @@ internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int he
     /// <summary>The height of the image, likewise.</summary>
     public double ImageHeight { get; init; } = height;
 
+    /// <summary>Whether each of these pixels is the average of several of the image.</summary>
+    public bool IsReduced { get; init; }
+
     public BitmapFormat Format => format;
 
     /// <summary>Whether a fourth byte is alpha, which colours are premultiplied with; else it says nothing and is ignored.</summary>

@@ -14,6 +14,12 @@ internal sealed class ImageDecoder
 
     private const int MaxSide = 65_535; // the most that a JPEG file can hold
 
+    /// <summary>
+    /// How many decoded pixels along a side there are at least for each one of the target, where a JPEG is decoded to a smaller size: the
+    /// more, the nearer is the average to that of the whole, and the longer it takes.
+    /// </summary>
+    private const int LeastOversampling = 3;
+
     private readonly ImageScaler _scaler = new();
     private byte[] _pixels = [];
     private byte[] _stored = [];
@@ -74,7 +80,8 @@ internal sealed class ImageDecoder
         ImageShape stored = origin.SwapsSides() ? new(shape.Channels, shape.Width, shape.Height) : shape;
 
         bool isGrey = Channels(codec) == 1;
-        SKSizeI size = DecodedSize(codec, stored, resizing);
+        int reduction = Reduction(codec, stored, resizing);
+        SKSizeI size = reduction == 1 ? codec.Info.Size : codec.GetScaledDimensions(1f / reduction);
         var info = new SKImageInfo(size.Width, size.Height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
         if (_pixels.Length < info.BytesSize)
             _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
@@ -83,11 +90,11 @@ internal sealed class ImageDecoder
         if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
             JpegScan.Check(file);
 
-        double reduction = Reduction(codec.Info.Size, size);
         var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, isGrey ? BitmapFormat.Grey : BitmapFormat.Rgba)
         {
-            ImageWidth = codec.Info.Width * reduction,
-            ImageHeight = codec.Info.Height * reduction,
+            ImageWidth = (double)codec.Info.Width / reduction,
+            ImageHeight = (double)codec.Info.Height / reduction,
+            IsReduced = reduction > 1,
             HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(_pixels.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
         };
         Scale(bitmap, origin, stored, planes, resizing);
@@ -140,18 +147,16 @@ internal sealed class ImageDecoder
         return hasAlpha;
     }
 
-    // JPEG decodes straight to 1/8 to 7/8 of its size, many times faster; at least twice the target is left for the area average.
-    private static SKSizeI DecodedSize(SKCodec codec, ImageShape target, ResizingKind resizing)
+    // JPEG decodes straight to an eighth, a quarter or half of its size, many times faster, and each pixel is then the average of those
+    // of the whole that it stands for. (It offers other eighths too, which are not averages and hardly faster.)
+    private static int Reduction(SKCodec codec, ImageShape target, ResizingKind resizing)
     {
-        float scale = 2 * (float)ResizeGeometry.Of(resizing, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
-        float eighths = MathF.Ceiling(8 * scale) / 8; // SkiaSharp would take the nearest, which may be too few
-        return codec.EncodedFormat == SKEncodedImageFormat.Jpeg && eighths < 1 ? codec.GetScaledDimensions(eighths) : codec.Info.Size;
+        double scale = ResizeGeometry.Of(resizing, codec.Info.Width, codec.Info.Height, target.Width, target.Height).Scale;
+        int reduction = codec.EncodedFormat == SKEncodedImageFormat.Jpeg ? 8 : 1;
+        while (reduction > 1 && reduction * scale * LeastOversampling > 1)
+            reduction /= 2;
+        return reduction;
     }
-
-    // Eighths, each side rounded up to whole pixels.
-    private static double Reduction(SKSizeI file, SKSizeI decoded) => file.Width > file.Height
-        ? Math.Round(8.0 * decoded.Width / file.Width) / 8
-        : Math.Round(8.0 * decoded.Height / file.Height) / 8;
 
     private static void Check(SKCodecResult result)
     {

@@ -24,8 +24,8 @@ internal sealed class ImageScaler
         _hasAlpha = source.HasAlpha;
         ResizeGeometry geometry = ResizeGeometry.Of(resizing, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
         PixelBox target = geometry.Target;
-        Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width);
-        Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height);
+        Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width, source.IsReduced);
+        Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height, source.IsReduced);
         int bytesPerPixel = source.Format == BitmapFormat.Grey ? 1 : 4;
         if (_sum.Length < source.Width * bytesPerPixel)
             _sum = GC.AllocateUninitializedArray<float>(source.Width * bytesPerPixel);
@@ -53,10 +53,11 @@ internal sealed class ImageScaler
         }
     }
 
-    private static void Prepare(ref AxisWeights weights, int source, int target, double from, double length)
+    private static void Prepare(ref AxisWeights weights, int source, int target, double from, double length, bool isReduced)
     {
-        if (weights.Source != source || weights.Target != target || weights.From != from || weights.Length != length)
-            weights = new AxisWeights(source, target, from, length);
+        if (weights.Source != source || weights.Target != target || weights.From != from || weights.Length != length
+            || weights.IsReduced != isReduced)
+            weights = new AxisWeights(source, target, from, length, isReduced);
     }
 
     /// <summary>The weighted sum of the source rows that make row <paramref name="y"/> of the target, where columns need it.</summary>
@@ -146,5 +147,5 @@ internal sealed class ImageScaler
         return _hasAlpha ? sum + Vector128.Create(255 - sum[3]) : sum;
     }
 
-    private static byte Round(float value) => (byte)Math.Min(value + 0.5f, 255);
+    private static byte Round(float value) => (byte)Math.Clamp(value + 0.5f, 0, 255);
 }

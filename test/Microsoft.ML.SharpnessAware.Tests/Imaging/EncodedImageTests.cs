@@ -131,7 +131,7 @@ public sealed class EncodedImageTests
     [TestMethod]
     public void AReducedJpegKeepsTheDetailThatTheTargetCanShow()
     {
-        byte[] stripes = TestImages.EncodeGrey(128, 128, (x, _) => (byte)(x / 4 % 2 * 255), SKEncodedImageFormat.Jpeg);
+        byte[] stripes = TestImages.EncodeGrey(512, 512, (x, _) => (byte)(x / 16 % 2 * 255), SKEncodedImageFormat.Jpeg);
         byte[] reduced = ReadFile(stripes, 32, 32);
         for (int x = 0; x < 32; x++)
             Assert.AreEqual(x % 2 * 255, reduced[x], 20.0, $"column {x}");
@@ -143,7 +143,7 @@ public sealed class EncodedImageTests
     [DataRow(ResizingKind.IsoPad)]
     public void ShrinkingWhileDecodingIsCloseToDecodingAllAndAveraging(ResizingKind mode)
     {
-        // Much like a photograph: large shapes, an edge, and texture down to single pixels. 1200 × 900 is read at 1/8 to 3/8.
+        // Much like a photograph: large shapes, an edge, and texture down to single pixels. 1200 × 900 is read at a quarter or half.
         var random = new Random(1);
         byte[] file = TestImages.EncodeGrey(1200, 900, (x, y) => (byte)Math.Clamp(
             128 + (70 * Math.Sin(x / 90.0) * Math.Cos(y / 70.0)) + ((x + (2 * y)) % 700 < 350 ? 30 : -30) + random.Next(-25, 26), 0, 255),
@@ -156,6 +156,33 @@ public sealed class EncodedImageTests
         int[] differences = [.. reduced.Zip(full, (a, b) => Math.Abs(a - b))];
         Assert.IsLessThanOrEqualTo(6, differences.Max());
         Assert.IsLessThan(0.8, differences.Average());
+    }
+
+    [TestMethod]
+    public void AJpegOfLessThanSixTimesTheSizeIsAveragedWhole()
+    {
+        var random = new Random(2);
+        byte[] noise = TestImages.EncodeGrey(95, 95, (_, _) => (byte)random.Next(256), SKEncodedImageFormat.Jpeg);
+        byte[] whole = new byte[95 * 95], expected = new byte[16 * 16];
+        new ImageDecoder().Decode(noise, new ImageShape(1, 95, 95), whole);
+        new ImageScaler().Scale(new Bitmap(whole, 95, 95, 95, BitmapFormat.Grey), new ImageShape(1, 16, 16), expected);
+        CollectionAssert.AreEqual(expected, ReadFile(noise, 16, 16));
+    }
+
+    [TestMethod]
+    [DataRow(16, 1)]
+    [DataRow(32, 2)]
+    [DataRow(96, 8)]
+    public void AReducedJpegIsTheAverageOfItsBlocks(int target, int tolerance)
+    {
+        // Targets that end where blocks end: nothing is left but rounding.
+        var random = new Random(3);
+        byte[] noise = TestImages.EncodeGrey(768, 768, (_, _) => (byte)random.Next(256), SKEncodedImageFormat.Jpeg);
+        byte[] whole = new byte[768 * 768], expected = new byte[target * target];
+        new ImageDecoder().Decode(noise, new ImageShape(1, 768, 768), whole);
+        new ImageScaler().Scale(new Bitmap(whole, 768, 768, 768, BitmapFormat.Grey), new ImageShape(1, target, target), expected);
+        byte[] reduced = ReadFile(noise, target, target);
+        Assert.IsLessThanOrEqualTo(tolerance, expected.Zip(reduced, (a, b) => Math.Abs(a - b)).Max());
     }
 
     [TestMethod]

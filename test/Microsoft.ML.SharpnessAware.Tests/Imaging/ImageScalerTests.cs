@@ -7,9 +7,9 @@ public sealed class ImageScalerTests
 {
     [TestMethod]
     public void WeightsOfATargetPixelAddUpToOne() =>
-        Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300]).Sample((source, target) =>
+        Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300], Gen.Bool).Sample((source, target, isReduced) =>
         {
-            var weights = new AxisWeights(source, target);
+            var weights = new AxisWeights(source, target, isReduced: isReduced);
             for (int i = 0; i < target; i++)
             {
                 double sum = 0;
@@ -23,9 +23,10 @@ public sealed class ImageScalerTests
 
     [TestMethod]
     public void ShrinkingUsesEverySourcePixelEqually() =>
-        Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300]).Where((source, target) => source >= target).Sample((source, target) =>
+        Gen.Select(Gen.Int[1, 300], Gen.Int[1, 300], Gen.Bool).Where((source, target, _) => source >= target)
+            .Sample((source, target, isReduced) =>
         {
-            var weights = new AxisWeights(source, target);
+            var weights = new AxisWeights(source, target, isReduced: isReduced);
             double[] used = new double[source];
             for (int i = 0; i < target; i++)
             {
@@ -36,6 +37,30 @@ public sealed class ImageScalerTests
 
             foreach (double share in used)
                 Assert.AreEqual((double)target / source, share, 1e-5);
+        });
+
+    [TestMethod]
+    public void WherePixelsAreAveragesAParabolaIsAveragedExactly() =>
+        Gen.Select(Gen.Int[4, 300], Gen.Int[1, 100], Gen.Double[0, 1], Gen.Double[-1, 1]).Sample((source, target, cut, linear) =>
+        {
+            double from = cut, length = source - (2 * cut);
+            if (length < target)
+                return;
+            var weights = new AxisWeights(source, target, from, length, isReduced: true);
+            double step = length / target;
+            for (int i = 0; i < target; i++)
+            {
+                (double start, double end) = (from + (i * step), from + ((i + 1) * step));
+                if (start < 1 || end > source - 1)
+                    continue;       // the neighbours that an edge lacks are guessed
+                ReadOnlySpan<float> taps = weights.Of(i, out int first);
+                double sum = 0;
+                for (int k = 0; k < taps.Length; k++)
+                    sum += taps[k] * (Integral(first + k + 1) - Integral(first + k));
+                Assert.AreEqual((Integral(end) - Integral(start)) / step, sum, 1e-5, $"{source} to {target}, {i}");
+            }
+
+            double Integral(double x) => ((x * x * x / source / source) + (linear * x * x)) / source;
         });
 
     [TestMethod]

@@ -15,7 +15,7 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     private const string TemporaryExtension = ".cache.tmp";
 
     // To be raised when the same file and settings give other pixels than before, or the format changes.
-    private const int Version = 2;
+    private const int Version = 3;
 
     private readonly string _folder = Path.GetFullPath(folder);
 
