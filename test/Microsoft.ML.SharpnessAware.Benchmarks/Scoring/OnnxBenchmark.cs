@@ -95,18 +95,8 @@ internal static class OnnxBenchmark
             new OnnxExportOptions { Quantize = OnnxQuantization.Int8, QuantizationSet = view });
     }
 
-    private static double[] Child(string kind, int setting, DirectoryInfo folder)
-    {
-        ProcessStartInfo start = new(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
-            start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]);
-        foreach (string argument in new[] { "onnx-child", kind, setting.ToString(CultureInfo.InvariantCulture), folder.FullName })
-            start.ArgumentList.Add(argument);
-        using Process process = Process.Start(start)!;
-        string[] numbers = process.StandardOutput.ReadToEnd().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        process.WaitForExit();
-        return [.. numbers.Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
-    }
+    private static double[] Child(string kind, int setting, DirectoryInfo folder) =>
+        ChildProcess.Run("onnx-child", kind, setting.ToString(CultureInfo.InvariantCulture), folder.FullName);
 
     private static string[] Compare(List<double[]> torch, List<double[]> onnx, int which)
     {
