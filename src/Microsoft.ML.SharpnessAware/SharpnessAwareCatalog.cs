@@ -69,8 +69,9 @@ public static class SharpnessAwareCatalog
     /// what the image trainer's own head learns from, so for a linear classifier with calibrated probabilities take
     /// <c>SharpnessAwareImageClassification</c> at once.</para>
     /// <para>Images pass through the network once each time that the column is read, in batches: put <c>AppendCacheCheckpoint</c> behind it
-    /// where a trainer reads more than once. The weights are saved in the model. The model holds native memory: dispose it, or the chain
-    /// that it is in.</para>
+    /// where a trainer reads more than once. An image that cannot be read is an error that names its row and path; where the cache or a
+    /// trainer reads ahead, ML.NET has it as the inner exception of one of its own. The weights are saved in the model. The model holds
+    /// native memory: dispose it, or the chain that it is in.</para>
     /// </remarks>
     /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
     /// <param name="outputColumnName">The column of features, a vector of Single.</param>

@@ -64,5 +64,6 @@ internal sealed class LabelColumn
 
     private InvalidOperationException Missing(long position, ulong key) => new(string.Create(CultureInfo.InvariantCulture,
         $"Column '{Column.Name}', row {position} (counting from 0): the label is missing (key {key}; classes are 1 to {NumberOfClasses}). "
-        + $"Give the row a label or leave it out. MapValueToKey gives this key to a value that was not in the data it was fitted on."));
+        + $"Give the row a label or leave it out. MapValueToKey gives this key to empty text, and to a value that was not in the "
+        + $"data it was fitted on."));
 }

@@ -121,7 +121,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
                 ? $"The file '{_path}' does not tell how the pixels were normalised that the weights were trained on, and without that " +
                     "its features mean nothing. A file that SaveWeights has written tells it."
                 : $"Column '{images.Name}' holds float pixels, and the weights in '{_path}' were not trained on such: give bytes from 0 " +
-                    "to 255, image files or MLImages.");
+                    "to 255 (ExtractPixels with outputAsFloatArray: false), image files or MLImages.");
         if (NetworkArchitecture.Advice(architecture, shape) is string advice)
             channel.Warning(advice);
         Device device = HostDevice.Choose(_host, requested: null);

@@ -80,7 +80,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// How long <see cref="FineTuning.Auto"/> may continue with the whole network after the head. Default five minutes; null for no
-        /// time at all: the head alone.
+        /// time at all: the head alone; <see cref="TimeSpan.MaxValue"/> for as long as it takes.
         /// </summary>
         /// <remarks>What is tried is planned by an estimate, which is logged. The first steps then tell how fast the machine is: where time
         /// is short there are fewer epochs, or such without a climb, and where it is up a training is ended and judged as it is; the log
@@ -463,7 +463,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (!Enum.IsDefined(FineTuning))
                 throw new ArgumentOutOfRangeException(nameof(FineTuning), FineTuning, "FineTuning must be Auto, HeadOnly, Gentle or Full.");
             if (TimeBudget is TimeSpan budget && budget <= TimeSpan.Zero)
-                throw new ArgumentOutOfRangeException(nameof(TimeBudget), TimeBudget, "TimeBudget must be positive, or null for none.");
+                throw new ArgumentOutOfRangeException(nameof(TimeBudget), TimeBudget,
+                    "TimeBudget must be positive. To train the head alone, set it to null, or FineTuning to HeadOnly.");
             if (FineTuning is FineTuning.HeadOnly or FineTuning.Gentle && TreatsBackboneDifferently)
                 throw new ArgumentException(
                     $"FineTuning is {FineTuning}, and FreezeBackbone, FreezeEpochs or BackboneLearningRateFactor say otherwise. Set one " +

@@ -218,8 +218,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         string after = options.FineTuning switch
         {
             FineTuning.HeadOnly => "",
+            FineTuning.Auto when options.TimeBudget == TimeSpan.MaxValue =>
+                ", the whole network after it as long as it takes, where it is worth trying",
             FineTuning.Auto when options.TimeBudget is TimeSpan budget => string.Create(CultureInfo.InvariantCulture,
-                $", the whole network after it at most about {budget.TotalMinutes:0.#} minutes, where it is worth trying"),
+                $", the whole network after it at most about {(budget < TimeSpan.FromMinutes(1) ? $"{budget.TotalSeconds:0.###} s"
+                    : $"{budget.TotalMinutes:0.#} minutes")}, where it is worth trying"),
             FineTuning.Auto => "",
             _ => ", the whole network after it longer",
         };

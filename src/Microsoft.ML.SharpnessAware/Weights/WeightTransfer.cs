@@ -62,7 +62,8 @@ internal static class WeightTransfer
         }
 
         ThrowIfAny(
-            PublishedNetwork.Advice(weights.ToDictionary(entry => entry.Key, entry => entry.Value.shape), architecture),
+            AdviceOnPatches(own, weights, input)
+                ?? PublishedNetwork.Advice(weights.ToDictionary(entry => entry.Key, entry => entry.Value.shape), architecture),
             ("Missing", missing), ("Not in the network", extra), ("Of another shape or type", mismatched),
             ("With NaN or infinite values", notFinite), ("One tensor in the network and different ones in the file", contradictions));
         foreach ((Tensor target, Tensor source) in copies)
@@ -132,6 +133,17 @@ internal static class WeightTransfer
             image, size: [rows, columns], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
         return cat([positions.narrow(1, 0, 1), resized.permute(0, 2, 3, 1).reshape(1, rows * columns, width)], 1);
     }
+
+    /// <summary>A sentence where the file's patches are of another size than the vision transformer's; else null.</summary>
+    private static string? AdviceOnPatches(
+        Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights, ImageShape input) =>
+        own.GetValueOrDefault(PatchesName)?.shape is [long width, _, _, long side]
+        && weights.GetValueOrDefault(PatchesName)?.shape is [long widthInFile, _, _, long sideInFile]
+        && width == widthInFile && side != sideInFile
+            ? $"The file's network cuts images into patches of {sideInFile}×{sideInFile} pixels, and this one images of {input.Width}×" +
+              $"{input.Height} into patches of {side}×{side}: set ImageWidth and ImageHeight to the size that the file is for, which is " +
+              "224 mostly."
+            : null;
 
     private static void ThrowIfAny(string advice, params (string Title, IReadOnlyCollection<string> Items)[] problems)
     {

@@ -221,6 +221,67 @@ public sealed class FeaturizeImagesTests
     }
 
     [TestMethod]
+    public void TwoInAPipelineKeepTheirOwnColumnsAndSizesInTheModelFileToo()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Encoded(6, seed: 10));
+        IEstimator<ITransformer> Seen(string column, ResizingKind resizing) => MLContext.Transforms.FeaturizeImages(column,
+            weights: _weights, imageWidth: 20, imageHeight: 12, resizing: resizing);
+        ITransformer both = Seen("A", ResizingKind.Fill).Append(Seen("B", ResizingKind.IsoPad)).Fit(data),
+            one = Seen("B", ResizingKind.IsoPad).Fit(data);
+        using var disposed = (IDisposable)both;
+        using var disposedToo = (IDisposable)one;
+        string path = Folder.File("both.zip");
+        MLContext.Model.Save(both, data.Schema, path);
+        ITransformer loaded = MLContext.Model.Load(path, out _);
+        using var disposedLast = (IDisposable)loaded;
+
+        foreach (IDataView view in new[] { both.Transform(data), loaded.Transform(data) })
+        {
+            AssertClose(Features(one.Transform(data), "B"), Features(view, "B"));
+            Assert.IsFalse(Features(view, "A")[0].SequenceEqual(Features(view, "B")[0]));
+        }
+    }
+
+    [TestMethod]
+    public void NoRowsGiveNoFeaturesAndFoldsEachTheirOwn()
+    {
+        using var none = (ImageFeaturizingTransformer)Small(width: Shapes.Size).Fit(Fitted.View(MLContext, new List<EncodedRow>()));
+        Assert.IsEmpty(Features(none.Transform(Fitted.View(MLContext, new List<EncodedRow>()))));
+
+        var folds = MLContext.MulticlassClassification.CrossValidate(Fitted.View(MLContext, Shapes.Encoded(60, seed: 11)),
+            Small(width: Shapes.Size).AppendCacheCheckpoint(MLContext)
+                .Append(MLContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()), 3);
+        foreach (var fold in folds)
+        {
+            using var model = (IDisposable)fold.Model;
+            Assert.IsTrue(fold.Metrics.LogLoss < Math.Log(3), $"{fold.Metrics.LogLoss}");
+        }
+    }
+
+    [TestMethod]
+    public void BitmapsThatWereMadeGreyAreColourToColourWeights()
+    {
+        IDataView files = Fitted.View(MLContext, Shapes.Encoded(4, seed: 12));
+        ITransformer grey = MLContext.Transforms.DecodeImages("Image").Append(MLContext.Transforms.ConvertToGrayscale("Image")).Fit(files);
+        ITransformer model = MLContext.Transforms.FeaturizeImages(imageWidth: 32).Fit(grey.Transform(files));
+        using var disposed = (IDisposable)model;
+        // The files are grey in colour already.
+        AssertClose(Features(model.Transform(files)), Features(model.Transform(grey.Transform(files))));
+    }
+
+    /// <summary>ML.NET's cache reads ahead on a thread of its own, and wraps what it meets there.</summary>
+    [TestMethod]
+    public void BehindACacheTheErrorOfAnImageIsTheInnerOne()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(9);
+        rows[6].Image = [];
+        Exception exception = Assert.Throws<Exception>(() => Small(width: Shapes.Size).AppendCacheCheckpoint(MLContext)
+            .Append(MLContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()).Fit(Fitted.View(MLContext, rows)));
+        StringAssert.Contains(exception.GetBaseException().Message, "row 6 (counting from 0)");
+        StringAssert.Contains(exception.GetBaseException().Message, rows[6].ImagePath);
+    }
+
+    [TestMethod]
     public void WithoutWeightsThePackageIsNamed()
     {
         StringAssert.Contains(

@@ -126,6 +126,79 @@ public sealed class FineTuningBadInputTests
         Assert.IsTrue(log.Any(message => message.Contains("The temperature is fitted on 1 validation image(s).")));
     }
 
+    [TestMethod]
+    [DataRow("pictures that are all the same")]
+    [DataRow("each picture ten times")]
+    [DataRow("a hundred of a class and three of another")]
+    [DataRow("sixty classes of two pictures")]
+    [DataRow("names of every kind")]
+    public void OddSetsOfPicturesGiveModelsWhoseProbabilitiesAreSome(string what)
+    {
+        IReadOnlyList<EncodedRow> rows = Odd(what);
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(Fitted.View(MLContext, rows), _ => { });
+        using (model)
+        {
+            float[][] scores = Fitted.Scores(MLContext, model.Transform(Encoded(9)));
+            CollectionAssert.AreEquivalent(rows.Select(row => row.Label).Distinct().ToArray(), model.ClassNames.ToArray());
+            Assert.IsTrue(scores.All(row => row.All(float.IsFinite) && Math.Abs(row.Sum() - 1) < 1e-3));
+            if (what == "pictures that are all the same")
+            {
+                float[] score = Fitted.Scores(MLContext, model.Transform(Fitted.View(MLContext, rows)))[0];
+                Assert.IsTrue(score.All(probability => Math.Abs(probability - (1f / 3)) < 0.02), string.Join(' ', score));
+            }
+        }
+    }
+
+    [TestMethod]
+    public void ALabelOfEmptyTextIsMissingAndTheErrorSaysThatEmptyTextIs()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(12);
+        rows[5].Label = "";
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Fitted.View(MLContext, rows), _ => { })).Message,
+            "row 5 (counting from 0): the label is missing (key 0; classes are 1 to 3). Give the row a label or leave it out. " +
+            "MapValueToKey gives this key to empty text, and ");
+    }
+
+    [TestMethod]
+    public void TimeWithoutEndIsTimeToo()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) =
+            Fit(Encoded(30), options => options.TimeBudget = TimeSpan.MaxValue);
+        using (model)
+            Assert.IsTrue(log.Any(message => message.Contains("as long as it takes", StringComparison.Ordinal)));
+        (model, log) = Fit(Encoded(30), options => options.TimeBudget = TimeSpan.FromMilliseconds(1));
+        using (model)
+            Assert.IsTrue(log.Any(message => message.Contains("at most about 0.001 s", StringComparison.Ordinal)));
+    }
+
+    private static List<EncodedRow> Odd(string what)
+    {
+        List<EncodedRow> rows = Shapes.Encoded(120, seed: 7);
+        switch (what)
+        {
+            case "pictures that are all the same":
+                rows = rows[..30];
+                rows.ForEach(row => row.Image = rows[0].Image);
+                return rows;
+            case "each picture ten times":
+                return [.. Enumerable.Range(0, 10).SelectMany(_ => rows[..9])];
+            case "a hundred of a class and three of another":
+                for (int i = 0; i < 103; i++)
+                    rows[i].Label = i < 100 ? "often" : "rare";
+                return rows[..103];
+            case "sixty classes of two pictures":
+                for (int i = 0; i < rows.Count; i++)
+                    rows[i].Label = $"class {i % 60}";
+                return rows;
+            default:
+                string[] names = ["two words", "Übergröße 漢字 🙂", "  \t", "a\"b,c\\"];
+                for (int i = 0; i < 40; i++)
+                    rows[i].Label = names[i % 4];
+                return rows[..40];
+        }
+    }
+
     private static byte[] Content(string what)
     {
         byte[] safetensors = File.ReadAllBytes(_resnet8);

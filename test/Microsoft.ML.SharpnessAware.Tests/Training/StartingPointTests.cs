@@ -112,7 +112,9 @@ public sealed class StartingPointTests
         Assert.ThrowsExactly<ArgumentException>(() => Fit(Encoded(), options =>
             (options.FreezeBackbone, options.FineTuning) = (true, FineTuning.HeadOnly)));
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Encoded(), options => options.FineTuning = (FineTuning)9));
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Encoded(), options => options.TimeBudget = TimeSpan.Zero));
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Encoded(), options => options.TimeBudget = TimeSpan.Zero)).Message,
+            "To train the head alone, set it to null, or FineTuning to HeadOnly.");
     }
 
     [TestMethod]
