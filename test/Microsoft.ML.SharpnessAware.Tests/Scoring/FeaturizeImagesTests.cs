@@ -277,8 +277,8 @@ public sealed class FeaturizeImagesTests
         rows[6].Image = [];
         Exception exception = Assert.Throws<Exception>(() => Small(width: Shapes.Size).AppendCacheCheckpoint(MLContext)
             .Append(MLContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy()).Fit(Fitted.View(MLContext, rows)));
-        StringAssert.Contains(exception.GetBaseException().Message, "row 6 (counting from 0)");
-        StringAssert.Contains(exception.GetBaseException().Message, rows[6].ImagePath);
+        StringAssert.Contains(exception.InnerException!.Message, "row 6 (counting from 0)");
+        StringAssert.Contains(exception.InnerException.Message, rows[6].ImagePath);
     }
 
     [TestMethod]
