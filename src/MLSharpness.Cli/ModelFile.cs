@@ -24,7 +24,8 @@ internal static class ModelFile
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            throw new InvalidDataException($"'{path}' cannot be read as a model: {Reason(path) ?? exception.GetBaseException().Message}", exception);
+            throw new InvalidDataException(
+                $"'{path}' cannot be read as a model: {Reason(path) ?? exception.GetBaseException().Message}", exception);
         }
     }
 
@@ -36,7 +37,8 @@ internal static class ModelFile
         int length = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
         if (!start[..length].SequenceEqual("PK\x03\x04"u8))
         {
-            return length == 0 ? "it is empty." : "it is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
+            return length == 0 ? "it is empty."
+                : "it is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
         }
 
         file.Position = 0;

@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -207,9 +209,7 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 
     private int CountOfThoseWith(string text)
     {
-        ulong hash = 14695981039346656037;      // FNV-1a
-        foreach (byte letter in Encoding.UTF8.GetBytes(text))
-            hash = (hash ^ letter) * 1099511628211;
+        ulong hash = BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
         double own = hash >> 12;                // as much as a double holds exactly
         double[] all = new double[Size];
         all[Rank] = own;
