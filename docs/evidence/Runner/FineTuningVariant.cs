@@ -37,6 +37,17 @@ internal sealed record FineTuningVariant(string Name, double Rho, Action<Options
         });
     }
 
+    /// <summary>The same with another share of the steps in which the learning rate rises; 0.05 by default.</summary>
+    public static FineTuningVariant GentleWarmedUp(double rho, double rate, double share)
+    {
+        FineTuningVariant gentle = Gentle(rho, rate);
+        return new($"{gentle.Name} warm-up {Text.Of(share)}", rho, options =>
+        {
+            gentle.Apply(options);
+            options.Schedule = new LearningRateSchedule.Cosine(share);
+        });
+    }
+
     /// <summary>The whole network at once by SGD, as Auto tries it: ten epochs, and a fifth set aside for the temperature.</summary>
     public static FineTuningVariant Full(double rho, double rate, int? epochs = null, int? batch = null) => Full(
         SharpnessAwareMethod.Csam(rho),

@@ -14,7 +14,7 @@ Experiment[] experiments =
     new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
         new Temperature(),
     new Cheaper(), new Averaging(), new Calibrators(), new MLSharpness.Evidence.Experiments.EarlyStopping(), new FineTuningKinds(),
-    new FineTuningDefaults(), new FineTuningRivals(), new FineTuningMethods(),
+    new FineTuningDefaults(), new ModelSoups(), new FineTuningRivals(), new FineTuningMethods(),
     new LearntUntilTheEnd(), new StabilityGrid(), new OutOfDistribution(),
 ];
 

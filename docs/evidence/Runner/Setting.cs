@@ -72,6 +72,13 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
         Name = "fashion-1000-long", Load = folder => folder.Fashion(1_000, 500, test: 4_000), Epochs = 25, BatchSize = 32,
     };
 
+    /// <summary>Another network on half as many images, for the same.</summary>
+    public static Setting FashionSmallest { get; } = FashionSmall with
+    {
+        Name = "fashion-500-convnet", Load = folder => folder.Fashion(500, 500, test: 4_000), Architecture = NetworkArchitecture.ConvNet,
+        Epochs = 30,
+    };
+
     /// <summary>For stability: what happens at the beginning decides, so few images and epochs will do.</summary>
     public static Setting Fashion1000 { get; } =
         Fashion5000 with { Name = "fashion-1000", Load = folder => folder.Fashion(1_000, 2_000), Epochs = 10, BatchSize = 64 };
@@ -120,7 +127,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
     public static IReadOnlyList<Setting> All { get; } =
     [
         Fashion5000, Fashion60000, FashionWhole, SignDigits, FashionVit, Fashion2500, Fashion2000, Fashion1000, Fashion1000Plain,
-        FashionFew, FashionSmall,
+        FashionFew, FashionSmall, FashionSmallest,
         ScoredModels.Setting, FashionPictures, SignPictures, CifarPictures, FashionFeatures,
         SignFeatures, CifarFeatures, SignGrey, Cifar10ResNet56, Cifar10WideResNet,
     ];

@@ -40,6 +40,26 @@ internal static class FineTuningTables
             ]));
     }
 
+    /// <summary>Accuracy, log loss and ECE of one training and of what a second one makes of it, each set in columns of its own.</summary>
+    public static string Soups(IReadOnlyCollection<ResultRow> rows)
+    {
+        string[] sets = [.. rows.Select(row => row["setting"]).Distinct()];
+        Measure[] measures = [Measure.Accuracy, Measure.ScaledLogLoss, Measure.Tce];
+        return Tables.Table(
+            ["Model", .. sets.SelectMany(set => measures.Select(measure => $"{set}: {measure.Title}")), "Seeds"],
+            from model in ModelSoups.Models
+            let cells = rows.Where(row => row["model"] == model).ToArray()
+            where cells.Length > 0
+            select (string[])
+            [
+                model,
+                .. from set in sets
+                   from measure in measures
+                   select Mean(cells.Where(row => row["setting"] == set), measure),
+                string.Join(" / ", sets.Select(set => cells.Count(row => row["setting"] == set))),
+            ]);
+    }
+
     /// <summary>Each model as it is and after each calibrator: ECE and log loss; accuracy as it is.</summary>
     public static string Rivals(IReadOnlyCollection<ResultRow> rows)
     {
