@@ -11,7 +11,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// 20 pictures a class, at 96×96 in place of the default 128×128: an epoch takes little more than half the time, and it is differences
 /// between trainings of the same size that count. A race: seed 1 runs everything; the seeds after it first run what is in front with seed
 /// 1 (<see cref="Leaders"/>), then what was not clearly worse (<see cref="Contenders"/>), so that what seed 1 has spoken for is confirmed
-/// by the others or is not. Each variant is run on all sets before the next one, so that every sitting leaves something whole.
+/// by the others or is not; then the warm-up and the methods. Each variant is run on all sets before the next one, so that every sitting leaves something whole.
 /// </remarks>
 internal sealed class FineTuningDefaults : Experiment
 {
@@ -26,14 +26,20 @@ internal sealed class FineTuningDefaults : Experiment
     [
         FineTuningVariant.Gentle(0, 1e-3), FineTuningVariant.Full(0.05, 0.02, batch: 16), FineTuningVariant.Gentle(0.01, 3e-4),
         FineTuningVariant.Gentle(0.01, 1e-3, epochs: 4), FineTuningVariant.GentleUnaugmented(0.01, 1e-3),
-        FineTuningVariant.GentleWarmedUp(0.01, 1e-3, 0), By(SharpnessAwareMethod.Sam(0.01), "SAM"),
+    ];
+
+    private static readonly FineTuningVariant[] WarmUps = [FineTuningVariant.GentleWarmedUp(0.01, 1e-3, 0)];
+
+    private static readonly FineTuningVariant[] Methods =
+    [
+        By(SharpnessAwareMethod.Sam(0.01), "SAM"),
         By(SharpnessAwareMethod.Csam(0.01, 0.5), "CSAM 0.5"), By(SharpnessAwareMethod.Csam(0.01, 2), "CSAM 2"),
-        FineTuningVariant.Gentle(0.01, 1e-3, epochs: 16), FineTuningVariant.Gentle(0.05, 1e-3),
     ];
 
     private static readonly FineTuningVariant[] Others =
     [
         FineTuningVariant.Gentle(0, 3e-3), FineTuningVariant.Full(0.05, 0.05), FineTuningVariant.Full(0.05, 0.05, batch: 16),
+        FineTuningVariant.Gentle(0.05, 1e-3), FineTuningVariant.Gentle(0.01, 1e-3, epochs: 16),
     ];
 
     public override string Name => "fine-tuning-defaults";
@@ -50,7 +56,8 @@ internal sealed class FineTuningDefaults : Experiment
         laboratory.Do(file, Name,
             from part in new[]
             {
-                (Variants: Leaders, Seeds: laboratory.Seeds), (Variants: Contenders, Seeds: laboratory.Seeds), (Variants: Others, Seeds: 1),
+                (Variants: Leaders, Seeds: laboratory.Seeds), (Variants: Contenders, Seeds: laboratory.Seeds),
+                (Variants: WarmUps, Seeds: laboratory.Seeds), (Variants: Methods, Seeds: laboratory.Seeds), (Variants: Others, Seeds: 1),
             }
             from seed in Enumerable.Range(1, part.Seeds)
             from variant in part.Variants
