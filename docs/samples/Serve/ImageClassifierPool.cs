@@ -69,8 +69,8 @@ internal sealed class ImageClassifierPool : IDisposable
         _ => [model],
     };
 
-    // A thread a request: the requests keep the processors busy.
-    private static void Configure(OnnxOptions options) => (options.IntraOpNumThreads, options.EnableCpuMemArena) = (1, false);
+    // A thread a request: the requests keep the processors busy. (ONNX Runtime's arena stays on: without it the C library keeps more.)
+    private static void Configure(OnnxOptions options) => options.IntraOpNumThreads = 1;
 
     // Keys without values have no names; the classes are then counted.
     private static string[] ClassNames(DataViewSchema.Column score)
