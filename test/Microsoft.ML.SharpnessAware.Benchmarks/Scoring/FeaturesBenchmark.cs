@@ -77,7 +77,7 @@ internal static class FeaturesBenchmark
         IDataView view = PixelImages.View(mlContext, Pictures, Shape, Classes);
         ITransformer model = mlContext.Transforms.FeaturizeImages("Features").Fit(view);
         IDataView featurized = model.Transform(view);
-        Write(() => Consume(featurized), Pictures);
+        Write(() => VectorColumn.Read(featurized, "Features"), Pictures);
 
         PredictionEngine<PixelImages.Row, Featurized> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row, Featurized>(
             model, view.Schema);
@@ -144,16 +144,6 @@ internal static class FeaturesBenchmark
     {
         using Process process = Process.GetCurrentProcess();
         return process.TotalProcessorTime;
-    }
-
-    private static void Consume(IDataView featurized)
-    {
-        DataViewSchema.Column column = featurized.Schema["Features"];
-        using DataViewRowCursor cursor = featurized.GetRowCursor([column]);
-        ValueGetter<VBuffer<float>> getter = cursor.GetGetter<VBuffer<float>>(column);
-        VBuffer<float> features = default;
-        while (cursor.MoveNext())
-            getter(ref features);
     }
 
     private sealed class Featurized

@@ -68,7 +68,7 @@ internal static class OnnxBenchmark
             ? mlContext.Model.Load(Path.Combine(folder, "model.zip"), out _)
             : mlContext.Transforms.ScoreOnnxImageClassifier(Path.Combine(folder, $"{kind}.onnx"), "Image").Fit(view);
         IDataView scored = model.Transform(view);
-        double batches = SideBySide.MedianMilliseconds(() => Consume(scored), TimeOfEach) / rows;
+        double batches = SideBySide.MedianMilliseconds(() => VectorColumn.Read(scored, "Score"), TimeOfEach) / rows;
 
         PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row, Scored>(
             model, view.Schema);
@@ -103,16 +103,6 @@ internal static class OnnxBenchmark
         Sample theirs = Sample.Of(torch.Select(times => times[which])), ours = Sample.Of(onnx.Select(times => times[which]));
         Sample ratio = Sample.Of(onnx.Zip(torch, (our, their) => our[which] / their[which]));
         return [$"{theirs.Median:F2}", $"{ours.Median:F2}", ratio.Text()];
-    }
-
-    private static void Consume(IDataView scored)
-    {
-        DataViewSchema.Column column = scored.Schema["Score"];
-        using DataViewRowCursor cursor = scored.GetRowCursor([column]);
-        ValueGetter<VBuffer<float>> getter = cursor.GetGetter<VBuffer<float>>(column);
-        VBuffer<float> score = default;
-        while (cursor.MoveNext())
-            getter(ref score);
     }
 
     private sealed class Scored

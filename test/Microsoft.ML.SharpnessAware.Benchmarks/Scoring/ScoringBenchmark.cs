@@ -1,4 +1,3 @@
-using Microsoft.ML.Data;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,23 +34,13 @@ internal static class ScoringBenchmark
         IDataView view = PixelImages.View(mlContext, rows, shape);
         IDataView scored = model.Transform(view);
         using ImageDataset pixels = ImageDataset.Load(view, "Image", "Label", new ImageRequest(null, null));
-        SideBySide batched = SideBySide.Run(() => Consume(scored), () => Raw(model.Classifier, pixels), rounds);
+        SideBySide batched = SideBySide.Run(() => VectorColumn.Read(scored, "Score"), () => Raw(model.Classifier, pixels), rounds);
 
         PredictionEngine<PixelImages.Row, Scored> engine = mlContext.Model.CreatePredictionEngine<PixelImages.Row,
             Scored>(model, view.Schema);
         PixelImages.Row[] some = PixelImages.Rows(500, shape, 10);
         double perRow = SideBySide.MedianMilliseconds(() => Array.ForEach(some, row => engine.Predict(row)), count: 3) / some.Length;
         return (batched, perRow);
-    }
-
-    private static void Consume(IDataView scored)
-    {
-        DataViewSchema.Column column = scored.Schema["Score"];
-        using DataViewRowCursor cursor = scored.GetRowCursor([column]);
-        ValueGetter<VBuffer<float>> getter = cursor.GetGetter<VBuffer<float>>(column);
-        VBuffer<float> score = default;
-        while (cursor.MoveNext())
-            getter(ref score);
     }
 
     private static void Raw(ImageClassifier classifier, ImageDataset pixels)

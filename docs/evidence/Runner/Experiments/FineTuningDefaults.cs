@@ -11,7 +11,8 @@ namespace MLSharpness.Evidence.Experiments;
 /// 20 pictures a class, at 96×96 in place of the default 128×128: an epoch takes little more than half the time, and it is differences
 /// between trainings of the same size that count. A race: seed 1 runs everything; the seeds after it first run what is in front with seed
 /// 1 (<see cref="Leaders"/>), then what was not clearly worse (<see cref="Contenders"/>), so that what seed 1 has spoken for is confirmed
-/// by the others or is not; then the warm-up and the methods. Each variant is run on all sets before the next one, so that every sitting leaves something whole.
+/// by the others or is not; then the warm-up and the methods. Each variant is run on all sets before the next one, so that every sitting
+/// leaves something whole.
 /// </remarks>
 internal sealed class FineTuningDefaults : Experiment
 {

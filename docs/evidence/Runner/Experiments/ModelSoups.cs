@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace MLSharpness.Evidence.Experiments;
 
 /// <summary>
-/// What another training gives: the mean of the weights of both (Wortsman et al. 2022, "Model soups"), with another seed, in larger steps, or
-/// with another fifth of the pictures set aside, whose temperature can then come from both fifths.
+/// What another training gives: the mean of the weights of both (Wortsman et al. 2022, "Model soups"), with another seed, in larger
+/// steps, or with another fifth of the pictures set aside, whose temperature can then come from both fifths.
 /// </summary>
 /// <remarks>20 pictures a class at 96×96, as in <see cref="FineTuningDefaults"/>. The fifths are of pictures that lie next to each other
 /// in the data. Other steps and other fifths with seed 1 only.</remarks>
