@@ -8,9 +8,9 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
-    [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
+    [ComponentName(Name = "bn2")] private readonly ImageBatchNorm _bn2;
     [ComponentName(Name = "downsample")] private readonly nn.Module<Tensor, Tensor>? _downsample;
     private readonly bool _roundsDown;
 
@@ -24,16 +24,16 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNe
     {
         _roundsDown = roundsDown && stride == 2;
         _conv1 = Layers.Convolution(inputChannels, channels, 3, stride);
-        _bn1 = nn.BatchNorm2d(channels);
+        _bn1 = new ImageBatchNorm(channels);
         _conv2 = Layers.Convolution(channels, channels, 3);
-        _bn2 = nn.BatchNorm2d(channels);
+        _bn2 = new ImageBatchNorm(channels);
         _downsample = downsample;
         RegisterComponents();
     }
 
     public FoldedBlock Fold() => new(
         [new(_conv1, _bn1), new(_conv2, _bn2)],
-        _downsample is Sequential layers ? new((Conv2d)layers[0], (BatchNorm2d)layers[1]) : null,
+        _downsample is Sequential layers ? new((Conv2d)layers[0], (ImageBatchNorm)layers[1]) : null,
         _roundsDown);
 
     public override Tensor forward(Tensor input)
@@ -47,7 +47,7 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNe
     {
         OnnxValue output = graph.Layer(_conv2, _bn2, graph.Relu(graph.Layer(_conv1, _bn1, input, _roundsDown)));
         OnnxValue shortcut = _downsample is Sequential layers && _roundsDown
-            ? graph.Layer((Conv2d)layers[0], (BatchNorm2d)layers[1], input, roundsDown: true)
+            ? graph.Layer((Conv2d)layers[0], (ImageBatchNorm)layers[1], input, roundsDown: true)
             : _downsample is null ? input : graph.Layer(_downsample, input);
         return graph.Relu(graph.Add(output, shortcut));
     }

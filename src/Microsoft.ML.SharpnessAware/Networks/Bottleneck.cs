@@ -14,11 +14,11 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNe
     internal const int Expansion = 4;
 
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
-    [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
+    [ComponentName(Name = "bn2")] private readonly ImageBatchNorm _bn2;
     [ComponentName(Name = "conv3")] private readonly Conv2d _conv3;
-    [ComponentName(Name = "bn3")] private readonly BatchNorm2d _bn3;
+    [ComponentName(Name = "bn3")] private readonly ImageBatchNorm _bn3;
     [ComponentName(Name = "downsample")] private readonly nn.Module<Tensor, Tensor>? _downsample;
 
     /// <param name="inputChannels">Channels of the block's input.</param>
@@ -29,18 +29,18 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IFoldable, IOnnxNe
         : base(nameof(Bottleneck))
     {
         _conv1 = Layers.Convolution(inputChannels, channels, 1);
-        _bn1 = nn.BatchNorm2d(channels);
+        _bn1 = new ImageBatchNorm(channels);
         _conv2 = Layers.Convolution(channels, channels, 3, stride);
-        _bn2 = nn.BatchNorm2d(channels);
+        _bn2 = new ImageBatchNorm(channels);
         _conv3 = Layers.Convolution(channels, Expansion * channels, 1);
-        _bn3 = nn.BatchNorm2d(Expansion * channels);
+        _bn3 = new ImageBatchNorm(Expansion * channels);
         _downsample = downsample;
         RegisterComponents();
     }
 
     public FoldedBlock Fold() => new(
         [new(_conv1, _bn1), new(_conv2, _bn2), new(_conv3, _bn3)],
-        _downsample is Sequential layers ? new((Conv2d)layers[0], (BatchNorm2d)layers[1]) : null,
+        _downsample is Sequential layers ? new((Conv2d)layers[0], (ImageBatchNorm)layers[1]) : null,
         roundsDown: false);
 
     public override Tensor forward(Tensor input)

@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class CifarResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "layer1")] private readonly Sequential _layer1;
     [ComponentName(Name = "layer2")] private readonly Sequential _layer2;
     [ComponentName(Name = "layer3")] private readonly Sequential _layer3;
@@ -21,7 +21,7 @@ internal sealed class CifarResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         : base(nameof(CifarResNet))
     {
         _conv1 = Layers.Convolution(input.Channels, 16, 3);
-        _bn1 = nn.BatchNorm2d(16);
+        _bn1 = new ImageBatchNorm(16);
         _layer1 = nn.Sequential(Blocks(16, blocksPerStage));
         _layer2 = nn.Sequential(Blocks(32, blocksPerStage - 1).Prepend(HalvingBlock(16)));
         _layer3 = nn.Sequential(Blocks(64, blocksPerStage - 1).Prepend(HalvingBlock(32)));

@@ -13,11 +13,11 @@ internal sealed class ConvNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
     private const int MinimumSize = 4;
 
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
-    [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
+    [ComponentName(Name = "bn2")] private readonly ImageBatchNorm _bn2;
     [ComponentName(Name = "conv3")] private readonly Conv2d _conv3;
-    [ComponentName(Name = "bn3")] private readonly BatchNorm2d _bn3;
+    [ComponentName(Name = "bn3")] private readonly ImageBatchNorm _bn3;
     [ComponentName(Name = "fc")] private readonly Linear _fc;
 
     internal ConvNet(int numberOfClasses, ImageShape input)
@@ -31,11 +31,11 @@ internal sealed class ConvNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         }
 
         _conv1 = Layers.Convolution(input.Channels, 32, 3);
-        _bn1 = nn.BatchNorm2d(32);
+        _bn1 = new ImageBatchNorm(32);
         _conv2 = Layers.Convolution(32, 64, 3);
-        _bn2 = nn.BatchNorm2d(64);
+        _bn2 = new ImageBatchNorm(64);
         _conv3 = Layers.Convolution(64, 128, 3);
-        _bn3 = nn.BatchNorm2d(128);
+        _bn3 = new ImageBatchNorm(128);
         _fc = nn.Linear(128, numberOfClasses);
         RegisterComponents();
         Layers.InitializeConvolutions(this);

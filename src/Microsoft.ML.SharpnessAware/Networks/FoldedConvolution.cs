@@ -16,7 +16,7 @@ internal sealed class FoldedConvolution : IDisposable
     private readonly long[] _padding;
 
     /// <summary>Takes the layers' weights and running statistics as they are now.</summary>
-    public FoldedConvolution(Conv2d convolution, BatchNorm2d norm)
+    public FoldedConvolution(Conv2d convolution, NormBase norm)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();

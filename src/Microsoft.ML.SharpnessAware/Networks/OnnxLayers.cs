@@ -14,7 +14,7 @@ internal static class OnnxLayers
     {
         Conv2d convolution => Convolution(graph, convolution, null, input),
         Linear linear => Linear(graph, linear, input),
-        BatchNorm1d or BatchNorm2d => BatchNorm(graph, (NormBase)layer, input),
+        BatchNorm1d or BatchNorm2d or ImageBatchNorm => BatchNorm(graph, (NormBase)layer, input),
         LayerNorm norm => LayerNormalization(graph, norm, input),
         MaxPool2d pool => graph.Node("MaxPool", [input], ("kernel_shape", Pair(pool.kernel_size)),
             ("strides", Pair(pool.stride ?? pool.kernel_size)),
@@ -44,7 +44,7 @@ internal static class OnnxLayers
     /// <param name="input">The images.</param>
     /// <param name="roundsDown">For a stride of 2: whether half of an odd size is rounded down (see <see cref="Layers.Halved"/>).</param>
     /// <exception cref="NotSupportedException">The convolution pads with something else than zeros.</exception>
-    public static string Convolution(OnnxGraphWriter graph, Conv2d layer, BatchNorm2d? batchNorm, string input, bool roundsDown = false)
+    public static string Convolution(OnnxGraphWriter graph, Conv2d layer, NormBase? batchNorm, string input, bool roundsDown = false)
     {
         if (layer.padding_mode != PaddingModes.Zeros || layer.padding_type is not null)
             throw new NotSupportedException("A convolution whose padding is not a number of zeros cannot be written as ONNX.");
@@ -112,7 +112,7 @@ internal static class OnnxLayers
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         (Tensor scale, Tensor shift) = ScaleAndShift(layer);
-        long[] shape = layer is BatchNorm2d ? [-1, 1, 1] : [-1];
+        long[] shape = layer is BatchNorm1d ? [-1] : [-1, 1, 1];
         string scaled = graph.Node("Mul", [input, Constant(graph, scale.to(float32).view(shape))]);
         return graph.Node("Add", [scaled, Constant(graph, shift.to(float32).view(shape))]);
     }

@@ -58,7 +58,7 @@ public sealed class OnnxNetworkGraph
     /// <summary>A vector of int64: a shape, or axes.</summary>
     public OnnxValue Constant(params long[] values) => new(_writer.Vector(values));
 
-    internal OnnxValue Layer(Conv2d convolution, BatchNorm2d batchNorm, OnnxValue input, bool roundsDown) =>
+    internal OnnxValue Layer(Conv2d convolution, BatchNorm batchNorm, OnnxValue input, bool roundsDown = false) =>
         new(OnnxLayers.Convolution(_writer, convolution, batchNorm, input.Name, roundsDown));
 
     internal OnnxValue MaxPool(OnnxValue input, long kernelSize, long stride, long padding = 0, bool roundsDown = false) =>
@@ -89,7 +89,7 @@ public sealed class OnnxNetworkGraph
         for (int i = 0; i < layers.Length; i++)
         {
             _path.Push(layers[i].Name);
-            if (layers[i].Module is Conv2d convolution && i + 1 < layers.Length && layers[i + 1].Module is BatchNorm2d norm)
+            if (layers[i].Module is Conv2d convolution && i + 1 < layers.Length && layers[i + 1].Module is BatchNorm norm)
             {
                 value = Layer(convolution, norm, value);
                 i++;

@@ -19,7 +19,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
     private const int Reduction = 1 << Halvings;
 
     [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "layer1")] private readonly Sequential _layer1;
     [ComponentName(Name = "layer2")] private readonly Sequential _layer2;
     [ComponentName(Name = "layer3")] private readonly Sequential _layer3;
@@ -33,7 +33,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         _roundsDown = roundsDown;
         int expansion = bottleneck ? Bottleneck.Expansion : 1;
         _conv1 = Layers.Convolution(input.Channels, 64, 7, stride: 2);
-        _bn1 = nn.BatchNorm2d(64);
+        _bn1 = new ImageBatchNorm(64);
         _layer1 = Stage(64, 64, blocks.Item1, stride: 1);
         _layer2 = Stage(64 * expansion, 128, blocks.Item2, stride: 2);
         _layer3 = Stage(128 * expansion, 256, blocks.Item3, stride: 2);
@@ -51,7 +51,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
             int outputChannels = channels * expansion;
             Sequential? downsample = stride == 1 && inputChannels == outputChannels ? null : nn.Sequential(
                 Layers.Convolution(inputChannels, outputChannels, 1, stride),
-                nn.BatchNorm2d(outputChannels));
+                new ImageBatchNorm(outputChannels));
             return bottleneck
                 ? new Bottleneck(inputChannels, channels, stride, downsample)
                 : new BasicBlock(inputChannels, channels, stride, downsample, roundsDown);

@@ -15,7 +15,7 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
     [ComponentName(Name = "block1")] private readonly Sequential _block1;
     [ComponentName(Name = "block2")] private readonly Sequential _block2;
     [ComponentName(Name = "block3")] private readonly Sequential _block3;
-    [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+    [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
     [ComponentName(Name = "fc")] private readonly Linear _fc;
 
     private WideResNet(int blocksPerStage, int widening, int numberOfClasses, ImageShape input)
@@ -25,7 +25,7 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         _block1 = Stage(16, 16 * widening, stride: 1);
         _block2 = Stage(16 * widening, 32 * widening, stride: 2);
         _block3 = Stage(32 * widening, 64 * widening, stride: 2);
-        _bn1 = nn.BatchNorm2d(64 * widening);
+        _bn1 = new ImageBatchNorm(64 * widening);
         _fc = nn.Linear(64 * widening, numberOfClasses);
         nn.init.zeros_(_fc.bias);
         RegisterComponents();
@@ -58,18 +58,18 @@ internal sealed class WideResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
     /// </summary>
     private sealed class Block : nn.Module<Tensor, Tensor>, IOnnxNetwork
     {
-        [ComponentName(Name = "bn1")] private readonly BatchNorm2d _bn1;
+        [ComponentName(Name = "bn1")] private readonly ImageBatchNorm _bn1;
         [ComponentName(Name = "conv1")] private readonly Conv2d _conv1;
-        [ComponentName(Name = "bn2")] private readonly BatchNorm2d _bn2;
+        [ComponentName(Name = "bn2")] private readonly ImageBatchNorm _bn2;
         [ComponentName(Name = "conv2")] private readonly Conv2d _conv2;
         [ComponentName(Name = "convShortcut")] private readonly Conv2d? _convShortcut;
 
         internal Block(int inputChannels, int channels, int stride)
             : base(nameof(Block))
         {
-            _bn1 = nn.BatchNorm2d(inputChannels);
+            _bn1 = new ImageBatchNorm(inputChannels);
             _conv1 = Layers.Convolution(inputChannels, channels, 3, stride);
-            _bn2 = nn.BatchNorm2d(channels);
+            _bn2 = new ImageBatchNorm(channels);
             _conv2 = Layers.Convolution(channels, channels, 3);
             _convShortcut = inputChannels == channels ? null : Layers.Convolution(inputChannels, channels, 1, stride);
             RegisterComponents();

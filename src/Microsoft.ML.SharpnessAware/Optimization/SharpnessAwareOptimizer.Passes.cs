@@ -72,7 +72,10 @@ public sealed partial class SharpnessAwareOptimizer
                 "Batch norm that is synchronised normalises by the mini-batch of all processes, so that none can climb on its own, or by a " +
                 "share of the mini-batch: set SharedAscent and leave AscentShare 1, or do without SynchronizeBatchNorm.");
         }
-        _synchronized ??= new(_module, ProcessGroup!);
+        if (_synchronized is not null)
+            return;
+        _batchNorm.Dispose();
+        _synchronized = new(_module, ProcessGroup!);
     }
 
     /// <summary>g at w, a climb along it, and g̃ there; leaves w as it was.</summary>

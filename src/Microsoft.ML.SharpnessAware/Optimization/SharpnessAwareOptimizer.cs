@@ -42,6 +42,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly UpdateRule _rule;
     private readonly Tensor _savedWeights;
     private readonly nn.Module _module;
+    private readonly HeldBatchNorm _batchNorm;
     private GradientExchange? _exchange;
     private SynchronizedBatchNorm? _synchronized;
     private long _completedSteps;
@@ -108,6 +109,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         }
         _rule = createRule(_parameters);
         _savedWeights = _parameters.CreateState();
+        _batchNorm = new(module);
     }
 
     /// <summary>Learning rate η of the next step, at least 0. At first the base optimiser's.</summary>
@@ -228,6 +230,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         _disposed = true;
         _synchronized?.Dispose();
+        _batchNorm.Dispose();
         _savedWeights.Dispose();
         _rule.Dispose();
         _buffers.Dispose();

@@ -16,16 +16,18 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class SynchronizedBatchNorm : IDisposable
 {
     private readonly ProcessGroup _group;
-    private readonly List<Action> _removals = [];
+    private readonly ReplacedForward[] _layers;
     private double _weight = 1;
     private Exception? _failure;
 
     public SynchronizedBatchNorm(nn.Module network, ProcessGroup group)
     {
         _group = group;
-        foreach (NormBase layer in network.modules().Append(network).Distinct().OfType<NormBase>()
-            .Where(layer => layer is BatchNorm1d or BatchNorm2d or BatchNorm3d))
-            Synchronize((nn.Module<Tensor, Tensor>)(nn.Module)layer, layer);
+        _layers =
+        [
+            .. network.modules().Append(network).Distinct().OfType<BatchNorm>().Select(layer =>
+                new ReplacedForward(layer, () => BatchStatistics.AreKept(layer), input => Normalize(layer, input))),
+        ];
     }
 
     /// <summary>To be called before a pass.</summary>
@@ -41,33 +43,7 @@ internal sealed class SynchronizedBatchNorm : IDisposable
             throw new ProcessGroupException(_failure.Message, (_failure as ProcessGroupException)?.Rank, _failure);
     }
 
-    public void Dispose() => _removals.ForEach(remove => remove());
-
-    /// <summary>Lets the layer itself run on nothing, in evaluation mode, and puts what it should give in the place of its
-    /// output.</summary>
-    private void Synchronize(nn.Module<Tensor, Tensor> module, NormBase layer)
-    {
-        Tensor? input = null;
-        var before = module.register_forward_pre_hook((_, x) =>
-        {
-            if (!module.training || !layer.track_running_stats)
-                return x;
-            input = x;
-            module.eval();
-            return zeros_like(x.narrow(0, 0, 1));
-        });
-        var after = module.register_forward_hook((_, _, output) =>
-        {
-            if (input is null)
-                return output;
-            using Tensor ofNothing = output;
-            Tensor x = input;
-            input = null;
-            module.train();
-            return Normalize(layer, x);
-        });
-        _removals.AddRange([before.remove, after.remove]);
-    }
+    public void Dispose() => Array.ForEach(_layers, layer => layer.Dispose());
 
     private Tensor Normalize(NormBase layer, Tensor x)
     {
@@ -101,8 +77,7 @@ internal sealed class SynchronizedBatchNorm : IDisposable
     /// <summary>As the layer itself does, from all images.</summary>
     private static void UpdateRunning(NormBase layer, Tensor mean, Tensor variance, Tensor total)
     {
-        layer.num_batches_tracked!.add_(FixedScalars.One, FixedScalars.One);
-        double momentum = layer.momentum ?? (1.0 / layer.num_batches_tracked.cpu().item<long>());
+        double momentum = BatchStatistics.CountOne(layer);
         using Scalar take = momentum.ToScalar(), keep = (1 - momentum).ToScalar();
         Tensor unbiased = variance * (total / (total - FixedScalars.One));
         layer.running_mean!.mul_(keep).add_(mean.to(layer.running_mean.dtype), take);

@@ -130,7 +130,7 @@ internal sealed class TrainedPart : IDisposable
     }
 
     private static IEnumerable<nn.Module> BatchNorms(nn.Module network) =>
-        network.modules().Where(module => module is BatchNorm1d or BatchNorm2d or BatchNorm3d);
+        network.modules().OfType<BatchNorm>();
 
     private void Thaw()
     {

@@ -54,11 +54,32 @@ public sealed class FixedScalarsTests
         Assert.IsEmpty(missing, string.Join(Environment.NewLine, missing));
     }
 
-    /// <summary>The conversions to Scalar, and what calls them inside TorchSharp's arithmetic.</summary>
-    private static HashSet<MethodBase> Hazards()
+    /// <summary>Layers of TorchSharp have such numbers, too: batch norm, and many activations.</summary>
+    [TestMethod]
+    public void NoLayerOfOurNetworksHasOne()
+    {
+        HashSet<MethodBase> hazards = Hazards(typeof(TorchSharp.Modules.BatchNorm), typeof(TorchSharp.Modules.LeakyReLU));
+        Assert.IsTrue(HasOne(typeof(TorchSharp.Modules.BatchNorm2d)) && HasOne(typeof(TorchSharp.Modules.LeakyReLU)), "not seen at all");
+        foreach (string name in (string[])[
+            NetworkArchitecture.ConvNet, NetworkArchitecture.ResNet8, NetworkArchitecture.WideResNet28x10, NetworkArchitecture.ResNet18,
+            NetworkArchitecture.ResNet50, NetworkArchitecture.VitTiny])
+        {
+            using torch.nn.Module<torch.Tensor, torch.Tensor> network = NetworkArchitecture.Create(name, 4, new(3, 64, 64));
+            string[] wrong = [.. network.modules().Select(layer => layer.GetType()).Distinct().Where(HasOne).Select(type => type.Name)];
+            Assert.IsEmpty(wrong, $"{name}: {string.Join(", ", wrong)}");
+        }
+
+        bool HasOne(Type layer) => layer.GetMethod("forward", [typeof(torch.Tensor)]) is { } forward && hazards.Contains(
+            forward.DeclaringType!.GetMethod("forward", Own, [typeof(torch.Tensor)])!);
+    }
+
+    /// <summary>The conversions to Scalar, and what calls them inside TorchSharp's arithmetic and the types named.</summary>
+    private static HashSet<MethodBase> Hazards(params Type[] others)
     {
         Type[] arithmetic =
-            [typeof(torch), typeof(torch.Tensor), typeof(torch.nn.functional), typeof(torch.special), typeof(TensorExtensionMethods)];
+        [
+            typeof(torch), typeof(torch.Tensor), typeof(torch.nn.functional), typeof(torch.special), typeof(TensorExtensionMethods), .. others,
+        ];
         HashSet<MethodBase> hazards = [.. typeof(Scalar).GetMethods().Where(method => method.Name == "op_Implicit")];
         Dictionary<MethodBase, MethodBase[]> calls = Methods(arithmetic).ToDictionary(method => method, method => Called(method).ToArray());
         while (calls.Where(call => !hazards.Contains(call.Key) && call.Value.Any(hazards.Contains)).Select(call => call.Key).ToArray()

@@ -1,0 +1,17 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Lets the batch norm layers of a network of one's own train by <see cref="BatchStatistics"/>, to the same numbers.</summary>
+internal sealed class HeldBatchNorm(nn.Module network) : IDisposable
+{
+    private readonly ReplacedForward[] _layers =
+    [
+        .. network.modules().Append(network).Distinct().Where(layer => layer is BatchNorm1d or BatchNorm2d or BatchNorm3d)
+            .Cast<NormBase>().Select(layer =>
+                new ReplacedForward(layer, () => BatchStatistics.AreKept(layer), input => BatchStatistics.Normalize(layer, input))),
+    ];
+
+    public void Dispose() => Array.ForEach(_layers, layer => layer.Dispose());
+}

@@ -1,0 +1,28 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Batch norm in training, with numbers that are held.</summary>
+/// <remarks>
+/// TorchSharp's own layer counts its mini-batches by <c>add_(1)</c>, with a number that the collector may free while libtorch reads it (see
+/// <see cref="FixedScalars"/>): one training in some thousand ended with an error of that.
+/// </remarks>
+internal static class BatchStatistics
+{
+    /// <summary>Whether the layer normalises by its mini-batch and keeps running statistics at the moment.</summary>
+    public static bool AreKept(NormBase layer) => ((nn.Module)layer).training && layer.track_running_stats;
+
+    /// <summary>What the layer gives for its input in training mode; its running statistics and its counter follow.</summary>
+    public static Tensor Normalize(NormBase layer, Tensor input) =>
+        nn.functional.batch_norm(input, layer.running_mean, layer.running_var, layer.weight, layer.bias, training: true,
+            momentum: CountOne(layer), eps: layer.eps);
+
+    /// <summary>Counts a mini-batch.</summary>
+    /// <returns>The weight that its statistics have among the running ones.</returns>
+    public static double CountOne(NormBase layer)
+    {
+        layer.num_batches_tracked!.add_(FixedScalars.One, FixedScalars.One);
+        return layer.momentum ?? (1.0 / layer.num_batches_tracked.cpu().item<long>());
+    }
+}
