@@ -30,17 +30,16 @@ internal ref struct JpegBits(ReadOnlySpan<byte> file, int at)
     /// <summary>Skips a block of a frame that is not progressive.</summary>
     public bool SkipBlock(JpegHuffmanTable dc, JpegHuffmanTable ac)
     {
-        const int Shift = 64 - JpegHuffmanTable.LookupBits;
-        ref ushort steps = ref MemoryMarshal.GetArrayDataReference(ac.Steps);
+        ref ushort runs = ref MemoryMarshal.GetArrayDataReference(ac.Runs);
+        int shift = ac.RunShift;
         (ulong next, int count) = (_next, _count); // here the time goes, and locals are in registers
         if (count <= MaxStep)
             Refill(ref next, ref count);
-        int step = dc.Steps[(int)(next >> Shift)];
-        int bits = (step == 0 ? LongStep(dc, next, isAc: false) : step) & 0xFF, coefficients = 1;
-        for (int k = 0; ;)
+        int step = dc.Steps[(int)(next >> (64 - JpegHuffmanTable.LookupBits))];
+        int bits = (step == 0 ? LongStep(dc, next, isAc: false) : step) & 0xFF;
+        for (int k = 1; ;)
         {
-            k += coefficients;
-            if (bits == 0 || bits > count || (k > 64 && coefficients < 64))
+            if (bits == 0 || bits > count)
             {
                 IsAtEnd = bits > count;
                 return false;
@@ -50,23 +49,58 @@ internal ref struct JpegBits(ReadOnlySpan<byte> file, int at)
             count -= bits;
             if (k >= 64)
                 break;
-            if (count <= MaxStep)
-                Refill(ref next, ref count);
-            step = Unsafe.Add(ref steps, (int)(next >> Shift));
+            Refill(ref next, ref count);
+            step = Unsafe.Add(ref runs, (int)(next >> shift));
+            bits = step & 0xFF;
+            int after = k + (step >> 8);
+            if (bits > 0 && (after & ~JpegHuffmanTable.EndOfBlock) < 64)
+            {
+                k = after;
+                continue;
+            }
+
+            // Its last code is longer, or gives the last coefficient of the block, or more than there are.
+            step = ac.Steps[(int)(next >> (64 - JpegHuffmanTable.LookupBits))];
             if (step == 0)
                 step = LongStep(ac, next, isAc: true);
-            (bits, coefficients) = (step & 0xFF, step >> 8);
+            bits = step & 0xFF;
+            k += step >> 8;
+            if (k is > 64 and < JpegHuffmanTable.EndOfBlock)
+                return false;
         }
 
         (_next, _count) = (next, count);
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Refill(ref ulong next, ref int count)
     {
-        (_next, _count) = (next, count);
-        Fill();
-        (next, count) = (_next, _count);
+        if (At + 8 <= _file.Length)
+        {
+            ulong eight = BinaryPrimitives.ReadUInt64BigEndian(_file[At..]), inverse = ~eight;
+            if (((inverse - 0x0101010101010101) & eight & 0x8080808080808080) == 0)
+            {
+                // No byte is 255. Bits of the last byte that are too many are the same when they come again.
+                next |= eight >> count;
+                At += (63 - count) >> 3;
+                count |= 56;
+                return;
+            }
+        }
+
+        if (count <= MaxStep)
+            RefillByBytes(ref next, ref count);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void RefillByBytes(ref ulong next, ref int count)
+    {
+        while (count <= 56 && NextByte() is int value and >= 0)
+        {
+            next |= (ulong)value << (56 - count);
+            count += 8;
+        }
     }
 
     /// <summary>The value of the next code; -1 where there is none.</summary>
@@ -131,24 +165,9 @@ internal ref struct JpegBits(ReadOnlySpan<byte> file, int at)
     {
         if (_count > MaxStep)
             return;
-        if (At + 8 <= _file.Length)
-        {
-            ulong eight = BinaryPrimitives.ReadUInt64BigEndian(_file[At..]), inverse = ~eight;
-            if (((inverse - 0x0101010101010101) & eight & 0x8080808080808080) == 0)
-            {
-                // No byte is 255. Bits of the last byte that are too many are the same when they come again.
-                _next |= eight >> _count;
-                At += (63 - _count) >> 3;
-                _count |= 56;
-                return;
-            }
-        }
-
-        while (_count <= 56 && NextByte() is int next and >= 0)
-        {
-            _next |= (ulong)next << (56 - _count);
-            _count += 8;
-        }
+        (ulong next, int count) = (_next, _count);
+        Refill(ref next, ref count);
+        (_next, _count) = (next, count);
     }
 
     /// <summary>The next byte of the data, without the zero that follows a 255; -1 before a marker and at the end.</summary>

@@ -17,6 +17,9 @@ internal sealed class JpegScan
     // Some cameras fill up to whole words, and whoever pads with zeros or ones may do so at any length.
     private const int MaxPadding = 4;
 
+    // Reading fewer of them is faster than making tables for several codes at once.
+    private const int UnitsWorthRuns = 500;
+
     private readonly JpegHuffmanTable?[] _dc = new JpegHuffmanTable?[4];
     private readonly JpegHuffmanTable?[] _ac = new JpegHuffmanTable?[4];
     private readonly List<Component> _components = [];
@@ -176,6 +179,12 @@ internal sealed class JpegScan
         int unitsWide = single ? first.Width : first.FullWidth / first.Horizontal;
         int unitsHigh = single ? first.Height : Divide(_height, 8 * _components.Max(component => component.Vertical));
         long units = (long)unitsWide * unitsHigh, left = units;
+        if (units > UnitsWorthRuns && !_isProgressive)
+        {
+            foreach (Component component in scan.Components)
+                component.Ac!.PrepareRuns();
+        }
+
         var bits = new JpegBits(file, at);
         int skipped = 0; // blocks that a code of this scan said are at their end already
         int restarts = 0, untilRestart = _restartInterval;
