@@ -1,3 +1,5 @@
+using SkiaSharp;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The order of a pixel's bytes.</summary>
@@ -32,6 +34,9 @@ internal readonly ref struct Bitmap(ReadOnlySpan<byte> pixels, int width, int he
 
     /// <summary>Whether a fourth byte is alpha, which colours are premultiplied with; else it says nothing and is ignored.</summary>
     public bool HasAlpha { get; init; } = true;
+
+    /// <summary>How the image is to be turned once it is resized.</summary>
+    public SKEncodedOrigin Origin { get; init; } = SKEncodedOrigin.TopLeft;
 
     public ReadOnlySpan<byte> Row(int y) => _pixels.Slice(y * rowBytes, width * (format == BitmapFormat.Grey ? 1 : 4));
 }

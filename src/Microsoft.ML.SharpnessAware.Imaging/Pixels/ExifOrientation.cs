@@ -12,7 +12,8 @@ internal static class ExifOrientation
     private const int OrientationTag = 0x112;
     private const int ShortType = 3;
 
-    private static ReadOnlySpan<byte> Header => "Exif\0\0"u8;
+    // A byte to fill up follows, which is not always 0.
+    private static ReadOnlySpan<byte> Header => "Exif\0"u8;
 
     /// <summary>The orientation that a file asks for; <see cref="SKEncodedOrigin.TopLeft"/>, as stored, where it asks for none.</summary>
     public static SKEncodedOrigin Of(ReadOnlySpan<byte> file)
@@ -22,11 +23,19 @@ internal static class ExifOrientation
             : file.StartsWith("RIFF"u8) ? InWebp(file)
             : default;
         // Part of JPEG's segment; some programs write it into the others' chunks too.
-        return InTiff(exif.StartsWith(Header) ? exif[Header.Length..] : exif);
+        return InTiff(HasHeader(exif) ? exif[(Header.Length + 1)..] : exif);
     }
 
     /// <summary>Whether rows become columns, so that width and height change places.</summary>
     public static bool SwapsSides(this SKEncodedOrigin origin) => origin >= SKEncodedOrigin.LeftTop;
+
+    /// <summary>Whether columns are seen in the opposite order to how they are stored, as columns or as rows.</summary>
+    public static bool MirrorsColumns(this SKEncodedOrigin origin) => origin is SKEncodedOrigin.TopRight or SKEncodedOrigin.BottomRight
+        or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+
+    /// <summary>Whether rows are, likewise.</summary>
+    public static bool MirrorsRows(this SKEncodedOrigin origin) => origin is SKEncodedOrigin.BottomRight or SKEncodedOrigin.BottomLeft
+        or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom;
 
     /// <summary>Copies one plane, <paramref name="width"/> × <paramref name="height"/> as stored, to how it is to be seen.</summary>
     public static void Apply(this SKEncodedOrigin origin, ReadOnlySpan<byte> stored, int width, int height, Span<byte> seen)
@@ -54,21 +63,15 @@ internal static class ExifOrientation
         }
     }
 
+    private static bool HasHeader(ReadOnlySpan<byte> exif) => exif.Length > Header.Length + 1 && exif.StartsWith(Header);
+
     private static ReadOnlySpan<byte> InJpeg(ReadOnlySpan<byte> file)
     {
-        const byte App1 = 0xE1, StartOfScan = 0xDA;
-        for (int at = 2; at + 4 <= file.Length && file[at] == 0xFF && file[at + 1] != StartOfScan;)
+        const byte App1 = 0xE1;
+        foreach (JpegSegment segment in new JpegSegments(file))
         {
-            if (file[at + 1] == 0xFF) // may fill up before a marker
-            {
-                at++;
-                continue;
-            }
-
-            ReadOnlySpan<byte> segment = Part(file, at + 4, BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]) - 2L);
-            if (file[at + 1] == App1 && segment.StartsWith(Header))
-                return segment;
-            at += 4 + segment.Length;
+            if (segment.Marker == App1 && HasHeader(segment.Content))
+                return segment.Content;
         }
 
         return default;

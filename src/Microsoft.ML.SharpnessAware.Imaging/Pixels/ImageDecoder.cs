@@ -20,6 +20,9 @@ internal sealed class ImageDecoder
     /// </summary>
     private const int LeastOversampling = 3;
 
+    /// <summary>Pixels of a larger picture are not kept for the next one: a decoder may live as long as a service.</summary>
+    private const int MaxKeptBytes = 64 << 20;
+
     private readonly ImageScaler _scaler = new();
     private byte[] _pixels = [];
     private byte[] _stored = [];
@@ -83,21 +86,33 @@ internal sealed class ImageDecoder
         int reduction = Reduction(codec, stored, resizing);
         SKSizeI size = reduction == 1 ? codec.Info.Size : codec.GetScaledDimensions(1f / reduction);
         var info = new SKImageInfo(size.Width, size.Height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
-        if (_pixels.Length < info.BytesSize)
-            _pixels = GC.AllocateUninitializedArray<byte>(info.BytesSize);
-        fixed (byte* pixels = _pixels)
+        byte[] decoded = Pixels(info.BytesSize);
+        fixed (byte* pixels = decoded)
             Check(codec.GetPixels(info, (nint)pixels));
         if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
             JpegScan.Check(file);
+        else
+            ImageFileEnd.Check(file);
 
-        var bitmap = new Bitmap(_pixels, info.Width, info.Height, info.RowBytes, isGrey ? BitmapFormat.Grey : BitmapFormat.Rgba)
+        var bitmap = new Bitmap(decoded, info.Width, info.Height, info.RowBytes, isGrey ? BitmapFormat.Grey : BitmapFormat.Rgba)
         {
             ImageWidth = (double)codec.Info.Width / reduction,
             ImageHeight = (double)codec.Info.Height / reduction,
             IsReduced = reduction > 1,
-            HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(_pixels.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
+            Origin = origin,
+            HasAlpha = info.AlphaType == SKAlphaType.Unpremul ? Premultiply(decoded.AsSpan(0, info.BytesSize)) : !info.IsOpaque,
         };
         Scale(bitmap, origin, stored, planes, resizing);
+    }
+
+    private byte[] Pixels(int length)
+    {
+        if (length <= _pixels.Length)
+            return _pixels;
+        byte[] pixels = GC.AllocateUninitializedArray<byte>(length);
+        if (length <= MaxKeptBytes)
+            _pixels = pixels;
+        return pixels;
     }
 
     private static SKCodec Open(SKData data)
@@ -105,8 +120,8 @@ internal sealed class ImageDecoder
         if (data.Size == 0)
             throw new InvalidDataException("the image is empty (no bytes).");
         // Raw photographs and other formats that SkiaSharp knows would only be more code for a file to attack.
-        SKCodec codec = (IsKnownFormat(data.AsSpan()) ? SKCodec.Create(data) : null)
-            ?? throw new InvalidDataException($"the {data.Size} bytes are not an image (png, jpg, gif, bmp or webp), or too few of one.");
+        SKCodec codec = (UnreadableImage.FormatOf(data.AsSpan()) is null ? null : SKCodec.Create(data))
+            ?? throw UnreadableImage.Error(data.AsSpan());
 
         (long width, long height) = (codec.Info.Width, codec.Info.Height);
         if (width * height <= MaxPixels && Math.Max(width, height) <= MaxSide)
@@ -115,12 +130,6 @@ internal sealed class ImageDecoder
         throw new InvalidDataException(
             $"the file declares {width} × {height} pixels; at most {MaxPixels / 1_000_000} million and {MaxSide} a side are decoded.");
     }
-
-    private static bool IsKnownFormat(ReadOnlySpan<byte> file) =>
-        file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) || file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])
-            || file.StartsWith("GIF8"u8)
-        || file.StartsWith("BM"u8) || file.StartsWith((ReadOnlySpan<byte>)[0, 0, 1, 0]) // ico
-        || (file.StartsWith("RIFF"u8) && file.Length >= 12 && file[8..12].SequenceEqual("WEBP"u8));
 
     private static int Channels(SKCodec codec) => codec.Info.ColorType == SKColorType.Gray8 ? 1 : 3;
 
@@ -161,7 +170,7 @@ internal sealed class ImageDecoder
     private static void Check(SKCodecResult result)
     {
         if (result is SKCodecResult.IncompleteInput)
-            throw new InvalidDataException("the image is truncated: the file ends before the last row of pixels.");
+            throw new InvalidDataException("the image is truncated: the file ends before its image does.");
         if (result is not SKCodecResult.Success)
             throw new InvalidDataException($"the image is damaged and cannot be decoded ({result}).");
     }

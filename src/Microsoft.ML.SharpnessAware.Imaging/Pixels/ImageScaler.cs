@@ -22,7 +22,8 @@ internal sealed class ImageScaler
     public void Scale(Bitmap source, ImageShape shape, Span<byte> planes, ResizingKind resizing = ResizingKind.Fill)
     {
         _hasAlpha = source.HasAlpha;
-        ResizeGeometry geometry = ResizeGeometry.Of(resizing, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height);
+        ResizeGeometry geometry = ResizeGeometry.Of(resizing, source.ImageWidth, source.ImageHeight, shape.Width, shape.Height)
+            .Mirrored(source.Origin.MirrorsColumns(), source.Origin.MirrorsRows(), shape.Width, shape.Height);
         PixelBox target = geometry.Target;
         Prepare(ref _horizontal, source.Width, target.Width, geometry.Left, geometry.Width, source.IsReduced);
         Prepare(ref _vertical, source.Height, target.Height, geometry.Top, geometry.Height, source.IsReduced);

@@ -6,6 +6,13 @@ internal readonly record struct ResizeGeometry(double Left, double Top, double W
     /// <summary>Target pixels for each source pixel, along the axis that has more of them.</summary>
     public double Scale => Math.Max(Target.Width / Width, Target.Height / Height);
 
+    /// <summary>The same seen from behind, from below, or both: what is left over of padding by one pixel changes sides.</summary>
+    public ResizeGeometry Mirrored(bool columns, bool rows, int width, int height) => this with
+    {
+        Target = PixelBox.Of(columns ? width - Target.Right : Target.Left, rows ? height - Target.Bottom : Target.Top, Target.Width,
+            Target.Height),
+    };
+
     public static ResizeGeometry Of(ResizingKind resizing, double sourceWidth, double sourceHeight, int width, int height)
     {
         PixelBox all = PixelBox.Of(0, 0, width, height);

@@ -118,4 +118,31 @@ public sealed class ExifOrientationTests
         byte[] padded = ReadAll<byte>(file, ImageColumn.Bind(file.Schema, "Image", new(3, 4) { Resizing = ResizingKind.IsoPad })).Images[0];
         EncodedImageTests.AssertNear([0, 28, 0, 0, 92, 0, 0, 156, 0, 0, 220, 0], padded, 3);
     }
+
+    /// <summary>Also where padding leaves one pixel more at one side than at the other.</summary>
+    [TestMethod]
+    [DataRow(ResizingKind.Fill)]
+    [DataRow(ResizingKind.IsoCrop)]
+    [DataRow(ResizingKind.IsoPad)]
+    public void ATurnedImageIsResizedAsTheSameImageThatNeedsNoTurning(ResizingKind resizing)
+    {
+        byte[] stored = TestImages.Encode(24, 16, (x, y) => new SKColor((byte)(50 + (8 * x)), (byte)(60 + (9 * y)), (byte)(90 + (5 * x) - y)));
+        for (byte orientation = 1; orientation <= 8; orientation++)
+        {
+            byte[] turned = TestImages.WithPngOrientation(stored, orientation);
+            (int width, int height) = ImageDecoder.ReadSize(turned);
+            byte[] seen = ReadFile(turned, width, height);
+            byte[] upright = TestImages.Encode(width, height, (x, y) => new SKColor(seen[(y * width) + x], seen[384 + (y * width) + x],
+                seen[768 + (y * width) + x]));
+            foreach ((int w, int h) in new[] { (14, 12), (12, 14), (13, 5), (5, 13) })
+                EncodedImageTests.AssertNear(Read(upright, w, h), Read(turned, w, h), 1);
+        }
+
+        byte[] Read(byte[] file, int width, int height)
+        {
+            byte[] planes = new byte[3 * width * height];
+            new ImageDecoder().Decode(file, new ImageShape(3, height, width), planes, resizing);
+            return planes;
+        }
+    }
 }

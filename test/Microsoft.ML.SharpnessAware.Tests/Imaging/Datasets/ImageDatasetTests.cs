@@ -174,9 +174,9 @@ public sealed class ImageDatasetTests
         byte[] good = TestImages.EncodeGrey(2, 2, (_, _) => 9), broken = "no image"u8.ToArray();
         string message = Assert.ThrowsExactly<InvalidOperationException>(() => Load(Files(good, broken, good, [], broken))).Message;
         Assert.AreEqual(
-            "3 of 5 images cannot be used: Column 'Image', row 1 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp or " +
-            "webp), or too few of one; Column 'Image', row 3 (counting from 0): the image is empty (no bytes); " +
-            "Column 'Image', row 4 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp or webp), or too few of one. " +
+            "3 of 5 images cannot be used: Column 'Image', row 1 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp, " +
+            "webp or ico), or too few of one; Column 'Image', row 3 (counting from 0): the image is empty (no bytes); " +
+            "Column 'Image', row 4 (counting from 0): the 8 bytes are not an image (png, jpg, gif, bmp, webp or ico), or too few of one. " +
             "Correct or remove them, or set OnBadImage to Skip.", message);
     }
 

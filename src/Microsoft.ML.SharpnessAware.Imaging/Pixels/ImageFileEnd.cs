@@ -1,0 +1,85 @@
+using System.Buffers.Binary;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>
+/// Finds what decoders pass over in silence: a file that ends after its pixels and before what says how they are to be seen, an icon
+/// of which only a smaller size is there, a GIF without colours. (<see cref="JpegScan"/> does this for JPEG.)
+/// </summary>
+internal static class ImageFileEnd
+{
+    private const int GifHeader = 13, GifColors = 0x80;
+
+    /// <exception cref="InvalidDataException">Part of the image is not there.</exception>
+    public static void Check(ReadOnlySpan<byte> file)
+    {
+        try
+        {
+            switch (UnreadableImage.FormatOf(file))
+            {
+                case "PNG":
+                    CheckPng(file);
+                    break;
+                case "WebP":
+                    CheckWebp(file);
+                    break;
+                case "ICO":
+                    CheckIcon(file);
+                    break;
+                case "GIF":
+                    CheckGif(file);
+                    break;
+            }
+        }
+        catch (Exception exception) when (exception is ArgumentOutOfRangeException or IndexOutOfRangeException)
+        {
+            throw new InvalidDataException("the image is truncated: the file ends within one of its parts.");
+        }
+    }
+
+    private static void CheckPng(ReadOnlySpan<byte> file)
+    {
+        for (long at = 8; at + 12 <= file.Length; at += 12 + BinaryPrimitives.ReadUInt32BigEndian(file[(int)at..]))
+        {
+            if (file[(int)(at + 4)..].StartsWith("IEND"u8))
+                return;
+        }
+
+        throw new InvalidDataException("the image is truncated: the file ends before its last part (IEND).");
+    }
+
+    private static void CheckWebp(ReadOnlySpan<byte> file)
+    {
+        long length = 8L + BinaryPrimitives.ReadUInt32LittleEndian(file[4..]);
+        if (file.Length + 1 < length) // whose last byte may only fill up
+            throw new InvalidDataException($"the image is truncated: the file has {file.Length} bytes of {length}.");
+    }
+
+    private static void CheckIcon(ReadOnlySpan<byte> file)
+    {
+        int count = BinaryPrimitives.ReadUInt16LittleEndian(file[4..]);
+        for (int i = 0; i < count; i++)
+        {
+            ReadOnlySpan<byte> entry = file.Slice(6 + (16 * i), 16);
+            if ((long)BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]) + BinaryPrimitives.ReadUInt32LittleEndian(entry[12..]) > file.Length)
+                throw new InvalidDataException($"the image is truncated: one of its {count} sizes lies beyond the end of the file.");
+        }
+    }
+
+    private static void CheckGif(ReadOnlySpan<byte> file)
+    {
+        bool hasColors = (file[10] & GifColors) != 0;
+        int at = GifHeader + (hasColors ? ColorBytes(file[10]) : 0);
+        while (file[at] == 0x21) // an extension: its label, and blocks of which one of no length is the last
+        {
+            for (at += 2; file[at] > 0;)
+                at += 1 + file[at];
+            at++;
+        }
+
+        if (file[at] == 0x2C && !hasColors && (file.Slice(at, 10)[9] & GifColors) == 0)
+            throw new InvalidDataException("the image is damaged: it has no colours.");
+
+        static int ColorBytes(byte flags) => 3 << ((flags & 7) + 1);
+    }
+}
