@@ -107,7 +107,8 @@ internal ref struct JpegBits(ReadOnlySpan<byte> file, int at)
     public int Symbol(JpegHuffmanTable table)
     {
         Fill();
-        (int value, int length) = table.Find((int)(_next >> 48));
+        int symbol = table.Symbols[(int)(_next >> (64 - JpegHuffmanTable.LookupBits))];
+        (int value, int length) = symbol == 0 ? table.Find((int)(_next >> 48)) : (symbol >> 8, symbol & 0xFF);
         return Drop(length) ? value : -1;
     }
 

@@ -53,6 +53,10 @@ internal sealed class JpegHuffmanTable
     /// </summary>
     public ushort[] Runs { get; private set; }
 
+    /// <summary>For what follows in <see cref="LookupBits"/> bits, value and length of the code as <see cref="Find"/> gives them, in the
+    /// upper and in the lower byte; 0 where the code is longer.</summary>
+    public ushort[] Symbols { get; } = new ushort[1 << LookupBits];
+
     /// <summary>How far the next 64 bits are to be shifted to be an index of <see cref="Runs"/>.</summary>
     public int RunShift { get; private set; } = 64 - LookupBits;
 
@@ -128,7 +132,10 @@ internal sealed class JpegHuffmanTable
     private void AddLookups(int code, int length, byte value, bool isAc)
     {
         int first = code << (LookupBits - length);
-        if (first < Steps.Length)
-            Steps.AsSpan(first, Math.Min(1 << (LookupBits - length), Steps.Length - first)).Fill(Step(length, value, isAc));
+        if (first >= Steps.Length)
+            return;
+        int count = Math.Min(1 << (LookupBits - length), Steps.Length - first);
+        Steps.AsSpan(first, count).Fill(Step(length, value, isAc));
+        Symbols.AsSpan(first, count).Fill((ushort)((value << 8) | length));
     }
 }
