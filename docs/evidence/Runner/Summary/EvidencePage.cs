@@ -43,6 +43,9 @@ internal sealed partial class EvidencePage(string results, string figures)
             "calibrators" => Rows("calibrators") is { Count: > 0 } rows ? Tables.Calibrators(rows) : Missing(words),
             "radius" => Rows("tuning") is { Count: > 0 } rows ? DefaultsTables.Radius(rows) : Missing(words),
             "gamma" => Rows("calibration") is { Count: > 0 } rows ? DefaultsTables.Gamma(rows) : Missing(words),
+            "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
+                ? Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
+                    + Tables.Differences(rows, "base", Measure.Main) : Missing(words),
             "soups" => Rows("model-soups") is { Count: > 0 } rows ? FineTuningTables.Soups(rows) : Missing(words),
             "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
             "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
@@ -114,7 +117,10 @@ internal sealed partial class EvidencePage(string results, string figures)
             "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
             "fine-tuning" => Rows("fine-tuning-defaults-epochs") is { Count: > 0 } rows ? FineTuningFigures.Epochs(rows) : null,
             "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningFigures.Rivals(rows) : null,
-            "calibration" => Rows("calibration", "fashion-5000") is { Count: > 0 } rows ? Figures.Calibration(rows) : null,
+            "calibration" => Rows("calibration", "fashion-5000") is { Count: > 0 } rows
+                ? Figures.Calibration(rows, "5,000 images that the network has memorised") : null,
+            "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
+                ? Figures.Calibration(rows, "55,000 images for thirty epochs") : null,
             "corruptions" => Rows("corruptions") is { Count: > 0 } rows ? Figures.Corruptions(rows) : null,
             "sharpness" => Rows("sharpness") is { Count: > 0 } rows ? Figures.Sharpness(rows, Sharpness.Distances) : null,
             _ => throw new InvalidDataException($"The template asks for the figure '{name}', which is not known: " +
@@ -132,6 +138,7 @@ internal sealed partial class EvidencePage(string results, string figures)
         "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",
         "rivals" => "Calibration error of four models of pretrained features by the number of pictures",
         "calibration" => "Calibration error and log loss of each method, before and after a temperature",
+        "learnt" => "Calibration error and log loss of each method after thirty epochs of 55,000 images",
         "corruptions" => "Accuracy and calibration by strength of corruption",
         _ => "Training loss along a random direction",
     };

@@ -69,12 +69,13 @@ internal static class Figures
     }
 
     /// <summary>Calibration error and log loss of each method, as trained and after the temperature.</summary>
-    public static Figure Calibration(IReadOnlyList<ResultRow> rows)
+    public static Figure Calibration(IReadOnlyList<ResultRow> rows, string title)
     {
         IGrouping<string, ResultRow>[] methods = [.. Tables.ByMethod(rows)];
+        int seeds = rows.Select(row => row["seed"]).Distinct().Count();
         Panel Slopes(string title, Measure before, Measure after) => new(title, "0: as trained, 1: after a temperature", before.Title,
             [.. methods.Select(method => (IReadOnlyList<(double, double, double)>)[Point(0, method, before), Point(1, method, after)])]);
-        return Plots.Lines("5,000 images that the network has memorised", "mean over five seeds; bars: standard error",
+        return Plots.Lines(title, seeds == 1 ? "one seed" : $"mean over {seeds} seeds; bars: standard error",
             [.. methods.Select(method => method.Key)],
             [Slopes("Calibration error", Measure.Ece, Measure.Tce), Slopes("Log loss", Measure.LogLoss, Measure.ScaledLogLoss)], 460);
 

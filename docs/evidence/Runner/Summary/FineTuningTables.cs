@@ -104,7 +104,8 @@ internal static class FineTuningTables
             && row["pictures"] == size && row["method"] == model && row["calibrator"] == calibrator);
     }
 
-    /// <summary>Images unlike those of the training: the area under the ROC curve, and the coverage of sets that promise 90 %.</summary>
+    /// <summary>Images unlike those of the training: the area under the ROC curve, and the coverage of sets that promise 90 %; then what
+    /// each method but the first has more, in pairs of the same seed.</summary>
     public static string OutOfDistribution(IReadOnlyCollection<ResultRow> rows)
     {
         (string Title, Func<ResultRow, bool> Of)[] groups =
@@ -115,22 +116,36 @@ internal static class FineTuningTables
                     IsCorrupted(row) && row["strength"] == strength))),
             ("other images", row => row["test"] == "other images"),
         ];
-        return Tables.Table(
-            ["Method", "Seeds", .. groups[1..].Select(group => $"AUROC %: {group.Title}"),
-                .. groups[..^1].Select(group => $"coverage %: {group.Title}"), .. groups[..^1].Select(group => $"set size: {group.Title}")],
-            Tables.ByMethod(rows).Select(method => (string[])
+        (string Title, Func<ResultRow, bool> Of, Measure Measure)[] columns =
+        [
+            .. groups[1..].Select(group => ($"AUROC %: {group.Title}", group.Of, new Measure("auroc", "", 100, 1))),
+            .. groups[..^1].Select(group => ($"coverage %: {group.Title}", group.Of, new Measure("coverage", "", 100, 1))),
+            .. groups[..^1].Select(group => ($"set size: {group.Title}", group.Of, new Measure("set_size", "", 1, 2))),
+        ];
+        IGrouping<string, ResultRow>[] methods = [.. Tables.ByMethod(rows)];
+        return Tables.Table(["Method", "Seeds", .. columns.Select(column => column.Title)], methods.Select(method => (string[])
             [
                 method.Key, $"{method.Select(row => row["seed"]).Distinct().Count()}",
-                .. groups[1..].Select(group => Value(method, group.Of, "auroc", 100, 1)),
-                .. groups[..^1].Select(group => Value(method, group.Of, "coverage", 100, 1)),
-                .. groups[..^1].Select(group => Value(method, group.Of, "set_size", 1, 2)),
+                .. columns.Select(column => Estimate.Of([.. BySeed(method, column).Values]).Text(column.Measure.Factor, column.Measure.Decimals)),
+            ])) + "\n\n" + Tables.Table(
+            [$"Difference from {methods[0].Key}", .. columns.Select(column => column.Title)],
+            methods[1..].Select(method => (string[])
+            [
+                method.Key,
+                .. columns.Select(column =>
+                {
+                    Dictionary<string, double> of = BySeed(method, column), from = BySeed(methods[0], column);
+                    return Estimate.Of([.. of.Keys.Where(from.ContainsKey).Select(seed => of[seed] - from[seed])])
+                        .Difference(column.Measure.Factor, column.Measure.Decimals);
+                }),
             ]));
 
         static bool IsCorrupted(ResultRow row) => row["test"] is not ("none" or "other images");
 
-        static string Value(IEnumerable<ResultRow> method, Func<ResultRow, bool> isOf, string column, double factor, int decimals) =>
-            Estimate.Of([.. method.Where(isOf).GroupBy(row => row["seed"])
-                .Select(seed => seed.Average(row => row.Number(column)))]).Text(factor, decimals);
+        static Dictionary<string, double> BySeed(
+            IEnumerable<ResultRow> method, (string Title, Func<ResultRow, bool> Of, Measure Measure) column) =>
+            method.Where(column.Of).GroupBy(row => row["seed"])
+                .ToDictionary(seed => seed.Key, seed => seed.Average(row => row.Number(column.Measure.Column)));
     }
 
     private static string[] Sets(IEnumerable<ResultRow> rows) => [.. rows.Select(row => row["pictures"]).Distinct()];

@@ -15,6 +15,9 @@ internal sealed record Measure(string Column, string Title, double Factor, int D
 
     public static readonly Measure Epoch = new("epoch", "Epoch", 1, 1);
 
+    public static readonly Measure TrainLoss = new("train_loss", "Training loss", 1, 3);
+    public static readonly Measure Minutes = new("train_seconds", "Minutes", 1.0 / 60, 0);
+
     public static readonly Measure[] All = [Accuracy, Ece, AdaEce, ClasswiseEce, Tce, LogLoss, Brier, Temperature, ScaledLogLoss];
 
     public static readonly Measure[] Main = [Accuracy, Ece, Tce, LogLoss, ScaledLogLoss];
