@@ -105,7 +105,7 @@ internal static class FineTuningTables
     }
 
     /// <summary>Images unlike those of the training: the area under the ROC curve, and the coverage of sets that promise 90 %; then what
-    /// each method but the first has more, in pairs of the same seed.</summary>
+    /// each method has more than the base optimiser, or than this library's head, in pairs of the same seed.</summary>
     public static string OutOfDistribution(IReadOnlyCollection<ResultRow> rows)
     {
         (string Title, Func<ResultRow, bool> Of)[] groups =
@@ -122,7 +122,8 @@ internal static class FineTuningTables
             .. groups[..^1].Select(group => ($"coverage %: {group.Title}", group.Of, new Measure("coverage", "", 100, 1))),
             .. groups[..^1].Select(group => ($"set size: {group.Title}", group.Of, new Measure("set_size", "", 1, 2))),
         ];
-        IGrouping<string, ResultRow>[] methods = [.. Tables.ByMethod(rows)];
+        IGrouping<string, ResultRow>[] methods =
+            [.. Tables.ByMethod(rows).OrderBy(method => method.Key == Method.Base.Name || method.Key == HeadModels.Head ? 0 : 1)];
         return Tables.Table(["Method", "Seeds", .. columns.Select(column => column.Title)], methods.Select(method => (string[])
             [
                 method.Key, $"{method.Select(row => row["seed"]).Distinct().Count()}",
