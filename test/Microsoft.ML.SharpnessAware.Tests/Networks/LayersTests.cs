@@ -39,7 +39,7 @@ public sealed class LayersTests
         using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(architecture, 10, new(1, 28, 28));
         Layers.UseChannelsLast(network);
         int seen = 0;
-        foreach (BatchNorm2d norm in network.modules().OfType<BatchNorm2d>())
+        foreach (BatchNorm norm in network.modules().OfType<BatchNorm>())
         {
             norm.register_forward_hook((_, input, output) =>
             {
