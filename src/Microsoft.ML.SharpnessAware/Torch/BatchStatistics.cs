@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class BatchStatistics
 {
     /// <summary>Whether the layer normalises by its mini-batch and keeps running statistics at the moment.</summary>
-    public static bool AreKept(NormBase layer) => ((nn.Module)layer).training && layer.track_running_stats;
+    public static bool AreKept(NormBase layer) => layer.training && layer.track_running_stats;
 
     /// <summary>What the layer gives for its input in training mode; its running statistics and its counter follow.</summary>
     public static Tensor Normalize(NormBase layer, Tensor input) =>

@@ -98,8 +98,6 @@ internal static class Tables
         return seeds.Where(seed => seed.Count() == seeds.Max(other => other.Count())).SelectMany(seed => seed);
     }
 
-    /// <summary>By setting and number of validation images, over all methods and seeds: mean log loss (worst in brackets) and
-    /// ECE.</summary>
     /// <summary>What a temperature fitted on few rows does to the log loss, by rule: the mean change over the models that are nearly
     /// calibrated, the share of fits of any model that make it worse by more than 0.01, and what is gained of what the best temperature
     /// would gain where that is much.</summary>
