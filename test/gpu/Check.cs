@@ -11,8 +11,9 @@ internal static class Check
     /// <param name="onCpu">Whether this is a trial on the CPU.</param>
     /// <param name="tests">Whether to test.</param>
     /// <param name="benchmarks">Whether to measure.</param>
+    /// <param name="quick">Whether to measure few rounds, beside eager PyTorch only.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> Run(string? python, string? libtorch, bool onCpu, bool tests, bool benchmarks)
+    public static async Task<int> Run(string? python, string? libtorch, bool onCpu, bool tests, bool benchmarks, bool quick)
     {
         PythonWithTorch? peer;
         string device = onCpu ? "cpu" : "cuda", folder;
@@ -48,7 +49,7 @@ internal static class Check
         if (benchmarks)
         {
             Console.WriteLine();
-            StepComparison comparison = new(new Device(device), hasPeer: peer is not null);
+            StepComparison comparison = new(new Device(device), hasPeer: peer is not null, quick);
             comparison.Run();
             measured = comparison.Summary;
         }

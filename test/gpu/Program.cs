@@ -18,12 +18,13 @@ Option<string?> libtorch = new("--libtorch")
 Option<bool> cpu = new("--cpu") { Description = "A trial of this package on the CPU, at small sizes." };
 Option<string?> only = new("--only") { Description = "tests or benchmarks." };
 only.AcceptOnlyFromAmong("tests", "benchmarks");
+Option<bool> quick = new("--quick") { Description = "Fewer rounds, beside eager PyTorch only: a minute where it is five." };
 
 RootCommand root = new("""
     Tests and benchmarks of MLSharpness on a GPU, on the libtorch of a Python that has PyTorch.
     Exit codes: 0 all is well, 1 a test or a benchmark failed, 2 it cannot begin.
     """)
-{ python, libtorch, cpu, only };
+{ python, libtorch, cpu, only, quick };
 root.SetAction((parsed, _) => Check.Run(
     python: parsed.GetResult(libtorch) is { Implicit: false } && parsed.GetResult(python) is not { Implicit: false }
         ? null
@@ -31,5 +32,6 @@ root.SetAction((parsed, _) => Check.Run(
     libtorch: parsed.GetValue(libtorch),
     onCpu: parsed.GetValue(cpu),
     tests: parsed.GetValue(only) != "benchmarks",
-    benchmarks: parsed.GetValue(only) != "tests"));
+    benchmarks: parsed.GetValue(only) != "tests",
+    quick: parsed.GetValue(quick)));
 return await root.Parse(args).InvokeAsync();

@@ -14,14 +14,21 @@ internal sealed class StepComparison
     private readonly Device _device;
     private readonly bool _hasPeer;
     private readonly bool _isTrial;
+    private readonly int _rounds;
+    private readonly IReadOnlyList<PyTorchVariant> _variants;
     private readonly List<string> _remarks = [];
     private int _compared;
     private int _reached;
 
     /// <param name="device">Where.</param>
     /// <param name="hasPeer">Whether there is a Python with PyTorch.</param>
-    public StepComparison(Device device, bool hasPeer) =>
+    /// <param name="isQuick">Whether few rounds beside eager PyTorch will do.</param>
+    public StepComparison(Device device, bool hasPeer, bool isQuick)
+    {
         (_device, _hasPeer, _isTrial) = (device, hasPeer, device.type == DeviceType.CPU);
+        _rounds = _isTrial ? 2 : isQuick ? 7 : 15;
+        _variants = isQuick ? [PyTorchVariant.Eager] : PyTorchVariant.All;
+    }
 
     /// <summary>What came out, in a line.</summary>
     public string Summary => _compared == 0
@@ -32,8 +39,6 @@ internal sealed class StepComparison
     // Steps by the dozen, so that neither side waits for the device after each.
     private int StepsAtOnce => _isTrial ? 1 : 10;
 
-    private int Rounds => _isTrial ? 2 : 15;
-
     private StepSetting[] Settings => _isTrial
         ? [StepSetting.Small with { BatchSize = 8 }, new(NetworkArchitecture.ResNet18, 2, new(3, 64, 64)), new(NetworkArchitecture.VitSmall, 1, new(3, 32, 32))]
         : [new(NetworkArchitecture.ResNet20, 128, new(3, 32, 32)), new(NetworkArchitecture.ResNet18, 64, new(3, 224, 224)),
@@ -42,16 +47,16 @@ internal sealed class StepComparison
     public void Run()
     {
         Table table = new(["Network and batch", "SAM step, ms", "images/s", "scoring, images/s", ..
-            PyTorchVariant.All.SelectMany(variant => new[] { $"PyTorch {variant.Name}, ms", $"ours / {variant.Name}" })]);
+            _variants.SelectMany(variant => new[] { $"PyTorch {variant.Name}, ms", $"ours / {variant.Name}" })]);
         foreach (StepSetting setting in Settings)
         {
             List<string> cells = [$"{setting}"];
             try
             {
                 using TrainingStep ours = new(setting, SharpnessAwareMethod.Sam(), _device);
-                double milliseconds = SideBySide.MedianMilliseconds(() => Ours(ours), Rounds) / StepsAtOnce;
+                double milliseconds = SideBySide.MedianMilliseconds(() => Ours(ours), _rounds) / StepsAtOnce;
                 cells.AddRange([Number(milliseconds, "F2"), Number(setting.BatchSize / milliseconds * 1e3, "F0"), Scoring(setting)]);
-                foreach (PyTorchVariant variant in PyTorchVariant.All)
+                foreach (PyTorchVariant variant in _variants)
                     cells.AddRange(_hasPeer ? Beside(ours, setting, variant) : ["–", "–"]);
             }
             catch (ExternalException e) when (e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
@@ -72,7 +77,7 @@ internal sealed class StepComparison
             throw new InvalidOperationException($"{setting}: PyTorch's network has {peer.Parameters} parameters, ours {ours.Parameters}.");
         try
         {
-            SideBySide times = SideBySide.Run(() => Ours(ours), () => peer.Step(StepsAtOnce), Rounds);
+            SideBySide times = SideBySide.Run(() => Ours(ours), () => peer.Step(StepsAtOnce), _rounds);
             if (variant == PyTorchVariant.Eager)
             {
                 _compared++;
@@ -115,7 +120,7 @@ internal sealed class StepComparison
                         network.call(images).Dispose();
                     Wait();
                 },
-                Rounds) / StepsAtOnce;
+                _rounds) / StepsAtOnce;
             return Number(setting.BatchSize / milliseconds * 1e3, "F0");
         }
     }

@@ -28,7 +28,8 @@ internal sealed record FineTunedPictures(
         var mlContext = new MLContext(seed);
         var options = new Options
         {
-            FeatureColumnName = "Image", ImageWidth = side, ImageHeight = side, CancellationToken = laboratory.Cancellation,
+            FeatureColumnName = "Image", ImageWidth = side, ImageHeight = side, Device = laboratory.Device,
+            CancellationToken = laboratory.Cancellation,
         };
         variant.Apply(options);
         if (laboratory.IsSmoke)

@@ -13,7 +13,6 @@ internal sealed class Laboratory : IDisposable
     private readonly string _results;
     private readonly string _models;
     private readonly int _threads;
-    private readonly string? _device;
     private readonly CancellationToken _cancellation;
     private readonly FileStream _lock;
     private readonly DataFolder _data;
@@ -23,7 +22,7 @@ internal sealed class Laboratory : IDisposable
     public Laboratory(string data, string results, string models, bool smoke, int seeds, int threads, string? device,
         CancellationToken cancellation)
     {
-        (_results, _models, IsSmoke, Seeds, _threads, _device, _cancellation) =
+        (_results, _models, IsSmoke, Seeds, _threads, Device, _cancellation) =
             (results, models, smoke, seeds, threads, device, cancellation);
         _data = new DataFolder(data);
         Directory.CreateDirectory(results);
@@ -39,6 +38,12 @@ internal sealed class Laboratory : IDisposable
     }
 
     public bool IsSmoke { get; }
+
+    /// <summary>Where to train; null for the first GPU where there is one, else the CPU.</summary>
+    public string? Device { get; }
+
+    /// <summary>Which of how many processes this one is, each with results of its own: of all runs it does every so many-th.</summary>
+    public (int Number, int Of) Part { get; init; } = (1, 1);
 
     /// <summary>Stops what is running.</summary>
     public CancellationToken Cancellation => _cancellation;
@@ -61,10 +66,10 @@ internal sealed class Laboratory : IDisposable
             return _splits.TryGetValue(setting.Name, out ImageSplit? split) ? split : _splits[setting.Name] = Sized(setting).Load(_data);
     }
 
-    /// <summary>Does the runs that the file does not have, and adds each as soon as it is done.</summary>
+    /// <summary>Does the runs of this part that the file does not have, and adds each as soon as it is done.</summary>
     public void Do(ResultFile file, string what, IEnumerable<Run> runs, bool report = true)
     {
-        Run[] missing = [.. runs.Where(run => !file.Contains(run.Key))];
+        Run[] missing = [.. runs.Where((run, i) => i % Part.Of == Part.Number - 1 && !file.Contains(run.Key))];
         int done = 0;
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = _threads, CancellationToken = _cancellation };
         Parallel.ForEach(Partition(missing), parallel, run =>
@@ -114,7 +119,7 @@ internal sealed class Laboratory : IDisposable
                 Seed = seed,
                 CheckpointPath = checkpointSteps is null ? null : path + ".checkpoint",
                 CheckpointSteps = checkpointSteps,
-                Device = _device,
+                Device = Device,
                 CancellationToken = _cancellation,
             }).Fit(rows);
         mlContext.Model.SaveAtomically(new TransformerChain<ITransformer>(model), rows.Schema, path);

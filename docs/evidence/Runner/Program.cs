@@ -48,12 +48,23 @@ var threads = new Option<int>("--threads")
     Description = "Trainings at the same time, each on one thread: the results do not depend on it.", DefaultValueFactory = _ =>
         Environment.ProcessorCount,
 };
+var part = new Option<string>("--part")
+{
+    Description = "2/8: every eighth training beginning with the second, for eight processes, each with --results of its own whose rows are " +
+        "put together afterwards.",
+    DefaultValueFactory = _ => "1/1",
+};
+part.Validators.Add(result =>
+{
+    if (Part(result.GetValueOrDefault<string>()) is not { } given || given.Number < 1 || given.Number > given.Of)
+        result.AddError("--part is a number, / and how many parts there are: 2/8.");
+});
 var device = new Option<string?>("--device") { Description = "For example cuda:0; default: a GPU where there is one." };
 
 var root = new RootCommand("Measures what SAM, SSAM and CSAM do to accuracy and calibration. What is in the CSV files already is not " +
     "done again.")
 {
-    experiment, seeds, smoke, settings, data, results, models, threads, device,
+    experiment, seeds, smoke, settings, data, results, models, threads, part, device,
 };
 root.SetAction((parsed, cancellation) => Task.Run(() =>
 {
@@ -81,7 +92,10 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
         isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke") : tables,
         isSmoke ? Path.Combine(parsed.GetValue(models)!, "smoke", "models") : parsed.GetValue(models)!,
         isSmoke, isSmoke ? Math.Min(2, parsed.GetValue(seeds)) : parsed.GetValue(seeds), parsed.GetValue(threads), parsed.GetValue(device),
-            cancellation);
+        cancellation)
+    {
+        Part = Part(parsed.GetValue(part)!)!.Value,
+    };
     string[] names = parsed.GetValue(settings) ?? [];
     foreach (Experiment each in chosen)
         each.Run(laboratory, 
@@ -89,3 +103,6 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
     return 0;
 }));
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
+
+static (int Number, int Of)? Part(string? text) =>
+    text?.Split('/') is [string number, string of] && int.TryParse(number, out int n) && int.TryParse(of, out int parts) ? (n, parts) : null;

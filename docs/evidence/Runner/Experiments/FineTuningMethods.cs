@@ -40,29 +40,35 @@ internal sealed class FineTuningMethods : Experiment
         ResultFile tuning = laboratory.Open(Name + "-tuning", ["setting", "method", "rho"], ["validation_log_loss"]);
         ResultFile file = laboratory.Open(Name, ["setting", "pictures", "method", "rho", "seed"], [.. Scores.Columns, "seconds"]);
         int[] sizes = laboratory.IsSmoke ? [6] : Sizes;
-        foreach (Setting setting in settings)
+        laboratory.Do(tuning, Name,
+            from setting in settings
+            from method in Climbing
+            from rho in Radii
+            select new Run([setting.Name, method.Name, Text.Of(rho * method.Scale)], () =>
+                [FineTunedPictures.Train(laboratory, setting, sizes[0], Variant(method.Name, method.Of(rho * method.Scale)), TuningSeed)
+                    .History[^1].ValidationRefinement]));
+        if (settings.FirstOrDefault(setting => tuning.Rows.Count(row => row["setting"] == setting.Name) < Climbing.Length * Radii.Length)
+            is { } open)
         {
-            laboratory.Do(tuning, Name,
-                from method in Climbing
-                from rho in Radii
-                select new Run([setting.Name, method.Name, Text.Of(rho * method.Scale)], () =>
-                    [FineTunedPictures.Train(laboratory, setting, sizes[0], Variant(method.Name, method.Of(rho * method.Scale)), TuningSeed)
-                        .History[^1].ValidationRefinement]));
-            FineTuningVariant[] variants =
-            [
-                FineTuningVariant.Head, Variant(Method.Base.Name, SharpnessAwareMethod.Standard),
-                LabelSmoothing, .. Climbing.Select(method => Variant(method.Name, method.Of(Chosen(tuning, setting, method.Name)))),
-            ];
-            laboratory.Do(file, Name,
-                from size in sizes
-                from seed in Enumerable.Range(1, laboratory.Seeds)
-                from variant in variants
-                select new Run([setting.Name, Text.Of(size), variant.Name, Text.Of(variant.Rho), Text.Of(seed)], () =>
-                {
-                    FineTunedPictures trained = FineTunedPictures.Train(laboratory, setting, size, variant, seed);
-                    return [.. trained.Scores, trained.Seconds];
-                }));
+            Console.WriteLine($"{Name} goes on when the rows of {open.Name} in {Name}-tuning.csv of the other parts are in this one's.");
+            return;
         }
+
+        Dictionary<Setting, FineTuningVariant[]> variants = settings.ToDictionary(setting => setting, setting => (FineTuningVariant[])
+        [
+            FineTuningVariant.Head, Variant(Method.Base.Name, SharpnessAwareMethod.Standard),
+            LabelSmoothing, .. Climbing.Select(method => Variant(method.Name, method.Of(Chosen(tuning, setting, method.Name)))),
+        ]);
+        laboratory.Do(file, Name,
+            from size in sizes
+            from seed in Enumerable.Range(1, laboratory.Seeds)
+            from setting in settings
+            from variant in variants[setting]
+            select new Run([setting.Name, Text.Of(size), variant.Name, Text.Of(variant.Rho), Text.Of(seed)], () =>
+            {
+                FineTunedPictures trained = FineTunedPictures.Train(laboratory, setting, size, variant, seed);
+                return [.. trained.Scores, trained.Seconds];
+            }));
     }
 
     private static FineTuningVariant LabelSmoothing
