@@ -46,6 +46,9 @@ internal sealed partial class EvidencePage(string results, string figures)
             "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
                 ? Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
                     + Tables.Differences(rows, "base", Measure.Main) : Missing(words),
+            "methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows
+                ? FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n" + FineTuningMethodsTables.Means(rows) + "\n\n"
+                    + FineTuningMethodsTables.Differences(rows, "base") : Missing(words),
             "soups" => Rows("model-soups") is { Count: > 0 } rows ? FineTuningTables.Soups(rows) : Missing(words),
             "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
             "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
@@ -116,6 +119,7 @@ internal sealed partial class EvidencePage(string results, string figures)
             "norms" => Rows("stability-norms") is { Count: > 0 } rows ? Figures.Norms(rows) : null,
             "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
             "fine-tuning" => Rows("fine-tuning-defaults-epochs") is { Count: > 0 } rows ? FineTuningFigures.Epochs(rows) : null,
+            "fine-tuning-methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows ? FineTuningFigures.Methods(rows) : null,
             "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningFigures.Rivals(rows) : null,
             "calibration" => Rows("calibration", "fashion-5000") is { Count: > 0 } rows
                 ? Figures.Calibration(rows, "5,000 images that the network has memorised") : null,
@@ -136,6 +140,7 @@ internal sealed partial class EvidencePage(string results, string figures)
         "norms" => "Gradient norms of both passes along training",
         "toy" => "Trajectories on a valley and on a saddle",
         "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",
+        "fine-tuning-methods" => "Log loss and calibration error of each method by the number of pictures, for three sets of pictures",
         "rivals" => "Calibration error of four models of pretrained features by the number of pictures",
         "calibration" => "Calibration error and log loss of each method, before and after a temperature",
         "learnt" => "Calibration error and log loss of each method after thirty epochs of 55,000 images",

@@ -73,10 +73,13 @@ internal static class Figures
     {
         IGrouping<string, ResultRow>[] methods = [.. Tables.ByMethod(rows)];
         int seeds = rows.Select(row => row["seed"]).Distinct().Count();
-        Panel Slopes(string title, Measure before, Measure after) => new(title, "0: as trained, 1: after a temperature", before.Title,
-            [.. methods.Select(method => (IReadOnlyList<(double, double, double)>)[Point(0, method, before), Point(1, method, after)])]);
+        Panel Slopes(string title, Measure before, Measure after) => new(title, "", before.Title,
+            [.. methods.Select(method => (IReadOnlyList<(double, double, double)>)[Point(0, method, before), Point(1, method, after)])])
+        {
+            NamesX = ["as trained", "with a temperature"],
+        };
         return Plots.Lines(title, seeds == 1 ? "one seed" : $"mean over {seeds} seeds; bars: standard error",
-            [.. methods.Select(method => method.Key)],
+            [.. methods.Select(method => method.Key.Replace(Method.Base.Name, "SGD", StringComparison.Ordinal))],
             [Slopes("Calibration error", Measure.Ece, Measure.Tce), Slopes("Log loss", Measure.LogLoss, Measure.ScaledLogLoss)], 460);
 
         static (double, double, double) Point(double x, IEnumerable<ResultRow> rows, Measure measure)

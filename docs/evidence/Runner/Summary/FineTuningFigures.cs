@@ -33,6 +33,32 @@ internal static class FineTuningFigures
         }
     }
 
+    /// <summary>The whole network by each method, and the head: log loss as users get it, and the ECE that a temperature is not there to
+    /// mend.</summary>
+    public static Figure Methods(IReadOnlyList<ResultRow> rows)
+    {
+        (string Title, string Method)[] methods =
+        [
+            ("the head alone", "head"), ("no climb", "base"), ("SAM", "SAM"), ("CSAM, γ = 1", "CSAM 1"),
+            ("CSAM in every fifth step", "CSAM 1 period 5"), ("label smoothing", "base + label smoothing 0.05"),
+        ];
+        string[] sets = [.. rows.Select(row => row["setting"]).Distinct()];
+        return Plots.Lines("The head, and the whole network by each method",
+            "above: log loss with the temperature; below: ECE before it, which a head is not fitted for; bars: standard error, five seeds",
+            [.. methods.Select(method => method.Title)],
+            [
+                .. sets.Select(set => Panel(set, Measure.ScaledLogLoss, "Log loss")),
+                .. sets.Select(set => Panel(set, Measure.Ece, "ECE %") with { RangeY = (0, 20) }).Select(panel =>
+                    panel with { Curves = [[], .. panel.Curves.Skip(1)] }),
+            ], 380, rows: 2);
+
+        Panel Panel(string set, Measure measure, string title) => new(set, "Pictures a class", title,
+            [.. methods.Select(method => BySize(rows.Where(row => row["setting"] == set && row["method"] == method.Method), measure))])
+        {
+            LogarithmicX = true,
+        };
+    }
+
     /// <summary>ECE by the number of pictures: each model as its users get it.</summary>
     public static Figure Rivals(IReadOnlyList<ResultRow> rows)
     {
@@ -50,14 +76,16 @@ internal static class FineTuningFigures
                     [.. models.Select(model => Curve(set, model.Method, model.Calibrator))]) { LogarithmicX = true, RangeY = (0, 15) }),
             ], 380);
 
-        IReadOnlyList<(double, double, double)> Curve(string set, string method, string calibrator) =>
-        [
-            .. rows.Where(row => row["setting"] == set && row["method"] == method && row["calibrator"] == calibrator)
-                .GroupBy(row => row.Number("pictures")).OrderBy(size => size.Key).Select(size =>
-                {
-                    Estimate estimate = Tables.Values(size, Measure.Ece);
-                    return (size.Key, 100 * estimate.Mean, estimate.Count < 2 ? 0 : 100 * estimate.StandardError);
-                }),
-        ];
+        IReadOnlyList<(double, double, double)> Curve(string set, string method, string calibrator) => BySize(
+            rows.Where(row => row["setting"] == set && row["method"] == method && row["calibrator"] == calibrator), Measure.Ece);
     }
+
+    private static IReadOnlyList<(double, double, double)> BySize(IEnumerable<ResultRow> rows, Measure measure) =>
+    [
+        .. rows.GroupBy(row => row.Number("pictures")).OrderBy(size => size.Key).Select(size =>
+        {
+            Estimate estimate = Tables.Values(size, measure);
+            return (size.Key, measure.Factor * estimate.Mean, estimate.Count < 2 ? 0 : measure.Factor * estimate.StandardError);
+        }),
+    ];
 }

@@ -7,6 +7,9 @@ internal sealed record Panel(string Title, string X, string Y, IReadOnlyList<IRe
 
     public bool LogarithmicY { get; init; }
 
+    /// <summary>What stands at 0, 1 and so on of the horizontal axis in place of numbers; none for numbers.</summary>
+    public IReadOnlyList<string> NamesX { get; init; } = [];
+
     /// <summary>The ends of the vertical axis, so that panels can be compared; otherwise what the curves need.</summary>
     public (double Minimum, double Maximum)? RangeY { get; init; }
 }

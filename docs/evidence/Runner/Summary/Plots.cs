@@ -10,22 +10,23 @@ internal static class Plots
 {
     private const double LegendTop = 58;
 
-    /// <summary>Curves with markers, in panels side by side, with one legend.</summary>
+    /// <summary>Curves with markers, in panels side by side, in a row or so many of them, with one legend.</summary>
     public static Figure Lines(
         string title, string facts, IReadOnlyList<string> names, IReadOnlyList<Panel> panels, double panelWidth = 420, double panelHeight =
-            360)
+            360, int rows = 1)
     {
-        double width = panelWidth * panels.Count;
+        int columns = panels.Count / rows;
+        double width = panelWidth * columns;
         bool markers = panels.All(panel => panel.Curves.All(curve => curve.Count <= 20));
         FigureLegend legend = new(names.Select((name, i) => ((Series)ModelStyle.Of(i).Line(markers), name)), width / 2, LegendTop,
             width - 60, 44);
         double top = LegendTop + legend.Height;
-        return new Figure(width, top + panelHeight + 8,
+        return new Figure(width, top + panelHeight * rows + 8,
         [
             .. FigureStyle.Heading(title, facts, width / 2, width - 20),
             legend,
             .. panels.Select((panel, i) => new PlotPanel(LinePlot(panel, markers),
-                new OxyRect(i * panelWidth, top, panelWidth, panelHeight))),
+                new OxyRect(i % columns * panelWidth, top + i / columns * panelHeight, panelWidth, panelHeight))),
         ]);
     }
 
@@ -42,7 +43,13 @@ internal static class Plots
     private static PlotModel LinePlot(Panel panel, bool markers)
     {
         PlotModel plot = NewPlot(panel.Title, 76, 18);
-        plot.Axes.Add(Axis(AxisPosition.Bottom, panel.X, panel.LogarithmicX));
+        Axis horizontal = Axis(AxisPosition.Bottom, panel.X, panel.LogarithmicX);
+        if (panel.NamesX is { Count: > 0 } names)
+        {
+            (horizontal.MajorStep, horizontal.MinorTickSize, horizontal.MinimumPadding, horizontal.MaximumPadding) = (1, 0, 0.3, 0.3);
+            horizontal.LabelFormatter = place => (int)place == place && place >= 0 && place < names.Count ? names[(int)place] : "";
+        }
+        plot.Axes.Add(horizontal);
         Axis vertical = Axis(AxisPosition.Left, panel.Y, panel.LogarithmicY);
         if (panel.RangeY is (double minimum, double maximum))
             (vertical.Minimum, vertical.Maximum) = (minimum, maximum);
