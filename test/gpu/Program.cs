@@ -18,7 +18,7 @@ Option<string?> libtorch = new("--libtorch")
 Option<bool> cpu = new("--cpu") { Description = "A trial of this package on the CPU, at small sizes." };
 Option<string?> only = new("--only") { Description = "tests or benchmarks." };
 only.AcceptOnlyFromAmong("tests", "benchmarks");
-Option<bool> quick = new("--quick") { Description = "Fewer rounds, beside eager PyTorch only: a minute where it is five." };
+Option<bool> quick = new("--quick") { Description = "Fewer rounds, beside eager PyTorch only: one and a half minutes where it is five." };
 
 RootCommand root = new("""
     Tests and benchmarks of MLSharpness on a GPU, on the libtorch of a Python that has PyTorch.

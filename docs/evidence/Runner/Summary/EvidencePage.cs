@@ -39,6 +39,7 @@ internal sealed partial class EvidencePage(string results, string figures)
                 ? Tables.Means(rows, new("largest_eigenvalue", "Largest eigenvalue", 1, 1), new("trace", "Trace", 1, 0)) : Missing(words),
             "ensembles" => Rows("corruptions", Of(1)) is { Count: > 0 } rows ? Ensembles(rows) : Missing(words),
             "regimes" => Rows("stability") is { Count: > 0 } rows ? Tables.Regimes(rows) : Missing(words),
+            "stability-grid" => Rows("stability-grid") is { Count: > 0 } rows ? StabilityGridSummary.Table(rows) : Missing(words),
             "temperatures" => Rows("temperature") is { Count: > 0 } rows ? Tables.Temperatures(rows) : Missing(words),
             "calibrators" => Rows("calibrators") is { Count: > 0 } rows ? Tables.Calibrators(rows) : Missing(words),
             "radius" => Rows("tuning") is { Count: > 0 } rows ? DefaultsTables.Radius(rows) : Missing(words),
@@ -116,6 +117,7 @@ internal sealed partial class EvidencePage(string results, string figures)
         Figure? figure = name switch
         {
             "stability" => Rows("stability") is { Count: > 0 } rows ? Figures.Stability(rows) : null,
+            "stability-grid" => Rows("stability-grid") is { Count: > 0 } rows ? StabilityGridSummary.Map(rows) : null,
             "norms" => Rows("stability-norms") is { Count: > 0 } rows ? Figures.Norms(rows) : null,
             "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
             "fine-tuning" => Rows("fine-tuning-defaults-epochs") is { Count: > 0 } rows ? FineTuningFigures.Epochs(rows) : null,
@@ -137,6 +139,7 @@ internal sealed partial class EvidencePage(string results, string figures)
     private static string Caption(string name) => name switch
     {
         "stability" => "Heat maps of test accuracy over learning rate and ρ for SAM and SSAM",
+        "stability-grid" => "Heat maps of the share of trainings that get anywhere over learning rate and ρ for SAM and SSAM",
         "norms" => "Gradient norms of both passes along training",
         "toy" => "Trajectories on a valley and on a saddle",
         "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",

@@ -120,7 +120,8 @@ internal static class Figures
             ], 560);
     }
 
-    private static double[,] Grid(string[] rates, string[] radii, IEnumerable<ResultRow> rows, Func<ResultRow, double> value)
+    /// <summary>The mean value of each cell of learning rate × ρ.</summary>
+    public static double[,] Grid(string[] rates, string[] radii, IEnumerable<ResultRow> rows, Func<ResultRow, double> value)
     {
         double[,] grid = new double[rates.Length, radii.Length];
         foreach (IGrouping<(string Rate, string Radius), ResultRow> cell in rows.GroupBy(row => (row["learning_rate"], row["rho"])))
