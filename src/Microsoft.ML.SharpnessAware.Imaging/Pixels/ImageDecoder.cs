@@ -120,7 +120,7 @@ internal sealed class ImageDecoder
         if (data.Size == 0)
             throw new InvalidDataException("the image is empty (no bytes).");
         // Raw photographs and other formats that SkiaSharp knows would only be more code for a file to attack.
-        SKCodec codec = (UnreadableImage.FormatOf(data.AsSpan()) is null ? null : SKCodec.Create(data))
+        SKCodec codec = (ImageFormat.Of(data.AsSpan()) is null ? null : SKCodec.Create(data))
             ?? throw UnreadableImage.Error(data.AsSpan());
 
         (long width, long height) = (codec.Info.Width, codec.Info.Height);

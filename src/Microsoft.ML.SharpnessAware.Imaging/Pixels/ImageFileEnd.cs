@@ -13,27 +13,20 @@ internal static class ImageFileEnd
     /// <exception cref="InvalidDataException">Part of the image is not there.</exception>
     public static void Check(ReadOnlySpan<byte> file)
     {
-        try
+        switch (ImageFormat.Of(file))
         {
-            switch (UnreadableImage.FormatOf(file))
-            {
-                case "PNG":
-                    CheckPng(file);
-                    break;
-                case "WebP":
-                    CheckWebp(file);
-                    break;
-                case "ICO":
-                    CheckIcon(file);
-                    break;
-                case "GIF":
-                    CheckGif(file);
-                    break;
-            }
-        }
-        catch (Exception exception) when (exception is ArgumentOutOfRangeException or IndexOutOfRangeException)
-        {
-            throw new InvalidDataException("the image is truncated: the file ends within one of its parts.");
+            case "PNG":
+                CheckPng(file);
+                break;
+            case "WebP":
+                CheckWebp(file);
+                break;
+            case "ICO":
+                CheckIcon(file);
+                break;
+            case "GIF":
+                CheckGif(file);
+                break;
         }
     }
 
@@ -57,10 +50,10 @@ internal static class ImageFileEnd
 
     private static void CheckIcon(ReadOnlySpan<byte> file)
     {
-        int count = BinaryPrimitives.ReadUInt16LittleEndian(file[4..]);
+        int count = BinaryPrimitives.ReadUInt16LittleEndian(Part(file, 4, 2));
         for (int i = 0; i < count; i++)
         {
-            ReadOnlySpan<byte> entry = file.Slice(6 + (16 * i), 16);
+            ReadOnlySpan<byte> entry = Part(file, 6 + (16 * i), 16);
             if ((long)BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]) + BinaryPrimitives.ReadUInt32LittleEndian(entry[12..]) > file.Length)
                 throw new InvalidDataException($"the image is truncated: one of its {count} sizes lies beyond the end of the file.");
         }
@@ -68,18 +61,21 @@ internal static class ImageFileEnd
 
     private static void CheckGif(ReadOnlySpan<byte> file)
     {
-        bool hasColors = (file[10] & GifColors) != 0;
-        int at = GifHeader + (hasColors ? ColorBytes(file[10]) : 0);
-        while (file[at] == 0x21) // an extension: its label, and blocks of which one of no length is the last
+        byte flags = Part(file, 0, GifHeader)[10];
+        bool hasColors = (flags & GifColors) != 0;
+        int at = GifHeader + (hasColors ? 3 << ((flags & 7) + 1) : 0);
+        while (Part(file, at, 1)[0] == 0x21) // an extension: its label, and blocks of which one of no length is the last
         {
-            for (at += 2; file[at] > 0;)
-                at += 1 + file[at];
+            at += 2;
+            while (Part(file, at, 1)[0] is > 0 and byte length)
+                at += 1 + length;
             at++;
         }
 
-        if (file[at] == 0x2C && !hasColors && (file.Slice(at, 10)[9] & GifColors) == 0)
+        if (file[at] == 0x2C && !hasColors && (Part(file, at, 10)[9] & GifColors) == 0)
             throw new InvalidDataException("the image is damaged: it has no colours.");
-
-        static int ColorBytes(byte flags) => 3 << ((flags & 7) + 1);
     }
+
+    private static ReadOnlySpan<byte> Part(ReadOnlySpan<byte> file, int at, int length) => at + length <= file.Length
+        ? file.Slice(at, length) : throw new InvalidDataException("the image is truncated: the file ends within one of its parts.");
 }

@@ -7,19 +7,9 @@ internal static class UnreadableImage
 {
     private const string SaveAs = "; save it as JPEG or PNG";
 
-    /// <summary>The formats that are read, by what their files begin with.</summary>
-    public static string? FormatOf(ReadOnlySpan<byte> file) =>
-        file.StartsWith((ReadOnlySpan<byte>)[0x89, .. "PNG"u8]) ? "PNG"
-        : file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? "JPEG"
-        : file.StartsWith("GIF8"u8) ? "GIF"
-        : file.StartsWith("BM"u8) ? "BMP"
-        : file.StartsWith((ReadOnlySpan<byte>)[0, 0, 1, 0]) ? "ICO"
-        : file.StartsWith("RIFF"u8) && file.Length >= 12 && file[8..12].SequenceEqual("WEBP"u8) ? "WebP"
-        : null;
-
     public static InvalidDataException Error(ReadOnlySpan<byte> file)
     {
-        string? format = FormatOf(file);
+        string? format = ImageFormat.Of(file);
         string what = format is null
             ? "not an image (png, jpg, gif, bmp, webp or ico)" + (Other(file) is string other ? $" but {other}" : ", or too few of one")
             : format == "JPEG" && UnusualJpeg(file) is string kind
