@@ -74,6 +74,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             return [];
         }
 
+        if (FineTuningCandidate.AdviceOnRadius(options) is string advice)
+            context.Channel.Warning(advice);
         double seconds = SecondsOfAnEpoch(classifier);
         if (options.FineTuning != FineTuning.Auto)
         {

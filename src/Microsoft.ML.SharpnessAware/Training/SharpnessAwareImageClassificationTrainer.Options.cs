@@ -32,6 +32,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// What to minimise. Default <see cref="SharpnessAwareMethod.Csam"/>: at the cost of SAM, and at the same accuracy, it is better
         /// calibrated than SAM and SSAM at the radii 0.05 and 0.1, before any temperature. With a radius chosen on validation images, SAM
         /// has the lowest log loss; <see cref="SharpnessAwareMethod.Standard"/> takes half the time (docs/evidence.md, "What to choose").
+        /// For a pretrained network the default has γ = 1, too, and ρ = 0.01 (0.05 with <see cref="FineTuning.Full"/>); a method of your own
+        /// is taken as it is, and the log warns of a radius that is too large for it.
         /// </summary>
         public SharpnessAwareMethod Method
         {

@@ -23,6 +23,29 @@ public sealed class FineTuningCandidateTests
         Assert.AreEqual("Gentle, Full", string.Join(", ", FineTuningCandidate.Within(
             new() { LearningRate = 0.1 }, TimeSpan.FromSeconds(100), 1).Select(candidate => candidate.Name)));
 
+    [TestMethod]
+    public void ARadiusForATrainingFromScratchGetsAdviceWhereStepsAreSmall()
+    {
+        static string? Advice(SharpnessAwareMethod? method, FineTuning kind = FineTuning.Auto)
+        {
+            var options = new Options { FineTuning = kind };
+            if (method is not null)
+                options.Method = method;
+            return FineTuningCandidate.AdviceOnRadius(options);
+        }
+
+        StringAssert.Contains(Advice(SharpnessAwareMethod.Sam()), "ρ = 0.05, which suits a training from scratch");
+        StringAssert.Contains(Advice(SharpnessAwareMethod.Csam(0.1), FineTuning.Gentle), "give it ρ = 0.01.");
+        StringAssert.Contains(Advice(SharpnessAwareMethod.Asam()), "give it ρ = 0.1.");
+        Assert.IsNull(Advice(null), "the trainer's own");
+        Assert.IsNull(Advice(SharpnessAwareMethod.Standard));
+        Assert.IsNull(Advice(SharpnessAwareMethod.Csam(0.02)));
+        Assert.IsNull(Advice(SharpnessAwareMethod.Asam(0.2)));
+        Assert.IsNull(Advice(SharpnessAwareMethod.Sam() with { NormalizeAscent = false }), "it is no length");
+        Assert.IsNull(Advice(SharpnessAwareMethod.Sam(), FineTuning.Full));
+        Assert.IsNull(Advice(SharpnessAwareMethod.Sam(), FineTuning.HeadOnly));
+    }
+
     /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
     [TestMethod]
     public void LargeStepsAreGivenUpWhereTheyAreFarFromTheHead()

@@ -24,6 +24,15 @@ public sealed class FineTuningRunTests
         }
     }
 
+    [TestMethod]
+    public void TheLogWarnsOfARadiusForTrainingsFromScratch()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+            (options.FineTuning, options.Method, options.Epoch) = (FineTuning.Gentle, SharpnessAwareMethod.Csam(), 1));
+        using (model)
+            AssertLogged(log, "leave Method unset, or give it ρ = 0.01");
+    }
+
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
     [DataRow(40, null, "without a climb instead of 8")]
