@@ -9,23 +9,27 @@ internal static class StabilityGridSummary
     private static readonly (string Name, string Title)[] Networks =
         [("fashion-1000", "with batch norm"), ("fashion-1000-plain", "without batch norm")];
 
-    /// <summary>The share of the trainings of each cell that get further than twice guessing, whatever the climb and the warm-up.</summary>
+    private static readonly string[] Climbs = ["normalised", "unnormalised"];
+
+    /// <summary>The share of the trainings of each cell that get further than twice guessing, with warm-up or without.</summary>
     public static Figure Map(IReadOnlyList<ResultRow> rows)
     {
         string[] rates = Values(rows, "learning_rate"), radii = Values(rows, "rho");
         return Plots.HeatMaps("Which trainings get anywhere",
-            "share in % of the trainings (normalised climb or not, with warm-up or without) that are right in more than 20 % of the test images",
+            "share in % of the trainings, with warm-up and without, that are right in more than 20 % of the test images; climb: ρ g/‖g‖ (normalised) or ρ g",
             [
-                .. from network in Networks
+                .. from climb in Climbs
+                   from network in Networks
                    from method in new[] { "SAM", "SSAM" }
-                   let of = rows.Where(row => row["setting"] == network.Name && row["method"] == method).ToArray()
+                   let of = rows.Where(row => row["climb"] == climb && row["setting"] == network.Name && row["method"] == method).ToArray()
                    where of.Length > 0
-                   select new HeatMap($"{method}, {network.Title}", "Learning rate", "ρ", rates, radii,
+                   select new HeatMap($"{method}, {network.Title}, {climb}", "Learning rate", "ρ", rates, radii,
                        Figures.Grid(rates, radii, of, row => 100 * row.Number("trains")), 0, 100),
             ], 4);
     }
 
-    /// <summary>By network, climb and warm-up: the share that trains, and in how many cells one method does and the other does not.</summary>
+    /// <summary>By network, climb and warm-up: the share that trains, in how many cells one method does and the other does not, how often the
+    /// loss was no longer finite, and the accuracy, whose difference has its interval over seeds.</summary>
     public static string Table(IReadOnlyCollection<ResultRow> rows)
     {
         var pairs = rows.GroupBy(row => (Network: row["setting"], WarmUp: row["warm_up"], Climb: row["climb"], Rate: row["learning_rate"],
@@ -34,20 +38,24 @@ internal static class StabilityGridSummary
             .Select(pair => (pair.Key, Sam: pair.Single(row => row["method"] == "SAM"), Ssam: pair.Single(row => row["method"] == "SSAM")))
             .ToArray();
         return Tables.Table(
-            ["Network", "Climb", "Warm-up", "Pairs", "SAM trains, %", "SSAM trains, %", "only SAM", "only SSAM", "SAM: accuracy %",
-                "SSAM: accuracy %"],
+            ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM trains, %", "SSAM trains, %", "only SAM", "only SSAM", "SAM diverged",
+                "SSAM diverged", "SAM: accuracy %", "SSAM: accuracy %", "SSAM − SAM"],
             from network in Networks
-            from climb in new[] { "normalised", "unnormalised" }
+            from climb in Climbs
             from warmUp in new[] { "0.05", "0" }
             let of = pairs.Where(pair => pair.Key.Network == network.Name && pair.Key.Climb == climb && pair.Key.WarmUp == warmUp).ToArray()
             where of.Length > 0
             select (string[])
             [
-                network.Title, climb, warmUp == "0" ? "none" : "5 % of the steps", $"{of.Length}",
+                network.Title, climb, warmUp == "0" ? "none" : "5 % of the steps", $"{of.Select(pair => pair.Key.Seed).Distinct().Count()}",
+                $"{of.Length}",
                 $"{100 * of.Average(pair => pair.Sam.Number("trains")):F0}", $"{100 * of.Average(pair => pair.Ssam.Number("trains")):F0}",
                 $"{of.Count(pair => pair.Sam["trains"] == "1" && pair.Ssam["trains"] == "0")}",
                 $"{of.Count(pair => pair.Sam["trains"] == "0" && pair.Ssam["trains"] == "1")}",
+                $"{of.Count(pair => pair.Sam["diverged"] == "1")}", $"{of.Count(pair => pair.Ssam["diverged"] == "1")}",
                 $"{100 * of.Average(pair => pair.Sam.Number("accuracy")):F1}", $"{100 * of.Average(pair => pair.Ssam.Number("accuracy")):F1}",
+                Estimate.Of([.. of.GroupBy(pair => pair.Key.Seed).Select(seed =>
+                    seed.Average(pair => pair.Ssam.Number("accuracy") - pair.Sam.Number("accuracy")))]).Difference(100, 1),
             ]);
     }
 
