@@ -74,8 +74,6 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             return [];
         }
 
-        if (FineTuningCandidate.AdviceOnRadius(options) is string advice)
-            context.Channel.Warning(advice);
         double seconds = SecondsOfAnEpoch(classifier);
         if (options.FineTuning != FineTuning.Auto)
         {
@@ -102,6 +100,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     private TrainedClassifier? TryWholeNetwork(
         IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, TrainingImages pixels)
     {
+        if (FineTuningCandidate.AdviceOnRadius(options) is string advice)
+            context.Channel.Warning(advice);
         TimeLimit? limit = options.FineTuning == FineTuning.Auto ? new TimeLimit(options.TimeBudget!.Value, options.Clock) : null;
         using TrainingImages parts = Parts(pixels);
         if (parts.Validation is not ImageDataset held)
