@@ -7,7 +7,7 @@ namespace CalibrateAnyModel;
 internal sealed class ResultTable
 {
     private readonly Table _table = new Table { Title = new TableTitle("Test images; in brackets the 95 % bootstrap interval") }
-        .AddColumns("Model", "Calibrator", "Accuracy %", "ECE %", "Classwise ECE %", "Log loss", "Brier");
+        .AddColumns("Model", "Calibrator", "Accuracy", "ECE", "Classwise ECE", "Log loss", "Brier");
 
     public void Add(string model, string calibrator, MulticlassCalibrationMetrics metrics)
     {
@@ -15,9 +15,9 @@ internal sealed class ResultTable
         _table.AddRow(
             model,
             calibrator,
-            $"{100 * metrics.Accuracy:F1}",
-            Markup.Escape($"{100 * ece.Estimate:F1} [{100 * ece.Lower:F1}, {100 * ece.Upper:F1}]"),
-            $"{100 * metrics.ClasswiseCalibrationError:F2}",
+            $"{metrics.Accuracy:P1}",
+            Markup.Escape($"{ece.Estimate:P1} [{ece.Lower:P1}, {ece.Upper:P1}]"),
+            $"{metrics.ClasswiseCalibrationError:P2}",
             $"{metrics.LogLoss:F3}",
             $"{metrics.BrierScore:F3}");
     }

@@ -7,15 +7,15 @@ namespace Quickstart;
 internal sealed class ResultTable
 {
     private readonly Table _table = new Table { Title = new TableTitle("Test images, before → after temperature scaling") }
-        .AddColumns("Method", "Accuracy %", "ECE %", "AdaECE %", "Log loss", "Brier", "T", "Seconds");
+        .AddColumns("Method", "Accuracy", "ECE", "AdaECE", "Log loss", "Brier", "T", "Seconds");
 
     public void Add(string method, MulticlassCalibrationMetrics before, MulticlassCalibrationMetrics after, double temperature,
         TimeSpan time) =>
         _table.AddRow(
             method,
-            $"{100 * after.Accuracy:F1}",
-            $"{100 * before.ExpectedCalibrationError:F1} → {100 * after.ExpectedCalibrationError:F1}",
-            $"{100 * before.AdaptiveCalibrationError:F1} → {100 * after.AdaptiveCalibrationError:F1}",
+            $"{after.Accuracy:P1}",
+            $"{before.ExpectedCalibrationError:P1} → {after.ExpectedCalibrationError:P1}",
+            $"{before.AdaptiveCalibrationError:P1} → {after.AdaptiveCalibrationError:P1}",
             $"{before.LogLoss:F3} → {after.LogLoss:F3}",
             $"{before.BrierScore:F3} → {after.BrierScore:F3}",
             $"{temperature:F2}",

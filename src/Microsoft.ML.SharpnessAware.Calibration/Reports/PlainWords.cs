@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>What the numbers say, in sentences.</summary>
@@ -7,8 +9,8 @@ internal static class PlainWords
     public static string Headline(ClassifierCalibrationMetrics metrics)
     {
         // The difference of the rounded numbers, so that the sentence adds up.
-        double said = Math.Round(100 * metrics.ReliabilityDiagram.MeanConfidence, 1);
-        double right = Math.Round(100 * metrics.ReliabilityDiagram.Accuracy, 1);
+        double said = Percent(metrics.ReliabilityDiagram.MeanConfidence);
+        double right = Percent(metrics.ReliabilityDiagram.Accuracy);
         double points = Math.Round(said - right, 1);
         bool isBinary = metrics is BinaryCalibrationMetrics;
         string start = isBinary ? Invariant($"Says positive with {said:F1} % on average, and {right:F1} % are: ")
@@ -61,6 +63,10 @@ internal static class PlainWords
         return Invariant($"Abstention accepts {abstention.AcceptedShare.Estimate:P1} of the rows, and the model is right in ")
             + Invariant($"{abstention.AcceptedAccuracy.Estimate:P1} of these") + asked;
     }
+
+    /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below 84.05.</summary>
+    private static double Percent(double share) =>
+        Math.Round(100 * double.Parse(share.ToString("F3", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture), 1);
 
     /// <summary>Of mean confidence minus accuracy: how much chance there is in whether rows of each confidence turn out right, by what
     /// they did or by what was said. A bin of one row tells nothing by itself.</summary>

@@ -108,6 +108,9 @@ public sealed partial class CalibrationReportTests
     {
         AssertHeadline("Says 90.0 % on average and is right in 60.0 %: overconfident by 30.0 points.", .9f, 60, 40);
         AssertHeadline("Says 60.0 % on average and is right in 80.0 %: underconfident by 20.0 points.", .6f, 80, 20);
+        // As the diagram beside it has it, whose P1 rounds 0.8405 up; 100 · 0.8405 is below 84.05.
+        AssertHeadline(
+            "Says 90.0 % on average and is right in 84.1 %: overconfident by 5.9 points.", .9f, 1_681, 319);
         // Standard error √(0.6 · 0.4 / 10) = 0.155.
         AssertHeadline(
             "Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
