@@ -112,9 +112,17 @@ internal static class OnnxLayers
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         (Tensor scale, Tensor shift) = ScaleAndShift(layer);
-        long[] shape = layer is BatchNorm1d ? [-1] : [-1, 1, 1];
-        string scaled = graph.Node("Mul", [input, Constant(graph, scale.to(float32).view(shape))]);
-        return graph.Node("Add", [scaled, Constant(graph, shift.to(float32).view(shape))]);
+        if (layer is BatchNorm1d)
+        {
+            // Of vectors or of sequences: the operator knows which, where the shapes of a product would have to be told.
+            long channels = layer.num_features;
+            return graph.Node("BatchNormalization",
+                [input, Constant(graph, scale), Constant(graph, shift), Constant(graph, zeros(channels)), Constant(graph, ones(channels))],
+                ("epsilon", 0f));
+        }
+
+        string scaled = graph.Node("Mul", [input, Constant(graph, scale.view(-1, 1, 1))]);
+        return graph.Node("Add", [scaled, Constant(graph, shift.view(-1, 1, 1))]);
     }
 
     private static string LayerNormalization(OnnxGraphWriter graph, LayerNorm layer, string input)

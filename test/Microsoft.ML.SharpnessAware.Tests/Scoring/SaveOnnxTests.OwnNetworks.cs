@@ -42,6 +42,21 @@ public sealed partial class SaveOnnxTests
     }
 
     [TestMethod]
+    public void ABatchNormOfSequencesIsOfTheirChannels()
+    {
+        // As many channels as steps: applied to the wrong one it would not be seen by the shapes.
+        NetworkArchitecture.Register("onnx_sequences", classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 6, 3, padding: 1)), ("sequences", new Sequences()), ("bn", nn.BatchNorm1d(6)), ("relu", nn.ReLU()),
+            ("flat", nn.Flatten()), ("fc", nn.Linear(36, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_sequences", new(3, 2, 3));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"));
+
+        AssertSame(model, folder.File("model.onnx"));
+    }
+
+    [TestMethod]
     public void ALayerThatCannotBeWrittenIsNamed()
     {
         NetworkArchitecture.Register("onnx_unknown", classes => nn.Sequential(
@@ -59,6 +74,15 @@ public sealed partial class SaveOnnxTests
         Assert.Contains("onnx_unknown", e.Message);
         Assert.AreEqual("what was there", File.ReadAllText(path));
         CollectionAssert.AreEqual(new[] { "model.onnx" }, folder.FileNames().ToArray());
+    }
+
+    /// <summary>Each channel's pixels as a sequence.</summary>
+    private sealed class Sequences() : nn.Module<Tensor, Tensor>(nameof(Sequences)), IOnnxNetwork
+    {
+        public override Tensor forward(Tensor input) => input.flatten(2);
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) =>
+            graph.Operator("Reshape", [input, graph.Constant(0, 0, -1)]);
     }
 
     private sealed class Own : nn.Module<Tensor, Tensor>, IOnnxNetwork
