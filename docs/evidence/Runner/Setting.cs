@@ -108,7 +108,7 @@ internal sealed record Setting(string Name, Func<DataFolder, ImageSplit> Load, s
         Name = "cifar-features", Load = folder =>
         {
             ImageSplit all = folder.AnyCifar10();
-            return all with { Training = all.Training.Range(0, 1_000) };
+            return all with { Training = all.Training.Range(0, 2_500) };
         },
     };
 

@@ -20,6 +20,9 @@ internal sealed class OutOfDistribution : Experiment
     private const int TestImages = 1_000;
     private const int PicturesOfAClass = 50;
 
+    /// <summary>The pictures that <see cref="PicturesOfAClass"/> are drawn from.</summary>
+    private const int PicturesToDrawFrom = 1_000;
+
     private static readonly int[] Strengths = [1, 3, 5];
 
     public override string Name => "out-of-distribution";
@@ -110,14 +113,15 @@ internal sealed class OutOfDistribution : Experiment
         Laboratory laboratory, Setting setting, ImageSplit images, (string Name, int Strength, ImageSet Images)[] tests)
     {
         var features = new KeptFeatures(laboratory);
+        ImageSet pictures = images.Training.Range(0, PicturesToDrawFrom);
         foreach ((string name, string network) in HeadModels.All)
         {
             yield return (name, 0, seed =>
             {
-                float[][] training = features.Of(network, setting.Name + " training", images.Training);
-                int[] rows = images.Training.RowsOfEachClass(laboratory.IsSmoke ? 6 : PicturesOfAClass, seed);
+                float[][] training = features.Of(network, setting.Name + " training", pictures);
+                int[] rows = pictures.RowsOfEachClass(laboratory.IsSmoke ? 6 : PicturesOfAClass, seed);
                 (ScoreSet unseen, double temperature, ScoreSet[] scores) = HeadModels.Train(
-                    name, Array.ConvertAll(rows, row => training[row]), Array.ConvertAll(rows, row => images.Training.Labels[row]),
+                    name, Array.ConvertAll(rows, row => training[row]), Array.ConvertAll(rows, row => pictures.Labels[row]),
                     [
                         Features("validation", images.Validation),
                         .. tests.Select(test => Features($"{test.Name} {test.Strength}", test.Images)),

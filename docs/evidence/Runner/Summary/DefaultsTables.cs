@@ -30,8 +30,7 @@ internal static class DefaultsTables
     public static string Gamma(IReadOnlyCollection<ResultRow> calibration)
     {
         Measure[] measures = [Measure.LogLoss, Measure.Ece];
-        Dictionary<(string, string), ResultRow> reference = calibration.Where(row => row["method"] == Gamma1)
-            .ToDictionary(row => (row["setting"], row["seed"]));
+        ResultRow[] reference = [.. calibration.Where(row => row["method"] == Gamma1)];
         string[] settings = [.. calibration.Where(row => row["method"] == "CSAM 2").Select(row => row["setting"]).Distinct()];
         return Tables.Table(
             ["Difference from γ = 1", .. settings.SelectMany(setting => measures.Select(measure => $"{setting}: {measure.Title}"))],
@@ -42,9 +41,7 @@ internal static class DefaultsTables
                 method.Key.Replace("CSAM", "γ =", StringComparison.Ordinal),
                 .. from setting in settings
                    from measure in measures
-                   select Estimate.Of([.. method.Where(row => row["setting"] == setting).Select(row =>
-                       row.Number(measure.Column) - reference[(setting, row["seed"])].Number(measure.Column))])
-                       .Difference(measure.Factor, measure.Decimals),
+                   select method.Where(row => row["setting"] == setting).Less(reference, measure, "setting", "seed").Text(measure),
             ]);
     }
 }

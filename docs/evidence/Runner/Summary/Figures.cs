@@ -1,4 +1,5 @@
 using Microsoft.ML.SharpnessAware;
+using MLSharpness.Evidence.Experiments;
 using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Summary;
@@ -6,7 +7,6 @@ namespace MLSharpness.Evidence.Summary;
 /// <summary>Results as figures.</summary>
 internal static class Figures
 {
-    private static readonly string[] Climbs = ["normalised", "unnormalised"];
     private static readonly string[] Methods = ["SAM", "SSAM"];
 
     /// <summary>Accuracy and final loss over learning rate × ρ: where each method still trains.</summary>
@@ -17,7 +17,7 @@ internal static class Figures
         HeatMap Map(string climb, string method, string what, Func<ResultRow, double> value, double minimum, double maximum) => new(
             $"{what}: {method}, climb {climb}", "Learning rate", "ρ", rates, radii,
             Grid(rates, radii, rows.Where(row => row["climb"] == climb && row["method"] == method), value), minimum, maximum);
-        var panels = from climb in Climbs from method in Methods select (climb, method);
+        var panels = from climb in StabilityGrid.Climbs from method in Methods select (climb, method);
         return Plots.HeatMaps("Where SAM and SSAM still train",
             "test accuracy in %, 10 is guessing; cross entropy of the training images, 2.3 is guessing",
         [
@@ -36,7 +36,7 @@ internal static class Figures
         double[] norms = [.. rows.SelectMany(row => new[] { row.Number("first_norm"), row.Number("second_norm") }).Where(norm => norm > 0)];
         return Plots.Lines("Length of the gradients of both passes", setting, ["first pass", "second pass"],
         [
-            .. from climb in Climbs
+            .. from climb in StabilityGrid.Climbs
                from method in Methods
                let run = rows.Where(row => row["climb"] == climb && row["method"] == method).OrderBy(row => row.Number("step")).ToArray()
                where run.Length > 0

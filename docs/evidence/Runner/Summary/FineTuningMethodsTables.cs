@@ -6,6 +6,8 @@ namespace MLSharpness.Evidence.Summary;
 /// class.</summary>
 internal static class FineTuningMethodsTables
 {
+    private static readonly string[] Keys = ["setting", "pictures", "seed"];
+
     private static readonly (string Title, Measure Measure)[] Shown =
     [
         ("Accuracy %", Measure.Accuracy), ("ECE % before the temperature", Measure.Ece with { Decimals = 1 }),
@@ -31,7 +33,7 @@ internal static class FineTuningMethodsTables
     public static string Differences(IReadOnlyCollection<ResultRow> rows, string other)
     {
         (string Set, string Size)[] cells = Cells(rows);
-        Func<ResultRow, Measure, double> difference = DifferenceFrom(rows, other);
+        ResultRow[] reference = [.. rows.Where(row => row["method"] == other)];
         return string.Join("\n\n", Shown[2..].Select(shown => Tables.Table(
             [$"{shown.Title}, difference from {other}", .. cells.Select(Title)],
             from method in Tables.ByMethod(rows)
@@ -39,7 +41,7 @@ internal static class FineTuningMethodsTables
             select (string[])
             [
                 method.Key,
-                .. cells.Select(cell => Text(method.Where(row => In(row, cell)).Select(row => difference(row, shown.Measure)))),
+                .. cells.Select(cell => method.Where(row => In(row, cell)).Less(reference, shown.Measure, Keys).Text(shown.Measure)),
             ])));
     }
 
@@ -51,21 +53,11 @@ internal static class FineTuningMethodsTables
         [
             method.Key,
             .. from other in others
-               let difference = DifferenceFrom(rows, other)
+               let reference = rows.Where(row => row["method"] == other).ToArray()
                from shown in Shown[2..]
-               select other == method.Key ? "" : Text(method.GroupBy(row => row["seed"])
-                   .Select(seed => seed.Average(row => difference(row, shown.Measure)))),
+               select other == method.Key ? "" : method.GroupBy(row => row["seed"])
+                   .Select(seed => seed.Less(reference, shown.Measure, Keys).Average()).Text(shown.Measure),
         ]));
-
-    private static Func<ResultRow, Measure, double> DifferenceFrom(IReadOnlyCollection<ResultRow> rows, string other)
-    {
-        Dictionary<(string, string, string), ResultRow> reference = rows.Where(row => row["method"] == other)
-            .ToDictionary(row => (row["setting"], row["pictures"], row["seed"]));
-        return (row, measure) =>
-            row.Number(measure.Column) - reference[(row["setting"], row["pictures"], row["seed"])].Number(measure.Column);
-    }
-
-    private static string Text(IEnumerable<double> differences) => Estimate.Of([.. differences]).Difference(1, 3);
 
     private static (string Set, string Size)[] Cells(IReadOnlyCollection<ResultRow> rows) =>
     [

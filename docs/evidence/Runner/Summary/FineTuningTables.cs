@@ -26,17 +26,14 @@ internal static class FineTuningTables
     public static string AgainstDefault(IReadOnlyCollection<ResultRow> rows)
     {
         string[] sets = Sets(rows);
-        Dictionary<(string Set, string Seed), double> reference = rows
-            .Where(row => row["method"] == Default && row["rho"] == DefaultRho)
-            .ToDictionary(row => (row["pictures"], row["seed"]), row => row.Number(Measure.ScaledLogLoss.Column));
+        ResultRow[] reference = [.. rows.Where(row => row["method"] == Default && row["rho"] == DefaultRho)];
         return Tables.Table(
             [$"Log loss, difference from {Default}, ρ = {DefaultRho}", .. sets],
             ByWay(rows).Where(way => way.Key != (Default, DefaultRho)).Select(way => (string[])
             [
                 $"{way.Key.Method}, ρ = {way.Key.Rho}",
-                .. sets.Select(set => Difference([.. way
-                    .Where(row => row["pictures"] == set && reference.ContainsKey((set, row["seed"])))
-                    .Select(row => row.Number(Measure.ScaledLogLoss.Column) - reference[(set, row["seed"])])])),
+                .. sets.Select(set => way.Where(row => row["pictures"] == set)
+                    .Less(reference, Measure.ScaledLogLoss, "pictures", "seed").Text(Measure.ScaledLogLoss)),
             ]));
     }
 
@@ -87,17 +84,16 @@ internal static class FineTuningTables
             ["Pictures", "a class", "The head, less", .. measures.Select(measure => measure.Title)],
             from set in rows.Select(row => row["setting"]).Distinct()
             from size in Sizes(rows, set)
-            let head = Of(set, size, HeadModels.Head, "temperature").ToDictionary(row => row["seed"])
+            let head = Of(set, size, HeadModels.Head, "temperature").ToArray()
             from model in HeadModels.All.Select(model => model.Name)
             where model != HeadModels.Head
             from calibrator in new[] { "none", "temperature" }
-            let others = Of(set, size, model, calibrator).Where(row => head.ContainsKey(row["seed"])).ToArray()
+            let others = Of(set, size, model, calibrator).ToArray()
             where others.Length > 0
             select (string[])
             [
                 set, size, $"{model}{(calibrator == "none" ? "" : ", temperature")}",
-                .. measures.Select(measure => Estimate.Of([.. others.Select(row =>
-                    head[row["seed"]].Number(measure.Column) - row.Number(measure.Column))]).Difference(measure.Factor, measure.Decimals)),
+                .. measures.Select(measure => head.Less(others, measure, "seed").Text(measure)),
             ]);
 
         IEnumerable<ResultRow> Of(string set, string size, string model, string calibrator) => rows.Where(row => row["setting"] == set
@@ -164,7 +160,4 @@ internal static class FineTuningTables
 
     private static string Mean(IEnumerable<ResultRow> rows, Measure measure) => rows.ToArray() is { Length: > 0 } some
         ? (measure.Factor * some.Average(row => row.Number(measure.Column))).ToString($"F{measure.Decimals}") : "–";
-
-    private static string Difference(double[] differences) =>
-        differences.Length == 0 ? "–" : Estimate.Of(differences).Difference(1, 3);
 }

@@ -1,4 +1,5 @@
 using Microsoft.ML.SharpnessAware;
+using MLSharpness.Evidence.Experiments;
 using MLSharpness.Evidence.Results;
 
 namespace MLSharpness.Evidence.Summary;
@@ -9,8 +10,6 @@ internal static class StabilityGridSummary
     private static readonly (string Name, string Title)[] Networks =
         [("fashion-1000", "with batch norm"), ("fashion-1000-plain", "without batch norm")];
 
-    private static readonly string[] Climbs = ["normalised", "unnormalised"];
-
     /// <summary>The share of the trainings of each cell that get further than twice guessing, with warm-up or without.</summary>
     public static Figure Map(IReadOnlyList<ResultRow> rows)
     {
@@ -18,7 +17,7 @@ internal static class StabilityGridSummary
         return Plots.HeatMaps("Which trainings get anywhere",
             "share in % of the trainings, with warm-up and without, that are right in more than 20 % of the test images; climb: ρ g/‖g‖ (normalised) or ρ g",
             [
-                .. from climb in Climbs
+                .. from climb in StabilityGrid.Climbs
                    from network in Networks
                    from method in new[] { "SAM", "SSAM" }
                    let of = rows.Where(row => row["climb"] == climb && row["setting"] == network.Name && row["method"] == method).ToArray()
@@ -41,7 +40,7 @@ internal static class StabilityGridSummary
             ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM trains, %", "SSAM trains, %", "only SAM", "only SSAM", "SAM diverged",
                 "SSAM diverged", "SAM: accuracy %", "SSAM: accuracy %", "SSAM − SAM"],
             from network in Networks
-            from climb in Climbs
+            from climb in StabilityGrid.Climbs
             from warmUp in new[] { "0.05", "0" }
             let of = pairs.Where(pair => pair.Key.Network == network.Name && pair.Key.Climb == climb && pair.Key.WarmUp == warmUp).ToArray()
             where of.Length > 0

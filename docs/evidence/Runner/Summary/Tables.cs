@@ -30,17 +30,12 @@ internal static class Tables
     /// <summary>Each method less another one with the same seed, with 95 % intervals of Student's t.</summary>
     public static string Differences(IReadOnlyCollection<ResultRow> rows, string from, params Measure[] measures)
     {
-        Dictionary<string, ResultRow> reference = rows.Where(row => row["method"] == from).ToDictionary(row => row["seed"]);
+        ResultRow[] reference = [.. rows.Where(row => row["method"] == from)];
         return Table(
             [$"Difference from {from}", .. measures.Select(measure => measure.Title)],
             ByMethod(rows).Where(group => group.Key != from).Select(group => (string[])
             [
-                group.Key,
-                .. measures.Select(measure => Estimate.Of(
-                    [
-                        .. group.Where(row => reference.ContainsKey(row["seed"]))
-                            .Select(row => row.Number(measure.Column) - reference[row["seed"]].Number(measure.Column)),
-                    ]).Difference(measure.Factor, measure.Decimals)),
+                group.Key, .. measures.Select(measure => group.Less(reference, measure, "seed").Text(measure)),
             ]));
     }
 
@@ -143,8 +138,7 @@ internal static class Tables
             ["Model", "Rows", .. names],
             rows.GroupBy(row => (Model: row["model"], Rows: row.Number("rows"))).OrderBy(group => group.Key).Select(group =>
             {
-                Dictionary<(string Seed, string Draw), double> temperature = group.Where(row => row["calibrator"] == "temperature")
-                    .ToDictionary(row => (row["seed"], row["draw"]), row => row.Number("log_loss"));
+                ResultRow[] temperature = [.. group.Where(row => row["calibrator"] == "temperature")];
                 return (string[])
                 [
                     group.Key.Model, $"{group.Key.Rows:F0}",
@@ -153,8 +147,8 @@ internal static class Tables
                         ResultRow[] fits = [.. group.Where(row => row["calibrator"] == name)];
                         string values = $"{fits.Average(row => row.Number("log_loss")):F3} · " +
                             $"{100 * fits.Average(row => row.Number("ece")):F1}";
-                        return name == "temperature" ? values : $"{values} · " + Estimate.Of(
-                            [.. fits.Select(row => row.Number("log_loss") - temperature[(row["seed"], row["draw"])])]).Difference(1, 3);
+                        return name == "temperature" ? values
+                            : $"{values} · {fits.Less(temperature, Measure.LogLoss, "seed", "draw").Text(Measure.LogLoss)}";
                     }),
                 ];
             }));
@@ -189,8 +183,7 @@ internal static class Tables
     public static string Averages(IReadOnlyCollection<ResultRow> rows)
     {
         Measure[] measures = [Measure.Accuracy, Measure.LogLoss, Measure.Ece];
-        Dictionary<(string Method, string Seed), ResultRow> last = rows.Where(row => row["weights"] == "last")
-            .ToDictionary(row => (row["method"], row["seed"]));
+        ResultRow[] last = [.. rows.Where(row => row["weights"] == "last")];
         return Table(
             ["Method", "Weights", "Seeds", .. measures.Select(measure => measure.Title),
                 .. measures.Select(measure => $"{measure.Title}: difference from the last")],
@@ -200,11 +193,7 @@ internal static class Tables
             [
                 method.Key, kind.Key, $"{kind.Count()}",
                 .. measures.Select(measure => Values(kind, measure).Text(measure.Factor, measure.Decimals)),
-                .. measures.Select(measure => kind.Key == "last" ? "" : Estimate.Of(
-                    [
-                        .. kind.Where(row => last.ContainsKey((row["method"], row["seed"]))).Select(row =>
-                            row.Number(measure.Column) - last[(row["method"], row["seed"])].Number(measure.Column)),
-                    ]).Difference(measure.Factor, measure.Decimals)),
+                .. measures.Select(measure => kind.Key == "last" ? "" : kind.Less(last, measure, "method", "seed").Text(measure)),
             ]);
     }
 
