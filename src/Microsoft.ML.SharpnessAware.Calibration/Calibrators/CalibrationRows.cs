@@ -15,14 +15,17 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     public int Count => Labels.Length;
 
+    /// <summary>How many rows were left out, since their label is missing or unknown.</summary>
+    public long WithoutLabel { get; init; }
+
     /// <summary>
     /// 1 / (rows + 1): the weight of the probabilities as they came where they count as one row more. It keeps every fit finite and away
     /// from 0 and 1, as Platt's target smoothing does for two classes, and fades as rows are added.
     /// </summary>
     public double WeightOfOneRow => 1.0 / (Count + 1);
 
-    /// <summary>Reads all rows, in one pass. Those without a label are left out, with a warning.</summary>
-    /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be.</exception>
+    /// <summary>Reads all rows, in one pass. Those without a label are left out, with a warning; that may be all.</summary>
+    /// <exception cref="InvalidOperationException">Scores are not what they should be.</exception>
     public static CalibrationRows Read(IDataView data, LabelledScores columns, ScoreKind scoreKind, IHost host, IChannel channel)
     {
         List<float> scores = [];
@@ -52,17 +55,15 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         }
 
         withoutLabel.Report(channel, $"the label column '{columns.Label.Name}' is missing or unknown");
-        if (labels.Count == 0)
-            throw new InvalidOperationException(withoutLabel.Count == 0
-                ? "The data has no rows to fit a calibrator on."
-                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{columns.Label.Name}', so no calibrator can be " +
-                    "fitted.");
-        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses);
+        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses) { WithoutLabel = withoutLabel.Count };
     }
 
     /// <summary>The rows of all of them.</summary>
     public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses) =>
-        new([.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Labels)], numberOfClasses);
+        new([.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Labels)], numberOfClasses)
+        {
+            WithoutLabel = parts.Sum(part => part.WithoutLabel),
+        };
 
     /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get
     /// 0.</summary>

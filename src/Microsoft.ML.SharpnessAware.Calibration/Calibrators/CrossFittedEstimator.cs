@@ -18,8 +18,7 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
         ArgumentNullException.ThrowIfNull(input);
         GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the trainings
         List<(CalibrationRows Rows, LabelValues? Classes)> unseen = [];
-        foreach (DataOperationsCatalog.TrainTestData fold in
-            new DataOperationsCatalog(environment).CrossValidationSplit(input, folds, samplingKeyColumnName))
+        foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
         {
             ITransformer ofFold = estimator.Fit(fold.TrainSet);
             unseen.Add(calibrator.ReadUnseen(ofFold.Transform(fold.TestSet)));
@@ -36,6 +35,8 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
     /// <summary>A pipeline that maps labels to keys itself may number the classes of a fold in another order, or miss one.</summary>
     private static CalibrationRows InOrder(CalibrationRows rows, LabelValues? classes, LabelledScores scores, int fold)
     {
+        if (rows.Count == 0)
+            return rows;
         if (classes is not null && scores.Classes is not null)
         {
             return ClassOrder.Match(classes.Names, scores.Classes.Names, out int[]? places) is not string problem

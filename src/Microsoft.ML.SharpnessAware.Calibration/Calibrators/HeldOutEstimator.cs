@@ -15,8 +15,7 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
     {
         ArgumentNullException.ThrowIfNull(input);
         GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the training
-        DataOperationsCatalog.TrainTestData split = new DataOperationsCatalog(environment)
-            .TrainTestSplit(input, fraction, samplingKeyColumnName);
+        DataOperationsCatalog.TrainTestData split = GroupedSplit.TrainTest(environment, input, fraction, samplingKeyColumnName);
         ITransformer model = estimator.Fit(split.TrainSet);
         return model.Append(calibrator.FitOnUnseen(model.Transform(split.TestSet)));
     }

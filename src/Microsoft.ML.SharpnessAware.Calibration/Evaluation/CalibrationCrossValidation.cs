@@ -4,7 +4,7 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Cross-validation as <see cref="MulticlassClassificationCatalog"/>.<c>CrossValidate</c> does it (whose training loop derived
-/// classes alone can reach), with calibration metrics.</summary>
+/// classes alone can reach), with calibration metrics, and groups of rows dealt to the folds by <see cref="GroupedSplit"/>.</summary>
 internal static class CalibrationCrossValidation
 {
     public static TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>[] Run(
@@ -19,11 +19,15 @@ internal static class CalibrationCrossValidation
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
         _ = new ConfidenceBins(numberOfBins);       // refuses a wrong number before anything is trained
 
-        string splitColumn = DataOperationsCatalog.CreateSplitColumn(
-            environment, ref data, samplingKeyColumnName, seed, fallbackInEnvSeed: true);
+        IReadOnlyList<DataOperationsCatalog.TrainTestData> splits = GroupedSplit.Folds(environment, data, numberOfFolds,
+            samplingKeyColumnName, seed);
+        if (splits.Count < numberOfFolds)
+            throw new InvalidOperationException($"The data fill {splits.Count} of {numberOfFolds} folds"
+                + (samplingKeyColumnName is null ? ": they have too few rows." : $": column '{samplingKeyColumnName}' has too few values.")
+                + $" Give a smaller {nameof(numberOfFolds)}.");
         return
         [
-            .. DataOperationsCatalog.CrossValidationSplit(environment, data, splitColumn, numberOfFolds).Select((split, fold) =>
+            .. splits.Select((split, fold) =>
             {
                 ITransformer model = estimator.Fit(split.TrainSet);
                 IDataView scored = Score(model, split.TestSet);

@@ -29,22 +29,45 @@ public sealed class CrossValidateCalibrationTests
     }
 
     [TestMethod]
-    [DataRow(null)]
-    [DataRow("Group")]
-    public void FoldsAreThoseOfCrossValidate(string? samplingKey)
+    public void FoldsAreThoseOfCrossValidate()
     {
         IDataView data = Data();
-        var ours = _mlContext.MulticlassClassification.CrossValidateCalibration(
-            data, Pipeline(), 3, samplingKeyColumnName: samplingKey, seed: 7);
-        var theirs = _mlContext.MulticlassClassification.CrossValidate(data, Pipeline(), 3, samplingKeyColumnName: samplingKey, seed: 7);
+        var ours = _mlContext.MulticlassClassification.CrossValidateCalibration(data, Pipeline(), 3, seed: 7);
+        var theirs = _mlContext.MulticlassClassification.CrossValidate(data, Pipeline(), 3, seed: 7);
         foreach (var (our, their) in ours.Zip(theirs))
         {
             Assert.AreEqual(their.Metrics.MicroAccuracy, our.Metrics.Accuracy, 1e-12);
             Assert.AreEqual(their.Metrics.LogLoss, our.Metrics.LogLoss, 1e-9);
-            CollectionAssert.AreEqual(their.ScoredHoldOutSet.GetColumn<float>("Group").ToArray(),
-                our.ScoredHoldOutSet.GetColumn<float>("Group").ToArray());
+            CollectionAssert.AreEqual(GroupsOf(their.ScoredHoldOutSet), GroupsOf(our.ScoredHoldOutSet));
         }
     }
+
+    /// <summary>CrossValidate takes numbers in their order, finds nothing in the folds that a split before took, and loses rows without a
+    /// value.</summary>
+    [TestMethod]
+    public void GroupsAreDealtToTheFoldsBySeedWhateverTheRowsWereSplitByBefore()
+    {
+        IDataView data = Data();
+        float[][] first = Folds(data, 3, 7);
+        Assert.IsTrue(first.All(fold => fold.Length == 80 && fold.GroupBy(group => group).All(group => group.Count() == 4)));
+        Assert.AreEqual(60, first.SelectMany(fold => fold.Distinct()).Distinct().Count());
+        Assert.IsTrue(first.All(fold => fold.Min() < 15 && fold.Max() > 45));
+        CollectionAssert.AreEqual(first.SelectMany(fold => fold).ToArray(), Folds(data, 3, 7).SelectMany(fold => fold).ToArray());
+        CollectionAssert.AreNotEqual(first[0], Folds(data, 3, 8)[0]);
+
+        DataOperationsCatalog.TrainTestData split = _mlContext.Data.TrainTestSplit(data, 0.5, "Group");
+        Assert.AreEqual(GroupsOf(split.TrainSet).Length, Folds(split.TrainSet, 4, null).Sum(fold => fold.Length));
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+            () => Folds(_mlContext.Data.TakeRows(data, 12), 4, null)).Message, "3 of 4 folds");
+
+        float[][] Folds(IDataView data, int folds, int? seed) =>
+        [
+            .. _mlContext.MulticlassClassification.CrossValidateCalibration(data, Pipeline(), folds, samplingKeyColumnName: "Group",
+                seed: seed).Select(fold => GroupsOf(fold.ScoredHoldOutSet)),
+        ];
+    }
+
+    private static float[] GroupsOf(IDataView data) => [.. data.GetColumn<float>("Group")];
 
     [TestMethod]
     public void WrongArgumentsAreNamedBeforeAnythingIsTrained()
