@@ -111,23 +111,29 @@ public static class CalibrationCatalog
 
     /// <summary>
     /// Trains the estimator on folds of the data and measures the calibration of each model on the fold that it has not seen, as
-    /// <c>CrossValidate</c> does for ML.NET's own metrics; with the same seed on the same folds.
+    /// <c>CrossValidate</c> does for ML.NET's own metrics; with the same seed on the same folds, unless rows belong together.
     /// </summary>
+    /// <remarks>
+    /// With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the folds as evenly as they can be. So the
+    /// rows may be what a split by the same column has left, of which CrossValidate's first folds would be empty, and each row is measured
+    /// once: one without a value, which CrossValidate leaves out, is a group by itself, with a warning.
+    /// </remarks>
     /// <param name="catalog">The multiclass catalog of the context.</param>
     /// <param name="data">The data to train on and to measure with.</param>
     /// <param name="estimator">The estimator to fit: a trainer, or a pipeline that ends in scores.</param>
     /// <param name="numberOfFolds">The number of folds, at least 2.</param>
     /// <param name="labelColumnName">The true class: a key of the model's classes.</param>
     /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
-    /// <param name="samplingKeyColumnName">Rows of equal value in this column stay in the same fold, so that, say, pictures of one patient
-    /// are not both trained on and measured with; by default there is no such column.</param>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same fold, so
+    /// that, say, pictures of one patient are not both trained on and measured with; by default there is no such column.</param>
     /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range,
     /// or a column is missing or has another type.</exception>
-    /// <exception cref="InvalidOperationException">A fold has no row to evaluate, or scores are not probabilities.</exception>
+    /// <exception cref="InvalidOperationException">There are fewer rows or groups than folds, a fold has no row to evaluate, or scores are not
+    /// probabilities.</exception>
     /// <example>
     /// <code>
     /// var folds = mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline);

@@ -185,15 +185,19 @@ public sealed class MulticlassCalibratorsCatalog
     /// into a cross-validation where a calibrator alone would be fitted on training rows.
     /// </summary>
     /// <remarks>
-    /// One training. The model sees less data, and the calibrator only <paramref name="fraction"/> of it; with few rows take <see
-    /// cref="CrossFitted"/>. Rows are drawn at random, by the seed of the context.
+    /// <para>One training. The model sees less data, and the calibrator only <paramref name="fraction"/> of it; with few rows take <see
+    /// cref="CrossFitted"/>. Rows are drawn at random, by the seed of the context.</para>
+    /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the two sides, so that the calibrator
+    /// gets its share of the rows to within a group, also after a split or in a cross-validation by the same column. A row without a value
+    /// is a group by itself, with a warning. Two groups are enough.</para>
     /// </remarks>
     /// <param name="estimator">What makes scores: a trainer, or a pipeline that ends in one.</param>
     /// <param name="calibrator">A calibrator of this catalog.</param>
     /// <param name="fraction">The share of the rows for the calibrator, above 0 and below 1. A quarter leaves most to the model.</param>
-    /// <param name="samplingKeyColumnName">Rows of equal value in this column are not divided, so that, say, pictures of one patient are
-    /// not both trained on and calibrated with; by default there is no such column.</param>
-    /// <returns>An estimator whose model is the trained one followed by the fitted calibrator.</returns>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, are not divided, so
+    /// that, say, pictures of one patient are not both trained on and calibrated with; by default there is no such column.</param>
+    /// <returns>An estimator whose model is the trained one followed by the fitted calibrator. Its Fit throws <see
+    /// cref="InvalidOperationException"/>, before the training, where a side would have no rows.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="fraction"/> is not between 0 and 1.</exception>
     /// <example>
     /// <code>
@@ -218,16 +222,20 @@ public sealed class MulticlassCalibratorsCatalog
     /// calibrator is fitted on these scores. For few rows, where <see cref="HeldOut"/> could spare none.
     /// </summary>
     /// <remarks>
-    /// <paramref name="folds"/> + 1 trainings. The calibrator is fitted on all rows, but on scores of models that saw a little less than
-    /// the one that is kept, so it leaves this one a little less sure than it might be (scikit-learn's CalibratedClassifierCV with
-    /// ensemble=False does the same).
+    /// <para><paramref name="folds"/> + 1 trainings. The calibrator is fitted on all rows, but on scores of models that saw a little less
+    /// than the one that is kept, so it leaves this one a little less sure than it might be (scikit-learn's CalibratedClassifierCV with
+    /// ensemble=False does the same).</para>
+    /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the parts as evenly as they can be; a
+    /// row without a value is a group by itself, with a warning. Where there are fewer groups, or rows, than <paramref name="folds"/>,
+    /// there are fewer parts.</para>
     /// </remarks>
     /// <param name="estimator">What makes scores: a trainer, or a pipeline that ends in one.</param>
     /// <param name="calibrator">A calibrator of this catalog.</param>
     /// <param name="folds">The number of parts, at least 2.</param>
-    /// <param name="samplingKeyColumnName">Rows of equal value in this column stay in the same part; by default there is no such
-    /// column.</param>
-    /// <returns>An estimator whose model is the trained one followed by the fitted calibrator.</returns>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same part;
+    /// by default there is no such column.</param>
+    /// <returns>An estimator whose model is the trained one followed by the fitted calibrator. Its Fit throws <see
+    /// cref="InvalidOperationException"/>, before the trainings, where all rows belong together.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="folds"/> is less than 2.</exception>
     public IEstimator<TransformerChain<MulticlassCalibratorTransformer>> CrossFitted(IEstimator<ITransformer> estimator,
         MulticlassCalibratorEstimator calibrator, int folds = 5, string? samplingKeyColumnName = null)
