@@ -1,3 +1,4 @@
+using System.Reflection;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -24,14 +25,16 @@ public sealed class OnnxNetworkGraph
     /// ReLU, ReLU6, LeakyReLU, ELU, GELU, SiLU, Hardswish, Sigmoid, Tanh. A batch norm behind a convolution in a Sequential is made part
     /// of it.
     /// </summary>
-    /// <exception cref="NotSupportedException">The layer is of another kind, or has a setting that is not supported.</exception>
+    /// <exception cref="NotSupportedException">The layer is of another kind, overrides the <c>forward</c> of one of these, has forward
+    /// hooks, or has a setting that is not supported.</exception>
     public OnnxValue Layer(nn.Module layer, OnnxValue input)
     {
         ArgumentNullException.ThrowIfNull(layer);
+        CheckHooks(layer);
         return layer switch
         {
-            IOnnxNetwork network => network.Describe(this, input),
-            Sequential sequential => AddSequential(sequential, input),
+            IOnnxNetwork network => Overrides(layer, DescriberOf(network)) ? throw NotKnown(layer) : network.Describe(this, input),
+            Sequential sequential when !Overrides(layer, typeof(Sequential)) => AddSequential(sequential, input),
             _ => new(OnnxLayers.Add(_writer, layer, input.Name) ?? throw NotKnown(layer)),
         };
     }
@@ -42,7 +45,7 @@ public sealed class OnnxNetworkGraph
     {
         ArgumentNullException.ThrowIfNull(convolution);
         ArgumentNullException.ThrowIfNull(batchNorm);
-        return new(OnnxLayers.Convolution(_writer, convolution, batchNorm, input.Name));
+        return Layer(convolution, (BatchNorm)batchNorm, input);
     }
 
     /// <summary>Adds a standard operator of ONNX that has one output.</summary>
@@ -58,8 +61,12 @@ public sealed class OnnxNetworkGraph
     /// <summary>A vector of int64: a shape, or axes.</summary>
     public OnnxValue Constant(params long[] values) => new(_writer.Vector(values));
 
-    internal OnnxValue Layer(Conv2d convolution, BatchNorm batchNorm, OnnxValue input, bool roundsDown = false) =>
-        new(OnnxLayers.Convolution(_writer, convolution, batchNorm, input.Name, roundsDown));
+    internal OnnxValue Layer(Conv2d convolution, BatchNorm batchNorm, OnnxValue input, bool roundsDown = false)
+    {
+        CheckHooks(convolution);
+        CheckHooks(batchNorm);
+        return new(OnnxLayers.Convolution(_writer, convolution, batchNorm, input.Name, roundsDown));
+    }
 
     internal OnnxValue MaxPool(OnnxValue input, long kernelSize, long stride, long padding = 0, bool roundsDown = false) =>
         new(OnnxLayers.MaxPool(_writer, input.Name, kernelSize, stride, padding, roundsDown));
@@ -89,10 +96,11 @@ public sealed class OnnxNetworkGraph
         for (int i = 0; i < layers.Length; i++)
         {
             _path.Push(layers[i].Name);
-            if (layers[i].Module is Conv2d convolution && i + 1 < layers.Length && layers[i + 1].Module is BatchNorm norm)
+            // A batch norm with hooks has its own turn, in which it is named.
+            if (layers[i].Module is Conv2d convolution && i + 1 < layers.Length && layers[i + 1].Module is BatchNorm2d or ImageBatchNorm
+                && LayerHooks.Count(layers[i + 1].Module) == 0)
             {
-                value = Layer(convolution, norm, value);
-                i++;
+                value = Layer(convolution, (BatchNorm)layers[++i].Module, value);
             }
             else
             {
@@ -103,8 +111,31 @@ public sealed class OnnxNetworkGraph
         return value;
     }
 
+    /// <summary>The class whose description of the network this is.</summary>
+    private static Type DescriberOf(IOnnxNetwork network) =>
+        network.GetType().GetInterfaceMap(typeof(IOnnxNetwork)).TargetMethods[0].DeclaringType!;
+
+    /// <summary>Whether the layer computes something else than a class that it is derived from.</summary>
+    private static bool Overrides(nn.Module layer, Type known) =>
+        Forward(known) is { IsAbstract: false } forward && Forward(layer.GetType())?.DeclaringType != forward.DeclaringType;
+
+    private static MethodInfo? Forward(Type type) => type.GetMethod(nameof(Sequential.forward), [typeof(Tensor)]);
+
+    private void CheckHooks(nn.Module layer)
+    {
+        if (LayerHooks.Count(layer) > 0)
+        {
+            throw new NotSupportedException(
+                $"{Described(layer)}, has a forward hook, and what a hook does cannot be written as ONNX. Remove it before saving, or let " +
+                "a layer compute what it does.");
+        }
+    }
+
     private NotSupportedException NotKnown(nn.Module layer) => new(
+        $"{Described(layer)}, cannot be written as ONNX. Let it implement {nameof(IOnnxNetwork)}, with all that its own forward() computes, " +
+        $"or use layers that are known: see {nameof(OnnxNetworkGraph)}.{nameof(Layer)}.");
+
+    private string Described(nn.Module layer) =>
         $"The layer '{string.Join('.', _path.Reverse().Skip(1).DefaultIfEmpty(_path.Last()))}' of network '{_path.Last()}', " +
-        $"{layer.GetType().Name}, cannot be written as ONNX. Let it implement {nameof(IOnnxNetwork)}, or use layers that are known: " +
-        $"see {nameof(OnnxNetworkGraph)}.{nameof(Layer)}.");
+        layer.GetType().Name;
 }

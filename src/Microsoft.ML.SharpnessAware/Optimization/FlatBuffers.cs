@@ -12,6 +12,7 @@ internal sealed class FlatBuffers : IDisposable
 {
     private readonly List<(string Name, Tensor Buffer)> _members;
     private readonly List<nn.Module> _holders;
+    private readonly IDisposable _owned;
     private readonly List<Tensor> _vectors = [];
 
     public FlatBuffers(nn.Module module)
@@ -20,18 +21,16 @@ internal sealed class FlatBuffers : IDisposable
         using var noGradient = no_grad();
         _members = [.. module.named_buffers()];
         _holders = [.. module.modules().Append(module).Where(m => m.named_buffers(recurse: false).Any())];
-        OwnedTensors.Take(_members, this);
-        foreach (var group in _members.GroupBy(m => (m.Buffer.dtype, m.Buffer.device_type, m.Buffer.device_index)))
+        _owned = OwnedTensors.Take(_members, this);
+        try
         {
-            Tensor[] buffers = [.. group.Select(m => m.Buffer)];
-            Tensor vector = cat([.. buffers.Select(b => b.reshape(-1))]).DetachFromDisposeScope();
-            long offset = 0;
-            foreach (Tensor buffer in buffers)
-            {
-                buffer.set_(vector.narrow(0, offset, buffer.numel()).view(buffer.shape));
-                offset += buffer.numel();
-            }
-            _vectors.Add(vector);
+            foreach (var group in _members.GroupBy(m => (m.Buffer.dtype, m.Buffer.device_type, m.Buffer.device_index)))
+                _vectors.Add(Joined([.. group.Select(m => m.Buffer)]));
+        }
+        catch       // out of memory
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -69,8 +68,21 @@ internal sealed class FlatBuffers : IDisposable
 
     public void Dispose()
     {
-        OwnedTensors.Release(_members.Select(m => m.Buffer));
+        _owned.Dispose();
         _vectors.ForEach(v => v.Dispose());
         _vectors.Clear();
+    }
+
+    /// <summary>A vector of all values, of which the buffers are views from now on.</summary>
+    private static Tensor Joined(Tensor[] buffers)
+    {
+        Tensor vector = cat([.. buffers.Select(b => b.reshape(-1))]).DetachFromDisposeScope();
+        long offset = 0;
+        foreach (Tensor buffer in buffers)
+        {
+            buffer.set_(vector.narrow(0, offset, buffer.numel()).view(buffer.shape));
+            offset += buffer.numel();
+        }
+        return vector;
     }
 }

@@ -26,6 +26,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class FlatParameters : IDisposable
 {
     private readonly nn.Module _module;
+    private readonly IDisposable _owned;
     private readonly List<FlatParameter> _members = [];
     private readonly List<(string Name, Parameter Parameter)> _notTrained = [];
     private readonly List<Parameter> _frozenByGroup = [];
@@ -42,7 +43,7 @@ internal sealed class FlatParameters : IDisposable
             .OrderBy(p => order.FindIndex(group => ReferenceEquals(group, p.Group)))
             .ThenBy(p => p.Value.dim() > 1 ? 0 : 1)];
         Check([.. parameters.Select(p => (p.Name, p.Value))]);
-        OwnedTensors.Take(parameters.Select(p => (p.Name, (Tensor)p.Value)), this);
+        _owned = OwnedTensors.Take(parameters.Select(p => (p.Name, (Tensor)p.Value)), this);
 
         Parameter first = parameters[0].Value;
         DType = first.dtype;
@@ -52,17 +53,25 @@ internal sealed class FlatParameters : IDisposable
         using DisposeScope scope = NewDisposeScope();
         using var noGradient = no_grad();
         Count = parameters.Sum(p => p.Value.numel());
-        Weights = CreateState();
-        Gradient = CreateState();
-        long offset = 0;
-        foreach ((string name, Parameter parameter, ParameterGroup? group) in parameters)
+        try
         {
-            Tensor view = ViewLike(parameter, Weights, offset);
-            Tensor gradientView = ViewLike(parameter, Gradient, offset).DetachFromDisposeScope();
-            view.copy_(parameter);
-            parameter.set_(view);
-            _members.Add(new FlatParameter(name, parameter, gradientView, offset, group));
-            offset += parameter.numel();
+            Weights = CreateState();
+            Gradient = CreateState();
+            long offset = 0;
+            foreach ((string name, Parameter parameter, ParameterGroup? group) in parameters)
+            {
+                Tensor view = ViewLike(parameter, Weights, offset);
+                Tensor gradientView = ViewLike(parameter, Gradient, offset).DetachFromDisposeScope();
+                view.copy_(parameter);
+                parameter.set_(view);
+                _members.Add(new FlatParameter(name, parameter, gradientView, offset, group));
+                offset += parameter.numel();
+            }
+        }
+        catch       // out of memory
+        {
+            Dispose();
+            throw;
         }
         HashSet<Parameter> trained = [.. _members.Select(member => member.Parameter)];
         foreach ((string name, Parameter parameter) in all.Where(p => !trained.Contains(p.Value)))
@@ -200,7 +209,7 @@ internal sealed class FlatParameters : IDisposable
 
     public void Dispose()
     {
-        OwnedTensors.Release(_members.Select(member => member.Parameter));
+        _owned.Dispose();
         foreach (FlatParameter member in _members)
         {
             if (!member.Parameter.IsInvalid)
@@ -210,8 +219,8 @@ internal sealed class FlatParameters : IDisposable
         foreach (Parameter parameter in _frozenByGroup.Where(parameter => !parameter.IsInvalid))
             parameter.requires_grad = true;
         _frozenByGroup.Clear();
-        Weights.Dispose();
-        Gradient.Dispose();
+        Weights?.Dispose();     // of a constructor that failed, there may be none
+        Gradient?.Dispose();
     }
 
     // The pass that finds a parameter without a gradient cannot tell whether it is not used or no longer the module's.

@@ -12,9 +12,13 @@ internal sealed class FlatRule(BaseOptimizer settings, FlatParameters parameters
 
     public override string Name => settings.RuleName;
 
-    public override double LearningRate { get; set; } = Require.NonNegativeFloat(settings.LearningRate, nameof(LearningRate));
+    public override double LearningRate { get; set; } = settings.LearningRate;
 
-    public static Func<FlatParameters, UpdateRule> Of(BaseOptimizer settings) => parameters => new FlatRule(settings, parameters);
+    public static Func<FlatParameters, UpdateRule> Of(BaseOptimizer settings)
+    {
+        Require.NonNegativeFloat(settings.LearningRate, nameof(LearningRate));      // before anything is made
+        return parameters => new FlatRule(settings, parameters);
+    }
 
     public override void Apply()
     {

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -44,8 +45,12 @@ public sealed class MicroBatch
     /// <summary>Whether there are class probabilities, which CSAM needs.</summary>
     internal bool HasClasses => _targets is not null;
 
-    /// <summary>A forward pass alone.</summary>
-    internal void Forward() => _forward()?.Dispose();
+    /// <summary>A forward pass alone, of which nothing stays.</summary>
+    internal void Forward()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        _forward();
+    }
 
     /// <summary>The mean loss, and the one damped by γ that is to be minimised.</summary>
     /// <param name="loss">The loss of a sample with labels.</param>

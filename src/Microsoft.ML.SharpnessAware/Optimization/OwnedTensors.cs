@@ -9,30 +9,42 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class OwnedTensors
 {
-    private static readonly ConditionalWeakTable<Tensor, object> Owners = [];
+    private static readonly ConditionalWeakTable<Tensor, WeakReference> Owners = [];
 
     /// <summary>Takes all of them, or none.</summary>
+    /// <returns>Gives them up.</returns>
     /// <exception cref="InvalidOperationException">One belongs to another owner; the message names it.</exception>
-    public static void Take(IEnumerable<(string Name, Tensor Tensor)> tensors, object owner)
+    public static IDisposable Take(IEnumerable<(string Name, Tensor Tensor)> tensors, object owner)
     {
-        List<Tensor> taken = [];
+        var taken = new Taken();
+        var reference = new WeakReference(owner);
         foreach ((string name, Tensor tensor) in tensors)
         {
-            if (!Owners.TryAdd(tensor, owner))
+            if (Owners.TryGetValue(tensor, out WeakReference? other) && IsInUse(other))
             {
-                Release(taken);
+                taken.Dispose();
                 throw new InvalidOperationException(
                     $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. " +
                     "Dispose that one first; a parameter has one optimiser at a time.");
             }
-            taken.Add(tensor);
+            Owners.AddOrUpdate(tensor, reference);
+            taken.Tensors.Add(tensor);
         }
+        return taken;
     }
 
-    /// <summary>Gives them up.</summary>
-    public static void Release(IEnumerable<Tensor> tensors)
+    /// <summary>One that nobody can dispose any more, since a setting in its initialiser was refused, is not.</summary>
+    private static bool IsInUse(WeakReference owner)
     {
-        foreach (Tensor tensor in tensors)
-            Owners.Remove(tensor);
+        if (owner.IsAlive)
+            GC.Collect();       // the other way from here is an exception
+        return owner.IsAlive;
+    }
+
+    private sealed class Taken : IDisposable
+    {
+        public List<Tensor> Tensors { get; } = [];
+
+        public void Dispose() => Tensors.ForEach(tensor => Owners.Remove(tensor));
     }
 }

@@ -21,7 +21,8 @@ public sealed record SharpnessAwareMethod
     /// <summary>The base optimiser alone: no climb, one pass a step.</summary>
     public static SharpnessAwareMethod Standard { get; } = new();
 
-    /// <summary>Radius ρ of the climb, at least 0. 0 does not climb and is the base optimiser. Default: 0.</summary>
+    /// <summary>Radius ρ of the climb, at least 0. 0 does not climb: it is the base optimiser, on the loss that γ damps where <see
+    /// cref="Gamma"/> is above 0. Default: 0.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, not a number, or beyond the largest float.</exception>
     public double Rho { get; init => field = Require.NonNegativeFloat(value, nameof(Rho)); }
 

@@ -97,19 +97,19 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
         _loss = loss ?? new ClassificationLoss.CrossEntropy();
         Rho = method.Rho;
         Gamma = method.Gamma;
-        _parameters = new FlatParameters(module, groups);
         try
         {
+            _parameters = new FlatParameters(module, groups);
             _buffers = new FlatBuffers(module);
+            _rule = createRule(_parameters);
+            _savedWeights = _parameters.CreateState();
+            _batchNorm = new(module);
         }
         catch
         {
-            _parameters.Dispose();
+            Dispose();
             throw;
         }
-        _rule = createRule(_parameters);
-        _savedWeights = _parameters.CreateState();
-        _batchNorm = new(module);
     }
 
     /// <summary>Learning rate η of the next step, at least 0. At first the base optimiser's.</summary>
@@ -200,8 +200,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// in each forward and each backward pass: outputs, gradients and running statistics are those of one process with the whole mini-batch.
     /// Default false: by those of each process. A climb must be shared then (<see cref="SharedAscent"/>), and be of the whole mini-batch.
     /// </summary>
-    /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics. From the first step until the optimiser is disposed, every pass of the
-    /// module in training mode is one of all processes.</remarks>
+    /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics, which must have no forward hooks then (a step says so). From the first
+    /// step until the optimiser is disposed, every pass of the module in training mode is one of all processes.</remarks>
     public bool SynchronizeBatchNorm { get; init; }
 
     /// <summary>The parameters and their vector, for averages of weights.</summary>
@@ -222,7 +222,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     internal void ShareStatistics(double weight)
     {
         using var noGradient = no_grad();
-        _exchange?.Average(_buffers, weight);
+        if (_buffers.MayChange)
+            _exchange?.Average(_buffers, weight);
     }
 
     /// <summary>Frees the optimiser's tensors. The module keeps its weights and continues to work.</summary>
@@ -230,10 +231,10 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         _disposed = true;
         _synchronized?.Dispose();
-        _batchNorm.Dispose();
-        _savedWeights.Dispose();
-        _rule.Dispose();
-        _buffers.Dispose();
-        _parameters.Dispose();
+        _batchNorm?.Dispose();      // where the constructor failed, there is not everything
+        _savedWeights?.Dispose();
+        _rule?.Dispose();
+        _buffers?.Dispose();
+        _parameters?.Dispose();
     }
 }

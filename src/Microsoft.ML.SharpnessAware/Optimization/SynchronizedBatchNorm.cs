@@ -16,7 +16,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class SynchronizedBatchNorm : IDisposable
 {
     private readonly ProcessGroup _group;
-    private readonly ReplacedForward[] _layers;
+    private readonly (string Name, ReplacedForward Layer)[] _layers;
     private double _weight = 1;
     private Exception? _failure;
 
@@ -25,15 +25,32 @@ internal sealed class SynchronizedBatchNorm : IDisposable
         _group = group;
         _layers =
         [
-            .. network.modules().Append(network).Distinct().OfType<BatchNorm>().Select(layer =>
-                new ReplacedForward(layer, () => BatchStatistics.AreKept(layer), input => Normalize(layer, input))),
+            .. network.named_modules().Append((name: "", module: network)).DistinctBy(entry => entry.module)
+                .Where(entry => entry.module is BatchNorm && IsKnown(entry.module))
+                .Select(entry => (entry.name, Replace((BatchNorm)entry.module))),
         ];
+
+        ReplacedForward Replace(BatchNorm layer) =>
+            new(layer, () => BatchStatistics.AreKept(layer), input => Normalize(layer, input));
     }
 
     /// <summary>To be called before a pass.</summary>
     /// <param name="weight">What this process' samples count in the mean over those of all, which its gradients are multiplied by
     /// afterwards.</param>
-    public void Begin(double weight) => (_weight, _failure) = (weight, null);
+    /// <exception cref="InvalidOperationException">A layer has hooks, and would not be synchronised.</exception>
+    public void Begin(double weight)
+    {
+        foreach ((string name, ReplacedForward layer) in _layers)
+        {
+            if (layer.HasOtherHooks)
+            {
+                throw new InvalidOperationException(
+                    $"Layer '{name}' has a forward hook of its own, which cannot see a batch norm that is synchronised: something else takes " +
+                    "the place of its pass. Remove the hook, put it on a layer beside, or do without SynchronizeBatchNorm.");
+            }
+        }
+        (_weight, _failure) = (weight, null);
+    }
 
     /// <summary>To be called after a backward pass, out of which no exception may come.</summary>
     /// <exception cref="ProcessGroupException">An exchange in it failed.</exception>
@@ -43,7 +60,11 @@ internal sealed class SynchronizedBatchNorm : IDisposable
             throw new ProcessGroupException(_failure.Message, (_failure as ProcessGroupException)?.Rank, _failure);
     }
 
-    public void Dispose() => Array.ForEach(_layers, layer => layer.Dispose());
+    public void Dispose() => Array.ForEach(_layers, entry => entry.Layer.Dispose());
+
+    /// <summary>Whether it is TorchSharp's or the library's; one of somebody's own may compute something else.</summary>
+    private static bool IsKnown(nn.Module layer) =>
+        layer.GetType().Assembly == typeof(BatchNorm).Assembly || layer.GetType().Assembly == typeof(SynchronizedBatchNorm).Assembly;
 
     private Tensor Normalize(NormBase layer, Tensor x)
     {

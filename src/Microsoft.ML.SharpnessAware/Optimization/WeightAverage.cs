@@ -107,42 +107,49 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Makes running statistics anew, those of the weights as they are: the mean over passes on training data.</summary>
-    /// <param name="module">The network. Its mode is left as it was.</param>
-    /// <param name="passes">Forward passes on mini-batches of training data, called in training mode without gradient recording. Their
-    /// tensors are disposed.</param>
-    /// <exception cref="ArgumentException">The network has running statistics and there are no passes.</exception>
+    /// <param name="module">The network. What is in evaluation mode while the network itself is in training mode is frozen, and stays as it
+    /// is. A network in evaluation mode is put into training mode for the passes, as a whole; afterwards each layer has its own mode
+    /// again.</param>
+    /// <param name="passes">Forward passes on mini-batches of training data, called without gradient recording. Their tensors are
+    /// disposed. Where no statistics are to be made, none is called.</param>
+    /// <exception cref="ArgumentException">There are statistics to be made and no passes.</exception>
     public static void UpdateStatistics(nn.Module module, IEnumerable<Action> passes)
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(passes);
-        NormBase[] layers = [.. module.modules().Append(module).OfType<NormBase>().Where(layer => layer.track_running_stats)];
-        if (layers.Length == 0)
-            return;
+        // Containers come before what is in them, and what is in two comes twice: train() goes down to all layers.
+        (nn.Module Layer, bool IsTraining)[] modes = [.. module.modules().Prepend(module).Select(layer => (layer, layer.training))];
+        bool wasTraining = module.training;
+        if (!wasTraining)
+            module.train();
+        NormBase[] layers =
+            [.. modes.Select(mode => mode.Layer).OfType<NormBase>().Distinct().Where(norm => norm.track_running_stats && norm.training)];
         double?[] momenta = [.. layers.Select(layer => layer.momentum)];
-        bool[] modes = [.. layers.Select(layer => layer.training)];
-        bool mode = module.training;
-        using var noGradient = no_grad();
-        long count = 0;
         try
         {
-            module.train();
-            foreach (Action pass in passes)
-            {
-                count++;
-                foreach (NormBase layer in layers)
-                    layer.momentum = 1.0 / count;       // the mean of all so far
-                using DisposeScope scope = NewDisposeScope();
-                pass();
-            }
+            if (layers.Length > 0)
+                Average(layers, passes);
         }
         finally
         {
-            module.train(mode);
             for (int i = 0; i < layers.Length; i++)
-            {
                 layers[i].momentum = momenta[i];
-                layers[i].train(modes[i]);
-            }
+            if (!wasTraining)
+                Array.ForEach(modes, mode => mode.Layer.train(mode.IsTraining));
+        }
+    }
+
+    private static void Average(NormBase[] layers, IEnumerable<Action> passes)
+    {
+        using var noGradient = no_grad();
+        long count = 0;
+        foreach (Action pass in passes)
+        {
+            count++;
+            foreach (NormBase layer in layers)
+                layer.momentum = 1.0 / count;       // the mean of all so far
+            using DisposeScope scope = NewDisposeScope();
+            pass();
         }
         if (count == 0)
             throw new ArgumentException("Running statistics need passes over training data, and there are none.", nameof(passes));

@@ -1,3 +1,4 @@
+using System.Collections;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -5,13 +6,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Puts something else in the place of a layer's forward pass, until it is disposed.</summary>
 /// <remarks>
 /// A hook cannot keep the layer from running: it runs in evaluation mode on the first none of its images, which checks their dimensions and
-/// changes nothing.
+/// changes nothing. Another hook, which would see that, or whose result would be lost, makes the layer run as it is.
 /// </remarks>
 internal sealed class ReplacedForward : IDisposable
 {
     private readonly nn.Module<Tensor, Tensor> _layer;
     private readonly Func<Tensor, Tensor> _forward;
     private readonly Action[] _removals;
+    private readonly ICollection[] _hooks;
     private Tensor? _input;
 
     /// <param name="layer">The layer.</param>
@@ -23,14 +25,18 @@ internal sealed class ReplacedForward : IDisposable
         var before = layer.register_forward_pre_hook((_, input) => Before(input, applies));
         var after = layer.register_forward_hook((_, _, output) => After(output));
         _removals = [before.remove, after.remove];
+        _hooks = LayerHooks.Of(layer);
     }
+
+    /// <summary>Whether the layer has hooks of somebody else, and is not replaced.</summary>
+    public bool HasOtherHooks => _hooks.Sum(hooks => hooks.Count) > _removals.Length;
 
     public void Dispose() => Array.ForEach(_removals, remove => remove());
 
     private Tensor Before(Tensor input, Func<bool> applies)
     {
         TakeInput();        // left behind by a pass that threw
-        if (!applies())
+        if (!applies() || HasOtherHooks)
             return input;
         _input = input;
         _layer.eval();

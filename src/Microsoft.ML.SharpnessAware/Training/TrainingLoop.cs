@@ -243,6 +243,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     {
         if (part.BackboneIsFrozen)
             return;
+        part.StartTraining();       // in the modes of a step: statistics that are frozen in it stay
         using var random = new TorchRandom(context.Seed, _classifier.Device);
         random.Draw(() =>
         {

@@ -55,6 +55,39 @@ public sealed class LayersTests
     }
 
     [TestMethod]
+    public void ParametersThatBelongToNoConvolutionKeepTheirLayout()
+    {
+        const string Name = "standardized-convolution";
+        NetworkArchitecture.Register(Name, classes => nn.Sequential(
+            ("conv", nn.Conv2d(1, 3, 3)), ("standardized", new StandardizedConvolution(3, 4)), ("relu", nn.ReLU()),
+            ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("fc", nn.Linear(4, classes))));
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(8));
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(
+            mlContext, data, options => (options.Arch, options.Epoch) = (Name, 1));
+        Assert.HasCount(8, Fitted.Scores(mlContext, model.Transform(data)));
+    }
+
+    /// <summary>Weight standardisation (Qiao et al. 2019).</summary>
+    private sealed class StandardizedConvolution : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter _weight;
+
+        public StandardizedConvolution(int inputs, int outputs)
+            : base(nameof(StandardizedConvolution))
+        {
+            _weight = nn.Parameter(randn(outputs, inputs, 3, 3));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor rows = _weight.view(_weight.shape[0], -1);
+            return nn.functional.conv2d(input, ((rows - rows.mean([1], true)) / rows.std(1, true, true)).view(_weight.shape));
+        }
+    }
+
+    [TestMethod]
     public void TheShortcutWithoutParametersPassesItsGradientOnInChannelsLast()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -51,6 +51,44 @@ public sealed class ModuleContractTests : WithDisposeScope
     }
 
     [TestMethod]
+    [DataRow("a negative learning rate")]
+    [DataRow("a rule that throws")]
+    [DataRow("a setting that is refused afterwards")]
+    public void AnOptimizerThatCouldNotBeMadeKeepsNothing(string what)
+    {
+        Linear frozen = Linear(2, 2);
+        Module<Tensor, Tensor> net = Sequential(("frozen", frozen), ("bn", BatchNorm1d(2)), ("fc", Linear(2, 2)));
+        AssertFails();
+        Assert.IsTrue(net.parameters().All(parameter => parameter.requires_grad));
+
+        using var second = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new SignDescent(0.01));
+        double[] before = TestNets.Values(frozen);
+        second.Step(() => net.call(randn(4, 2)), zeros(4, int64));
+        CollectionAssert.AreNotEqual(before, TestNets.Values(frozen));
+
+        // In a frame of its own, so that nothing refers to the one that is lost.
+        void AssertFails() => Assert.Throws<ArgumentException>(() => what switch
+        {
+            "a negative learning rate" => Make(-0.01, 0),
+            "a rule that throws" => Make(0.01, -1),
+            _ => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new SignDescent(0.01)) { MaxGradientNorm = 0 },
+        });
+
+        SharpnessAwareOptimizer Make(double rate, int states) =>
+            new(net, SharpnessAwareMethod.Sam(), new SignDescent(rate, states), groups: [new("frozen.*") { Frozen = true }]);
+    }
+
+    private sealed record SignDescent(double Rate, int States = 0) : BaseOptimizer
+    {
+        public override double LearningRate { get; init; } = Rate;
+
+        protected internal override int StateCount => States;
+
+        protected internal override void Update(ParameterUpdate update) =>
+            update.Weights.sub_(update.Gradient.sign() * update.LearningRate);
+    }
+
+    [TestMethod]
     public void TwoNetworksHaveTwoOptimizers()
     {
         Linear one = Linear(2, 2), two = Linear(2, 2);

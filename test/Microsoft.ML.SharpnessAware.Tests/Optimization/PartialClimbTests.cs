@@ -126,6 +126,31 @@ public sealed class PartialClimbTests : WithDisposeScope
     }
 
     [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void NoPassKeepsTheActivationsOfAnother(bool inParts)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam() with { AscentShare = 0.5 }, Sgd);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        List<Tensor> activations = [];
+        int most = 0;
+        if (inParts)
+            optimizer.Step(new[] { 0, 1, 2, 3 }.Select(i => new MicroBatch(() => Logits(x.narrow(0, 2 * i, 2)), y.narrow(0, 2 * i, 2))));
+        else
+            optimizer.Step(Logits, x, y);
+        Assert.HasCount(inParts ? 10 : 3, activations);
+        Assert.AreEqual(1, most, "at a time");
+
+        Tensor Logits(Tensor images)
+        {
+            activations.Add(images.clone());
+            most = Math.Max(most, activations.Count(tensor => !tensor.IsInvalid));
+            return net.call(activations[^1]);
+        }
+    }
+
+    [TestMethod]
     public void SharesPeriodsAndPhasesOutOfRangeAreRefusedAndOthersShown()
     {
         void Rejects(string name, Func<object> make) =>

@@ -181,6 +181,37 @@ public sealed class SynchronizedBatchNormTests
         }
     }
 
+    [TestMethod]
+    public void ALayerOfOnesOwnComputesWhatItIsWrittenToCompute()
+    {
+        double alone = Loss(null);
+        Assert.AreEqual(alone, ThreadProcessGroup.Run(2, Loss)[1], 1e-12);      // both with the same images
+
+        static double Loss(ProcessGroup? group)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Sequential(("flatten", Flatten()), ("norm", new Halved(36)), ("fc", Linear(36, 3)));
+            net.to(ScalarType.Float64);
+            using (no_grad())
+                net.parameters().Skip(2).First().copy_(arange(3 * 36, dtype: ScalarType.Float64).sin().view(3, 36));
+            using (no_grad())
+                net.parameters().Last().zero_();
+            using SharpnessAwareOptimizer optimizer = Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.1), synchronize: true);
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
+            return optimizer.Step(net.call, images, labels);
+        }
+    }
+
+    private sealed class Halved(long channels)
+        : TorchSharp.Modules.BatchNorm(channels, 1e-5, 0.1, true, true, null, null, nameof(Halved))
+    {
+        public override Tensor forward(Tensor input) => base.forward(input) * 0.5;
+
+        protected override void ValidateInputDimensions(Tensor input)
+        {
+        }
+    }
+
     /// <summary>The net after some steps, and the loss of each.</summary>
     private static (double[] Values, double[] Losses) Train(SharpnessAwareMethod method, ProcessGroup? group, int[] parts, bool isDouble,
         bool synchronize = true, BaseOptimizer? baseOptimizer = null, int steps = Steps)

@@ -133,6 +133,66 @@ public sealed class WeightAverageTests
     }
 
     [TestMethod]
+    public void WhatIsInEvaluationModeWhileTheRestTrainsStaysSoAndAsItIs()
+    {
+        Module<Tensor, Tensor> backbone = Sequential(("fc", Linear(4, 4)), ("norm", BatchNorm1d(4)), ("drop", Dropout(0.5))),
+            head = Sequential(("norm", BatchNorm1d(4)), ("drop", Dropout(0.5))), net = Sequential(("backbone", backbone), ("head", head));
+        net.train();
+        backbone.eval();
+        Dictionary<string, double[]> before = State();
+        bool[] modes = Modes(net);
+        foreach (bool throws in new[] { false, true })
+        {
+            try
+            {
+                WeightAverage.UpdateStatistics(net, [() =>
+                {
+                    CollectionAssert.AreEqual(modes, Modes(net), "in the pass");
+                    net.call(randn(8, 4));
+                    if (throws)
+                        throw new IOException("the disk is full");
+                }]);
+            }
+            catch (IOException) when (throws)
+            {
+            }
+            CollectionAssert.AreEqual(modes, Modes(net));
+        }
+        foreach ((string name, double[] values) in State())
+            Assert.AreEqual(!name.StartsWith("head.norm", StringComparison.Ordinal), values.SequenceEqual(before[name]), name);
+
+        // Nothing is to be made, and no pass is needed.
+        head.eval();
+        WeightAverage.UpdateStatistics(net, [() => Assert.Fail("a pass for nothing")]);
+        CollectionAssert.AreEqual(Modes(net), new[] { true, false, false, false, false, false, false, false });
+
+        Dictionary<string, double[]> State() => net.named_buffers().ToDictionary(
+            entry => entry.name, entry => entry.buffer.to(float64).reshape(-1).data<double>().ToArray());
+    }
+
+    [TestMethod]
+    public void OfANetworkInEvaluationModeAllIsMadeAnewAndEachLayersModeComesBack()
+    {
+        // Dropout that draws in evaluation too, and a layer of two containers.
+        Module<Tensor, Tensor> drop = Dropout(0.5), shared = BatchNorm1d(4), one = Sequential(("norm", shared), ("drop", drop)),
+            other = Sequential(("norm", shared), ("own", BatchNorm1d(4))), net = Sequential(("one", one), ("other", other));
+        net.eval();
+        one.train();
+        shared.eval();
+        bool[] modes = Modes(net);
+        WeightAverage.UpdateStatistics(net, [() =>
+        {
+            Assert.IsTrue(Array.TrueForAll(Modes(net), isTraining => isTraining));
+            net.call(randn(8, 4));
+        }]);
+        CollectionAssert.AreEqual(modes, Modes(net));
+        foreach ((string name, Tensor buffer) in net.named_buffers().Where(entry => entry.name.EndsWith("mean")))
+            Assert.IsFalse(buffer.eq(0).all().item<bool>(), name);
+    }
+
+    private static bool[] Modes(Module module) => [module.training, .. module.modules().Select(layer => layer.training)];
+
+    [TestMethod]
     public void AnAverageIsSavedAndResumed()
     {
         using WeightAverage average = WeightAverage.Uniform(_optimizer), resumed = WeightAverage.Uniform(_optimizer);

@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
 
@@ -74,6 +75,126 @@ public sealed partial class SaveOnnxTests
         Assert.Contains("onnx_unknown", e.Message);
         Assert.AreEqual("what was there", File.ReadAllText(path));
         CollectionAssert.AreEqual(new[] { "model.onnx" }, folder.FileNames().ToArray());
+    }
+
+    [TestMethod]
+    [DataRow("a Sequential")]
+    [DataRow("the whole network")]
+    [DataRow("a batch norm behind a convolution")]
+    [DataRow("a network that describes itself")]
+    public void AForwardThatADerivedClassOverridesIsNotWrittenAsThatOfItsBase(string what)
+    {
+        string name = $"onnx_derived_{what}";
+        NetworkArchitecture.Register(name, classes => what switch
+        {
+            "a Sequential" =>
+                nn.Sequential(("conv", nn.Conv2d(3, 4, 3)), ("odd", new Skip(nn.Conv2d(4, 4, 1), nn.ReLU())), ("end", End(classes))),
+            "the whole network" => new Skip(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            "a batch norm behind a convolution" =>
+                nn.Sequential(("conv", nn.Conv2d(3, 4, 3)), ("odd", new Halved(4)), ("end", End(classes))),
+            _ => nn.Sequential(("conv", nn.Conv2d(3, 4, 3)), ("odd", new DoubledAgain()), ("end", End(classes))),
+        });
+        int size = what == "the whole network" ? 1 : 10;
+        using SharpnessAwareImageClassificationTransformer model = Make(name, new(3, size, size));
+        using var folder = new TemporaryFolder();
+
+        var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(folder.File("model.onnx")));
+
+        Assert.Contains(what == "the whole network" ? "Skip" : "'odd'", e.Message);
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    [TestMethod]
+    public void AClassOfOnesOwnThatComputesNothingElseIsWritten()
+    {
+        NetworkArchitecture.Register("onnx_inherited", classes => nn.Sequential(
+            ("stem", new Stem(4)), ("twice", new Doubled()), ("again", new DoubledAndDescribed()), ("thrice", new Thrice()),
+            ("end", End(classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_inherited", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"));
+
+        AssertSame(model, folder.File("model.onnx"));
+    }
+
+    [TestMethod]
+    public void WhatAHookChangesIsNotLeftOut()
+    {
+        NetworkArchitecture.Register("onnx_hooks", classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 4, 3)), ("norm", nn.BatchNorm2d(4)), ("inner", nn.Sequential(("relu", nn.ReLU()))),
+            ("twice", new Doubled()), ("end", End(classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_hooks", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        nn.Module<Tensor, Tensor> network = model.Classifier.Network;
+        foreach ((string name, nn.Module module) in network.named_modules().Append(("", network)).ToArray())
+        {
+            var layer = (nn.Module<Tensor, Tensor>)module;
+            var after = layer.register_forward_hook((_, _, output) => output * 2);
+            var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path), name);
+            after.remove();
+            var before = layer.register_forward_pre_hook((_, input) => input * 2);
+            Assert.Throws<NotSupportedException>(() => model.SaveOnnx(path), name);
+            before.remove();
+            Assert.Contains(name.Length == 0 ? "'onnx_hooks'" : $"'{name}' of network 'onnx_hooks'", e.Message);
+            Assert.Contains("hook", e.Message);
+            Assert.IsFalse(File.Exists(path));
+        }
+
+        model.SaveOnnx(path);
+
+        AssertSame(model, path);
+    }
+
+    private static nn.Module<Tensor, Tensor> End(int classes) =>
+        nn.Sequential(("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("fc", nn.Linear(4, classes)));
+
+    private sealed class Skip(params nn.Module<Tensor, Tensor>[] layers) : Sequential(layers)
+    {
+        public override Tensor forward(Tensor input) => input + base.forward(input);
+    }
+
+    private sealed class Stem(int width) : Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU());
+
+    private sealed class Halved(long channels) : BatchNorm(channels, 1e-5, 0.1, true, true, null, null, nameof(Halved))
+    {
+        public override Tensor forward(Tensor input) => base.forward(input) * 0.5;
+
+        protected override void ValidateInputDimensions(Tensor input)
+        {
+        }
+    }
+
+    private class Doubled() : nn.Module<Tensor, Tensor>(nameof(Doubled)), IOnnxNetwork
+    {
+        public override Tensor forward(Tensor input) => input + input;
+
+        public virtual OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) => graph.Operator("Add", [input, input]);
+    }
+
+    private sealed class DoubledAgain : Doubled
+    {
+        public override Tensor forward(Tensor input) => base.forward(base.forward(input));
+    }
+
+    private sealed class DoubledAndDescribed : Doubled
+    {
+        public override Tensor forward(Tensor input) => base.forward(base.forward(input));
+
+        public override OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) => base.Describe(graph, base.Describe(graph, input));
+    }
+
+    /// <summary>Describes what derived classes compute.</summary>
+    private abstract class Repeated(int times) : nn.Module<Tensor, Tensor>(nameof(Repeated)), IOnnxNetwork
+    {
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) =>
+            graph.Operator("Mul", [input, graph.Constant(tensor((float)times))]);
+    }
+
+    private sealed class Thrice() : Repeated(3)
+    {
+        public override Tensor forward(Tensor input) => input * 3;
     }
 
     /// <summary>Each channel's pixels as a sequence.</summary>

@@ -72,6 +72,42 @@ public sealed class WeightAveragingTests
     }
 
     [TestMethod]
+    [DataRow(false, false, 0)]
+    [DataRow(false, true, 0)]
+    [DataRow(true, false, 0)]
+    [DataRow(true, true, 1)]
+    public void FrozenStatisticsStayThoseOfTheInitialWeights(bool isUniform, bool earlyStopping, int freezeEpochs)
+    {
+        IDataView validation = Fitted.View(_mlContext, Shapes.Pixels(12, seed: 4));
+        using SharpnessAwareImageClassificationTransformer model = Model(options =>
+        {
+            (options.Arch, options.FreezeBatchNorm, options.FreezeEpochs) = (CountingNetwork.Name, true, freezeEpochs);
+            options.WeightAveraging = isUniform ? new WeightAveraging.Uniform(0.5) : new WeightAveraging.Exponential(0.4);
+            options.ValidationSet = earlyStopping ? validation : null;
+            options.EarlyStoppingCriteria = earlyStopping ? new EarlyStopping(Patience: 10, Metric: EarlyStoppingMetric.Loss) : null;
+        });
+        AssertStatistics(model, areThoseOfTheStart: true);
+    }
+
+    [TestMethod]
+    public void StatisticsThatAreNotFrozenAreThoseOfTheAverage()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Model(options =>
+            (options.Arch, options.WeightAveraging) = (CountingNetwork.Name, new WeightAveraging.Exponential()));
+        AssertStatistics(model, areThoseOfTheStart: false);
+    }
+
+    private static void AssertStatistics(SharpnessAwareImageClassificationTransformer model, bool areThoseOfTheStart)
+    {
+        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        foreach ((string name, Tensor buffer) in model.Classifier.Network.named_buffers())
+        {
+            int start = name.EndsWith("running_var", StringComparison.Ordinal) ? 1 : 0;
+            Assert.AreEqual(areThoseOfTheStart, buffer.eq(start).all().item<bool>(), name);
+        }
+    }
+
+    [TestMethod]
     [DataRow("exponential", 1)]
     [DataRow("exponential", 3)]
     [DataRow("uniform", 3)]
