@@ -35,9 +35,7 @@ internal sealed class OnnxClassifier : IDisposable
         TakesBytes = session.InputMetadata[InputName].ElementDataType == TensorElementType.UInt8;
         foreach (string name in metadata.ClassNames)
             _classes.Add(name, _classes.Count);
-        // Small enough that activations stay in the caches: as libtorch's in the trainer's transformer, for each two processors.
-        int area = metadata.Shape.Height * metadata.Shape.Width;
-        BatchSize = shared is null ? Math.Clamp((1 << 15) / area, 8, 32) : Processors * Math.Clamp((1 << 14) / area, 4, 16);
+        BatchSize = RowsAtOnce(metadata.Shape, shared is null ? null : Processors);
     }
 
     private static int Processors => Math.Min(Environment.ProcessorCount, 64);
@@ -101,7 +99,7 @@ internal sealed class OnnxClassifier : IDisposable
         where T : unmanaged
     {
         using OnnxClassifier held = Share();
-        if (_shared is null || rows < (_shared.IsValueCreated ? Processors : BatchSize))
+        if (_shared is null || rows < (_shared.IsValueCreated ? Math.Min(Processors, BatchSize) : BatchSize))
             ScoreIn(_session, pixels, rows, scores);
         else
             ScoreInParts(_shared.Value, pixels, rows, scores);
@@ -133,6 +131,20 @@ internal sealed class OnnxClassifier : IDisposable
             if (_shared?.IsValueCreated == true)
                 _shared.Value.Dispose();
         }
+    }
+
+    /// <summary>
+    /// Small enough that activations stay in the caches, as libtorch's in the trainer's transformer, for each two processors; and of large
+    /// images so few that their pixels take a quarter of a gigabyte.
+    /// </summary>
+    /// <param name="shape">The images.</param>
+    /// <param name="processors">Those among which batches are shared out; null where they are not.</param>
+    internal static int RowsAtOnce(ImageShape shape, int? processors)
+    {
+        const long MostBytes = 1L << 28;
+        long area = (long)shape.Height * shape.Width, most = MostBytes / (sizeof(float) * area * shape.Channels);
+        long rows = processors is { } count ? count * Math.Clamp((1 << 14) / area, 4, 16) : Math.Clamp((1 << 15) / area, 8, 32);
+        return (int)Math.Clamp(most, 1, rows);
     }
 
     private void ScoreInParts<T>(InferenceSession session, Memory<T> pixels, int rows, Span<float> scores)

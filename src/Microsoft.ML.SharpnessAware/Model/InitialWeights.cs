@@ -13,13 +13,16 @@ internal sealed class InitialWeights : IDisposable
 {
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
+    private readonly ImageShape? _madeFor;
     private string _argument = nameof(InitialWeights);
 
-    private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture)
+    private InitialWeights(
+        string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture, ImageShape? madeFor = null)
     {
         Path = path;
         _tensors = tensors;
         _statistics = statistics;
+        _madeFor = madeFor;
         Architecture = architecture;
         foreach (Tensor tensor in tensors.Values)
             tensor.DetachFromDisposeScope();
@@ -77,7 +80,7 @@ internal sealed class InitialWeights : IDisposable
         try
         {
             IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors,
-                Architecture);
+                Architecture, _madeFor);
             foreach (string note in notes)
                 channel?.Info(note);
         }
@@ -148,7 +151,8 @@ internal sealed class InitialWeights : IDisposable
                     $"Arch to the network that they are of. {PublishedNetwork.Advice(Shapes(tensors), architecture)}".TrimEnd());
         }
 
-        return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata), architecture ?? found);
+        return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata), architecture ?? found,
+            WeightsFile.ReadShape(metadata));
     }
 
     private static InitialWeights ReadOnnx(string path, FileStream file, string? architecture)
@@ -179,7 +183,7 @@ internal sealed class InitialWeights : IDisposable
         }
         using DisposeScope scope = NewDisposeScope();
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
-        return new InitialWeights(path, tensors, classifier.Normalization.Statistics, classifier.Architecture);
+        return new InitialWeights(path, tensors, classifier.Normalization.Statistics, classifier.Architecture, classifier.Shape);
     }
 
     private static Dictionary<string, long[]> Shapes(Dictionary<string, Tensor> tensors) =>

@@ -44,6 +44,15 @@ internal static class WeightsFile
         }
     }
 
+    /// <summary>The images that the network was made for, where the metadata tells; else null. Other programs may write something else by
+    /// this name.</summary>
+    public static ImageShape? ReadShape(IReadOnlyDictionary<string, string> metadata)
+    {
+        int[] sizes = [.. metadata.GetValueOrDefault(InputSize, "").Split(',')
+            .Select(size => int.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
+        return sizes is [> 0 and int channels, > 0 and int height, > 0 and int width] ? new ImageShape(channels, height, width) : null;
+    }
+
     private static Dictionary<string, string> Metadata(
         ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) => new()
     {

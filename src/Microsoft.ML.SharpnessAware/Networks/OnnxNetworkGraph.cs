@@ -126,14 +126,14 @@ public sealed class OnnxNetworkGraph
         if (LayerHooks.Count(layer) > 0)
         {
             throw new NotSupportedException(
-                $"{Described(layer)}, has a forward hook, and what a hook does cannot be written as ONNX. Remove it before saving, or let " +
-                "a layer compute what it does.");
+                $"{Described(layer)}, has a forward hook, and what a hook does cannot be written as ONNX. Remove it before saving, or " +
+                "let a layer compute what it does.");
         }
     }
 
     private NotSupportedException NotKnown(nn.Module layer) => new(
-        $"{Described(layer)}, cannot be written as ONNX. Let it implement {nameof(IOnnxNetwork)}, with all that its own forward() computes, " +
-        $"or use layers that are known: see {nameof(OnnxNetworkGraph)}.{nameof(Layer)}.");
+        $"{Described(layer)}, cannot be written as ONNX. Let it implement {nameof(IOnnxNetwork)}, with all that its own forward() " +
+        $"computes, or use layers that are known: see {nameof(OnnxNetworkGraph)}.{nameof(Layer)}.");
 
     private string Described(nn.Module layer) =>
         $"The layer '{string.Join('.', _path.Reverse().Skip(1).DefaultIfEmpty(_path.Last()))}' of network '{_path.Last()}', " +

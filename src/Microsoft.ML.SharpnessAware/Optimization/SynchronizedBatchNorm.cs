@@ -45,8 +45,8 @@ internal sealed class SynchronizedBatchNorm : IDisposable
             if (layer.HasOtherHooks)
             {
                 throw new InvalidOperationException(
-                    $"Layer '{name}' has a forward hook of its own, which cannot see a batch norm that is synchronised: something else takes " +
-                    "the place of its pass. Remove the hook, put it on a layer beside, or do without SynchronizeBatchNorm.");
+                    $"Layer '{name}' has a forward hook of its own, which cannot see a batch norm that is synchronised: something else " +
+                    "takes the place of its pass. Remove the hook, put it on a layer beside, or do without SynchronizeBatchNorm.");
             }
         }
         (_weight, _failure) = (weight, null);

@@ -25,18 +25,20 @@ internal static class WeightTransfer
     /// <param name="input">The images that the network was made for.</param>
     /// <param name="weights">The weights by name.</param>
     /// <param name="architecture">The network's name, for messages.</param>
+    /// <param name="madeFor">The images that the file's network was made for, where it tells; else its patches are taken for a square.
+    /// </param>
     /// <returns>What was not simply copied, a sentence each.</returns>
     /// <exception cref="InvalidDataException">Tensors are missing, extra, of another shape or not finite: the first of each kind, how many
     /// there are, and what may be the matter.</exception>
     internal static IReadOnlyList<string> Load(
-        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights, string? architecture =
-            null)
+        nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights,
+        string? architecture = null, ImageShape? madeFor = null)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         Dictionary<string, Tensor> own = ModuleWeights.Of(network);
         weights = TiedTensors.Complete(own, weights, out IReadOnlyList<string> contradictions);
-        (long Rows, long Columns)? grid = PatchGrid(own, input);
+        (long Rows, long Columns)? grid = PatchGrid(own, input), gridOfFile = PatchGrid(weights, madeFor);
         var notes = new List<string>();
         List<string> missing = [], mismatched = [], notFinite = [];
         string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name) && !IsCounter(name)).Order(StringComparer.Ordinal)];
@@ -53,7 +55,7 @@ internal static class WeightTransfer
                     missing.Add($"{name} {Shape(target)}");
                 continue;
             }
-            if (source.is_floating_point() != target.is_floating_point() || Fit(name, source, target, grid, notes) is not Tensor fitting)
+            if (source.is_floating_point() != target.is_floating_point() || Fit(name, source, target) is not Tensor fitting)
                 mismatched.Add($"{name} (the network has {target.dtype} {Shape(target)}, the file {source.dtype} {Shape(source)})");
             else if (fitting.is_floating_point() && !fitting.isfinite().all().item<bool>())
                 notFinite.Add(name);
@@ -69,6 +71,21 @@ internal static class WeightTransfer
         foreach ((Tensor target, Tensor source) in copies)
             target.copy_(source);
         return notes;
+
+        // The source in the shape of the target; null where it cannot be brought to it.
+        Tensor? Fit(string name, Tensor source, Tensor target)
+        {
+            if (name == PositionsName && grid is { } to && source.shape is [1, > 1, long width] && width == target.shape[2]
+                && GridOf(source, gridOfFile) is { } from && from != to)
+                return ResizePositions(source, from, to, notes);
+            if (source.shape.SequenceEqual(target.shape))
+                return source;
+            if (source.shape is not [long outputs, 3, long height, long breadth]
+                || !target.shape.SequenceEqual([outputs, 1, height, breadth]))
+                return null;
+            notes.Add($"'{name}' was summed over its 3 input channels, because the images are grey.");
+            return source.to(float32).sum(1, keepdim: true);
+        }
     }
 
     /// <summary>Batch norm's count of batches, which only matters without momentum; files of before PyTorch 0.4.1 lack it.</summary>
@@ -94,44 +111,32 @@ internal static class WeightTransfer
         return true;
     }
 
-    /// <summary>The source in the shape of the target; null where it cannot be brought to it.</summary>
-    private static Tensor? Fit(string name, Tensor source, Tensor target, (long Rows, long Columns)? grid, List<string> notes)
-    {
-        if (source.shape.SequenceEqual(target.shape))
-            return source;
-        if (source.shape is [long outputs, 3, long height, long width] && target.shape.SequenceEqual([outputs, 1, height, width]))
-        {
-            notes.Add($"'{name}' was summed over its 3 input channels, because the images are grey.");
-            return source.to(float32).sum(1, keepdim: true);
-        }
-        return name == PositionsName && grid is var (rows, columns) && IsSquareGrid(source, target)
-            ? ResizePositions(source, rows, columns, notes)
+    /// <summary>Rows and columns of the patches that a vision transformer cuts images into; null for other networks.</summary>
+    private static (long Rows, long Columns)? PatchGrid(IReadOnlyDictionary<string, Tensor> weights, ImageShape? input) =>
+        input is { } images && weights.ContainsKey(PositionsName)
+        && weights.GetValueOrDefault(PatchesName)?.shape is [_, _, > 0 and long height, > 0 and long width]
+            ? (images.Height / height, images.Width / width)
             : null;
+
+    /// <summary>The grid of positions [1, 1 + patches, width]: the one that is known, or a square; else null.</summary>
+    private static (long Rows, long Columns)? GridOf(Tensor positions, (long Rows, long Columns)? known)
+    {
+        long patches = positions.shape[1] - 1, side = (long)Math.Round(Math.Sqrt(patches));
+        return known is var (rows, columns) && rows * columns == patches ? known : side * side == patches ? (side, side) : null;
     }
 
-    /// <summary>Rows and columns of the patches that a vision transformer cuts images into; null for other networks.</summary>
-    private static (long Rows, long Columns)? PatchGrid(Dictionary<string, Tensor> own, ImageShape input) =>
-        own.TryGetValue(PatchesName, out Tensor? patches) && own.ContainsKey(PositionsName)
-            ? (input.Height / patches.shape[2], input.Width / patches.shape[3])
-            : null;
-
-    /// <summary>[1, 1 + n², width] of the target's width.</summary>
-    private static bool IsSquareGrid(Tensor source, Tensor target) =>
-        source.shape is [1, > 1, _] && source.shape[2] == target.shape[2]
-        && Side(source) is long side && side * side == source.shape[1] - 1;
-
-    private static long Side(Tensor positions) => (long)Math.Round(Math.Sqrt(positions.shape[1] - 1));
-
     /// <summary>The embeddings of the patches as an image, resized; that of the class token stays. As timm does.</summary>
-    private static Tensor ResizePositions(Tensor source, long rows, long columns, List<string> notes)
+    private static Tensor ResizePositions(
+        Tensor source, (long Rows, long Columns) from, (long Rows, long Columns) to, List<string> notes)
     {
-        long side = Side(source), width = source.shape[2];
-        notes.Add($"'{PositionsName}' was resized from {side}×{side} to {rows}×{columns} patches by bicubic interpolation.");
+        long width = source.shape[2];
+        notes.Add($"'{PositionsName}' was resized from {from.Rows}×{from.Columns} to {to.Rows}×{to.Columns} patches by bicubic " +
+            "interpolation.");
         Tensor positions = source.to(float32);
-        Tensor image = positions.narrow(1, 1, side * side).reshape(1, side, side, width).permute(0, 3, 1, 2);
+        Tensor image = positions.narrow(1, 1, from.Rows * from.Columns).reshape(1, from.Rows, from.Columns, width).permute(0, 3, 1, 2);
         Tensor resized = nn.functional.interpolate(
-            image, size: [rows, columns], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
-        return cat([positions.narrow(1, 0, 1), resized.permute(0, 2, 3, 1).reshape(1, rows * columns, width)], 1);
+            image, size: [to.Rows, to.Columns], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+        return cat([positions.narrow(1, 0, 1), resized.permute(0, 2, 3, 1).reshape(1, to.Rows * to.Columns, width)], 1);
     }
 
     /// <summary>A sentence where the file's patches are of another size than the vision transformer's; else null.</summary>

@@ -96,8 +96,8 @@ public sealed class LayerHookTests : WithDisposeScope
         Module<Tensor, Tensor> before, Module<Tensor, Tensor> after, bool areFirst, Action<BatchNorm2d> addHooks)
     {
         using TorchSharp.DisposeScope scope = NewDisposeScope();
-        (string Name, Module<Tensor, Tensor> Layer)[] layers =
-            [.. TestNets.ReferenceNet(batchNorm: true).named_children().Select(child => (child.name, (Module<Tensor, Tensor>)child.module))];
+        (string Name, Module<Tensor, Tensor> Layer)[] layers = [.. TestNets.ReferenceNet(batchNorm: true).named_children()
+            .Select(child => (child.name, (Module<Tensor, Tensor>)child.module))];
         var norm = (BatchNorm2d)layers[1].Layer;
         Module<Tensor, Tensor> net = Sequential([layers[0], ("before", before), layers[1], ("after", after), .. layers[2..]]);
         if (areFirst)

@@ -174,6 +174,49 @@ public sealed class WeightTransferTests
     }
 
     [TestMethod]
+    public void AsManyPatchesInAnotherGridAreOthers()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        ImageShape square = new(3, 32, 32), wide = new(3, 16, 64), tall = new(3, 64, 16);
+        // 8×8, 4×16 and 16×4 patches; the first value of a position is its row.
+        Dictionary<string, Tensor> OfRows(ImageShape shape)
+        {
+            Dictionary<string, Tensor> file = Weights(NetworkArchitecture.VitTiny, 4, shape);
+            int columns = shape.Width / 4;
+            file["pos_embed"].select(2, 0).narrow(1, 1, 64).copy_(arange(64, dtype: ScalarType.Float32).div(columns).floor());
+            return file;
+        }
+
+        Dictionary<string, Tensor> published = OfRows(square), ofWide = OfRows(wide);
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes) = Load(NetworkArchitecture.VitTiny, 4, wide, published);
+        StringAssert.Contains(notes.Single(), "'pos_embed' was resized from 8×8 to 4×16 patches");
+        AssertRows(loaded, 4, 16, last: 7);
+
+        // A file that tells what images it is for is taken at its word.
+        (loaded, notes) = Load(NetworkArchitecture.VitTiny, 4, wide, ofWide, wide);
+        Assert.IsEmpty(notes);
+        Assert.IsTrue(TestNets.Same(ofWide["pos_embed"], loaded["pos_embed"]));
+        (loaded, notes) = Load(NetworkArchitecture.VitTiny, 4, tall, ofWide, wide);
+        StringAssert.Contains(notes.Single(), "from 4×16 to 16×4 patches");
+        AssertRows(loaded, 16, 4, last: 3);
+        (loaded, notes) = Load(NetworkArchitecture.VitTiny, 4, Colour, ofWide, wide);
+        StringAssert.Contains(notes.Single(), "from 4×16 to 4×4 patches");
+        AssertRows(loaded, 4, 4, last: 3);
+
+        // One whose word cannot be true is not.
+        (loaded, notes) = Load(NetworkArchitecture.VitTiny, 4, square, published, wide with { Width = 68 });
+        Assert.IsEmpty(notes);
+
+        void AssertRows(Dictionary<string, Tensor> weights, int rows, int columns, float last)
+        {
+            Tensor grid = weights["pos_embed"].select(2, 0).narrow(1, 1, rows * columns).reshape(rows, columns);
+            Assert.IsTrue(grid.sub(grid.narrow(1, 0, 1)).abs().max().item<float>() < 1e-4, "a row is alike in all columns");
+            Assert.IsTrue(grid.add(grid.flip(0)).sub(last).abs().max().item<float>() < 1e-4, "rows rise from 0 to the last");
+            Assert.IsGreaterThan(0.7f * last, (grid[rows - 1, 0] - grid[0, 0]).item<float>());
+        }
+    }
+
+    [TestMethod]
     public void PositionsThatAreNoSquareAreNotGuessedAt()
     {
         using DisposeScope scope = NewDisposeScope();
@@ -207,18 +250,18 @@ public sealed class WeightTransferTests
     }
 
     private static (Dictionary<string, Tensor> Weights, IReadOnlyList<string> Notes) Load(
-        string name, int classes, ImageShape input, Dictionary<string, Tensor> file)
+        string name, int classes, ImageShape input, Dictionary<string, Tensor> file, ImageShape? madeFor = null)
     {
-        (Dictionary<string, Tensor> weights, IReadOnlyList<string> notes, _) = LoadAndTell(name, classes, input, file);
+        (Dictionary<string, Tensor> weights, IReadOnlyList<string> notes, _) = LoadAndTell(name, classes, input, file, madeFor);
         return (weights, notes);
     }
 
     private static (Dictionary<string, Tensor> Weights, IReadOnlyList<string> Notes, Dictionary<string, Tensor> Before) LoadAndTell(
-        string name, int classes, ImageShape input, Dictionary<string, Tensor> file)
+        string name, int classes, ImageShape input, Dictionary<string, Tensor> file, ImageShape? madeFor = null)
     {
         using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, classes, input);
         Dictionary<string, Tensor> before = Copy(network);
-        IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, classes), input, file);
+        IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, classes), input, file, null, madeFor);
         return (Copy(network), notes, before);
     }
 
