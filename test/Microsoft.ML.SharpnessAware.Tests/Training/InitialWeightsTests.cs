@@ -51,6 +51,33 @@ public sealed class InitialWeightsTests
     }
 
     [TestMethod]
+    public void TheGridOfPatchesIsThatOfTheImagesThatTheFileTellsOf()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        string path = folder.File("wide.safetensors");
+        ImageShape wide = new(1, 16, 64), tall = new(1, 64, 16);
+        using var classifier = new ImageClassifier(
+            NetworkArchitecture.VitTiny, NetworkArchitecture.Create(NetworkArchitecture.VitTiny, 2, wide), CPU, wide, ScalarType.Byte,
+            new Normalization(new([100], [50], ScalarType.Byte), CPU), 2);
+        Tensor positions = classifier.Network.state_dict()["pos_embed"];
+        using (no_grad())
+            positions.copy_(arange(positions.shape[1]).view(1, -1, 1).expand_as(positions));
+        WeightsFile.Save(path, classifier, temperature: 1, ["a", "b"]);
+        using InitialWeights file = InitialWeights.Read(MLContext, path, NetworkArchitecture.VitTiny)!;
+
+        foreach (ImageShape shape in new[] { wide, tall })
+        {
+            using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(NetworkArchitecture.VitTiny, 2, shape);
+            file.CopyTo(network, 2, shape, channel: null);
+            Assert.AreEqual(shape == wide, TestNets.Same(positions, network.state_dict()["pos_embed"]));
+        }
+
+        foreach (string odd in new[] { "", "224", "3,224", "3,224,224,1", "3,-1,224", "3,0,224", "3,224,99999999999", "a,b,c" })
+            Assert.IsNull(WeightsFile.ReadShape(new Dictionary<string, string> { ["input_size"] = odd }), odd);
+    }
+
+    [TestMethod]
     public void FullHasDefaultsOfItsOwnWhereThereAreWeights()
     {
         using var full = Trained(options => { });
