@@ -26,9 +26,16 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
 
     public int Count => _scores.Count + _tuning.Count;
 
+    /// <summary>About one row of five, drawn by its place: every fifth would be of the same class where classes take turns.</summary>
+    public static bool IsTunedOn(int row)
+    {
+        ulong state = (ulong)row;
+        return SplitMix64.Next(ref state) % TuningShare == 0;
+    }
+
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
-        if (kind.Kind == PredictionSetScore.RegularizedAdaptive && Count % TuningShare == TuningShare - 1 && _tuning.Count < MostTuningRows)
+        if (kind.Kind == PredictionSetScore.RegularizedAdaptive && _tuning.Count < MostTuningRows && IsTunedOn(Count))
         {
             _tuning.Add((probabilities.ToArray(), label));
             return;

@@ -5,36 +5,18 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>How well prediction sets keep what they promise, and how much they say.</summary>
 public sealed class PredictionSetMetrics
 {
-    internal PredictionSetMetrics(long[,] counts, IReadOnlyList<string> classNames, long skippedRows)
+    internal PredictionSetMetrics(SetCounts counts, IReadOnlyList<string> classNames, long skippedRows)
     {
-        // counts[class, 2 · size + covered]
-        int classes = counts.GetLength(0), sizes = counts.GetLength(1) / 2;
-        long covered = 0, ofSizes = 0;
-        long[] classCount = new long[classes], classCovered = new long[classes], sizeCount = new long[sizes], sizeCovered = new long[sizes];
-        for (int k = 0; k < classes; k++)
-        {
-            for (int size = 0; size < sizes; size++)
-            {
-                long hits = counts[k, 2 * size + 1], rows = counts[k, 2 * size] + hits;
-                Count += rows;
-                covered += hits;
-                ofSizes += size * rows;
-                classCount[k] += rows;
-                classCovered[k] += hits;
-                sizeCount[size] += rows;
-                sizeCovered[size] += hits;
-            }
-        }
-
-        CoverageInterval = BinomialTail.Interval(covered, Count);
-        MeanSize = (double)ofSizes / Count;
-        SingleShare = (double)sizeCount[1] / Count;
-        EmptyShare = (double)sizeCount[0] / Count;
+        Count = counts.OfSize.Sum();
+        CoverageInterval = BinomialTail.Interval(counts.OfSizeCovered.Sum(), Count);
+        MeanSize = (double)counts.OfSize.Select((rows, size) => size * rows).Sum() / Count;
+        SingleShare = (double)counts.OfSize[1] / Count;
+        EmptyShare = (double)counts.OfSize[0] / Count;
         SkippedRows = skippedRows;
-        PerClass = [.. Enumerable.Range(0, classes).Select(k =>
-            new ClassCoverage(classNames[k], classCount[k], BinomialTail.Interval(classCovered[k], classCount[k])))];
-        PerSize = [.. Enumerable.Range(0, sizes).Where(size => sizeCount[size] > 0).Select(size =>
-            new SizeCoverage(size, sizeCount[size], BinomialTail.Interval(sizeCovered[size], sizeCount[size])))];
+        PerClass = [.. counts.OfClass.Select((rows, k) =>
+            new ClassCoverage(classNames[k], rows, BinomialTail.Interval(counts.OfClassCovered[k], rows)))];
+        PerSize = [.. Enumerable.Range(0, counts.OfSize.Length).Where(size => counts.OfSize[size] > 0).Select(size =>
+            new SizeCoverage(size, counts.OfSize[size], BinomialTail.Interval(counts.OfSizeCovered[size], counts.OfSize[size])))];
         LargestClassGap = PerClass.Where(item => item.Count > 0).Max(item => Math.Abs(item.Coverage.Estimate - Coverage));
         LargestSizeGap = PerSize.Where(item => item.Size > 0).Select(item => Math.Abs(item.Coverage.Estimate - Coverage)).DefaultIfEmpty()
             .Max();

@@ -5,17 +5,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>A column of prediction sets, read beside the class of each row; it counts what it reads.</summary>
 internal sealed class SetColumn : ISideColumn
 {
-    // Classes × sizes: beyond this all larger sets are counted together.
-    private const int LargestSize = 1 << 10;
-
     private readonly int _numberOfClasses;
     private readonly int[]? _places;
-    private readonly long[,] _counts;
+    private readonly SetCounts _counts;
 
     private SetColumn(DataViewSchema.Column column, int numberOfClasses, int[]? places, LabelValues? classes)
     {
         (Column, _numberOfClasses, _places) = (column, numberOfClasses, places);
-        _counts = new long[numberOfClasses, 2 * (Math.Min(numberOfClasses, LargestSize) + 1)];
+        _counts = new SetCounts(numberOfClasses);
         ClassNames = (LabelValues.Of(column) ?? classes)?.Names ?? [.. Enumerable.Range(0, numberOfClasses).Select(k => $"{k}")];
     }
 
@@ -64,7 +61,7 @@ internal sealed class SetColumn : ISideColumn
     }
 
     /// <summary>Counts what <see cref="Open"/>'s function gave.</summary>
-    public void Count(int label, int set) => _counts[_places is null ? label : _places[label], set]++;
+    public void Count(int label, int set) => _counts.Add(_places is null ? label : _places[label], set >> 1, (set & 1) == 1);
 
     public PredictionSetMetrics GetMetrics(long skippedRows) => new(_counts, ClassNames, skippedRows)
     {
@@ -76,7 +73,6 @@ internal sealed class SetColumn : ISideColumn
     {
         ValueGetter<VBuffer<T>> get = row.GetGetter<VBuffer<T>>(Column);
         VBuffer<T> buffer = default;
-        int largest = Math.Min(_numberOfClasses, LargestSize);
         int[] members = new int[_numberOfClasses];
         return label =>
         {
@@ -93,7 +89,7 @@ internal sealed class SetColumn : ISideColumn
             }
 
             Largest?.Add(row, own, holds, members.AsSpan(0, size));
-            return 2 * Math.Min(size, largest) + (holds ? 1 : 0);
+            return 2 * size + (holds ? 1 : 0);
         };
     }
 }

@@ -8,13 +8,25 @@ public sealed class PredictionSetFitTests
 {
     private static readonly float[] Row = [.8f, .15f, .05f];
 
-    /// <summary>Every fifth row is tuned on, and only those are wrong here: the threshold knows nothing of them.</summary>
+    /// <summary>However classes take turns, about a fifth of each is tuned on.</summary>
+    [TestMethod]
+    public void RowsThatAreTunedOnAreOfAllClasses()
+    {
+        const int Rows = 30_000;
+        for (int classes = 1; classes <= 30; classes++)
+        {
+            foreach (IGrouping<int, int> rows in Enumerable.Range(0, Rows).GroupBy(row => row % classes))
+                Assert.AreEqual(0.2, rows.Count(PredictionSetFit.IsTunedOn) / (double)rows.Count(), 5 * Math.Sqrt(.16 * classes / Rows));
+        }
+    }
+
+    /// <summary>Only the rows that are tuned on are wrong here: the threshold knows nothing of them.</summary>
     [TestMethod]
     public void RowsThatAreTunedOnGiveNoThreshold()
     {
-        (_, double[] thresholds) = Fit(coverage: .9, rows: 200, i => i % 5 == 4 ? 2 : 0);
+        (_, double[] thresholds) = Fit(coverage: .9, rows: 200, i => PredictionSetFit.IsTunedOn(i) ? 2 : 0);
         Assert.IsLessThanOrEqualTo(.8 + 1e-6, thresholds[0]);
-        (_, thresholds) = Fit(coverage: .9, rows: 99, i => i % 5 == 4 ? 2 : 0);
+        (_, thresholds) = Fit(coverage: .9, rows: 99, i => PredictionSetFit.IsTunedOn(i) ? 2 : 0);
         Assert.IsGreaterThan(.9, thresholds[0], "too few to spare a fifth");
     }
 
@@ -26,7 +38,8 @@ public sealed class PredictionSetFitTests
     [DataRow(.2, 1)]
     public void TheFreeRanksHoldTheShareAsked(double coverage, int freeRanks)
     {
-        (Nonconformity kind, _) = Fit(coverage, rows: 400, i => i % 10 == 4 ? 2 : 0);
+        int[] tuned = [.. Enumerable.Range(0, 400).Where(PredictionSetFit.IsTunedOn)];
+        (Nonconformity kind, _) = Fit(coverage, rows: 400, i => Array.IndexOf(tuned, i) % 2 == 1 ? 2 : 0);
         Assert.AreEqual(freeRanks, kind.FreeRanks);
     }
 
@@ -47,7 +60,7 @@ public sealed class PredictionSetFitTests
                 label++;
             float[] row = [.. p.Select(value => (float)value)];
             fit.Add(row, label);
-            if (i % 5 == 4)
+            if (PredictionSetFit.IsTunedOn(i))
                 tuned.Add((row, label));
         }
 

@@ -120,6 +120,21 @@ public sealed class PredictionSetTests
         StringAssert.Contains(metrics.ToString(), "mean size 1.00, single 50.0 %, empty 25.0 %");
     }
 
+    /// <summary>With so few rows a set is all classes, however many there are.</summary>
+    [TestMethod]
+    public void LargeSetsAreCountedAsLargeAsTheyAre()
+    {
+        const int Classes = 5_000;
+        float[] scores = new float[Classes];
+        Array.Fill(scores, 1f / Classes);
+        IDataView data = NamedScores.View(_mlContext, Classes, Classes, (1, scores), (Classes, scores));
+        PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(
+            Decisions.PredictionSets(0.9).Fit(data).Transform(data));
+        Assert.AreEqual(5_000.0, metrics.MeanSize);
+        Assert.AreEqual((5_000, 2L), metrics.PerSize.Select(item => (item.Size, item.Count)).Single());
+        Assert.AreEqual(1.0, metrics.Coverage);
+    }
+
     /// <summary>Three single sets that are right and an empty one: it is a gap of its class, and says nothing of sets of one size.</summary>
     [TestMethod]
     public void AnEmptySetIsNoSizeToBeUnevenIn()

@@ -77,9 +77,9 @@ public sealed class PredictionSetFigureTests
     private static PredictionSetMetrics Metrics(params (int Class, int Size, int Holds, long Rows)[] cells)
     {
         int classes = Math.Max(3, Math.Max(cells.Max(cell => cell.Class) + 1, cells.Max(cell => cell.Size)));
-        long[,] counts = new long[classes, 2 * (classes + 1)];
+        var counts = new SetCounts(classes);
         foreach ((int k, int size, int holds, long rows) in cells)
-            counts[k, 2 * size + holds] += rows;
+            counts.Add(k, size, holds == 1, rows);
         return new PredictionSetMetrics(counts, [.. Enumerable.Range(0, classes).Select(k => $"class {k}")], 0);
     }
 
