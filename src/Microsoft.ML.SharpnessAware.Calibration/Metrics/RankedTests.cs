@@ -52,7 +52,7 @@ internal static class RankedTests
         }
 
         largest = Math.Max(largest, Math.Abs(sum.Value));
-        double pValue = variance.Value > 0 ? 1 - DistributionOfTheLargest(largest / Math.Sqrt(variance.Value)) : largest > 0 ? 0
+        double pValue = variance.Value > 0 ? ProbabilityOfALarger(largest / Math.Sqrt(variance.Value)) : largest > 0 ? 0
             : double.NaN;
         return new CalibrationTest(largest / count, pValue);
     }
@@ -122,18 +122,18 @@ internal static class RankedTests
         return place < length ? place : period - 1 - place;
     }
 
-    /// <summary>P(max |W(t)| ≤ x) of a Brownian motion on [0, 1].</summary>
-    private static double DistributionOfTheLargest(double x)
+    /// <summary>P(max |W(t)| > x) of a Brownian motion on [0, 1]: one of two alternating series, each where it falls fast (Feller 1971, "An
+    /// introduction to probability theory and its applications", volume II, X.5).</summary>
+    private static double ProbabilityOfALarger(double x)
     {
-        if (x <= 0)
-            return 0;
         double sum = 0;
-        for (int k = 0; k < 100; k++)
+        for (int k = 0; k < 10; k++)
         {
             int odd = 2 * k + 1;
-            sum += (k % 2 == 0 ? 1 : -1) * Math.Exp(-odd * odd * Math.PI * Math.PI / (8 * x * x)) / odd;
+            sum += (k % 2 == 0 ? 1 : -1)
+                * (x > 1 ? SpecialFunctions.Erfc(odd * x / Math.Sqrt(2)) : Math.Exp(-odd * odd * Math.PI * Math.PI / (8 * x * x)) / odd);
         }
 
-        return Math.Clamp(4 / Math.PI * sum, 0, 1);
+        return Math.Clamp(x > 1 ? 2 * sum : 1 - 4 / Math.PI * sum, 0, 1);
     }
 }

@@ -50,6 +50,21 @@ public sealed class RankedTestsTests
         Assert.IsLessThan(1e-3, RankedTests.KolmogorovSmirnov(tooSure).PValue);
     }
 
+    /// <summary>Of the rows of probability ½ all but so many did not happen: the sum is √rows standard deviations where none did. Values of
+    /// 4 Σ (−1)ᵏ Φ(−(2k + 1)x), which falls to 0 and stays there.</summary>
+    [TestMethod]
+    [DataRow(16, 7, 0.9908430)]
+    [DataRow(1, 0, 0.6292226)]
+    [DataRow(2, 0, 0.3145542)]
+    [DataRow(4, 0, 0.0910005)]
+    [DataRow(9, 0, 0.0053996)]
+    [DataRow(400, 0, 0.0)]
+    [DataRow(10_000, 0, 0.0)]
+    [DataRow(1_000_000, 0, 0.0)]
+    [DataRow(1_000_000, 420_000, 0.0)]
+    public void TheChanceOfALargerSumIsThatOfABrownianMotion(int rows, int happened, double pValue) => Assert.AreEqual(pValue,
+        RankedTests.KolmogorovSmirnov(Enumerable.Range(0, rows).Select(row => (0.5, row < happened))).PValue, 1e-7);
+
     /// <summary>Against the definition, summed over all pairs of rows and places.</summary>
     [TestMethod]
     [DataRow(1, 40, 0.0)]
