@@ -27,9 +27,12 @@ internal sealed class CalibrationSums(int numberOfClasses, ConfidenceBins bins, 
         _topK?.Add(scores, label);
     }
 
-    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames, long skippedRows) =>
-        new(_outcomes, _measured.Ranking(), bins.Count, skippedRows, _classes, classNames, _measured)
+    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames, long skippedRows)
+    {
+        _measured.ClassNames = classNames;
+        return new(_outcomes, _measured.Ranking(), bins.Count, skippedRows, _classes, _measured)
         {
             TopK = _topK?.GetMetrics() ?? [],
         };
+    }
 }

@@ -153,17 +153,17 @@ public abstract class ClassifierCalibrationMetrics
 
     /// <summary>Whether <see cref="Compare"/> can compare them.</summary>
     internal virtual bool IsOfTheSameRows(ClassifierCalibrationMetrics other) =>
-        GetType() == other.GetType() && Count == other.Count && Measured.LabelsHash == other.Measured.LabelsHash;
+        GetType() == other.GetType() && Measured.HasTheLabelsOf(other.Measured) && !HasOtherClusters(other);
 
     /// <summary>The differences in the form of several classes, as <see cref="Intervals"/> has it: this model minus the other.</summary>
     internal CalibrationComparison Compare(
         ClassifierCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
     {
         CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
-        if (Measured.LabelsHash != other.Measured.LabelsHash)
+        if (!Measured.HasTheLabelsOf(other.Measured))
             throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
                 "the others differ, or come in another order. Score the same view with both models.", nameof(other));
-        if (Measured.Clusters is List<int> ours && other.Measured.Clusters is List<int> theirs && !ours.SequenceEqual(theirs))
+        if (HasOtherClusters(other))
             throw new ArgumentException("Models are compared on the same clusters, but these metrics and the others were measured with " +
                 "different ones. Name the same clusterColumnName in both.", nameof(other));
         double accuracy = this is BinaryCalibrationMetrics ? 0 : 1;     // both see the same positives
@@ -178,4 +178,7 @@ public abstract class ClassifierCalibrationMetrics
         static Vector256<double> Extremes(Vector256<double> difference, double accuracy) => Vector256.Create(
             difference[RowNumber.LogLoss], difference[RowNumber.BrierScore], accuracy, difference[RowNumber.Confidence]);
     }
+
+    private bool HasOtherClusters(ClassifierCalibrationMetrics other) =>
+        Measured.Clusters is List<int> ours && other.Measured.Clusters is List<int> theirs && !ours.SequenceEqual(theirs);
 }

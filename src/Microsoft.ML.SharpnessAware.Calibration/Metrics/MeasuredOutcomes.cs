@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>What each row gave, in the order of the rows: twelve bytes a row, and four more for its cluster, so that two models
@@ -12,8 +14,10 @@ internal sealed class MeasuredOutcomes
     private (float SignedConfidence, float LogLoss, float BrierScore)[] _last = [];
     private int _used;      // of the last block
 
-    /// <summary>The hash of the labels in their order: other rows, or another order, give another one.</summary>
-    public ulong LabelsHash { get; private set; } = 14695981039346656037;
+    private ulong[] _rowsOfClass = [];      // a hash of the places at which each class stands
+
+    /// <summary>What the classes are called; null where they have no names.</summary>
+    public IReadOnlyList<string>? ClassNames { get; set; }
 
     /// <summary>What each row belongs to; null where that was not asked.</summary>
     public List<int>? Clusters { get; private set; }
@@ -25,7 +29,10 @@ internal sealed class MeasuredOutcomes
 
     public void Add(int label, float confidence, bool correct, double logLoss, double brierScore, double entropy = 0, int cluster = -1)
     {
-        LabelsHash = (LabelsHash ^ (uint)label) * 1099511628211;     // FNV-1a
+        if (label >= _rowsOfClass.Length)
+            Array.Resize(ref _rowsOfClass, label + 1);
+        ulong place = (ulong)Count;
+        _rowsOfClass[label] += SplitMix64.Next(ref place);
         if (cluster >= 0)
         {
             (Clusters ??= []).Add(cluster);
@@ -42,6 +49,21 @@ internal sealed class MeasuredOutcomes
         (float confidence, float logLoss, float brierScore) = _blocks[row / BlockRows][row % BlockRows];
         return (Math.Abs(confidence), !float.IsNegative(confidence), logLoss, brierScore);     // −0 is a wrong row of probability 0
     }
+
+    /// <summary>Whether the others have the same labels in the same order: by the names of their classes, which need not stand in the same
+    /// order; by their places where one of both has no names.</summary>
+    public bool HasTheLabelsOf(MeasuredOutcomes other)
+    {
+        bool areNamed = ClassNames is not null && other.ClassNames is not null;
+        return Count == other.Count && RowsOfClass(areNamed).SetEquals(other.RowsOfClass(areNamed));
+    }
+
+    private HashSet<(string Class, ulong Rows)> RowsOfClass(bool areNamed) =>
+    [
+        .. from k in Enumerable.Range(0, _rowsOfClass.Length)
+           where _rowsOfClass[k] != 0
+           select (areNamed ? ClassNames![k] : k.ToString(CultureInfo.InvariantCulture), _rowsOfClass[k]),
+    ];
 
     /// <summary>The rows by their confidence, for what needs that order.</summary>
     public ConfidenceRanking Ranking()

@@ -14,7 +14,7 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     private readonly Lazy<LogLossDecomposition?> _logLossDecomposition;
 
     internal MulticlassCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
-        ClassBins classes, IReadOnlyList<string>? classNames, MeasuredOutcomes measured)
+        ClassBins classes, MeasuredOutcomes measured)
         : base(bins, sorted, numberOfBins, skippedRows, isBinary: false, measured)
     {
         NumberOfClasses = classes.NumberOfClasses;
@@ -32,7 +32,7 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
         _perClass = new(() =>
         [
             .. Enumerable.Range(0, classes.NumberOfClasses).Select(index =>
-                classes.Class(index, classNames?[index] ?? index.ToString(CultureInfo.InvariantCulture))),
+                classes.Class(index, measured.ClassNames?[index] ?? index.ToString(CultureInfo.InvariantCulture))),
         ]);
     }
 
@@ -126,8 +126,8 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>This model minus the other.</returns>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
-    /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
-    /// clusters.</exception>
+    /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other clusters. Classes
+    /// that have names may stand in another order.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
     /// <example>
     /// <code>

@@ -82,25 +82,30 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     {
         ClassifierCalibrationMetrics first = models[0].Metrics;
         bool isBinary = first is BinaryCalibrationMetrics;
-        (string Name, CalibrationComparison Difference)[] others = [.. models.Skip(1)
-            .Where(model => model.Metrics.IsOfTheSameRows(first)).Select(model => (model.Name, model.Metrics.Compare(first)))];
-        if (others.Length == 0)
-            return [];
-        return
-        [
-            Html.Of("h3", $"Differences to {models[0].Name}"),
-            ReportTable.Of(
+        ILookup<bool, ReportModel> others = models.Skip(1).ToLookup(model => model.Metrics.IsOfTheSameRows(first));
+        yield return Html.Of("h3", $"Differences to {models[0].Name}");
+        (string Name, CalibrationComparison Difference)[] compared =
+            [.. others[true].Select(model => (model.Name, model.Metrics.Compare(first)))];
+        if (compared.Length > 0)
+        {
+            yield return ReportTable.Of(
                 [Html.Of("th", "Model"), .. new[] { isBinary ? "Mean probability" : "Accuracy", "ECE", "Brier score", "Log loss" }
                     .Select(ReportTable.NumberHead)],
-                others.Select(other => Html.Of("tr", Html.Of("th", other.Name),
+                compared.Select(other => Html.Of("tr", Html.Of("th", other.Name),
                     Cell(isBinary ? other.Difference.MeanConfidence : other.Difference.Accuracy, "+0.00 %;−0.00 %;0.00 %"),
                     Cell(other.Difference.ExpectedCalibrationError, "+0.00 %;−0.00 %;0.00 %"),
                     Cell(other.Difference.BrierScore, "+0.0000;−0.0000;0.0000"),
-                    Cell(other.Difference.LogLoss, "+0.0000;−0.0000;0.0000")))),
-            Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as far as "
-                + (others[0].Difference.NumberOfClusters is int clusters
-                    ? Invariant($"the {clusters:N0} clusters of rows are independent.") : "these rows are independent.")),
-        ];
+                    Cell(other.Difference.LogLoss, "+0.0000;−0.0000;0.0000"))));
+            yield return Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as "
+                + (compared[0].Difference.NumberOfClusters is int clusters
+                    ? Invariant($"far as the {clusters:N0} clusters of rows are independent.") : "far as these rows are independent."));
+        }
+
+        if (others[false].Any())
+        {
+            yield return Html.Of("p", Html.Class("quiet"), $"Not compared row by row: {string.Join(", ", others[false].Select(model =>
+                model.Name))}. The rows, their order, their classes or their clusters are not those of {models[0].Name}.");
+        }
 
         static XElement Cell(ConfidenceInterval difference, string format) => ReportTable.Number(difference, format,
             isBold: difference.Lower > 0 || difference.Upper < 0);

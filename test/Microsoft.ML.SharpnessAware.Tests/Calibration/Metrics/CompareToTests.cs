@@ -54,6 +54,27 @@ public sealed class CompareToTests
         Assert.IsLessThan(0, a.CompareTo(b).LogLoss.Upper);
     }
 
+    /// <summary>Each model has its classes in the order in which its training met them.</summary>
+    [TestMethod]
+    public void ModelsWithTheirClassesInOtherOrdersAreCompared()
+    {
+        var mlContext = new MLContext(1);
+        string[] keys = ["cat", "dog", "eel"];
+        MulticlassCalibrationMetrics a = Of(keys, [.8f, .1f, .1f], [.2f, .7f, .1f], [.3f, .3f, .4f]);
+        MulticlassCalibrationMetrics b = Of(["eel", "cat", "dog"], [.2f, .6f, .2f], [.1f, .1f, .8f], [.9f, .1f, 0]);
+
+        CalibrationComparison difference = b.CompareTo(a, 100);
+
+        Assert.AreEqual(b.LogLoss - a.LogLoss, difference.LogLoss.Estimate, 1e-6);
+        AssertRefused(Of(["eel", "cat", "fox"], [.2f, .6f, .2f], [.1f, .1f, .8f], [.9f, .1f, 0]));
+
+        MulticlassCalibrationMetrics Of(string[] classes, params float[][] scores) =>
+            mlContext.MulticlassClassification.EvaluateCalibration(NamedScores.View(mlContext, classes.Contains("fox") ? classes : keys,
+                classes, [.. scores.Select((row, i) => ((uint)i + 1, row))]));
+        void AssertRefused(MulticlassCalibrationMetrics other) =>
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => a.CompareTo(other)).Message, "differ");
+    }
+
     [TestMethod]
     public void OtherRowsAreRefused()
     {

@@ -55,6 +55,8 @@ public sealed partial class CalibrationReportTests
         XElement table = page.Descendants("h3").Single(h3 => h3.Value == "Differences to a").ElementsAfterSelf().First();
         Assert.AreEqual("b", table.Descendants("tbody").Single().Elements("tr").Single().Element("th")!.Value);
         StringAssert.Contains(table.Value, "−50.00 %");
+        Assert.AreEqual("Not compared row by row: c. The rows, their order, their classes or their clusters are not those of a.",
+            page.Descendants("p").Single(p => p.Value.StartsWith("Not compared", StringComparison.Ordinal)).Value);
     }
 
     [TestMethod]
