@@ -44,7 +44,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
         Description = "Peak learning rate (0.05 from random weights).",
     };
 
-    private readonly Option<double> _rho = new("--rho") { Description = "Radius ρ of the ascent.", DefaultValueFactory = _ => 0.05 };
+    private readonly Option<double?> _rho = new("--rho") { Description = "Radius ρ of the ascent (0.05; of asam 0.5)." };
 
     private readonly Option<double> _gamma = new("--gamma") { Description = "γ of CSAM, 0 to 2.", DefaultValueFactory = _ => 1 };
 
@@ -61,12 +61,15 @@ internal sealed class TrainingOptions(bool comparesMethods)
     public SharpnessAwareMethod Method(CommandContext context, string name) => name.ToLowerInvariant() switch
     {
         "sgd" or "standard" => SharpnessAwareMethod.Standard,
-        "sam" => SharpnessAwareMethod.Sam(context.Value(_rho)),
-        "ssam" => SharpnessAwareMethod.Ssam(context.Value(_rho)),
-        "csam" => SharpnessAwareMethod.Csam(context.Value(_rho), context.Value(_gamma)),
-        "asam" => SharpnessAwareMethod.Asam(context.Value(_rho)),
+        "sam" => WithRho(context, SharpnessAwareMethod.Sam()),
+        "ssam" => WithRho(context, SharpnessAwareMethod.Ssam()),
+        "csam" => WithRho(context, SharpnessAwareMethod.Csam(gamma: context.Value(_gamma))),
+        "asam" => WithRho(context, SharpnessAwareMethod.Asam()),
         _ => throw new ArgumentException($"There is no method '{name}'. Methods: sgd, sam, ssam, csam, asam."),
     };
+
+    private SharpnessAwareMethod WithRho(CommandContext context, SharpnessAwareMethod method) =>
+        context.Value(_rho) is double rho ? method with { Rho = rho } : method;
 
     /// <summary>The options as the library takes them.</summary>
     /// <param name="context">What was given.</param>

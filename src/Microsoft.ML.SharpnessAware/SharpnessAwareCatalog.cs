@@ -81,8 +81,9 @@ public static class SharpnessAwareCatalog
     /// <see cref="NetworkArchitecture.MLNetResNet18"/> where none is named.</param>
     /// <param name="weights">A file of weights, in any format that the image trainer's <c>InitialWeights</c> takes; by default those that
     /// a package has laid beside the application, see <see cref="PretrainedWeights"/>.</param>
-    /// <param name="imageWidth">Width in pixels that images are resized to. Default: <paramref name="imageHeight"/> if that is given, else
-    /// what the network was made for, else 128. Pixel vectors are never resized.</param>
+    /// <param name="imageWidth">Width in pixels that images are resized to. Default: that of MLImages that have a size, else <paramref
+    /// name="imageHeight"/> if that is given, else what the weights were trained at where their file tells, else 128 (224 for a vision
+    /// transformer). Pixel vectors are never resized.</param>
     /// <param name="imageHeight">Height in pixels, likewise.</param>
     /// <param name="resizing">How images of another proportion are brought to that size.</param>
     /// <returns>An estimator, whose Fit reads the weights and no image.</returns>

@@ -11,7 +11,7 @@ internal sealed class Progress(IAnsiConsole console, string prefix = "")
         TimeSpan left = epoch.Duration * (epoch.TotalEpochs - epoch.Epoch);
         string line = $"{Printable.Of(prefix)}epoch {epoch.Epoch}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  accuracy " +
             $"{epoch.ValidationAccuracy:P1}  " +
-                      $"ECE {epoch.ValidationExpectedCalibrationError:P1}  {left:h\\:mm\\:ss} left";
+                      $"ECE {epoch.ValidationExpectedCalibrationError:P1}  {(long)left.TotalHours}:{left:mm\\:ss} left";
         if (console.Profile.Capabilities.Ansi && epoch.Epoch < epoch.TotalEpochs)
             console.Write(line.PadRight(Math.Max(line.Length, console.Profile.Width - 1)) + "\r");
         else

@@ -108,8 +108,6 @@ internal sealed class ImageColumn
         }
 
         return column;
-
-        static string Describe(PixelType type) => type == PixelType.Byte ? "bytes" : "float pixels";
     }
 
     /// <summary>
@@ -137,6 +135,8 @@ internal sealed class ImageColumn
         _ when PixelType == PixelType.Byte => new PixelVectorReader<byte>(this, row, _column, _layout!.Value),
         _ => new PixelVectorReader<float>(this, row, _column, _layout!.Value),
     };
+
+    internal static string Describe(PixelType type) => type == PixelType.Byte ? "bytes" : "float pixels";
 
     [SuppressMessage("Usage", "CA2208", Justification = "The schema is the argument of every caller.")]
     internal static ArgumentOutOfRangeException NotSupported(string columnName, string reason) =>

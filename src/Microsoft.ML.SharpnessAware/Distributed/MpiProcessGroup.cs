@@ -13,6 +13,9 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(10), Grace = TimeSpan.FromSeconds(10);
 
+    // What is longer is for ever; timers cannot count beyond 49 days.
+    private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(49);
+
     // How long to wait at full speed, and then how long by giving the processor to others; after that a millisecond more does not matter.
     private static readonly TimeSpan Busy = TimeSpan.FromMicroseconds(50), Polite = TimeSpan.FromMilliseconds(50);
 
@@ -29,8 +32,8 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
 
     private MpiProcessGroup(MpiLibrary mpi, TimeSpan timeout)
     {
-        (_mpi, _timeout) = (mpi, timeout);
-        if (timeout != Timeout.InfiniteTimeSpan)
+        (_mpi, _timeout) = (mpi, timeout < LongestTimeout ? timeout : Timeout.InfiniteTimeSpan);
+        if (_timeout != Timeout.InfiniteTimeSpan)
             _watch = new Timer(_ => EndProcess());
         try
         {

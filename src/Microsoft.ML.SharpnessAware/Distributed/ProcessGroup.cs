@@ -50,7 +50,8 @@ public abstract class ProcessGroup : IDisposable
     /// </summary>
     /// <param name="library">The library's file or name; null, the default, looks for the one that belongs to the launcher.</param>
     /// <param name="timeout">How long a process waits for the others at a meeting before it gives up, since one of them may be gone and the
-    /// launcher has not noticed. Default ten minutes; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// launcher has not noticed. Default ten minutes; <see cref="Timeout.InfiniteTimeSpan"/>, or 49 days and more, waits for
+    /// ever.</param>
     /// <returns>The same group each time; MPI can be started once in the life of a process.</returns>
     /// <exception cref="InvalidOperationException">There is no MPI library, it is of an unknown kind or not the launcher's (the message says
     /// what to install), or MPI has ended in this process.</exception>

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,6 +13,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class InitialWeights : IDisposable
 {
+    private const int UsualSide = 128, UsualSideOfVit = 224;
+
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
     private readonly ImageShape? _madeFor;
@@ -33,11 +37,26 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The network that they are of, where the file tells; else null.</summary>
     public string? Architecture { get; }
 
-    /// <summary>Width and height of the images that they were trained on, where the network depends on it; else null.</summary>
-    public int? Side => Architecture is NetworkArchitecture.VitTiny or NetworkArchitecture.VitSmall ? 224 : null;
 
     /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
+
+    /// <summary>The size to bring pictures to: what was asked for, or the data has, or else what the weights were trained at, where their
+    /// file tells it, or what is usual.</summary>
+    /// <param name="pictures">The type of their column.</param>
+    /// <param name="width">What was asked for; null for nothing. Height alone is width, too.</param>
+    /// <param name="height">What was asked for.</param>
+    public (int Width, int Height) SizeFor(DataViewType pictures, int? width, int? height)
+    {
+        var ofData = pictures as ImageDataViewType;
+        bool isVit = new[] { NetworkArchitecture.VitTiny, NetworkArchitecture.VitSmall }
+            .Contains(Architecture, StringComparer.OrdinalIgnoreCase);
+        int usual = isVit ? UsualSideOfVit : UsualSide;
+        return (width ?? Fixed(ofData?.Width) ?? height ?? _madeFor?.Width ?? usual,
+            height ?? Fixed(ofData?.Height) ?? width ?? _madeFor?.Height ?? usual);
+
+        static int? Fixed(int? length) => length > 0 ? length : null;
+    }
 
     /// <summary>Reads a safetensors file, the weights in an ML.NET model file, or those in an ONNX file, whichever it is by
     /// content.</summary>

@@ -10,7 +10,6 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
 {
     // The trainer's, where it starts from weights.
-    private const int UsualSide = 128;
     private const int ColorChannels = 3;
 
     // A network is made with a head, though nobody looks at it: of the fewest classes that there can be.
@@ -103,13 +102,10 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
     private ImageColumn Bind(DataViewSchema schema, DataViewType type, InitialWeights weights)
     {
         bool isResized = type is ImageDataViewType or VectorDataViewType { IsKnownSize: false };
-        int? side = isResized ? weights.Side ?? UsualSide : null;
+        (int? width, int? height) = isResized ? weights.SizeFor(type, _request.Width, _request.Height) : (_request.Width, _request.Height);
         int? channels = weights.Channels ?? (isResized ? ColorChannels : null);
-        return ImageColumn.Bind(schema, _inputColumnName,
-            new ImageRequest(_request.Width ?? _request.Height ?? side, _request.Height ?? _request.Width ?? side, channels)
-            {
-                Resizing = _request.Resizing,
-            });
+        return ImageColumn.Bind(
+            schema, _inputColumnName, new ImageRequest(width, height, channels) { Resizing = _request.Resizing });
     }
 
     private ImageClassifier CreateNetwork(InitialWeights weights, ImageColumn images, IChannel channel)

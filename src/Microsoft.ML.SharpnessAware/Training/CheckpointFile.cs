@@ -67,7 +67,8 @@ internal sealed class CheckpointFile
         string? problem = null;
         foreach (string path in new[] { _path, _previous }.Where(File.Exists))
         {
-            using FileStream file = File.OpenRead(path);
+            // A training that goes on may replace the file meanwhile, which Windows refuses unless readers allow it.
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             if (Problem(file, out int version) is string found)
             {
                 problem ??= $"'{path}' {found}";

@@ -14,6 +14,7 @@ internal sealed class FeatureSink : PixelSink
     private readonly Backbone _backbone;
     private readonly Tensor _batch;
     private readonly nint _batchStart;
+    private readonly int _imageBytes;
     private readonly MemorySink _features;
     private readonly Func<long, bool> _keepsPixels;
     private MemorySink? _pixels;
@@ -33,6 +34,7 @@ internal sealed class FeatureSink : PixelSink
         _batch = empty([batchSize, shape.Channels, shape.Height, shape.Width], dtype: ScalarType.Byte, device: CPU)
             .DetachFromDisposeScope();
         _batchStart = TensorPixels.Start(_batch);
+        _imageBytes = checked(shape.Channels * shape.Height * shape.Width);
         _features = new MemorySink(ScalarType.Float32, expectedRows);
         if (keepsPixels(expectedRows ?? 1))
             _pixels = new MemorySink(ScalarType.Byte, expectedRows);
@@ -58,9 +60,11 @@ internal sealed class FeatureSink : PixelSink
 
     protected override unsafe void Append(ReadOnlySpan<byte> pixels)
     {
+        if (pixels.Length != _imageBytes)
+            throw new UnreachableException($"An image of {pixels.Length} bytes, where images have {_imageBytes}.");
         if (_pixels is not null)
             Keep(pixels);
-        pixels.CopyTo(new Span<byte>((byte*)_batchStart + ((long)_waiting * pixels.Length), pixels.Length));
+        pixels.CopyTo(new Span<byte>((byte*)_batchStart + ((long)_waiting * _imageBytes), _imageBytes));
         if (++_waiting == _batch.shape[0])
             RunBatch();
     }

@@ -30,15 +30,17 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const int EpochsToShowPromise = 3;
     private const double LargestLossOfPromise = 5.0 / 3;
 
-    /// <summary>The order in which Auto tries them.</summary>
-    private static readonly FineTuningCandidate[] InOrder =
-        [Of(FineTuning.Gentle) with { StepsAreLarge = true }, Of(FineTuning.Gentle), Of(FineTuning.Full)];
-
     /// <summary>Whether the learning rate is three times that of <see cref="FineTuning.Gentle"/>.</summary>
     public bool StepsAreLarge { get; init; }
 
-    /// <summary>Whether a step climbs first, where the user has not said how.</summary>
+    /// <summary>Whether a step climbs first.</summary>
     public bool Climbs { get; init; } = true;
+
+    /// <summary>Whether the user has said whether it does.</summary>
+    private bool ClimbIsGiven { get; init; }
+
+    /// <summary>How many epochs there are where time allows.</summary>
+    private int Most { get; init; } = Kind == FineTuning.Full ? MostOfFull : MostOfGentle;
 
     /// <summary>Its name in the log.</summary>
     public string Name => $"{Kind}{(StepsAreLarge ? " in large steps" : "")}{(Climbs ? "" : " without a climb")}";
@@ -51,8 +53,12 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 
     /// <summary>What Auto tries, one after the other, as far as time goes. With an optimiser or a rate of the user's own there are no large
     /// steps beside its.</summary>
-    public static IReadOnlyList<FineTuningCandidate> Candidates(Options options) =>
-        options.GivenBaseOptimizer is null && options.LearningRate is null ? InOrder : InOrder[1..];
+    public static IReadOnlyList<FineTuningCandidate> Candidates(Options options)
+    {
+        FineTuningCandidate gentle = Of(FineTuning.Gentle, options), full = Of(FineTuning.Full, options);
+        return options.GivenBaseOptimizer is null && options.LearningRate is null
+            ? [gentle with { StepsAreLarge = true }, gentle, full] : [gentle, full];
+    }
 
     /// <summary>What to say of a radius of the user's own which suits a training from scratch; null where there is nothing to say.</summary>
     public static string? AdviceOnRadius(Options options)
@@ -89,15 +95,25 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     public FineTuningCandidate? Within(double affordable)
     {
         if (Kind == FineTuning.Full)
-            return affordable >= LeastOfFull ? this with { Epochs = (int)Math.Min(affordable, MostOfFull), Climbs = true } : null;
-        if (affordable >= LeastWithClimb)
-            return this with { Epochs = (int)Math.Min(affordable, MostOfGentle), Climbs = true };
-        int epochs = (int)Math.Min(affordable / CostWithoutClimb, MostOfGentle);
-        return epochs >= LeastOfGentle ? this with { Epochs = epochs, Climbs = false } : null;
+            return Of(Climbs, LeastOfFull);
+        return ClimbIsGiven ? Of(Climbs, LeastOfGentle) : Of(climbs: true, LeastWithClimb) ?? Of(climbs: false, LeastOfGentle);
+
+        FineTuningCandidate? Of(bool climbs, int least)
+        {
+            int epochs = (int)Math.Min(affordable / (climbs ? 1 : CostWithoutClimb), Most);
+            return epochs >= Math.Min(least, Most) ? this with { Epochs = epochs, Climbs = climbs } : null;
+        }
     }
 
-    /// <summary>One that is asked for, however long it takes.</summary>
-    public static FineTuningCandidate Of(FineTuning kind) => new(kind, kind == FineTuning.Full ? MostOfFull : MostOfGentle);
+    /// <summary>One that is asked for, however long it takes, with as many epochs as the user has set, else as suit it.</summary>
+    public static FineTuningCandidate Of(FineTuning kind, Options options)
+    {
+        int epochs = options.GivenEpoch ?? (kind == FineTuning.Full ? MostOfFull : MostOfGentle);
+        return new(kind, epochs)
+        {
+            Most = epochs, ClimbIsGiven = options.GivenMethod is not null, Climbs = options.GivenMethod is not { Rho: 0 },
+        };
+    }
 
     /// <summary>Whether it is to be given up after an epoch, since it is far from what the head has reached.</summary>
     /// <param name="epoch">The epoch that has ended, from 1.</param>
@@ -118,7 +134,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
             ? new BaseOptimizer.AdamW(StepsAreLarge ? LargeLearningRate : LearningRate)
             : new BaseOptimizer.Sgd(LearningRateOfFull));
         options.BackboneLearningRateFactor = gentle ? 0.1 : 1;
-        options.Epoch = given.GivenEpoch ?? Epochs;
+        options.Epoch = Epochs;
         options.Augmentation = given.GivenAugmentation ?? (gentle ? Augmentation.Light : Augmentation.None);
         // Small steps want to be many; those of a rate of the user's own may be large, and are left as they are.
         if (gentle || (given.GivenBaseOptimizer is null && given.LearningRate is null))

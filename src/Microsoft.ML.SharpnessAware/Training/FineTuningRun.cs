@@ -77,8 +77,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         double seconds = SecondsOfAnEpoch(classifier);
         if (options.FineTuning != FineTuning.Auto)
         {
-            FineTuningCandidate candidate = FineTuningCandidate.Of(options.FineTuning);
-            Log($"{candidate.Kind}: {candidate.Epochs} epochs of the whole network, about {Text(candidate.Epochs * seconds)}.");
+            FineTuningCandidate candidate = FineTuningCandidate.Of(options.FineTuning, options);
+            Log($"{candidate.Kind}: {candidate.Epochs} epochs of the whole network, about {Text(candidate.Cost * seconds)}.");
             return [candidate];
         }
 
@@ -186,7 +186,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
             using TrainingPlan plan = TrainingPlan.WholeNetwork(settings, copy, parts.Training, parts.Validation, context);
             var loop = new TrainingLoop(context with { TimeLimit = limit }, plan);
-            limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan && options.GivenEpoch is null);
+            limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan);
             try
             {
                 loop.Run();

@@ -194,12 +194,22 @@ internal sealed class FittedHead
     /// The directions along which features are not correlated, [features × directions], without those in which no two images differ.
     /// Turned that way the regression is quick with them; its minimum is the same, since a ridge knows no directions.
     /// </summary>
-    private static Tensor PrincipalAxes(Tensor standardised)
+    /// <remarks>Of fewer images than features they come from the images' products, not from those of tens of thousands of
+    /// features.</remarks>
+    internal static Tensor PrincipalAxes(Tensor standardised)
     {
-        (Tensor squares, Tensor axes) = linalg.eigh(standardised.t().matmul(standardised));     // ascending
+        using DisposeScope scope = NewDisposeScope();
+        bool areFew = standardised.shape[0] < standardised.shape[1];
+        Tensor transposed = standardised.t();
+        (Tensor squares, Tensor vectors) = linalg.eigh(
+            areFew ? standardised.matmul(transposed) : transposed.matmul(standardised));     // ascending
         double[] ascending = squares.data<double>().ToArray();
+        if (ascending[^1] <= 0)     // no two images differ, and any direction will do
+            return eye(standardised.shape[1], 1, dtype: float64).MoveToOuterDisposeScope();
         int without = Array.FindIndex(ascending, square => square >= ascending[^1] * NoVariance);
-        return axes.narrow(1, without, axes.shape[1] - without);
+        long directions = ascending.Length - without;
+        Tensor kept = vectors.narrow(1, without, directions);
+        return (areFew ? transposed.matmul(kept).div(squares.narrow(0, without, directions).sqrt()) : kept).MoveToOuterDisposeScope();
     }
 
     private static double[] RotatedBack(double[] weights, Tensor axes)

@@ -6,14 +6,17 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
-    /// <exception cref="InvalidOperationException">The validation set has other classes than the training data, early stopping has no
+    /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, early stopping has no
     /// validation images, a cache of shares does not know their channels, or batch norm cannot be synchronised.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
         LabelColumn label = CheckColumns(training, options);
         if (options.ValidationSet is IDataView validation)
+        {
             CheckSameClasses(label, CheckColumns(validation.Schema, options), options);
+            CheckSamePixels(training, validation.Schema, options);
+        }
         else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
             throw NoValidationImages();
 
@@ -58,6 +61,20 @@ internal static class Preconditions
             throw new InvalidOperationException(
                 $"Label column '{options.LabelColumnName}' of the validation set does not match that of the training data: {difference}. " +
                 "Make both with the same fitted MapValueToKey transformer.");
+    }
+
+    /// <summary>Values of bytes and of floats have different scales: what one was normalised by is nonsense for the other.</summary>
+    private static void CheckSamePixels(DataViewSchema training, DataViewSchema validation, Options options)
+    {
+        PixelType expected = Bind(training).PixelType, found = Bind(validation).PixelType;
+        if (expected != found)
+        {
+            throw new InvalidOperationException(
+                $"Feature column '{options.FeatureColumnName}' of the validation set holds {ImageColumn.Describe(found)}, that of the " +
+                $"training data {ImageColumn.Describe(expected)}. Make both in the same way.");
+        }
+
+        ImageColumn Bind(DataViewSchema schema) => ImageColumn.Bind(schema, options.FeatureColumnName, options.ImageRequest);
     }
 
     private static void Try(string path, Func<string, string> describe)

@@ -122,12 +122,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
-        /// <summary>Width that images are resized to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
-        /// from scratch.</summary>
+        /// <summary>Width that images are resized to, in pixels. Default: that of the data where it is fixed; else from weights what they
+        /// were trained at where their file tells, or 128 (224 for a vision transformer), and 64 from scratch.</summary>
         public int? ImageWidth { get; set; }
 
-        /// <summary>Height that images are resized to, in pixels. Default: that of the data where it is fixed; else 128 from weights, 64
-        /// from scratch.</summary>
+        /// <summary>Height that images are resized to, in pixels. Default: that of the data where it is fixed; else from weights what they
+        /// were trained at where their file tells, or 128 (224 for a vision transformer), and 64 from scratch.</summary>
         public int? ImageHeight { get; set; }
 
         /// <summary>
@@ -170,7 +170,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public int BatchSize { get; set; } = 64;
 
-        /// <summary>Passes over the training images. Default 30.</summary>
+        /// <summary>
+        /// Passes over the training images. Default 30; of a network that starts from weights 8 (<see cref="FineTuning.Gentle"/>) or 10
+        /// (<see cref="FineTuning.Full"/>). <see cref="FineTuning.Auto"/> makes fewer where <see cref="TimeBudget"/> is too short for these.
+        /// </summary>
         public int Epoch
         {
             get => GivenEpoch ?? 30;

@@ -10,7 +10,6 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class StartingPoint : IDisposable
 {
     private const string Package = OnnxResNet.Package;
-    private const int SideFromWeights = 128;
     private const double DefaultShare = 0.1; // Options.ValidationSetFraction
 
     private StartingPoint(Options options, InitialWeights? weights) => (Options, Weights) = (options, weights);
@@ -41,7 +40,7 @@ internal sealed class StartingPoint : IDisposable
     /// <summary>The options of a training without a head first: with weights, what suits <see cref="FineTuning.Full"/> is the
     /// default.</summary>
     public Options OptionsFor(TrainingImages images) => FollowsFineTuning
-        ? FineTuningCandidate.Of(FineTuning.Full).Apply(Options, images.Training.Count) : Options;
+        ? FineTuningCandidate.Of(FineTuning.Full, Options).Apply(Options, images.Training.Count) : Options;
 
     /// <summary>Chooses, and says in the log what and why.</summary>
     /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>
@@ -79,8 +78,7 @@ internal sealed class StartingPoint : IDisposable
             chosen.Arch = weights.Architecture ?? chosen.Arch;
             if (arePictures)
             {
-                chosen.ImageWidth ??= options.ImageHeight ?? weights.Side ?? SideFromWeights;
-                chosen.ImageHeight ??= options.ImageWidth ?? weights.Side ?? SideFromWeights;
+                (chosen.ImageWidth, chosen.ImageHeight) = weights.SizeFor(images, options.ImageWidth, options.ImageHeight);
                 chosen.ImageChannels ??= weights.Channels;
             }
         }

@@ -36,7 +36,7 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
     /// <summary>To be called before the first step of a candidate's training.</summary>
     /// <param name="candidate">What is trained.</param>
     /// <param name="stepsPerEpoch">The number of steps of an epoch.</param>
-    /// <param name="mayReplan">Whether the number of epochs may change; not where it was given, or has changed once.</param>
+    /// <param name="mayReplan">Whether the number of epochs may change; not where it has changed once.</param>
     public void Begin(FineTuningCandidate candidate, int stepsPerEpoch, bool mayReplan)
     {
         (_candidate, _stepsPerEpoch, _mayReplan, _step) = (candidate, stepsPerEpoch, mayReplan, 0);

@@ -18,11 +18,12 @@ public sealed partial class CommandLineTests
     public void CompareWithJsonHasEachSeed()
     {
         (int exitCode, string output, string error) =
-            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "2", "--json", .. Small]);
+            Run(["compare", ImagesPath, "--methods", "sgd", "asam", "--seeds", "2", "--json", .. Small]);
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
         JsonElement[] methods = [.. json.RootElement.EnumerateArray()];
         Assert.HasCount(2, methods);
+        Assert.AreEqual("ASAM (ρ = 0.5)", methods[1].GetProperty("method").GetString(), "its own radius");
         Assert.AreEqual(2, methods[1].GetProperty("seeds").GetArrayLength());
         Assert.AreEqual(3, methods[1].GetProperty("differenceFromFirst").GetProperty("ECE").GetArrayLength());
     }

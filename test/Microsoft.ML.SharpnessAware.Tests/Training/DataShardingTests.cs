@@ -212,6 +212,10 @@ public sealed class DataShardingTests
             CollectionAssert.AreEqual(inMemory[0].Weights, inCache[1].Weights);
         }
 
+        // One process finds its share, the other has to read it again: they meet all the same.
+        File.Delete(Directory.GetFiles(folder.Path)[0]);
+        CollectionAssert.AreEqual(inMemory[0].Weights, ThreadProcessGroup.Run(2, group => Train(group, channels + cached, rows: rows))[1].Weights);
+
         string[] refused = ThreadProcessGroup.Run(2, group => Assert.ThrowsExactly<InvalidOperationException>(
             () => Train(group, cached, rows: rows)).Message);
         StringAssert.Contains(refused[1], "set ImageChannels to 1 or 3");

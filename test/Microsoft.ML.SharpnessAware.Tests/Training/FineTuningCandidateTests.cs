@@ -18,6 +18,21 @@ public sealed class FineTuningCandidateTests
         Assert.AreEqual(expected, string.Join(", ", FineTuningCandidate.Within(new(), TimeSpan.FromSeconds(seconds), secondsPerEpoch)
             .Select(candidate => $"{candidate.Name} {candidate.Epochs}")));
 
+    /// <summary>Epochs and a climb of the user's own are what is planned for, as far as there is time.</summary>
+    [TestMethod]
+    [DataRow(100, 40, 0.01, "Gentle in large steps 40, Gentle 40, Full 20")]
+    [DataRow(30, 40, 0.01, "Gentle in large steps 30")]
+    [DataRow(3, 1, 0.01, "Gentle in large steps 1, Gentle 1, Full 1")]
+    [DataRow(5, 8, 0.01, "Gentle in large steps 5")]
+    [DataRow(3, 8, 0.01, "")]
+    [DataRow(7, 8, 0.0, "Gentle in large steps without a climb 8, Gentle without a climb 6")]
+    public void WhatTheUserHasSetIsPlanned(double epochs, int given, double rho, string expected)
+    {
+        var options = new Options { Epoch = given, Method = SharpnessAwareMethod.Sam(rho) };
+        Assert.AreEqual(expected, string.Join(", ", FineTuningCandidate.Within(options, TimeSpan.FromSeconds(epochs), 1)
+            .Select(candidate => $"{candidate.Name} {candidate.Epochs}")));
+    }
+
     [TestMethod]
     public void AnOptimiserOfTheUsersOwnIsTriedAtItsOwnRateOnly() =>
         Assert.AreEqual("Gentle, Full", string.Join(", ", FineTuningCandidate.Within(
@@ -50,7 +65,7 @@ public sealed class FineTuningCandidateTests
     [TestMethod]
     public void LargeStepsAreGivenUpWhereTheyAreFarFromTheHead()
     {
-        FineTuningCandidate small = FineTuningCandidate.Of(FineTuning.Gentle), large = small with { StepsAreLarge = true };
+        FineTuningCandidate small = FineTuningCandidate.Of(FineTuning.Gentle, new()), large = small with { StepsAreLarge = true };
         Assert.IsTrue(large.IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
         Assert.IsTrue(large.IsHopeless(epoch: 3, loss: double.NaN, ofHead: 0.9));
         Assert.IsFalse(large.IsHopeless(epoch: 3, loss: 1.1, ofHead: 0.9));
@@ -99,7 +114,7 @@ public sealed class FineTuningCandidateTests
         };
         foreach (FineTuning kind in new[] { FineTuning.Gentle, FineTuning.Full })
         {
-            Options options = new FineTuningCandidate(kind, 9).Apply(given, images: 1000);
+            Options options = FineTuningCandidate.Of(kind, given).Apply(given, images: 1000);
             Assert.AreEqual(SharpnessAwareMethod.Standard, options.Method);
             Assert.AreEqual(0.2, options.BaseOptimizer.LearningRate);
             Assert.AreEqual(3, options.Epoch);

@@ -36,7 +36,7 @@ public sealed class FineTuningRunTests
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
     [DataRow(40, null, "without a climb instead of 8")]
-    [DataRow(12, 4, "TimeBudget is used up after")]
+    [DataRow(12, 4, "allows 0 epochs instead of 4")]
     public void TheClockEndsWhatWouldTakeTooLongAndTheLogSaysSo(int minutes, int? epochs, string words)
     {
         (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>

@@ -89,6 +89,29 @@ public sealed class FittedHeadTests
         Assert.IsLessThan(before.LogLoss + 0.3, after.LogLoss);
     }
 
+    /// <summary>They are orthonormal, hold all of the rows, and the rows are not correlated along them; of many rows and of few.</summary>
+    [TestMethod]
+    [DataRow(50, 8)]
+    [DataRow(8, 50)]
+    [DataRow(30, 30)]
+    [DataRow(60, 25_088)]
+    public void PrincipalAxesAreOrthonormalAndHoldTheRows(int rows, int features)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        random.manual_seed(1);
+        Tensor values = randn(rows, features, dtype: float64);
+        values[rows - 1] = values[0];       // no new direction
+        Tensor centred = values.Plus(values.mean([0], keepdim: true).negative());
+
+        Tensor axes = FittedHead.PrincipalAxes(centred);
+
+        Tensor turned = centred.matmul(axes), squares = turned.t().matmul(turned);
+        Assert.AreEqual(Math.Min(rows - 2, features), axes.shape[1]);
+        Assert.IsTrue(axes.t().matmul(axes).allclose(eye(axes.shape[1], dtype: float64), atol: 1e-9));
+        Assert.IsTrue(turned.matmul(axes.t()).allclose(centred, atol: 1e-9));
+        Assert.IsTrue(squares.allclose(squares.diag().diag(), atol: 1e-6 * squares.max().item<double>()));
+    }
+
     /// <summary>Deviations of 1 and 4: the roots are 1 and 2, and the mean of the deviations is 2.5.</summary>
     [TestMethod]
     public void AFeatureIsDividedByTheRootOfItsDeviation()

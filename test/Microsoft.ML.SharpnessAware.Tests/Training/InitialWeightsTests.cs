@@ -50,6 +50,16 @@ public sealed class InitialWeightsTests
         Assert.AreNotEqual(_earlier.Classifier.Normalization.Statistics.Mean[0], random.Classifier.Normalization.Statistics.Mean[0]);
     }
 
+    /// <summary>Pictures, which have no size of their own, are taken at that of the weights.</summary>
+    [TestMethod]
+    [DataRow("safetensors")]
+    [DataRow("zip")]
+    public void PicturesAreTakenAtTheSizeThatTheWeightsWereTrainedAt(string kind)
+    {
+        using var model = Model(Fitted.View(MLContext, Shapes.Encoded(30)), kind == "zip" ? _zip : _safetensors);
+        Assert.AreEqual(_earlier.Classifier.Shape, model.Classifier.Shape);
+    }
+
     [TestMethod]
     public void TheGridOfPatchesIsThatOfTheImagesThatTheFileTellsOf()
     {

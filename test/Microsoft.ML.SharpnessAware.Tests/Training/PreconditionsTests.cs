@@ -70,6 +70,15 @@ public sealed class PreconditionsTests
         Assert.AreEqual("as it was", File.ReadAllText(path));
     }
 
+    /// <summary>Of bytes and of floats: what normalises the one is nonsense for the other.</summary>
+    [TestMethod]
+    public void AValidationSetOfPixelsOfAnotherTypeIsRefused()
+    {
+        IDataView floats = Fitted.View(_mlContext, Shapes.Floats(12));
+        StringAssert.Contains(Refused<InvalidOperationException>(options => options.ValidationSet = floats),
+            "of the validation set holds float pixels, that of the training data bytes");
+    }
+
     [TestMethod]
     public void AValidationSetWithoutTheColumnsOrWithOtherClassesIsRefused()
     {

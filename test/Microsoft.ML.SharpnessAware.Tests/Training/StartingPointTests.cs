@@ -43,6 +43,21 @@ public sealed class StartingPointTests
             Assert.AreEqual(3, model.Classifier.Shape.Channels);
     }
 
+    /// <summary>The size of MLImages that have one, as from scratch.</summary>
+    [TestMethod]
+    public void PicturesOfASizeKeepItWithWeightsToo()
+    {
+        var mlContext = new MLContext(1);
+        IDataView encoded = Fitted.View(mlContext, Shapes.Encoded(18, seed: 2));
+        IDataView images = mlContext.Data.LoadFromEnumerable(mlContext.Data.CreateEnumerable<EncodedKey>(encoded, reuseRowObject: false)
+            .Select(row => new SizedRow { Label = row.Label - 1, Image = MLImage.CreateFromStream(new MemoryStream(row.Image)) }).ToArray());
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(
+            mlContext.Transforms.ResizeImages("Image", 48, 40).Fit(images).Transform(images),
+            options => (options.ImageWidth, options.ImageHeight) = (null, null), mlContext);
+        using (model)
+            Assert.AreEqual(new ImageShape(3, 40, 48), model.Classifier.Shape);
+    }
+
     [TestMethod]
     [DataRow("no weights there", "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18")]
     [DataRow("pixel vectors", "vectors of pixels")]
@@ -193,4 +208,21 @@ public sealed class StartingPointTests
 
     private static void AssertLogged(List<string> log, string words) =>
         Assert.IsTrue(log.Any(message => message.Contains(words, StringComparison.Ordinal)), string.Join(Environment.NewLine, log));
+
+    private sealed class EncodedKey
+    {
+        [KeyType(3)]
+        public uint Label { get; set; }
+
+        public byte[] Image { get; set; } = [];
+    }
+
+    private sealed class SizedRow
+    {
+        [KeyType(3)]
+        public uint Label { get; set; }
+
+        [Transforms.Image.ImageType(Shapes.Size, Shapes.Size)]
+        public MLImage? Image { get; set; }
+    }
 }

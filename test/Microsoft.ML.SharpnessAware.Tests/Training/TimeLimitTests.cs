@@ -74,7 +74,7 @@ public sealed class TimeLimitTests
     }
 
     [TestMethod]
-    public void GivenEpochsAreNotChangedAndTimeIsKeptAllTheSame()
+    public void APlanThatHasChangedOnceStaysAndTimeIsKeptAllTheSame()
     {
         (TimeLimit limit, SteppingClock clock) = Begin(FineTuning.Full, epochs: 8, budget: 100, stepsPerEpoch: 2, mayReplan: false);
         Assert.IsTrue(Stop(limit, clock, secondsPerStep: 12).IsJudged);

@@ -79,11 +79,12 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         ahead.Flush();
         badImages.Report(rows);
         long ofAll = _labels.Count;
-        if (CountOfAll is not null)
+        // Where channels are known there is nothing to agree on, and others may have found their images in the cache.
+        if (CountOfAll is not null && images.Shape is null)
         {
             (_ofChannels[1], _ofChannels[3]) = CountOfAll(_ofChannels[1], _ofChannels[3]);
             ofAll = _ofChannels[1] + _ofChannels[3];
-            if (images.Shape is null && _ofChannels[3] > 0)
+            if (_ofChannels[3] > 0)
                 sink.Widen(3);
         }
         if (sink is CacheSink cached)
