@@ -18,18 +18,37 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
         ArgumentNullException.ThrowIfNull(input);
         GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the trainings
         List<(CalibrationRows Rows, LabelValues? Classes)> unseen = [];
+        ITransformer? before = null;
         foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
         {
             ITransformer ofFold = estimator.Fit(fold.TrainSet);
             unseen.Add(calibrator.ReadUnseen(ofFold.Transform(fold.TestSet)));
-            (ofFold as IDisposable)?.Dispose();
+            Free(before, ofFold);
+            before = ofFold;
         }
 
         ITransformer model = estimator.Fit(input);
+        Free(before, model);
         LabelledScores scores = calibrator.Bind(model.Transform(input).Schema);
         CalibrationRows rows = CalibrationRows.Concat(
             [.. unseen.Select((fold, i) => InOrder(fold.Rows, fold.Classes, scores, i + 1))], scores.NumberOfClasses);
         return model.Append(calibrator.Fit(rows, scores.Classes));
+    }
+
+    /// <summary>
+    /// Frees what a model holds that is not needed any more, but for what the next one has, too: some estimators, such as that of
+    /// ApplyOnnxModel, give the same transformer each time.
+    /// </summary>
+    private static void Free(ITransformer? model, ITransformer next)
+    {
+        if (model is null)
+            return;
+        HashSet<ITransformer> kept = new(Members(next), ReferenceEqualityComparer.Instance);
+        foreach (ITransformer member in Members(model).Where(member => !kept.Contains(member)))
+            (member as IDisposable)?.Dispose();
+
+        static IEnumerable<ITransformer> Members(ITransformer transformer) =>
+            transformer is ITransformerChainAccessor chain ? chain.Transformers.SelectMany(Members) : [transformer];
     }
 
     /// <summary>A pipeline that maps labels to keys itself may number the classes of a fold in another order, or miss one.</summary>

@@ -26,14 +26,13 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     private readonly IHost _host;
     private readonly CalibratorColumns _columns;
     private readonly string _labelColumnName;
-    private readonly TrainingWatch? _watch;
-    private readonly ThreadLocal<long?> _begunAtPropagation = new();
+    private readonly PipelineStep _step;
 
     private protected MulticlassCalibratorEstimator(IHostEnvironment environment, string labelColumnName, CalibratorColumns columns)
     {
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
         _host = environment.Register(GetType().Name);
-        _watch = TrainingWatch.Of(environment);
+        _step = new PipelineStep(environment);
         _labelColumnName = labelColumnName;
         _columns = columns;
     }
@@ -43,7 +42,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        _begunAtPropagation.Value = _watch?.Begun;      // a pipeline asks for the shapes before it fits anything
+        _step.Propagate();
         return GetOutputShape(inputSchema);
     }
 
@@ -62,17 +61,8 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     public MulticlassCalibratorTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (_begunAtPropagation.Value is long begun && _watch is not null && _watch.Begun > begun)
-        {
-            using IChannel channel = _host.Start(nameof(Fit));
-            channel.Warning("A calibrator was fitted in the same pipeline as the model before it, on the rows that this was trained on. " +
-                "It is surer of "
-                + "those than of any others, so the calibrator can make it worse. Use Calibrators.HeldOut or Calibrators.CrossFitted " +
-                    "around both, or fit "
-                + "the calibrator on other rows and append it to the model.");
-        }
-
-        _begunAtPropagation.Value = null;
+        _step.WarnAfterTraining(_host, "A calibrator was", "the calibrator can make it worse. Use Calibrators.HeldOut or "
+            + "Calibrators.CrossFitted around both, or fit the calibrator on other rows and append it to the model.");
         return FitOnUnseen(input);
     }
 

@@ -9,6 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
 {
     private readonly IHost _host;
+    private readonly PipelineStep _step;
     private readonly DecisionColumns _columns;
     private readonly double _accuracy;
     private readonly double _confidence;
@@ -16,12 +17,14 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
     public AbstentionEstimator(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence)
     {
         _host = environment.Register(nameof(AbstentionEstimator));
+        _step = new PipelineStep(environment);
         (_columns, _accuracy, _confidence) = (columns, accuracy, confidence);
     }
 
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
+        _step.Propagate();
         _columns.Check(inputSchema);
         var columns = inputSchema.ToDictionary(column => column.Name);
         columns[_columns.OutputColumnName] =
@@ -34,6 +37,8 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
     public AbstentionTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        _step.WarnAfterTraining(_host, "Abstention was", "what is accepted is right less often than was asked. Fit "
+            + "it on rows that neither the model nor its calibrator has seen, and append it to the model.");
         using IChannel channel = _host.Start("Fitting abstention");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);
         var fit = new AbstentionFit(_accuracy, _confidence);

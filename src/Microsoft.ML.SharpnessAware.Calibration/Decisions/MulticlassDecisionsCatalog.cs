@@ -14,6 +14,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// var sets = mlContext.MulticlassClassification.Decisions.PredictionSets(coverage: 0.95).Fit(model.Transform(decisionData));
 /// ITransformer deciding = model.Append(sets);
 /// </code>
+/// In a pipeline by itself, <c>trainer.Append(decisions.PredictionSets())</c>, a decision is fitted on the training rows and promises
+/// nothing. A warning says so.
 /// What is promised holds for rows drawn as those were, on average over them: not for other kinds of rows, nor for one row by itself. See
 /// docs/decisions.md.
 /// </remarks>

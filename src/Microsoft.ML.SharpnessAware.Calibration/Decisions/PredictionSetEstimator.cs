@@ -8,6 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransformer>
 {
     private readonly IHost _host;
+    private readonly PipelineStep _step;
     private readonly DecisionColumns _columns;
     private readonly Nonconformity _kind;
     private readonly double _coverage;
@@ -16,12 +17,14 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
     public PredictionSetEstimator(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage, bool perClass)
     {
         _host = environment.Register(nameof(PredictionSetEstimator));
+        _step = new PipelineStep(environment);
         (_columns, _kind, _coverage, _perClass) = (columns, kind, coverage, perClass);
     }
 
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
+        _step.Propagate();
         SchemaShape.Column score = _columns.Check(inputSchema), label = NamedColumn.Find(inputSchema, _columns.LabelColumnName, "label");
         var columns = inputSchema.ToDictionary(column => column.Name);
         columns[_columns.OutputColumnName] = new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.VariableVector,
@@ -36,6 +39,8 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
     public PredictionSetTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        _step.WarnAfterTraining(_host, "Prediction sets were", "the sets hold the right class less often than was asked. Fit "
+            + "them on rows that neither the model nor its calibrator has seen, and append them to the model.");
         using IChannel channel = _host.Start("Fitting prediction sets");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);
         var fit = new PredictionSetFit(_kind, _coverage, scores.NumberOfClasses, _perClass);

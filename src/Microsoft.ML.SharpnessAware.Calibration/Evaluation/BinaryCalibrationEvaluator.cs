@@ -37,6 +37,7 @@ internal static class BinaryCalibrationEvaluator
             float p = 0;
             while (cursor.MoveNext())
             {
+                host.CheckAlive();
                 getLabel(ref isPositive);
                 getProbability(ref p);
                 if (float.IsNaN(p))

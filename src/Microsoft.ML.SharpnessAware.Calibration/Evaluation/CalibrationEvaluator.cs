@@ -72,6 +72,7 @@ internal sealed class CalibrationEvaluator
         Task previous = Task.CompletedTask;
         while (cursor.MoveNext())
         {
+            _host.CheckAlive();
             int label = cursor.ReadClass();
             if (label < 0)
             {

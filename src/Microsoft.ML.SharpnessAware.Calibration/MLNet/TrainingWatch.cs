@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Counts the trainings that ML.NET's trainers begin, thread by thread. In a pipeline a step cannot see what was fitted before it, but
-/// every trainer opens a channel "Training" (LightGBM "Training with LightGBM") in the same environment.
+/// every trainer opens a channel "Training" (LightGBM "Training with LightGBM", those of Microsoft.ML.TorchSharp "TrainModel") in the same
+/// environment. So does MapValueToKey, which is no trainer.
 /// </summary>
 internal sealed class TrainingWatch : IDisposable
 {
@@ -16,7 +17,7 @@ internal sealed class TrainingWatch : IDisposable
 
     private TrainingWatch(HostEnvironmentBase<LocalEnvironment> environment) => environment.AddListener<ChannelMessage>((source, message) =>
     {
-        if (message.Message == "Channel started" && source.FullName.Contains("; Training", StringComparison.Ordinal))
+        if (message.Message == "Channel started" && IsOfTrainer(source.FullName))
             _begun.Value++;
     });
 
@@ -28,4 +29,8 @@ internal sealed class TrainingWatch : IDisposable
     public long Begun => _begun.Value;
 
     public void Dispose() => _begun.Dispose();
+
+    private static bool IsOfTrainer(string channel) =>
+        (channel.Contains("; Training", StringComparison.Ordinal) || channel.EndsWith("; TrainModel", StringComparison.Ordinal))
+        && !channel.EndsWith("Term; Training", StringComparison.Ordinal);
 }

@@ -51,6 +51,7 @@ public sealed class HeldOutTests
         Calibrators.Vector().Fit(scored);
         new EstimatorChain<ITransformer>().Append(Calibrators.Vector())
             .Append(_mlContext.Transforms.Conversion.MapKeyToValue("PredictedLabel")).Fit(scored);
+        _mlContext.Transforms.Conversion.MapValueToKey("Class", "Name").Append(Calibrators.Vector()).Fit(scored);
         Assert.IsEmpty(_warnings);
     }
 
