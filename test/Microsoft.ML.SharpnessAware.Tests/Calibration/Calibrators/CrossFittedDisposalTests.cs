@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
