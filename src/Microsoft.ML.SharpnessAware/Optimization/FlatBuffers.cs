@@ -40,9 +40,6 @@ internal sealed class FlatBuffers : IDisposable
     /// <summary>The vectors themselves.</summary>
     public IReadOnlyList<Tensor> Vectors => _vectors;
 
-    /// <summary>Those of them that are statistics and not counters.</summary>
-    public IEnumerable<Tensor> FloatingVectors => _vectors.Where(vector => vector.is_floating_point());
-
     /// <summary>A copy of all buffers, which belongs to the current dispose scope.</summary>
     /// <exception cref="InvalidOperationException">The module's buffers are no longer those of the vectors.</exception>
     public Tensor[] Save()

@@ -38,12 +38,27 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
 
     /// <summary>
     /// Makes running statistics, which were the same before the step, those of all processes: a layer's next ones are the last and those of
-    /// the mini-batch, and so the mean of all is that with the mean of theirs.
+    /// the mini-batch, and so the mean of all is that with the mean of theirs. What no process has changed stays to the last bit.
     /// </summary>
-    public void Average(FlatBuffers buffers) => AverageByShare(buffers, _share);
+    /// <param name="buffers">The statistics.</param>
+    /// <param name="before">What they were before the step.</param>
+    public void Average(FlatBuffers buffers, Tensor[] before)
+    {
+        using Scalar share = _share.ToScalar();
+        foreach ((Tensor statistics, Tensor old) in buffers.Vectors.Zip(before).Where(pair => pair.First.is_floating_point()))
+        {
+            Sum(group, statistics.sub_(old).mul_(share));
+            statistics.add_(old, FixedScalars.One);
+        }
+    }
 
     /// <summary>Makes running statistics the mean of those of all processes, by weights of theirs.</summary>
-    public void Average(FlatBuffers buffers, double weight) => AverageByShare(buffers, weight / group.SumOf(weight).A);
+    public void Average(FlatBuffers buffers, double weight)
+    {
+        using Scalar share = (weight / group.SumOf(weight).A).ToScalar();
+        foreach (Tensor statistics in buffers.Vectors.Where(vector => vector.is_floating_point()))
+            Sum(group, statistics.mul_(share));
+    }
 
     /// <summary>Where this process' items are among those of all, in the order of ranks.</summary>
     public (int Before, int All) PlaceOf(int count)
@@ -68,13 +83,6 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
             ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, float>(bytes)));
         else
             ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)));
-    }
-
-    private void AverageByShare(FlatBuffers buffers, double weight)
-    {
-        using Scalar share = weight.ToScalar();
-        foreach (Tensor statistics in buffers.FloatingVectors)
-            Sum(group, statistics.mul_(share));
     }
 
     private void ShareWhoHasAGradient()

@@ -45,7 +45,7 @@ public sealed partial class SharpnessAwareOptimizer
             if (_method.Renormalize && !double.IsNaN(normThere))
                 Scale(norm / (normThere + Epsilon), loss, norm);                        // (‖g‖/(‖g̃‖ + ε)) g̃
             if (_buffers.MayChange)
-                _exchange?.Average(_buffers);
+                _exchange?.Average(_buffers, savedBuffers);
         }
         catch
         {

@@ -107,9 +107,9 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Makes running statistics anew, those of the weights as they are: the mean over passes on training data.</summary>
-    /// <param name="module">The network. What is in evaluation mode while the network itself is in training mode is frozen, and stays as it
-    /// is. A network in evaluation mode is put into training mode for the passes, as a whole; afterwards each layer has its own mode
-    /// again.</param>
+    /// <param name="module">The network. What is in evaluation mode while the network itself, or a part of it that has statistics, is in
+    /// training mode is frozen, and stays as it is. Otherwise all of it is put into training mode for the passes; afterwards each layer has
+    /// its own mode again.</param>
     /// <param name="passes">Forward passes on mini-batches of training data, called without gradient recording. Their tensors are
     /// disposed. Where no statistics are to be made, none is called.</param>
     /// <exception cref="ArgumentException">There are statistics to be made and no passes.</exception>
@@ -119,11 +119,11 @@ public sealed class WeightAverage : IDisposable
         ArgumentNullException.ThrowIfNull(passes);
         // Containers come before what is in them, and what is in two comes twice: train() goes down to all layers.
         (nn.Module Layer, bool IsTraining)[] modes = [.. module.modules().Prepend(module).Select(layer => (layer, layer.training))];
-        bool wasTraining = module.training;
-        if (!wasTraining)
+        NormBase[] layers = [.. modes.Select(mode => mode.Layer).OfType<NormBase>().Distinct().Where(norm => norm.track_running_stats)];
+        bool areOfTraining = module.training || Array.Exists(layers, norm => norm.training);
+        if (!areOfTraining)
             module.train();
-        NormBase[] layers =
-            [.. modes.Select(mode => mode.Layer).OfType<NormBase>().Distinct().Where(norm => norm.track_running_stats && norm.training)];
+        layers = Array.FindAll(layers, norm => norm.training);
         double?[] momenta = [.. layers.Select(layer => layer.momentum)];
         try
         {
@@ -134,7 +134,7 @@ public sealed class WeightAverage : IDisposable
         {
             for (int i = 0; i < layers.Length; i++)
                 layers[i].momentum = momenta[i];
-            if (!wasTraining)
+            if (!areOfTraining)
                 Array.ForEach(modes, mode => mode.Layer.train(mode.IsTraining));
         }
     }

@@ -77,6 +77,35 @@ public sealed class ProcessGroupStepTests
     }
 
     [TestMethod]
+    public void StatisticsInEvaluationModeStayToTheLastBit()
+    {
+        double[][] together = ThreadProcessGroup.Run(3, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> frozen = BatchNorm1d(36), net =
+                Sequential(("flatten", Flatten()), ("frozen", frozen), ("norm", BatchNorm1d(36)), ("fc", Linear(36, 3)));
+            using (no_grad())
+            {
+                foreach (Tensor statistics in frozen.buffers().Where(buffer => buffer.is_floating_point()))
+                    statistics.copy_(arange(36).sin().add(2));
+            }
+            double[] before = TestNets.Values(frozen)[72..];
+            net.train();
+            frozen.eval();
+            using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };
+            for (int t = 0; t < 10; t++)
+            {
+                (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+                (int start, int count) = group.Rank == 0 ? (0, 2) : (3 * group.Rank - 1, 3);
+                optimizer.Step(net.call, images.narrow(0, start, count).to(ScalarType.Float32), labels.narrow(0, start, count));
+            }
+            CollectionAssert.AreEqual(before, TestNets.Values(frozen)[72..]);
+            return TestNets.Values(net);
+        });
+        CollectionAssert.AreEqual(together[0], together[2]);
+    }
+
+    [TestMethod]
     public void EachClimbOfItsOwnMayTakeAShareOfItsPart()
     {
         SharpnessAwareMethod method = SharpnessAwareMethod.Sam() with { AscentShare = 0.5 };

@@ -171,6 +171,21 @@ public sealed class WeightAverageTests
     }
 
     [TestMethod]
+    public void ANetworkInEvaluationModeOfWhichAPartTrainsIsFrozenButForThatPart()
+    {
+        Module<Tensor, Tensor> backbone = BatchNorm1d(4), head = Sequential(("norm", BatchNorm1d(4)), ("drop", Dropout(0.5))),
+            net = Sequential(("backbone", backbone), ("head", head));
+        net.eval();
+        head.train();
+        bool[] modes = Modes(net);
+        double[] before = TestNets.Values(backbone), ofHead = TestNets.Values(head);
+        WeightAverage.UpdateStatistics(net, [() => net.call(randn(8, 4))]);
+        CollectionAssert.AreEqual(modes, Modes(net));
+        CollectionAssert.AreEqual(before, TestNets.Values(backbone));
+        CollectionAssert.AreNotEqual(ofHead, TestNets.Values(head));
+    }
+
+    [TestMethod]
     public void OfANetworkInEvaluationModeAllIsMadeAnewAndEachLayersModeComesBack()
     {
         // Dropout that draws in evaluation too, and a layer of two containers.
