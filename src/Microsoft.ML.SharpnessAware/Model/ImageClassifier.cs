@@ -61,10 +61,17 @@ internal sealed class ImageClassifier : IDisposable
 
     /// <summary>Logits [rows × classes], row-major, of all rows of a data set; of several parts only those of one, and zeros for the
     /// others. The batches are the same however many parts there are.</summary>
-    public float[] Logits(ImageDataset data, int part = 0, int parts = 1) => Forward(data, static logits => logits, part, parts);
-
-    /// <summary>The network's own probabilities [rows × classes], row-major, of all rows of a data set.</summary>
-    public float[] Probabilities(ImageDataset data) => Forward(data, static logits => nn.functional.softmax(logits, dim: 1));
+    public float[] Logits(ImageDataset data, int part = 0, int parts = 1)
+    {
+        float[] values = new float[checked(data.Count * NumberOfClasses)];
+        for (long start = (long)part * BatchSize; start < data.Count; start += (long)parts * BatchSize)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            long count = Math.Min(BatchSize, data.Count - start);
+            Logits(data.Batch(start, count), values.AsSpan((int)(start * NumberOfClasses)));
+        }
+        return values;
+    }
 
     /// <summary>
     /// Fills <paramref name="probabilities"/> [n × classes] with softmax(logits / T) of pixels [n, C, H, W], at most a batch. The class of
@@ -72,7 +79,7 @@ internal sealed class ImageClassifier : IDisposable
     /// </summary>
     public void Probabilities(Tensor pixels, double temperature, Span<float> probabilities)
     {
-        Forward(pixels, static logits => logits, probabilities);
+        Logits(pixels, probabilities);
         int end = (int)pixels.shape[0] * NumberOfClasses;
         for (int start = 0; start < end; start += NumberOfClasses)
         {
@@ -81,25 +88,13 @@ internal sealed class ImageClassifier : IDisposable
         }
     }
 
-    private float[] Forward(ImageDataset data, Func<Tensor, Tensor> output, int part = 0, int parts = 1)
-    {
-        float[] values = new float[checked(data.Count * NumberOfClasses)];
-        for (long start = (long)part * BatchSize; start < data.Count; start += (long)parts * BatchSize)
-        {
-            using DisposeScope scope = NewDisposeScope();
-            long count = Math.Min(BatchSize, data.Count - start);
-            Forward(data.Batch(start, count), output, values.AsSpan((int)(start * NumberOfClasses)));
-        }
-        return values;
-    }
-
-    private void Forward(Tensor pixels, Func<Tensor, Tensor> output, Span<float> destination)
+    private void Logits(Tensor pixels, Span<float> destination)
     {
         using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
         using var inference = inference_mode();
         using DisposeScope scope = NewDisposeScope();
         Tensor logits = CheckShape(Run(Prepare(pixels)), pixels.shape[0]);
-        using var values = output(logits).to(CPU).to(float32).contiguous().data<float>();
+        using var values = logits.to(CPU).to(float32).contiguous().data<float>();
         values.CopyTo(destination);
     }
 

@@ -37,7 +37,6 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The network that they are of, where the file tells; else null.</summary>
     public string? Architecture { get; }
 
-
     /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.ExceptionServices;
 
-namespace Microsoft.ML.SharpnessAware;
+namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>A group whose "processes" are threads of this one: what is said of a group can be tried without an MPI.</summary>
 internal sealed class ThreadProcessGroup : ProcessGroup
