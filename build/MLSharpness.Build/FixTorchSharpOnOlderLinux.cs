@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Versioning;
 using Microsoft.Build.Framework;
 using Task = Microsoft.Build.Utilities.Task;
 
@@ -14,7 +13,6 @@ namespace MLSharpness.Build;
 /// distributions' libstdc++ does not have. The symbol only forces the set-up of iostreams, which libtorch does anyway.
 /// See <see cref="LibTorchSharpImage"/> for what is rewritten. A copy that was rewritten already, or needs no rewriting, is left alone.
 /// </remarks>
-[SupportedOSPlatform("linux")]
 public sealed class FixTorchSharpOnOlderLinux : Task
 {
     /// <summary>The copies to look at. Never the package's own file: it is shared by every project.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace MLSharpness.Cli;
 
@@ -16,13 +17,42 @@ internal static class NumberOption
 
     /// <summary>A number, at least <paramref name="least"/>.</summary>
     public static Option<double> AtLeast(double least, string name, string description, double value) =>
-        Checked(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value },
+        Number(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value },
             number => number >= least && double.IsFinite(number), $"at least {least}");
+
+    /// <summary>A number, at least <paramref name="least"/>; null where it is not given.</summary>
+    public static Option<double?> AtLeast(double least, string name, string description) =>
+        Number(new Option<double?>(name) { Description = description }, number => number >= least && double.IsFinite(number),
+            $"at least {least}");
+
+    /// <summary>A number above 0; null where it is not given.</summary>
+    public static Option<double?> AboveZero(string name, string description) =>
+        Number(new Option<double?>(name) { Description = description }, number => number > 0 && double.IsFinite(number), "greater than 0");
+
+    /// <summary>A number from 0 to <paramref name="most"/>.</summary>
+    public static Option<double> UpTo(double most, string name, string description, double value) =>
+        Number(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value },
+            number => number >= 0 && number <= most, $"from 0 to {most}");
 
     /// <summary>A share between 0 and 1, without the ends.</summary>
     public static Option<double> Share(string name, string description, double value) =>
-        Checked(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value }, number => number is > 0 and < 1,
+        Number(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value }, number => number is > 0 and < 1,
             "greater than 0 and less than 1");
+
+    /// <summary>With a point and no commas: what others write as 0,05 would be read as 5.</summary>
+    private static Option<T> Number<T>(Option<T> option, Func<double, bool> isRight, string range)
+    {
+        option.CustomParser = result =>
+        {
+            string text = result.Tokens.Single().Value;
+            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number))
+                result.AddError($"{option.Name} must be a number such as 0.05; it is {text}.");
+            else if (!isRight(number))
+                result.AddError($"{option.Name} must be {range}; it is {text}.");
+            return (T)(object)number;
+        };
+        return option;
+    }
 
     private static Option<T> Checked<T>(Option<T> option, Func<T, bool> isRight, string range)
     {

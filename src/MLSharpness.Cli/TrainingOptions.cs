@@ -8,6 +8,9 @@ namespace MLSharpness.Cli;
 /// where the head alone learns, no method has anything to do.</param>
 internal sealed class TrainingOptions(bool comparesMethods)
 {
+    /// <summary>Of a radius that suits a training from scratch.</summary>
+    private const double ShareInSmallSteps = 0.2;
+
     private readonly Option<string> _architecture = new("--arch")
     {
         Description = "Network: auto (by weights and pictures), " + string.Join(", ", NetworkArchitecture.Names) + ".",
@@ -39,14 +42,13 @@ internal sealed class TrainingOptions(bool comparesMethods)
     private readonly Option<int?> _size = NumberOption.AtLeast(1, "--size",
         "Side that images are scaled to, in pixels (64 from random weights, else 128 or what the weights want).");
 
-    private readonly Option<double?> _learningRate = new("--learning-rate")
-    {
-        Description = "Peak learning rate (0.05 from random weights).",
-    };
+    private readonly Option<double?> _learningRate = NumberOption.AboveZero("--learning-rate",
+        "Peak learning rate (0.05 from random weights).");
 
-    private readonly Option<double?> _rho = new("--rho") { Description = "Radius ρ of the ascent (0.05; of asam 0.5)." };
+    private readonly Option<double?> _rho = NumberOption.AtLeast(0.0, "--rho",
+        "Radius ρ of the ascent (0.05, of asam 0.5; a fifth of that in the small steps of a pretrained network).");
 
-    private readonly Option<double> _gamma = new("--gamma") { Description = "γ of CSAM, 0 to 2.", DefaultValueFactory = _ => 1 };
+    private readonly Option<double> _gamma = NumberOption.UpTo(2, "--gamma", "γ of CSAM, 0 to 2.", 1);
 
     private readonly Option<string?> _device = new("--device") { Description = "cpu, cuda or cuda:N (default: a GPU if there is one)." };
 
@@ -68,8 +70,11 @@ internal sealed class TrainingOptions(bool comparesMethods)
         _ => throw new ArgumentException($"There is no method '{name}'. Methods: sgd, sam, ssam, csam, asam."),
     };
 
-    private SharpnessAwareMethod WithRho(CommandContext context, SharpnessAwareMethod method) =>
-        context.Value(_rho) is double rho ? method with { Rho = rho } : method;
+    private SharpnessAwareMethod WithRho(CommandContext context, SharpnessAwareMethod method)
+    {
+        bool stepsAreSmall = !comparesMethods && context.Value(_fineTuning) != FineTuning.Full && Weights(context) != PretrainedWeights.None;
+        return method with { Rho = context.Value(_rho) ?? (stepsAreSmall ? ShareInSmallSteps * method.Rho : method.Rho) };
+    }
 
     /// <summary>The options as the library takes them.</summary>
     /// <param name="context">What was given.</param>

@@ -35,8 +35,9 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
                 + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.# %} interval. ")
-                + (models[0].Intervals.NumberOfClusters is int clusters
-                    ? Invariant($"Intervals are of {clusters:N0} clusters of rows. ") : "")
+                + string.Concat(models.GroupBy(model => model.Intervals.NumberOfClusters).Where(group => group.Key is not null).Select(group =>
+                    Invariant($"Intervals{(group.Count() == models.Count ? "" : $" of {string.Join(", ", group.Select(model => model.Name))}")} ")
+                    + Invariant($"are of {group.Key:N0} clusters of rows. ")))
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];
@@ -45,8 +46,9 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
     private XElement Row(MetricRow row)
     {
         double[] values = [.. models.Select(model => row.Value(model.Metrics))];
+        double[] known = [.. values.Where(value => !double.IsNaN(value)).DefaultIfEmpty(double.NaN)];
         string[] texts = [.. values.Select(value => double.IsNaN(value) ? "–" : value.ToString(row.Format, CultureInfo.InvariantCulture))];
-        double best = row.Best == 0 || values.Length == 1 ? double.NaN : row.Best > 0 ? values.Max() : values.Min();
+        double best = row.Best == 0 || values.Length == 1 ? double.NaN : row.Best > 0 ? known.Max() : known.Min();
         string? bestText = texts.Distinct().Count() > 1 ? best.ToString(row.Format, CultureInfo.InvariantCulture) : null;
         return Html.Of("tr", Html.Of("th", row.Name, Html.Of("div", Html.Class("why"), row.Explanation)),
             texts.Zip(models, (text, model) => Html.Of("td", Html.Class(text == bestText ? "n best" : "n"), text, Interval(row, model))));

@@ -74,7 +74,8 @@ internal static class OnnxExport
                     followers.Add(step);
                     break;
                 case ValueToKeyMappingTransformer when model is null:
-                    options = options with { QuantizationSet = options.QuantizationSet is { } images ? step.Transform(images) : null };
+                    if (options.QuantizationSet is { } images && options.QuantizationLabelColumnName is not null)
+                        options = options with { QuantizationSet = step.Transform(images) };
                     break;
                 case KeyToValueMappingTransformer when model is not null:
                     break;  // about the label, which a file that scores has not, and the names of classes, which PredictedLabel is

@@ -126,11 +126,11 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                     continue;
                 }
 
-                if (Train(candidate, classifier, head, ofHead.Mean, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss))
+                if (Train(candidate, classifier, head, ofHead.Mean, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss, FineTuningCandidate done))
                     continue;
 
                 Log(string.Create(CultureInfo.InvariantCulture,
-                    $"{candidate.Name}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
+                    $"{done.Name}: accuracy {loss.Accuracy:P1}, log loss {loss.Mean:F3} on {labels.Length} images " +
                     $"set aside, where the head has {ofHead.Accuracy:P1} and {ofHead.Mean:F3}."));
                 bool isBetter = options.FineTuning != FineTuning.Auto || loss.IsBetterThan(best);
                 (isBetter ? winner : trained)?.Classifier.Dispose();
@@ -162,7 +162,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
     /// <summary>Trains a copy of the network; null where it diverges, is far from the head, or has no time for as much as an
     /// epoch.</summary>
-    private (TrainedClassifier Trained, HeldOutLoss Loss)? Train(
+    private (TrainedClassifier Trained, HeldOutLoss Loss, FineTuningCandidate Done)? Train(
         FineTuningCandidate candidate, ImageClassifier classifier, FittedHead head, double lossOfHead, TrainingImages parts,
         TimeLimit? limit, bool mayReplan = true)
     {
@@ -203,7 +203,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                 if (!double.IsFinite(loss.Mean))
                     return null;
                 isKept = true;
-                return (new(copy, plan.FitTemperature(), loop.History, settings.Method), loss);
+                return (new(copy, plan.FitTemperature(), loop.History, settings.Method), loss, candidate);
             }
         }
         catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)

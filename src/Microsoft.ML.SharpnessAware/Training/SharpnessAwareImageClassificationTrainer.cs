@@ -178,6 +178,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             {
                 int classes = LabelColumn.Bind(input.Schema, options.LabelColumnName).NumberOfClasses;
                 classifier = CreateClassifier(start, column.Shape!.Value, ScalarType.Byte, classes, statistics, device, context);
+                CheckHead(classifier);
                 images = FineTuningImages.Read(
                     input, options, labelValues, classifier, FineTuningRun.AreFewEnough(options, classifier), context);
             }
@@ -187,6 +188,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
                 try
                 {
                     classifier = CreateClassifier(start, pixels.Training, device, context);
+                    CheckHead(classifier);
                     images = FineTuningImages.Of(pixels, classifier, context);
                 }
                 catch
@@ -206,6 +208,18 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         {
             classifier?.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The head that is trained on features has a bias.</summary>
+    private static void CheckHead(ImageClassifier classifier)
+    {
+        ClassificationHead head = ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture);
+        if (head.Layer.bias is null)
+        {
+            throw new InvalidOperationException(
+                $"Layer '{head.Name}' of network '{classifier.Architecture}', its head, has no bias, and the head that is trained on features " +
+                "has one. Give it a bias, or set FineTuning to Full, which trains the network as it is.");
         }
     }
 

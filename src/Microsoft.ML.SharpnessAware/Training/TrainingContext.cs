@@ -11,15 +11,27 @@ internal sealed record TrainingContext(
     /// <summary>What keeps the training within a time; null for none.</summary>
     public TimeLimit? TimeLimit { get; init; }
 
-    /// <summary>Whether the options' token was cancelled, in this process or another of the group. All have to ask.</summary>
-    public bool AnyIsCancelled() => Group is null
-        ? CancellationToken.IsCancellationRequested
-        : Group.SumOf(CancellationToken.IsCancellationRequested ? 1 : 0).A > 0;
+    /// <summary>Whether the options' token or the MLContext was cancelled, in this process or another of the group. All have to
+    /// ask.</summary>
+    public bool AnyIsCancelled() => Group is null ? IsCancelled() : Group.SumOf(IsCancelled() ? 1 : 0).A > 0;
 
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public void CheckCancelled()
     {
         CancellationToken.ThrowIfCancellationRequested();
         Host.CheckAlive();
+    }
+
+    private bool IsCancelled()
+    {
+        try
+        {
+            CheckCancelled();
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            return true;        // a host cannot be asked otherwise
+        }
     }
 }

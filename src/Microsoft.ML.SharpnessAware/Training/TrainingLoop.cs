@@ -63,8 +63,20 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             {
                 retry.Restore(exception);
             }
+            catch (CandidateEndedException exception) when (exception.IsJudged && _progress.History.Count > 0)
+            {
+                TakeBest(part, best);
+                throw;
+            }
         }
 
+        TakeBest(part, best);
+        return _progress.History;
+    }
+
+    /// <summary>The weights of the best epoch or their average, where there is one; else the last.</summary>
+    private void TakeBest(TrainedPart part, BestWeights best)
+    {
         if (best.Epoch == 0)
             KeepAverage(part, best);
         if (best.Epoch != 0 && (best.Epoch != _progress.History.Count || part.Average is not null))
@@ -74,7 +86,6 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             CheckOutputs(_progress.History[best.Epoch - 1]);
         }
         _classifier.Network.eval();
-        return _progress.History;
     }
 
     private void CheckOutputs(EpochMetrics epoch) =>
@@ -123,7 +134,6 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                 context.CheckCancelled();
                 throw new OperationCanceledException("Another process of the group was cancelled.");
             }
-            context.CheckCancelled();
             context.TimeLimit?.StepStarts();
             double factor = _options.Schedule.Factor(_progress.Step, TotalSteps);
             optimizer.LearningRate = Math.ScaleB(_baseOptimizer.LearningRate * factor, -_progress.Halvings);

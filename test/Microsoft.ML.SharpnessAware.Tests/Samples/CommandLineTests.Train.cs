@@ -65,7 +65,8 @@ public sealed partial class CommandLineTests
             "--device", "cpu");
         string[] left = FilesOf("pretrained");
         (int asGentle, _, string gentle) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--fine-tuning",
-            "gentle", "--epochs", "1", "--device", "cpu", "--weights", Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18"));
+            "gentle", "--epochs", "1", "--device", "cpu", "--weights", Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18"),
+            "--method", "asam");
         Directory.Delete(packages, recursive: true);
         File.Delete(model);
 
@@ -77,6 +78,8 @@ public sealed partial class CommandLineTests
         CollectionAssert.AreEqual(new[] { "pretrained.zip" }, left);
         Assert.AreEqual(Done, asGentle, gentle);
         StringAssert.Contains(gentle, "Gentle: accuracy");
+        StringAssert.Contains(gentle, "by ASAM (ρ = 0.1)");
+        Assert.DoesNotContain("suits a training from scratch", gentle);
     }
 
     [TestMethod]

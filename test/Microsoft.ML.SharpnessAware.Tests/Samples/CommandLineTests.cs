@@ -64,6 +64,26 @@ public sealed partial class CommandLineTests
         Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
     }
 
+    /// <summary>A comma is read as one of thousands by .NET, so that ρ would be 5.</summary>
+    [TestMethod]
+    [DataRow("--rho", "0,05", "such as 0.05")]
+    [DataRow("--learning-rate", "0,01", "such as 0.05")]
+    [DataRow("--gamma", "0,1", "such as 0.05")]
+    [DataRow("--time-budget", "0,5", "such as 0.05")]
+    [DataRow("--test", "1,000", "such as 0.05")]
+    [DataRow("--rho", "-1", "at least 0")]
+    [DataRow("--learning-rate", "0", "greater than 0")]
+    [DataRow("--gamma", "3", "from 0 to 2")]
+    [DataRow("--gamma", "NaN", "from 0 to 2")]
+    public void ANumberThatIsNoneOrOutOfItsRangeIsWrongUsage(string option, string value, string words)
+    {
+        (int exitCode, _, string error) = Run("train", ImagesPath, option, value);
+        Assert.AreEqual(WrongUsage, exitCode, error);
+        StringAssert.Contains(error, $"{option} must be ");
+        StringAssert.Contains(error, words);
+        StringAssert.Contains(error, value);
+    }
+
     [TestMethod]
     public void AnEscapeCharacterInANameNeverReachesTheTerminal()
     {

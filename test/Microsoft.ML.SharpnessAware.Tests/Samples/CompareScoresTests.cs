@@ -56,6 +56,7 @@ public sealed class CompareScoresTests
 
     [TestMethod]
     [DataRow("Label,Score.a,Score.b\na,.5,x\n", "row 1, column Score.b: 'x' is no number")]
+    [DataRow("Label,Score.a,Score.b\na,.5,\"0,5\"\n", "row 1, column Score.b: '0,5' is no number")]
     [DataRow("Label,Score.a,Score.b\na,.5\n", "row 1: 2 values, where the header has 3")]
     [DataRow("Label,Score.a\na,1\n", "each of at least two classes")]
     [DataRow("Score.a,Score.b\n.5,.5\n", "no column 'Label'")]

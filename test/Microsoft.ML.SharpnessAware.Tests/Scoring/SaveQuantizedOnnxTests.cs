@@ -169,6 +169,22 @@ public sealed class SaveQuantizedOnnxTests
     }
 
     [TestMethod]
+    public void AChainThatMapsLabelsTakesImagesWithoutThem()
+    {
+        IDataView named = MLContext.Data.LoadFromEnumerable(HardRows(60));
+        using var model = MLContext.Transforms.Conversion.MapValueToKey("Label")
+            .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions())).Fit(named);
+        IDataView images = MLContext.Transforms.SelectColumns("Image").Fit(named).Transform(named);
+        using var folder = new TemporaryFolder();
+
+        OnnxQuantizationReport report = model.SaveOnnx(
+            folder.File("int8.onnx"), Int8(images) with { QuantizationLabelColumnName = null })!;
+
+        Assert.IsNull(report.Before);
+        Assert.IsTrue(File.Exists(folder.File("int8.onnx")));
+    }
+
+    [TestMethod]
     public void DecisionsAreKeptWithAWarning()
     {
         IDataView data = Hard(120);

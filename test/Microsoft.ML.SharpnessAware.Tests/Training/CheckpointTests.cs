@@ -9,8 +9,8 @@ public sealed class CheckpointTests
     private const string WithDropout = "checkpoint test with dropout";
 
     private readonly TemporaryFolder _folder = new();
-    private readonly MLContext _mlContext = new(seed: 1);
-    private readonly IDataView _data;
+    private MLContext _mlContext = new(seed: 1);
+    private IDataView _data;
 
     public CheckpointTests()
     {
@@ -28,6 +28,7 @@ public sealed class CheckpointTests
     [DataRow("AdamW, early stopping", 2)]
     [DataRow("in the middle of an epoch", 2)]
     [DataRow("in the first epoch", 0)]
+    [DataRow("in the first epoch, by the context", 0)]
     public void ATrainingThatWasCancelledGoesOnToTheSameWeights(string scenario, int cancelledAfterEpoch)
     {
         float[] undisturbed = Weights(Options(scenario));
@@ -38,10 +39,20 @@ public sealed class CheckpointTests
             options.CheckpointPath = CheckpointPath;
             options.CancellationToken = cancellation.Token;
             if (cancelledAfterEpoch == 0 || scenario == "in the middle of an epoch")
-                DropoutNet.AtCall(cancelledAfterEpoch == 0 ? 6 : 40, cancellation.Cancel);
+            {
+                DropoutNet.AtCall(cancelledAfterEpoch == 0 ? 6 : 40,
+                    scenario.EndsWith("by the context", StringComparison.Ordinal) ? _mlContext.CancelExecution : cancellation.Cancel);
+            }
             else
                 options.MetricsCallback = epoch => Cancel(epoch, cancelledAfterEpoch, cancellation);
             Assert.ThrowsExactly<OperationCanceledException>(() => Weights(options));
+        }
+
+        if (scenario.EndsWith("by the context", StringComparison.Ordinal))
+        {
+            // One that was cancelled stays so.
+            _mlContext = new MLContext(seed: 1);
+            _data = Fitted.View(_mlContext, Shapes.Pixels(60));
         }
 
         SharpnessAwareImageClassificationTrainer.Options continued = Options(scenario);

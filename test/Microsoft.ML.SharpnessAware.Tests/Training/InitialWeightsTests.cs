@@ -88,6 +88,28 @@ public sealed class InitialWeightsTests
     }
 
     [TestMethod]
+    [DataRow(FineTuning.HeadOnly)]
+    [DataRow(FineTuning.Auto)]
+    [DataRow(FineTuning.Gentle)]
+    public void AHeadWithoutABiasIsRefusedWithWhatToDo(FineTuning kind)
+    {
+        const string Name = "initial-weights-tests-no-bias";
+        NetworkArchitecture.Register(Name, classes => nn.Sequential(
+            ("flatten", nn.Flatten()), ("fc", nn.Linear(Shapes.Size * Shapes.Size, classes, hasBias: false))));
+        string path = Folder.File("no bias.safetensors");
+        using (SharpnessAwareImageClassificationTransformer earlier = Fitted.Model(MLContext, _data, options => options.Arch = Name))
+            earlier.SaveWeights(path);
+
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(kind)).Message;
+        StringAssert.Contains(message, "Layer 'fc' of network 'initial-weights-tests-no-bias', its head, has no bias");
+        StringAssert.Contains(message, "set FineTuning to Full");
+        Train(FineTuning.Full);
+
+        void Train(FineTuning fineTuning) => Fitted.Model(MLContext, _data, options =>
+            (options.Arch, options.InitialWeights, options.FineTuning, options.Epoch) = (Name, path, fineTuning, 1)).Dispose();
+    }
+
+    [TestMethod]
     public void FullHasDefaultsOfItsOwnWhereThereAreWeights()
     {
         using var full = Trained(options => { });

@@ -59,6 +59,20 @@ public sealed partial class CalibrationReportTests
             page.Descendants("p").Single(p => p.Value.StartsWith("Not compared", StringComparison.Ordinal)).Value);
     }
 
+    /// <summary>One model has no top k: the others' best is marked all the same, where less is better and where more is.</summary>
+    [TestMethod]
+    public void TheBestIsMarkedWhereAModelHasNoSuchNumber()
+    {
+        IDataView view = View(Row("cat", .5f, .3f, .2f), Row("dog", .1f, .8f, .1f), Row("eel", .2f, .2f, .6f));
+        IDataView worse = View(Row("cat", .3f, .5f, .2f), Row("dog", .1f, .8f, .1f), Row("eel", .4f, .4f, .2f));
+        MulticlassCalibrationMetrics without = CalibrationMetrics.Compute([.8f, .2f, 0, .3f, .7f, 0, 0, 0, 1], [0, 1, 2], 3);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("a", view).Add("b", worse).Add("c", without));
+        XElement[] rows = [.. page.Descendants("tr").Where(tr => tr.Elements("td").Any(td => td.Value.StartsWith('–')))];
+        Assert.IsNotEmpty(rows);
+        Assert.IsTrue(rows.All(tr => tr.Elements("td").Any(td => td.Attribute("class")?.Value == "n best")
+            || tr.Elements("td").Select(td => td.Value).Where(value => !value.StartsWith('–')).Distinct().Count() == 1));
+    }
+
     [TestMethod]
     public void IdentifiersOfFiguresAreUniqueAndFound()
     {
