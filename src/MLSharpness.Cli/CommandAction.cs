@@ -55,8 +55,10 @@ internal static class CommandAction
         }
         catch (Exception exception)
         {
-            // ML.NET wraps what a model's loader throws.
-            Exception cause = exception is System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
+            // ML.NET wraps what a model's loader throws, and may wrap what ends a reader.
+            Exception root = exception.GetBaseException();
+            Exception cause = exception is System.Reflection.TargetInvocationException || root is OperationCanceledException
+                ? root : exception;
             messages.WriteLine(Printable.Lines(cause is OperationCanceledException ? cause.Message : $"error: {cause.Message}"));
             return cause is OperationCanceledException ? ExitCode.Cancelled : ExitCode.Failure;
         }

@@ -18,6 +18,13 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
     /// <summary>Whether the user has given an option, rather than left it to its default.</summary>
     public bool IsGiven(Option option) => Parsed.GetResult(option) is { Implicit: false };
 
+    /// <summary>The same rows; who reads on after Ctrl+C gets an <see cref="OperationCanceledException"/>.</summary>
+    public IDataView Stoppable(IDataView rows) => MLContext.Data.FilterByCustomPredicate<NoColumns>(rows, _ =>
+    {
+        Cancellation.ThrowIfCancellationRequested();
+        return false;       // no row is left out
+    });
+
     /// <summary>A line on standard error.</summary>
     public void Say(string message) => Messages.WriteLine(Printable.Lines(message));
 
@@ -34,4 +41,6 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
             AnsiConsole.Profile.Width = 120;
         AnsiConsole.Write(text);
     }
+
+    private sealed class NoColumns;
 }

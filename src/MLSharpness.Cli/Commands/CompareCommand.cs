@@ -66,7 +66,7 @@ internal static class CompareCommand
                 options.MetricsCallback = new Progress(context.Messages, $"{names[i]}, seed {options.Seed}: ").Report;
                 using SharpnessAwareImageClassificationTransformer classifier =
                     mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
-                IDataView scored = classifier.Transform(split.TestSet);
+                IDataView scored = classifier.Transform(context.Stoppable(split.TestSet));
                 comparison.Add(i, mlContext.MulticlassClassification.EvaluateCalibration(scored));
                 if (seed == 0 && path is not null)
                     page.Add($"{chosen[i]}", scored, imageColumnName: "Image");

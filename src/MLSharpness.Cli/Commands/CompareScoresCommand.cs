@@ -44,7 +44,7 @@ internal static class CompareScoresCommand
             ScoreFile ofSecond = ScoreFile.Load(context.MLContext, names[1], groups, clusters, ofFirst.Classes);
             ofFirst.CheckSameImages(ofSecond);
             MulticlassCalibrationMetrics[] metrics = [.. new[] { ofFirst, ofSecond }.Select(file =>
-                context.MLContext.MulticlassClassification.EvaluateCalibration(file.View,
+                context.MLContext.MulticlassClassification.EvaluateCalibration(context.Stoppable(file.View),
                     groupColumnName: groups is null ? null : "Group", clusterColumnName: clusters is null ? null : "Cluster"))];
             (string Group, CalibrationComparison Difference)[] differences =
             [

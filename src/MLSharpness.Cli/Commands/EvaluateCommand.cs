@@ -22,7 +22,8 @@ internal static class EvaluateCommand
         {
             MLContext mlContext = context.MLContext;
             string? path = context.Value(scores) is string file ? OutputFile.Check(file, "--scores") : null;
-            IDataView scored = ModelFile.Load(mlContext, context.Value(model)).Transform(Images.Load(mlContext, context.Value(folder)));
+            IDataView scored = ModelFile.Load(mlContext, context.Value(model))
+                .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
             if (path is not null)
                 scored = mlContext.Data.Cache(scored, "Label", "Score", "ImagePath");       // the network runs once
             MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored,

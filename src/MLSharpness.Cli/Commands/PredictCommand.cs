@@ -18,11 +18,22 @@ internal static class PredictCommand
         {
             ITransformer transformer = ModelFile.Load(context.MLContext, context.Value(model), out DataViewSchema inputSchema);
             string[] classes = ModelFile.ClassNames(transformer, inputSchema);
+            string[] given = context.Value(files);
             var results = new List<Result>();
-            string[] bad = [.. Score(context, transformer, inputSchema, context.Value(files), (file, scores) => results.Add(new Result(
-                file,
-                [.. classes.Zip(scores, (name, probability) => new ClassProbability(name, probability))
-                    .OrderByDescending(entry => entry.Probability).Take(context.Value(top))])))];
+            var bad = new List<string>();
+            bool isStopped = false;
+            try
+            {
+                foreach (string error in Score(context, transformer, inputSchema, given, (file, scores) => results.Add(new Result(
+                    file,
+                    [.. classes.Zip(scores, (name, probability) => new ClassProbability(name, probability))
+                        .OrderByDescending(entry => entry.Probability).Take(context.Value(top))]))))
+                    bad.Add(error);
+            }
+            catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)
+            {
+                isStopped = true;       // what there is is shown
+            }
 
             Table table = new Table { Border = TableBorder.Simple }.AddColumns("Image", "Class", "Probability");
             foreach (Result result in results)
@@ -36,7 +47,13 @@ internal static class PredictCommand
 
             if (results.Count > 0)
                 context.Write(results, table);
-            if (bad.Length > 0)
+            if (isStopped)
+            {
+                throw new OperationCanceledException(
+                    string.Join("\n", [.. bad, $"Stopped after {results.Count + bad.Count} of {given.Length} pictures."]));
+            }
+
+            if (bad.Count > 0)
                 throw new InvalidDataException(string.Join("\n", bad));
         });
         return command;
@@ -49,13 +66,15 @@ internal static class PredictCommand
         for (int done = 0; done < files.Length;)
         {
             string? error = null;
-            IDataView scoredView = model.Transform(PictureFiles.View(context.MLContext, files[done..], inputSchema));
+            IDataView scoredView = model.Transform(context.Stoppable(PictureFiles.View(context.MLContext, files[done..], inputSchema)));
             try
             {
                 foreach (float[] scores in scoredView.GetColumn<float[]>("Score"))
                     scored(files[done++], scores);
             }
-            catch (Exception exception) when (exception is not OutOfMemoryException && done < files.Length)
+            catch (Exception exception) when (
+                exception is not OutOfMemoryException && exception.GetBaseException() is not OperationCanceledException
+                && done < files.Length)
             {
                 // What comes before the bad one has been delivered; it is the next.
                 error = exception.GetBaseException().Message;

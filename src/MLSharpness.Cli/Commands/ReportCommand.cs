@@ -20,7 +20,8 @@ internal static class ReportCommand
         {
             MLContext mlContext = context.MLContext;
             string name = Path.GetFileName(context.Value(model)), path = OutputFile.Check(context.Value(output), "--out");
-            IDataView scored = ModelFile.Load(mlContext, context.Value(model)).Transform(Images.Load(mlContext, context.Value(folder)));
+            IDataView scored = ModelFile.Load(mlContext, context.Value(model))
+                .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
             new CalibrationReport(mlContext, $"Calibration of {name}").Add(name, scored, imageColumnName: "Image").SaveHtml(path);
             context.Write(new { report = path }, new Text(Printable.Of($"Saved {context.Value(output)}.") + "\n"));
         });

@@ -30,7 +30,8 @@ internal static class TrainCommand
             network learns from scratch. What was chosen, and why, is said on standard error.
 
             A training from scratch writes its state to a file beside the model after each epoch, MODEL.checkpoint, which is deleted at the
-            end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped.
+            end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped. A training that begins with
+            the head keeps nothing before its end, and begins anew.
 
             Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
@@ -69,36 +70,62 @@ internal static class TrainCommand
             if (training.Advice(context) is string advice)
                 context.Say(advice);
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+            using SharpnessAwareImageClassificationTransformer classifier = Fit();
+            group?.Dispose();       // the others need not wait for the test
+            IDataView scored = classifier.Transform(labels.Transform(context.Stoppable(split.TestSet)));
+            bool isSaved = false;
+            // The model first, which no picture of the test can spoil; the numbers even where the model could not be saved.
             try
             {
-                using SharpnessAwareImageClassificationTransformer classifier = trainer.Fit(labels.Transform(split.TrainSet));
-                group?.Dispose();       // the others need not wait for the test
-                IDataView scored = classifier.Transform(labels.Transform(split.TestSet));
-                // The model first, which no picture of the test can spoil; the numbers even where the model could not be saved.
+                Save(classifier, scored);
+                isSaved = true;
+            }
+            finally
+            {
                 try
                 {
-                    Save(classifier, scored);
+                    Measure(classifier, scored);
                 }
-                finally
+                catch (OperationCanceledException) when (!isSaved)
                 {
-                    MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored);
-                    context.Write(
-                        new { model = path, method = $"{classifier.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
-                        MetricsOutput.Table(metrics));
-                    context.Say($"Measured on {metrics.Count} images that were not trained on.");
+                    // What Save has thrown says more.
+                }
+            }
+
+            if (options.CheckpointPath is not null)
+                Delete(checkpoint);
+            context.Say($"Saved {context.Value(output)}.");
+
+            SharpnessAwareImageClassificationTransformer Fit()
+            {
+                try
+                {
+                    return trainer.Fit(labels.Transform(split.TrainSet));
+                }
+                catch (OperationCanceledException)
+                {
+                    throw new OperationCanceledException(SaveBestSoFar());
+                }
+            }
+
+            void Measure(SharpnessAwareImageClassificationTransformer classifier, IDataView scored)
+            {
+                MulticlassCalibrationMetrics metrics;
+                try
+                {
+                    metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored);
+                }
+                catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)
+                {
+                    throw new OperationCanceledException(
+                        $"Stopped while the model was measured. The model is in {context.Value(output)}" +
+                            (options.CheckpointPath is null ? "." : "; the same command measures it."));
                 }
 
-                if (options.CheckpointPath is not null)
-                    Delete(checkpoint);
-                context.Say($"Saved {context.Value(output)}.");
-            }
-            catch (OperationCanceledException) when (BestSoFar() is { } best)
-            {
-                using (best)
-                    Save(best, best.Transform(labels.Transform(split.TestSet)));
-                throw new OperationCanceledException(
-                    $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same command " +
-                        "continues.");
+                context.Write(
+                    new { model = path, method = $"{classifier.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
+                    MetricsOutput.Table(metrics));
+                context.Say($"Measured on {metrics.Count} images that were not trained on.");
             }
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
@@ -107,19 +134,30 @@ internal static class TrainCommand
                 images.Schema,
                 path);
 
-            // None where not even one epoch has ended.
-            SharpnessAwareImageClassificationTransformer? BestSoFar()
+            // What there is to say of a training that was stopped.
+            string SaveBestSoFar()
             {
+                if (options.CheckpointPath is null)
+                {
+                    bool isHeadAlone = options is { FineTuning: FineTuning.HeadOnly } or { FineTuning: FineTuning.Auto, TimeBudget: null };
+                    return "Stopped: there is no model yet; the same command begins anew." +
+                        (isHeadAlone ? "" : " With --fine-tuning HeadOnly the head alone is the model, which takes seconds.");
+                }
+
+                SharpnessAwareImageClassificationTransformer best;
                 try
                 {
-                    return trainer.BestFromCheckpoint();
+                    best = trainer.BestFromCheckpoint();
                 }
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
-                    throw new OperationCanceledException(options.CheckpointPath is null
-                        ? "Stopped: there is no model yet; the same command begins anew."
-                        : "Stopped before the first epoch ended: there is no model yet; the same command continues.");
+                    return "Stopped before the first epoch ended: there is no model yet; the same command begins anew.";
                 }
+
+                using (best)
+                    Save(best, best.Transform(labels.Transform(split.TestSet)));
+                return $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same " +
+                    "command continues.";
             }
         }, tells: true);
         return command;

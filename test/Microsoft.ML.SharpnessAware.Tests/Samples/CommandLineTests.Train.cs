@@ -141,12 +141,7 @@ public sealed partial class CommandLineTests
             Assert.IsNotNull(line, "the training ended by itself");
             Task<string> rest = process.StandardError.ReadToEndAsync();
             Process.Start("kill", [$"-{signal}", $"{process.Id}"]).WaitForExit();
-            if (!process.WaitForExit(TimeSpan.FromSeconds(50)))
-            {
-                process.Kill();
-                Assert.Fail("still running after 50 seconds");
-            }
-
+            WaitForEnd(process);
             Assert.AreEqual(Stopped, process.ExitCode, rest.Result + output.Result);
             StringAssert.Contains(rest.Result, "The best model so far is in");
         }

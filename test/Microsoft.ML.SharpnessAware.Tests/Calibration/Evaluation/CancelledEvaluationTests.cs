@@ -27,6 +27,15 @@ public sealed class CancelledEvaluationTests
         Assert.IsInRange(CancelledAt, CancelledAt + 2, _read);
     }
 
+    [TestMethod]
+    public void AnEvaluationThatBeginsAfterTheCancellationEndsAtItsFirstRow()
+    {
+        _mlContext.CancelExecution();
+        IDataView data = _mlContext.Data.LoadFromEnumerable(Rows(i => new Scored { Label = (uint)(i % 2), Score = [0.3f, 0.7f] }));
+        Assert.ThrowsExactly<OperationCanceledException>(() => _mlContext.MulticlassClassification.EvaluateCalibration(data));
+        Assert.IsInRange(0, 2, _read);
+    }
+
     private IEnumerable<T> Rows<T>(Func<int, T> row)
     {
         for (_read = 0; _read < 100_000; _read++)

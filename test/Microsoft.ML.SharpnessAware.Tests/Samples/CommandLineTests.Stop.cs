@@ -1,0 +1,163 @@
+using System.Diagnostics;
+using SkiaSharp;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Samples;
+
+// Ctrl+C, in each command; SIGTERM is the same to the tool, and is listened to wherever these tests are started.
+public sealed partial class CommandLineTests
+{
+    private const int LargePictures = 90;
+
+    [TestMethod]
+    public void ATrainingThatIsStoppedBeforeItsFirstEpochEndedSaysThatThereIsNoModel()
+    {
+        string model = Folder.File("unborn.zip");
+        (int exitCode, string output, string error) = StopAt("dotnet add package", Folder.File("no packages"),
+            "train", ImagesPath, "--out", model);
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "unborn.zip.checkpoint*"))
+            File.Delete(file);
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "Stopped before the first epoch ended: there is no model yet");
+        Assert.IsFalse(File.Exists(model));
+    }
+
+    [TestMethod]
+    public void ATrainingFromWeightsThatIsStoppedSaysThatThereIsNoModelAndWhatGivesTheHead()
+    {
+        string packages = Folder.File("packages of the stopped"), model = Folder.File("headless.zip");
+        LayPackage(packages, "0.23.1");
+        (int exitCode, string output, string error) = StopAt("Gentle: 1000 epochs", packages,
+            "train", ImagesPath, "--out", model, "--size", "32", "--fine-tuning", "gentle", "--epochs", "1000", "--device", "cpu");
+        Directory.Delete(packages, recursive: true);
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "Stopped: there is no model yet");
+        StringAssert.Contains(error, "--fine-tuning HeadOnly");
+        Assert.IsEmpty(FilesOf("headless"));
+    }
+
+    [TestMethod]
+    public void ATrainingThatIsStoppedWhileItIsMeasuredHasSavedItsModel()
+    {
+        string large = LargeImages(), model = Folder.File("unmeasured.zip");
+        (int exitCode, string output, string error) = StopAt("epoch 1/1", "", "train", large, "--out", model, "--test", "0.8",
+            "--arch", "convnet", "--size", "12", "--epochs", "1", "--device", "cpu");
+        Directory.Delete(large, recursive: true);
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, $"is in {model}");
+        Assert.AreEqual(Done, Run("predict", model, APicture).ExitCode);
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "unmeasured.zip*"))
+            File.Delete(file);
+    }
+
+    [TestMethod]
+    [DataRow("evaluate", "")]
+    [DataRow("evaluate", "--scores")]
+    [DataRow("report", "--out")]
+    public void AMeasurementThatIsStoppedLeavesNoFile(string command, string option)
+    {
+        string large = LargeImages(), file = Folder.File("unfinished.file");
+        File.WriteAllText(Path.Combine(large, "notes.txt"), "of which the tool warns when it has begun");
+        (int exitCode, string output, string error) = StopAt("are left out", "",
+            option.Length == 0 ? [command, ModelPath, large] : [command, ModelPath, large, option, file]);
+        Directory.Delete(large, recursive: true);
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.AreEqual("", output);
+        Assert.IsEmpty(FilesOf("unfinished"));
+    }
+
+    [TestMethod]
+    public void AComparisonThatIsStoppedWhileItMeasuresHasNothingToShow()
+    {
+        string large = LargeImages();
+        (int exitCode, string output, string error) = StopAt("epoch 1/1", "", "compare", large, "--methods", "sgd", "--seeds", "1",
+            "--test", "0.8", "--arch", "convnet", "--size", "12", "--epochs", "1", "--device", "cpu");
+        Directory.Delete(large, recursive: true);
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.AreEqual("", output);
+    }
+
+    /// <summary>The first picture is a pipe, which gives it only after the stop.</summary>
+    [TestMethod]
+    public void APredictionThatIsStoppedShowsWhatItHasAndCallsNoPictureBad()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no named pipes among its files.");
+        string pipe = Folder.File("pipe.png");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        const int many = 3000;
+        using Process process = ChildProcess.Start(Tool, ["predict", ModelPath, pipe, .. Enumerable.Repeat(APicture, many), "--json"],
+            ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        // Waits for the reader.
+        using (var picture = new FileStream(pipe, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            Stop(process);
+            picture.Write(File.ReadAllBytes(APicture));
+        }
+
+        WaitForEnd(process);
+        File.Delete(pipe);
+
+        Assert.AreEqual(Stopped, process.ExitCode, error.Result);
+        StringAssert.Contains(error.Result, $"of {many + 1} pictures");
+        Assert.DoesNotContain(APicture, error.Result);
+        Assert.IsLessThan(many, output.Result.Split("\"file\"").Length - 1);
+    }
+
+    /// <summary>Runs the tool, tells it to stop once its standard error says <paramref name="says"/>, and waits for its end.</summary>
+    private static (int ExitCode, string Output, string Error) StopAt(string says, string packages, params string[] arguments)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("A stop is sent by kill, which Windows lacks.");
+        using Process process = ChildProcess.Start(
+            Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"), ("NUGET_PACKAGES", packages));
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        List<string> before = [];
+        while (process.StandardError.ReadLine() is string line)
+        {
+            before.Add(line);
+            if (line.Contains(says, StringComparison.Ordinal))
+                break;
+        }
+
+        Task<string> after = process.StandardError.ReadToEndAsync();
+        Stop(process);
+        WaitForEnd(process);
+        return (process.ExitCode, output.Result, string.Join('\n', [.. before, after.Result]));
+    }
+
+    private static void Stop(Process process) => Process.Start("kill", ["-TERM", $"{process.Id}"]).WaitForExit();
+
+    private static void WaitForEnd(Process process)
+    {
+        if (process.WaitForExit(TimeSpan.FromSeconds(50)))
+            return;
+        process.Kill();
+        Assert.Fail("still running after 50 seconds");
+    }
+
+    /// <summary>A folder of pictures that take seconds to decode.</summary>
+    private static string LargeImages()
+    {
+        using var bitmap = new SKBitmap(new SKImageInfo(3000, 3000, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        bitmap.Erase(SKColors.SeaGreen);
+        using SKData picture = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        string folder = Folder.File("large");
+        for (int i = 0; i < LargePictures; i++)
+        {
+            string file = Path.Combine(folder, Classes[i % Classes.Length], $"{i}.png");
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.WriteAllBytes(file, picture.Span);
+        }
+
+        return folder;
+    }
+}
