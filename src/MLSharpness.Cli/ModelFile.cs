@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
@@ -25,7 +24,7 @@ internal static class ModelFile
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             throw new InvalidDataException(
-                $"'{path}' cannot be read as a model: {Reason(path) ?? exception.GetBaseException().Message}", exception);
+                $"'{path}' cannot be read as a model. {Reason(path) ?? exception.GetBaseException().Message}", exception);
         }
     }
 
@@ -35,23 +34,19 @@ internal static class ModelFile
         using FileStream file = File.OpenRead(path);
         Span<byte> start = stackalloc byte[4];
         int length = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        if (length == 0)
+            return "It is empty.";
         if (!start[..length].SequenceEqual("PK\x03\x04"u8))
-        {
-            return length == 0 ? "it is empty."
-                : "it is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
-        }
-
+            return "It is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
         file.Position = 0;
         try
         {
-            using var zip = new ZipArchive(file);
-            _ = zip.Entries;
+            CutArchive.Open(file).Dispose();
             return null;
         }
-        catch (InvalidDataException)
+        catch (InvalidDataException exception)
         {
-            return "it begins as a zip archive and has no list of files at its end, so it was cut short, perhaps by a copy or a download " +
-                "that broke off. Get it again.";
+            return exception.Message;
         }
     }
 

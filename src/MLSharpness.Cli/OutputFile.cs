@@ -6,15 +6,16 @@ internal static class OutputFile
     /// <summary>The full path of a file that can be written.</summary>
     /// <param name="path">As it was given; folders that are missing are made.</param>
     /// <param name="option">The option to name in an error.</param>
+    /// <param name="example">The name of such a file, for who has given a folder; null where the name is not the user's.</param>
     /// <exception cref="IOException">It is a folder, or nothing can be written there.</exception>
-    public static string Check(string path, string option)
+    public static string Check(string path, string option, string? example)
     {
         if (string.IsNullOrWhiteSpace(path))
             throw new IOException($"{option} needs the name of a file.");
         string full = Path.GetFullPath(path);
         if (Directory.Exists(full) || Path.EndsInDirectorySeparator(full))
-            throw new IOException($"{option} '{path}' is a folder. Give the name of a file in it, for example " +
-                $"'{Path.Combine(path, "model.zip")}'.");
+            throw new IOException($"{option} '{path}' is a folder. " + (example is null ? "Move it, or give --out another name."
+                : $"Give the name of a file in it, for example '{Path.Combine(path, example)}'."));
         string folder = Path.GetDirectoryName(full)!;
         try
         {

@@ -9,8 +9,8 @@ const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/ja
 
 export function serve(port) {
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     try {
+      const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
       const content = await readFile(join(folder, path === '/' ? 'index.html' : path));
       response.writeHead(200, { 'Content-Type': types[extname(path)] ?? (path === '/' ? 'text/html' : 'application/octet-stream') }).end(content);
     } catch {

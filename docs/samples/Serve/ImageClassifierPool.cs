@@ -16,7 +16,7 @@ internal sealed class ImageClassifierPool : IDisposable
     private readonly ITransformer[] _steps;
     private readonly ObjectPool<PredictionEngine<ImageRow, ScoredRow>> _engines;
     private readonly string[] _classNames;
-    private readonly double? _coverage;
+    private readonly PredictionSetTransformer? _sets;
     private readonly bool _abstains;
 
     /// <param name="modelPath">A file of SaveOnnx (.onnx) or of mlContext.Model.Save.</param>
@@ -26,7 +26,7 @@ internal sealed class ImageClassifierPool : IDisposable
         _steps = [.. Steps(Load(mlContext, modelPath))];
         _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, new TransformerChain<ITransformer>(_steps)));
         ITransformer[] decisions = [.. _steps.SelectMany(step => step is OnnxImageClassifierTransformer onnx ? onnx.Decisions : [step])];
-        _coverage = decisions.OfType<PredictionSetTransformer>().LastOrDefault()?.Coverage;
+        _sets = decisions.OfType<PredictionSetTransformer>().LastOrDefault();
         _abstains = decisions.OfType<AbstentionTransformer>().Any();
 
         PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();
@@ -44,8 +44,9 @@ internal sealed class ImageClassifierPool : IDisposable
         _engines.Return(engine);        // not after an exception: that engine is dropped
         return new Prediction(
             [.. _classNames.Zip(row.Score, (name, score) => new ClassProbability(name, score)).OrderByDescending(each => each.Probability)],
-            _coverage is null ? null : [.. row.PredictionSet.Select(key => _classNames[key - 1])],
-            _coverage,
+            _sets is null ? null : [.. row.PredictionSet.Select(key => _classNames[key - 1])],
+            _sets is null ? null : _sets.Score != PredictionSetScore.LeastAmbiguous,
+            _sets?.Coverage,
             _abstains ? row.Accepted : null);
     }
 

@@ -6,21 +6,31 @@ namespace Serve;
 /// not decide; / is a page to drop a picture on.</summary>
 internal static class PredictionService
 {
-    private const long LargestImage = 20 << 20;
+    private const int LargestImageInMB = 20;
 
     public static WebApplication Create(string[] args, Task<ImageClassifierPool> classifier)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
         builder.Services.ConfigureHttpJsonOptions(json =>
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
-        builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImage);
+        builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = LargestImageInMB << 20);
         WebApplication app = builder.Build();
         // A picture a processor: more at a time would only take more memory.
         var processors = new SemaphoreSlim(Environment.ProcessorCount);
         app.MapPost("/predict", async (HttpRequest request) =>
         {
-            using var body = new MemoryStream((int)(request.ContentLength ?? 0));
-            await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+            using var body = new MemoryStream();        // not as large as the request says it is, before that is checked
+            try
+            {
+                await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+            }
+            catch (BadHttpRequestException exception)
+            {
+                string error = exception.StatusCode == StatusCodes.Status413PayloadTooLarge
+                    ? $"A picture may have at most {LargestImageInMB} MB." : exception.Message;
+                return Results.Json(new { error }, statusCode: exception.StatusCode);
+            }
+
             await processors.WaitAsync(request.HttpContext.RequestAborted);
             try
             {

@@ -35,7 +35,7 @@ internal static class CompareCommand
             SharpnessAwareMethod[] chosen = [.. names.Select(name => training.Method(context, name))];      // errors before hours of work
             if (names.Distinct(StringComparer.OrdinalIgnoreCase).Count() < names.Length)
                 throw new ArgumentException("Name each method once.");
-            string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report") : null;
+            string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report", "report.html") : null;
             IDataView images = Images.Load(mlContext, context.Value(folder));
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
             var split = Images.Split(mlContext, labelled, context.Value(test));

@@ -21,7 +21,7 @@ internal static class EvaluateCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string? path = context.Value(scores) is string file ? OutputFile.Check(file, "--scores") : null;
+            string? path = context.Value(scores) is string file ? OutputFile.Check(file, "--scores", "scores.csv") : null;
             IDataView scored = ModelFile.Load(mlContext, context.Value(model))
                 .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
             if (path is not null)

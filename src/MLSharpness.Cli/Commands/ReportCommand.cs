@@ -19,7 +19,7 @@ internal static class ReportCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string name = Path.GetFileName(context.Value(model)), path = OutputFile.Check(context.Value(output), "--out");
+            string name = Path.GetFileName(context.Value(model)), path = OutputFile.Check(context.Value(output), "--out", "report.html");
             IDataView scored = ModelFile.Load(mlContext, context.Value(model))
                 .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
             new CalibrationReport(mlContext, $"Calibration of {name}").Add(name, scored, imageColumnName: "Image").SaveHtml(path);

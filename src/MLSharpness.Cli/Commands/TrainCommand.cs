@@ -52,8 +52,8 @@ internal static class TrainCommand
                 return;
             }
 
-            string path = OutputFile.Check(context.Value(output), "--out"), checkpoint =
-                OutputFile.Check(path + ".checkpoint", "The checkpoint");
+            string path = OutputFile.Check(context.Value(output), "--out", "model.zip");
+            string checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint", example: null);
             IDataView images = Images.Load(mlContext, context.Value(folder));
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);

@@ -38,26 +38,9 @@ internal static class EarlierModel
         }
     }
 
-    /// <summary>Opens an archive. The list of its files is at the end, and is what is missing of one that was cut short.</summary>
-    private static ZipArchive Open(Stream stream)
-    {
-        try
-        {
-            var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
-            _ = zip.Entries;
-            return zip;
-        }
-        catch (InvalidDataException e)
-        {
-            throw new InvalidDataException(
-                $"It begins as a zip archive and has no list of files at its end: of {stream.Length} bytes, it was cut short or damaged, " +
-                "perhaps by a download or a copy that broke off. Get it again.", e);
-        }
-    }
-
     private static string FindFolder(Stream stream)
     {
-        using ZipArchive zip = Open(stream);
+        using ZipArchive zip = CutArchive.Open(stream);
         foreach (ZipArchiveEntry entry in zip.Entries)
         {
             if (entry.CompressedLength > stream.Length || !PackedLimit.Allows(entry.Length, entry.CompressedLength))

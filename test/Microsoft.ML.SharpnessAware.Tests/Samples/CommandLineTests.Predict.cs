@@ -45,8 +45,8 @@ public sealed partial class CommandLineTests
         string text = Folder.File("notes.txt"), empty = Folder.File("empty.zip");
         File.WriteAllText(text, "hello");
         File.WriteAllText(empty, "");
-        AssertAtFault("is no zip archive", "predict", text, APicture);
-        AssertAtFault("it is empty", "predict", empty, APicture);
+        AssertAtFault("It is no zip archive", "predict", text, APicture);
+        AssertAtFault("It is empty", "predict", empty, APicture);
         AssertAtFault("is a folder. Name the pictures in it", "predict", ModelPath, ImagesPath);
         AssertAtFault("If this folder is a class itself", "evaluate", ModelPath, Path.GetDirectoryName(APicture)!);
         File.Delete(text);

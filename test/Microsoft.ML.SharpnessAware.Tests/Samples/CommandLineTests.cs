@@ -141,18 +141,23 @@ public sealed partial class CommandLineTests
 
     /// <summary>Found before the first epoch: no line of progress comes before the error.</summary>
     [TestMethod]
-    [DataRow("train", "--out", "FOLDER", "is a folder")]
+    [DataRow("train", "--out", "FOLDER", "/model.zip'")]
     [DataRow("train", "--out", "PICTURE/model.zip", "cannot be written")]
     [DataRow("train", "--out", "none/", "is a folder")]
     [DataRow("train", "--test", "0.001", "none to test on")]
     [DataRow("train", "--test", "0.999", "none to train on")]
-    [DataRow("compare", "--report", "FOLDER", "is a folder")]
+    [DataRow("train", "--out", "BUSY", "busy.zip.checkpoint' is a folder. Move it, or give --out another name.")]
+    [DataRow("compare", "--report", "FOLDER", "/report.html'")]
+    [DataRow("evaluate", "--scores", "FOLDER", "/scores.csv'")]
     [DataRow("compare", "--test", "0.001", "none to test on")]
-    [DataRow("report", "--out", "FOLDER", "is a folder")]
+    [DataRow("report", "--out", "FOLDER", "/report.html'")]
     public void WhatCannotSucceedFailsAtOnce(string command, string option, string value, string says)
     {
-        string[] operands = command is "report" ? [ModelPath, ImagesPath] : [ImagesPath, .. Small];
-        value = value.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture).Replace("none/", Folder.File("none/"));
+        string[] operands = command is "report" or "evaluate" ? [ModelPath, ImagesPath] : [ImagesPath, .. Small];
+        value = value.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture).Replace("none/", Folder.File("none/"))
+            .Replace("BUSY", Folder.File("busy.zip"));
+        if (value.EndsWith("busy.zip", StringComparison.Ordinal))
+            Directory.CreateDirectory(value + ".checkpoint");
 
         (int exitCode, string output, string error) = Run([command, .. operands, option, value]);
 

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.ML.Data;
 using Serve;
@@ -36,6 +38,7 @@ public sealed class ServeTests
             CollectionAssert.AreEqual(pool.Predict(row.Image).Classes.ToArray(), answer.Classes.ToArray());
             Assert.AreEqual(1, answer.Classes.Sum(entry => entry.Probability), 1e-5);
             Assert.IsNull(answer.Set);
+            Assert.IsNull(answer.EmptyMeansSure);
             Assert.IsNull(answer.Accepted);
         }
 
@@ -109,6 +112,57 @@ public sealed class ServeTests
         }
 
         (model as IDisposable)?.Dispose();
+    }
+
+    [TestMethod]
+    public void AnEmptySetComesWithWhatItMeans()
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(90);
+        IDataView data = Fitted.View(mlContext, rows);
+        using SharpnessAwareImageClassificationTransformer trained =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
+        IDataView scored = trained.Transform(data);
+        foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
+        {
+            string path = folder.File($"{score}.zip");
+            mlContext.Model.Save(trained.Append(mlContext.MulticlassClassification.Decisions.PredictionSets(0.5, score).Fit(scored)),
+                data.Schema, path);
+            using var pool = new ImageClassifierPool(path);
+            Prediction[] answers = [.. rows.Select(row => pool.Predict(row.Image))];
+
+            Assert.IsTrue(answers.All(answer => answer.EmptyMeansSure == (score != PredictionSetScore.LeastAmbiguous)));
+            Prediction[] empty = [.. answers.Where(answer => answer.Set!.Count == 0)];
+            Assert.IsNotEmpty(empty, $"{score}");
+            double Largest(Prediction[] of) => of.Average(answer => answer.Classes[0].Probability);
+            Assert.AreEqual(score != PredictionSetScore.LeastAmbiguous, Largest(empty) > Largest(answers), $"{score}");
+        }
+    }
+
+    /// <summary>What is announced is neither believed nor waited for.</summary>
+    [TestMethod]
+    [DataRow("20971521")]
+    [DataRow("2000000000")]
+    [DataRow("3000000000")]
+    [DataRow("9223372036854775807")]
+    public async Task APictureThatIsTooLargeIsRefusedBeforeItIsSent(string length)
+    {
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
+            Task.FromException<ImageClassifierPool>(new InvalidOperationException("No model is needed.")));
+        await app.StartAsync();
+        using var client = new TcpClient("127.0.0.1", new Uri(app.Urls.Single()).Port);
+        long before = GC.GetTotalAllocatedBytes();
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"));
+        using var reader = new StreamReader(client.GetStream());
+        string answer = await reader.ReadToEndAsync();
+        long allocated = GC.GetTotalAllocatedBytes() - before;
+
+        StringAssert.StartsWith(answer, "HTTP/1.1 413 ");
+        StringAssert.Contains(answer, """{"error":"A picture may have at most 20 MB."}""");
+        Assert.IsLessThan(1L << 30, allocated);
+        await app.StopAsync();
     }
 
     private sealed class Decided
