@@ -92,7 +92,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     /// <summary>k: the rank that holds enough of the true classes; λ: of a few, that of the smallest sets.</summary>
     private Nonconformity Tune()
     {
-        if (_tuning.Count + _scores.Count < FewestRowsToTune)
+        if (Count < FewestRowsToTune || (_scores.Count < ConformalThreshold.RowsNeeded(coverage)
+            && Count >= ConformalThreshold.RowsNeeded(coverage)))
         {
             // Too few to spare a fifth.
             foreach ((float[] row, int label) in _tuning)

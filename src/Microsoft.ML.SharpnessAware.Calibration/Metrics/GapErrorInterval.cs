@@ -61,8 +61,9 @@ internal sealed class GapErrorInterval
         Array.Sort(_upper);
         double ofChance = Percentile.Of(_chance, 1 - tail);
         bool mayBeChance = _error <= ofChance * (1 + RelativeTolerance);
-        double lower = mayBeChance ? 0 : Percentile.Of(_lower, tail) is > 0 and double least ? least : _error - ofChance;
-        return new ConfidenceInterval(_error, Math.Min(1, lower), Math.Min(1, Percentile.Of(_upper, 1 - tail)));
+        // Where the test says that it is not chance and the percentile is 0, by draws of their own, the end is the least that is above.
+        double lower = mayBeChance ? 0 : Percentile.Of(_lower, tail) is > 0 and double least ? least : Array.Find(_lower, size => size > 0);
+        return new ConfidenceInterval(_error, Math.Min(1, lower), Math.Min(1, Math.Max(lower, Percentile.Of(_upper, 1 - tail))));
     }
 
     /// <summary>

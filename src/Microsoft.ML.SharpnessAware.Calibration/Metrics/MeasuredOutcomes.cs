@@ -41,6 +41,7 @@ internal sealed class MeasuredOutcomes
 
         if (_used == _last.Length)
             MakePlace();
+        confidence = Math.Abs(confidence);      // −0 is a probability, too
         _last[_used++] = (correct ? confidence : -confidence, (float)logLoss, (float)brierScore);
     }
 

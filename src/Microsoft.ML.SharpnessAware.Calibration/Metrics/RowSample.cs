@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Rows of probabilities with their labels: all while they are few, then every second, every fourth and so on, evenly spread over those
-/// that came, in bounded memory.
+/// Rows of probabilities with their labels: all while they are few, then about every second, every fourth and so on, drawn by their
+/// places, in bounded memory. (Exactly every second would be of one class where two take turns.)
 /// </summary>
 internal sealed class RowSample(int numberOfClasses, int mostNumbers)
 {
@@ -11,38 +11,40 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
     // Small blocks: one that grows would be copied, and large arrays come from memory that nobody has touched yet.
     private const int BlockNumbers = 1 << 14;
 
-    private readonly int _mostRows = Math.Max(2 * Folds, mostNumbers / numberOfClasses) & ~1;       // even
+    private readonly int _mostRows = Math.Max(2 * Folds, mostNumbers / numberOfClasses);
     private readonly int _blockRows = Math.Max(1, BlockNumbers / numberOfClasses);
-    private readonly List<(float[] Probabilities, int[] Labels)> _blocks = [];
-    private int _untilNext;         // rows to pass over
-    private int _stride = 1;
+    private readonly List<(float[] Probabilities, int[] Labels, ulong[] Draws)> _blocks = [];
+    private ulong _rows;
+    private ulong _mask;        // a row is kept whose draw has none of these bits
 
     public int Count { get; private set; }
 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
-        if (_untilNext > 0)
-        {
-            _untilNext--;
+        ulong place = _rows++, draw = SplitMix64.Next(ref place);
+        if ((draw & _mask) != 0)
             return;
-        }
-
-        if (Count == _mostRows)
+        while (Count == _mostRows)
             Thin();
+        if ((draw & _mask) != 0)
+            return;
         if (Count == _blocks.Count * _blockRows)
         {
             // The first block of few rows is as large as need be: metrics may be of a hundred rows each.
             int rows = _blocks.Count == 0 ? Math.Min(_blockRows, _mostRows) : _blockRows;
-            _blocks.Add((GC.AllocateUninitializedArray<float>(rows * numberOfClasses), GC.AllocateUninitializedArray<int>(rows)));
+            _blocks.Add((GC.AllocateUninitializedArray<float>(rows * numberOfClasses), GC.AllocateUninitializedArray<int>(rows),
+                GC.AllocateUninitializedArray<ulong>(rows)));
         }
 
         probabilities.CopyTo(Row(Count));
         Label(Count) = label;
+        Draw(Count) = draw;
         Count++;
-        _untilNext = _stride - 1;
     }
 
     /// <summary>By how much the cross-fitted temperature lowers the log loss, and the temperature of all rows.</summary>
+    /// <remarks>They are held to 1 as a calibrator's are: of rows that are all right the best would be 0, at which the first wrong one costs
+    /// hundreds.</remarks>
     public (double Gain, double Temperature) CrossFittedTemperature()
     {
         float[] logarithms = new float[Count * numberOfClasses];
@@ -58,18 +60,22 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
         }
 
         var loss = new TemperatureLoss(logarithms, labels, numberOfClasses);
-        double beta = TemperatureScaling.Minimize(loss, priorWeight: 0, start: 1);
+        double prior = TemperaturePrior.Default.Weight, beta = TemperatureScaling.Minimize(loss, prior, start: 1);
         if (Count < 2)
             return (0, 1 / beta);
+        int[] folds = TemperatureCrossFit.Deal(loss, Folds);
         bool[] included = new bool[Count];
         CompensatedSum gain = default;
         for (int fold = 0; fold < Math.Min(Folds, Count); fold++)
         {
             for (int i = 0; i < included.Length; i++)
-                included[i] = i % Folds != fold;
-            double ofOthers = TemperatureScaling.Minimize(loss, priorWeight: 0, beta, included);
-            for (int i = fold; i < included.Length; i += Folds)
-                gain.Add(loss.LogLossOf(i, 1) - loss.LogLossOf(i, ofOthers));
+                included[i] = folds[i] != fold;
+            double ofOthers = TemperatureScaling.Minimize(loss, prior, beta, included);
+            for (int i = 0; i < included.Length; i++)
+            {
+                if (!included[i])
+                    gain.Add(loss.LogLossOf(i, 1) - loss.LogLossOf(i, ofOthers));
+            }
         }
 
         return (gain.Value / Count, 1 / beta);
@@ -80,16 +86,20 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
 
     private ref int Label(int row) => ref _blocks[row / _blockRows].Labels[row % _blockRows];
 
-    /// <summary>Keeps every second row. Their number is even, so the one that is to come is as far behind the last of them as these are
-    /// from each other.</summary>
+    private ref ulong Draw(int row) => ref _blocks[row / _blockRows].Draws[row % _blockRows];
+
+    /// <summary>Keeps about every second row.</summary>
     private void Thin()
     {
-        _stride *= 2;
+        _mask = (_mask << 1) | 1;
         int kept = 0;
-        for (int row = 0; row < Count; row += 2, kept++)
+        for (int row = 0; row < Count; row++)
         {
+            if ((Draw(row) & _mask) != 0)
+                continue;
             Row(row).CopyTo(Row(kept));
-            Label(kept) = Label(row);
+            (Label(kept), Draw(kept)) = (Label(row), Draw(row));
+            kept++;
         }
 
         Count = kept;

@@ -30,6 +30,19 @@ public sealed class PredictionSetFitTests
         Assert.IsGreaterThan(.9, thresholds[0], "too few to spare a fifth");
     }
 
+    /// <summary>More rows never promise less: where a fifth cannot be spared, all of them give the threshold.</summary>
+    [TestMethod]
+    [DataRow(.9, 9)]
+    [DataRow(.99, 99)]
+    [DataRow(.995, 199)]
+    public void WhereAFifthCannotBeSparedNoneIsTunedOn(double coverage, int needed)
+    {
+        Assert.AreEqual(needed, ConformalThreshold.RowsNeeded(coverage));
+        for (int rows = needed; rows < 1.6 * needed; rows++)
+            Assert.IsTrue(double.IsFinite(Fit(coverage, rows, _ => 0).Thresholds[0]), $"{rows} rows");
+        Assert.IsTrue(double.IsPositiveInfinity(Fit(coverage, needed - 1, _ => 0).Thresholds[0]));
+    }
+
     /// <summary>Of the rows that are tuned on half have the most probable class and half the third.</summary>
     [TestMethod]
     [DataRow(.9, 3)]

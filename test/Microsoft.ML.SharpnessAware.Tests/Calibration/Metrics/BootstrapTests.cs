@@ -3,6 +3,26 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class BootstrapTests
 {
+    /// <summary>The test whether an error is chance and the lower end have draws of their own, which may disagree on one row.</summary>
+    [TestMethod]
+    public void TheEndsAreInOrderOnTheFewestRows()
+    {
+        MulticlassCalibrationMetrics[] few =
+        [
+            CalibrationMetrics.Compute([.975f, .025f], [1], 2), CalibrationMetrics.Compute([.99f, .01f], [1], 2),
+            CalibrationMetrics.Compute([1, 0, 1, 0, 1, 0, 1, 0, 1, 0, .9999f, .0001f], [1, 1, 1, 1, 1, 1], 2),
+        ];
+        foreach (MulticlassCalibrationMetrics metrics in few)
+        {
+            for (int seed = 0; seed < 100; seed++)
+            {
+                ConfidenceInterval error = metrics.Bootstrap(100, seed: seed).ExpectedCalibrationError;
+                Assert.IsLessThanOrEqualTo(error.Upper, error.Lower);
+                Assert.IsTrue(metrics.Count > 1 || error.Lower < .5, $"one row says that the error is at least {error.Lower:F2}");
+            }
+        }
+    }
+
     [TestMethod]
     public void IntervalsSurroundTheMetrics()
     {
