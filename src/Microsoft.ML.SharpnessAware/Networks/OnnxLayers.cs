@@ -16,12 +16,8 @@ internal static class OnnxLayers
         Linear linear => Linear(graph, linear, input),
         BatchNorm1d or BatchNorm2d or ImageBatchNorm => BatchNorm(graph, (NormBase)layer, input),
         LayerNorm norm => LayerNormalization(graph, norm, input),
-        MaxPool2d pool => graph.Node("MaxPool", [input], ("kernel_shape", Pair(pool.kernel_size)),
-            ("strides", Pair(pool.stride ?? pool.kernel_size)),
-            ("pads", Pads(pool.padding ?? [0])), ("dilations", Pair(pool.dilation ?? [1])), ("ceil_mode", pool.ceil_mode ? 1L : 0L)),
-        AvgPool2d { divisor_override: null } pool => graph.Node("AveragePool", [input], ("kernel_shape", Pair(pool.kernel_size)),
-            ("strides", Pair(pool.stride ?? pool.kernel_size)), ("pads", Pads(pool.padding ?? [0])),
-            ("count_include_pad", pool.count_include_pad ? 1L : 0L), ("ceil_mode", pool.ceil_mode ? 1L : 0L)),
+        MaxPool2d pool => MaxPool(graph, pool, input),
+        AvgPool2d { divisor_override: null } pool => AveragePool(graph, pool, input),
         AdaptiveAvgPool2d pool when pool.output_size.All(size => size == 1) => graph.Node("GlobalAveragePool", [input]),
         Flatten { end_dim: -1, start_dim: >= 0 } flatten => graph.Node("Reshape", [input, graph.Vector(FlattenedShape(flatten.start_dim))]),
         Dropout or Dropout1d or Dropout2d or AlphaDropout or Identity => input,
@@ -97,6 +93,35 @@ internal static class OnnxLayers
         return stored.dtype == ScalarType.Int64
             ? graph.Constant(stored.data<long>().ToArray(), stored.shape)
             : graph.Constant(stored.to(float32).data<float>().ToArray(), stored.shape);
+    }
+
+    /// <summary>Null where rounding up gives a window that begins beyond the last pixel: torch leaves it out, ONNX Runtime not always.
+    /// </summary>
+    private static string? MaxPool(OnnxGraphWriter graph, MaxPool2d layer, string input)
+    {
+        long[] kernel = Pair(layer.kernel_size), strides = Pair(layer.stride ?? layer.kernel_size);
+        long[] padding = Pair(layer.padding ?? [0]), dilations = Pair(layer.dilation ?? [1]);
+        if (layer.ceil_mode && Enumerable.Range(0, 2).Any(i => strides[i] + padding[i] > (dilations[i] * (kernel[i] - 1)) + 1))
+            return null;
+        return graph.Node("MaxPool", [input], ("kernel_shape", kernel), ("strides", strides), ("pads", Pads(padding)),
+            ("dilations", dilations), ("ceil_mode", layer.ceil_mode ? 1L : 0L));
+    }
+
+    /// <summary>
+    /// Average pooling in a form that all versions of ONNX Runtime compute alike. A window that hangs over the edge (ceil_mode) is divided
+    /// by what it holds only where padding does not count (its issue 16203), and unequal padding that counts is wrong from opset 19 on.
+    /// </summary>
+    private static string? AveragePool(OnnxGraphWriter graph, AvgPool2d layer, string input)
+    {
+        const int divisorOfPadding = 19;
+        long[] kernel = Pair(layer.kernel_size), strides = Pair(layer.stride ?? layer.kernel_size), padding = Pair(layer.padding ?? [0]);
+        bool isPadded = padding.Any(pixels => pixels > 0), counts = isPadded && layer.count_include_pad;
+        if (layer.ceil_mode && (isPadded || strides[0] > kernel[0] || strides[1] > kernel[1]))
+            return null;
+        if (counts && padding[0] != padding[1] && graph.OpsetVersion >= divisorOfPadding)
+            return null;
+        return graph.Node("AveragePool", [input], ("kernel_shape", kernel), ("strides", strides), ("pads", Pads(padding)),
+            ("count_include_pad", counts ? 1L : 0L), ("ceil_mode", layer.ceil_mode ? 1L : 0L));
     }
 
     private static string Linear(OnnxGraphWriter graph, Linear layer, string input)

@@ -8,7 +8,8 @@ public enum Ascent
 
     /// <summary>
     /// Each micro-batch climbs along its own gradient, and the gradients there are averaged: m-sharpness (Foret et al. 2021, section 4.1),
-    /// with m the size of a micro-batch. SSAM's norms are those of the averaged gradients.
+    /// with m the size of a micro-batch. SSAM's norms are those of the averaged gradients g and g̃,
+    /// and for an adaptive method ‖|w|g‖ and ‖|w|g̃‖, with w for both: each part has a w̃ of its own.
     /// </summary>
     PerMicroBatch,
 }

@@ -10,7 +10,8 @@ internal sealed class HeldBatchNorm(nn.Module network) : IDisposable
     [
         .. network.modules().Append(network).Distinct().Where(layer => layer is BatchNorm1d or BatchNorm2d or BatchNorm3d)
             .Cast<NormBase>().Select(layer =>
-                new ReplacedForward(layer, () => BatchStatistics.AreKept(layer), input => BatchStatistics.Normalize(layer, input))),
+                new ReplacedForward(
+                    layer, input => BatchStatistics.AreKept(layer, input), input => BatchStatistics.Normalize(layer, input))),
     ];
 
     public void Dispose() => Array.ForEach(_layers, layer => layer.Dispose());

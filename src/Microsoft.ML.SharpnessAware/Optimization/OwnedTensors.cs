@@ -45,6 +45,10 @@ internal static class OwnedTensors
     {
         public List<Tensor> Tensors { get; } = [];
 
-        public void Dispose() => Tensors.ForEach(tensor => Owners.Remove(tensor));
+        public void Dispose()
+        {
+            Tensors.ForEach(tensor => Owners.Remove(tensor));
+            Tensors.Clear();        // the second time they may be somebody else's
+        }
     }
 }

@@ -10,8 +10,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// <summary>The passes and the update, on the parts of a mini-batch.</summary>
     /// <param name="batch">The parts.</param>
     /// <param name="ascent">Whose gradient the climb is along.</param>
-    /// <param name="share">Gives the samples that the gradient of the climb is taken of, where it is not all of them.</param>
-    private double Step(MicroBatch[] batch, Ascent ascent, Func<MicroBatch[]>? share)
+    /// <param name="share">Gives the samples that the gradient of the climb is taken of; null, and where it gives null, for all.</param>
+    private double Step(MicroBatch[] batch, Ascent ascent, Func<MicroBatch[]?>? share)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
@@ -36,7 +36,7 @@ public sealed partial class SharpnessAwareOptimizer
                 (loss, norm, _) = Pass(batch, gamma: 0);
             else if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
                 (loss, norm, _) = Pass(batch, Gamma);                                   // L(w), g = ∇L_γ(w)
-            else if (ascent == Ascent.PerMicroBatch)
+            else if (ascent == Ascent.PerMicroBatch && (batch.Length > 1 || _exchange is not null))
                 (loss, norm, normThere) = ClimbWithEach([.. batch.Select(part => new[] { part })]);
             else if (_exchange is not null && !SharedAscent)
                 (loss, norm, normThere) = ClimbWithEach([batch], share?.Invoke());

@@ -78,7 +78,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// <param name="microBatches">The parts. The optimiser goes over them once for each pass, and keeps the activations of one.</param>
     /// <param name="ascent">Whose gradient the weights climb along. Default: that of the whole mini-batch.</param>
     /// <returns>The mean loss of the first pass, without CSAM's damping.</returns>
-    /// <remarks>Where the climb's gradient is that of a share of the mini-batch, it is that of so many of its parts.</remarks>
+    /// <remarks>Where the climb's gradient is that of a share of the mini-batch, it is that of so many of its parts, and of one at least:
+    /// of the whole mini-batch, where it has only one.</remarks>
     /// <exception cref="ArgumentException">There are no parts, or one is null or does not fit, as for a step with one part.</exception>
     /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
     public double Step(IEnumerable<MicroBatch> microBatches, Ascent ascent = Ascent.WholeBatch)
@@ -89,14 +90,12 @@ public sealed partial class SharpnessAwareOptimizer
         MicroBatch[] parts = [.. microBatches];     // once, since some sources cannot be read twice
         if (parts.Length == 0 || parts.Contains(null))
             throw new ArgumentException("A step needs micro-batches: there are none, or one of them is null.", nameof(microBatches));
-        if (parts.Length == 1)
-            return Step(parts, ascent, ShareOfOne());
         if (_method.AscentShare < 1 && ascent == Ascent.PerMicroBatch)
         {
             throw new InvalidOperationException(
                 $"With {nameof(Ascent)}.{nameof(Ascent.PerMicroBatch)} each part climbs; set AscentShare to 1.");
         }
-        return Step(parts, ascent, _method.AscentShare == 1 ? null : () => [.. Drawn(parts.Length).Select(i => parts[i])]);
+        return Step(parts, ascent, _method.AscentShare == 1 ? null : () => Drawn(parts.Length)?.Select(i => parts[i]).ToArray());
     }
 
     /// <summary>
@@ -135,9 +134,10 @@ public sealed partial class SharpnessAwareOptimizer
         MicroBatch whole = new(() => Unchanged(network(inputs)), targets);
         return Step([whole], Ascent.WholeBatch, _method.AscentShare == 1 ? null : Some);
 
-        MicroBatch[] Some()
+        MicroBatch[]? Some()
         {
-            int[] drawn = Drawn((int)inputs.shape[0]);
+            if (Drawn((int)inputs.shape[0]) is not { } drawn)
+                return null;
             if (drawn.Length == 0)
                 return [];
             Tensor rows = tensor([.. drawn.Select(i => (long)i)], device: inputs.device);
@@ -166,18 +166,17 @@ public sealed partial class SharpnessAwareOptimizer
     }
 
     /// <summary>What a share of something is that cannot be divided.</summary>
-    private Func<MicroBatch[]>? ShareOfOne() => _method.AscentShare == 1 ? null : () => throw new InvalidOperationException(
+    private Func<MicroBatch[]?>? ShareOfOne() => _method.AscentShare == 1 ? null : () => throw new InvalidOperationException(
         "The gradient of the climb is to be that of a share of the mini-batch (AscentShare), and a function that computes the whole " +
         "cannot be divided. Use Step(network, inputs, labels) or several micro-batches.");
 
     /// <summary>The places of the share that is drawn for this step, in rising order: of those of all processes where they climb
-    /// together.</summary>
-    private int[] Drawn(int count)
+    /// together. Null where it has all, whose pass gives their running statistics, too.</summary>
+    private int[]? Drawn(int count)
     {
-        if (_exchange is null || !SharedAscent)
-            return DrawnOf(count);
-        (int before, int all) = _exchange.PlaceOf(count);
-        return [.. DrawnOf(all).Where(place => place >= before && place < before + count).Select(place => place - before)];
+        (int before, int all) = _exchange is not null && SharedAscent ? _exchange.PlaceOf(count) : (0, count);
+        int[] drawn = [.. DrawnOf(all).Where(place => place >= before && place < before + count).Select(place => place - before)];
+        return drawn.Length == count ? null : drawn;
     }
 
     private int[] DrawnOf(int count)

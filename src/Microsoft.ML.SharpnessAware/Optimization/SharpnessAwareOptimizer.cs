@@ -148,7 +148,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     public double GradientNorm { get; private set; } = double.NaN;
 
     /// <summary>
-    /// The same of the gradient g̃ at w̃ in the latest step, before SSAM rescales it; not a number where there was no second pass. While
+    /// The same of the gradient g̃ at w̃ in the latest step, ‖g̃‖ or for an adaptive method ‖|w̃|g̃‖, before SSAM rescales it; where parts of
+    /// the mini-batch climb by themselves, that of the averaged g̃, and ‖|w|g̃‖. Not a number where there was no second pass. While
     /// training is stable it is near <see cref="GradientNorm"/>; where it is many times as large, SAM's steps overshoot.
     /// </summary>
     public double PerturbedGradientNorm { get; private set; } = double.NaN;

@@ -31,7 +31,7 @@ internal sealed class SynchronizedBatchNorm : IDisposable
         ];
 
         ReplacedForward Replace(BatchNorm layer) =>
-            new(layer, () => BatchStatistics.AreKept(layer), input => Normalize(layer, input));
+            new(layer, input => BatchStatistics.AreKept(layer, input), input => Normalize(layer, input));
     }
 
     /// <summary>To be called before a pass.</summary>

@@ -13,6 +13,14 @@ internal static class BatchStatistics
     /// <summary>Whether the layer normalises by its mini-batch and keeps running statistics at the moment.</summary>
     public static bool AreKept(NormBase layer) => layer.training && layer.track_running_stats;
 
+    /// <summary>The same for an input of the dimensions that the layer takes, as it checks itself.</summary>
+    public static bool AreKept(NormBase layer, Tensor input) => AreKept(layer) && layer switch
+    {
+        BatchNorm1d => input.dim() is 2 or 3,
+        BatchNorm3d => input.dim() == 5,
+        _ => input.dim() == 4,
+    };
+
     /// <summary>What the layer gives for its input in training mode; its running statistics and its counter follow.</summary>
     public static Tensor Normalize(NormBase layer, Tensor input) =>
         nn.functional.batch_norm(input, layer.running_mean, layer.running_var, layer.weight, layer.bias, training: true,

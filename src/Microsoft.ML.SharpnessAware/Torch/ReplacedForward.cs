@@ -6,23 +6,26 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Puts something else in the place of a layer's forward pass, until it is disposed.</summary>
 /// <remarks>
 /// A hook cannot keep the layer from running: it runs in evaluation mode on the first none of its images, which checks their dimensions and
-/// changes nothing. Another hook, which would see that, or whose result would be lost, makes the layer run as it is.
+/// changes nothing. Another hook, which would see that, or whose result would be lost, makes the layer run as it is. What takes its place
+/// is computed before: where that throws, the layer was not touched.
 /// </remarks>
 internal sealed class ReplacedForward : IDisposable
 {
     private readonly nn.Module<Tensor, Tensor> _layer;
+    private readonly Func<Tensor, bool> _applies;
     private readonly Func<Tensor, Tensor> _forward;
     private readonly Action[] _removals;
     private readonly ICollection[] _hooks;
-    private Tensor? _input;
+    private Tensor? _output;
 
     /// <param name="layer">The layer.</param>
-    /// <param name="applies">Asked before each pass whether it is to be replaced.</param>
-    /// <param name="forward">The pass instead, with the layer in training mode.</param>
-    public ReplacedForward(nn.Module<Tensor, Tensor> layer, Func<bool> applies, Func<Tensor, Tensor> forward)
+    /// <param name="applies">Asked before each pass whether it is to be replaced: one in training mode, of an input that the layer takes.
+    /// </param>
+    /// <param name="forward">The pass instead.</param>
+    public ReplacedForward(nn.Module<Tensor, Tensor> layer, Func<Tensor, bool> applies, Func<Tensor, Tensor> forward)
     {
-        (_layer, _forward) = (layer, forward);
-        var before = layer.register_forward_pre_hook((_, input) => Before(input, applies));
+        (_layer, _applies, _forward) = (layer, applies, forward);
+        var before = layer.register_forward_pre_hook((_, input) => Before(input));
         var after = layer.register_forward_hook((_, _, output) => After(output));
         _removals = [before.remove, after.remove];
         _hooks = LayerHooks.Of(layer);
@@ -33,31 +36,23 @@ internal sealed class ReplacedForward : IDisposable
 
     public void Dispose() => Array.ForEach(_removals, remove => remove());
 
-    private Tensor Before(Tensor input, Func<bool> applies)
+    private Tensor Before(Tensor input)
     {
-        TakeInput();        // left behind by a pass that threw
-        if (!applies() || HasOtherHooks)
+        _output = null;
+        if (!_applies(input) || HasOtherHooks)
             return input;
-        _input = input;
+        _output = _forward(input);
         _layer.eval();
         return input.narrow(0, 0, 0);
     }
 
-    private Tensor After(Tensor output)
+    private Tensor After(Tensor ofNone)
     {
-        if (TakeInput() is not { } input)
-            return output;
-        output.Dispose();
-        return _forward(input);
-    }
-
-    private Tensor? TakeInput()
-    {
-        if (_input is null)
-            return null;
-        Tensor input = _input;
-        _input = null;
+        if (_output is not { } output)
+            return ofNone;
+        ofNone.Dispose();
+        _output = null;
         _layer.train();
-        return input;
+        return output;
     }
 }

@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// A head of another number of classes, or none, leaves the network's own. An input convolution of three channels is summed over them for
 /// grey images. Positions of a vision transformer are resized where the grid of patches differs. Floating-point types are converted. How
-/// many batches a batch norm has seen does not matter. Everything else must agree.
+/// many batches a batch norm has seen does not matter: it is taken where it is one whole number. Everything else must agree.
 /// </remarks>
 internal static class WeightTransfer
 {
@@ -55,6 +55,8 @@ internal static class WeightTransfer
                     missing.Add($"{name} {Shape(target)}");
                 continue;
             }
+            if (IsCounter(name) && (source.is_floating_point() || source.numel() != 1))
+                continue;
             if (source.is_floating_point() != target.is_floating_point() || Fit(name, source, target) is not Tensor fitting)
                 mismatched.Add($"{name} (the network has {target.dtype} {Shape(target)}, the file {source.dtype} {Shape(source)})");
             else if (fitting.is_floating_point() && !fitting.isfinite().all().item<bool>())
@@ -80,6 +82,8 @@ internal static class WeightTransfer
                 return ResizePositions(source, from, to, notes);
             if (source.shape.SequenceEqual(target.shape))
                 return source;
+            if (IsCounter(name))
+                return source.reshape(target.shape);
             if (source.shape is not [long outputs, 3, long height, long breadth]
                 || !target.shape.SequenceEqual([outputs, 1, height, breadth]))
                 return null;

@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -70,6 +71,56 @@ public sealed class FailingStepTests
                 return _passes == pass ? throw new TimeoutException() : logits;
             });
             Assert.AreEqual(pass, _passes);
+        }
+    }
+
+    [TestMethod]
+    [DataRow("one picture without its batch")]
+    [DataRow("too many channels")]
+    [DataRow("whole numbers")]
+    public void ABatchNormWhosePassThrowsKeepsItsMode(string wrong)
+    {
+        BatchNorm2d norm = _net.modules().OfType<BatchNorm2d>().Single();
+        Tensor input = wrong switch
+        {
+            "one picture without its batch" => _images[0],
+            "too many channels" => _images.expand(8, 5, 6, 6),
+            _ => _images.expand(8, 4, 6, 6).to(ScalarType.Int64),
+        };
+        Func<Tensor> pass = wrong == "one picture without its batch" ? () => _net.call(input) : () => norm.call(input);
+
+        // In a step, and in a pass of the application's own.
+        Fails(() => _optimizer.Step(pass, _labels));
+        Assert.IsTrue(norm.training);
+        Fails(() => pass());
+        Assert.IsTrue(norm.training);
+
+        // What comes next sees the mode that the application chose.
+        _net.eval();
+        double[] before = TestNets.Values(_net);
+        double[] alone = Values(_net.call(_images.narrow(0, 0, 1))), among = Values(_net.call(_images).narrow(0, 0, 1));
+        Assert.IsFalse(norm.training);
+        for (int i = 0; i < alone.Length; i++)
+            Assert.AreEqual(alone[i], among[i], 1e-12);
+        CollectionAssert.AreEqual(before, TestNets.Values(_net));
+        _net.train();
+        Fails(() => pass());
+        _optimizer.Dispose();
+        Assert.IsTrue(norm.training);
+
+        static double[] Values(Tensor tensor) => [.. tensor.detach().flatten().data<double>()];
+
+        static void Fails(Action step)
+        {
+            try
+            {
+                step();
+            }
+            catch (Exception e) when (e is ArgumentException or System.Runtime.InteropServices.ExternalException)
+            {
+                return;
+            }
+            Assert.Fail("Nothing was thrown.");
         }
     }
 

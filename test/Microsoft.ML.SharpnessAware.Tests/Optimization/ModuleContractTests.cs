@@ -34,6 +34,20 @@ public sealed class ModuleContractTests : WithDisposeScope
     }
 
     [TestMethod]
+    public void AnOptimizerThatIsDisposedTwiceTakesNothingFromTheNextOne()
+    {
+        Module<Tensor, Tensor> net = Sequential(("fc", Linear(2, 2)), ("bn", BatchNorm1d(2)));
+        var first = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        first.Dispose();
+        using var second = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        first.Dispose();
+        Assert.ThrowsExactly<InvalidOperationException>(() => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd));
+        double[] before = TestNets.Values(net);
+        second.Step(() => net.call(randn(4, 2)), zeros(4, int64));
+        CollectionAssert.AreNotEqual(before, TestNets.Values(net));
+    }
+
+    [TestMethod]
     public void ASecondOptimizerOfOtherParametersButTheSameStatisticsIsRefusedAndTakesNothing()
     {
         Linear fc = Linear(2, 2);

@@ -126,6 +126,59 @@ public sealed class PartialClimbTests : WithDisposeScope
     }
 
     [TestMethod]
+    public void AMiniBatchOfOnePartClimbsAlongAllOfIt()
+    {
+        // Parts of two images; the last mini-batch of each epoch has two images and so one part, or one image.
+        foreach (SharpnessAwareMethod method in Methods)
+        {
+            int passes = 0;
+            double[] share = Epoch(method with { AscentShare = 0.5 }), all = Epoch(method);
+            Assert.AreEqual(2 * (method.Rho > 0 ? 2 : 1) * 2, passes, $"{method}");
+            CollectionAssert.AreEqual(all, share, $"{method}");
+
+            double[] Epoch(SharpnessAwareMethod method) => Train(method, (o, net, x, y) =>
+                o.Step(Parts(x.narrow(0, 0, 2), y, images => net.call(images), () => passes++)), batchNorm: true, steps: 2);
+        }
+
+        SharpnessAwareMethod half = SharpnessAwareMethod.Sam(0.3) with { AscentShare = 0.5 };
+        Train(half, (o, net, x, y) =>
+        {
+            o.Step(Parts(x, y, net.call));
+            return o.Step(Parts(x.narrow(0, 0, 2), y, net.call));
+        });
+        CollectionAssert.AreEqual(
+            Train(half, (o, net, x, y) => o.Step(net.call, x.narrow(0, 0, 1), y.narrow(0, 0, 1))),
+            Train(half with { AscentShare = 1 }, (o, net, x, y) => o.Step(() => net.call(x.narrow(0, 0, 1)), y.narrow(0, 0, 1))));
+    }
+
+    [TestMethod]
+    public void PartsThatClimbByThemselvesRefuseAShareHoweverManyTheyAre()
+    {
+        foreach (int images in new[] { 2, 4 })
+        {
+            StringAssert.Contains(
+                Assert.ThrowsExactly<InvalidOperationException>(() => Train(
+                    SharpnessAwareMethod.Sam(0.3) with { AscentShare = 0.5 }, (o, net, x, y) =>
+                        o.Step(Parts(x.narrow(0, 0, images), y, net.call), Ascent.PerMicroBatch))).Message, "AscentShare");
+        }
+    }
+
+    [TestMethod]
+    public void OnePartThatClimbsByItselfIsTheWholeMiniBatch()
+    {
+        foreach (SharpnessAwareMethod method in Methods.Append(SharpnessAwareMethod.Asam(0.3) with { Renormalize = true }))
+        {
+            foreach (bool batchNorm in new[] { false, true })
+            {
+                CollectionAssert.AreEqual(
+                    Train(method, (o, net, x, y) => o.Step([new MicroBatch(() => net.call(x), y)]), batchNorm),
+                    Train(method, (o, net, x, y) => o.Step([new MicroBatch(() => net.call(x), y)], Ascent.PerMicroBatch), batchNorm),
+                    $"{method}");
+            }
+        }
+    }
+
+    [TestMethod]
     [DataRow(false)]
     [DataRow(true)]
     public void NoPassKeepsTheActivationsOfAnother(bool inParts)
@@ -164,4 +217,14 @@ public sealed class PartialClimbTests : WithDisposeScope
             $"{SharpnessAwareMethod.Csam() with { LatePhase = 0.25, AscentShare = 0.5, Period = 5 }}");
         Assert.AreEqual(1, SharpnessAwareMethod.Sam().LatePhase);
     }
+
+    /// <summary>A mini-batch in parts of two images.</summary>
+    private static IEnumerable<MicroBatch> Parts(Tensor x, Tensor y, Func<Tensor, Tensor> network, Action? onPass = null) =>
+        from start in Enumerable.Range(0, (int)x.shape[0] / 2)
+        select new MicroBatch(
+            () =>
+            {
+                onPass?.Invoke();
+                return network(x.narrow(0, 2 * start, 2));
+            }, y.narrow(0, 2 * start, 2));
 }

@@ -153,6 +153,41 @@ public sealed class ProcessGroupStepTests
     }
 
     [TestMethod]
+    [DataRow(2, 2)]
+    [DataRow(4, 2)]
+    public void AShareOfPartsIsOfThoseOfAllProcessesThoughEachHasOne(int first, int second)
+    {
+        SharpnessAwareMethod method = SharpnessAwareMethod.Ssam(0.3) with { AscentShare = 0.5 };
+        foreach (bool shared in new[] { true, false })
+        {
+            double[] alone = Train(null, 0, first + second, shared);
+            double[][] together = ThreadProcessGroup.Run(
+                2, group => Train(group, group.Rank == 0 ? 0 : first, group.Rank == 0 ? first : second, shared));
+            CollectionAssert.AreEqual(together[0], together[1]);
+            if (shared)
+                Assert.IsLessThan(1e-12, Distance(alone, together[0]));
+        }
+
+        double[] Train(ProcessGroup? group, int start, int count, bool shared)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+            using var optimizer = new SharpnessAwareOptimizer(net, method, BaseOptimizers[0])
+            {
+                ProcessGroup = group,
+                SharedAscent = shared,
+            };
+            for (int t = 0; t < 10; t++)
+            {
+                (Tensor x, Tensor y) = TestNets.ReferenceBatch(t);
+                optimizer.Step(Enumerable.Range(0, count / 2).Select(i => start + 2 * i).Select(
+                    place => new MicroBatch(() => net.call(x.narrow(0, place, 2)), y.narrow(0, place, 2))));
+            }
+            return TestNets.Values(net);
+        }
+    }
+
+    [TestMethod]
     public void RunningStatisticsAreAveragedByWhatEachHasOfTheBatch()
     {
         // Ranks have 2, 3 and 3 of the 8 images; a learning rate of 0 keeps the layers below alike.

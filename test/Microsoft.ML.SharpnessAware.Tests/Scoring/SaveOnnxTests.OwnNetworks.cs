@@ -31,6 +31,50 @@ public sealed partial class SaveOnnxTests
     }
 
     [TestMethod]
+    public void PoolsThatRoundUpOrAreUnequallyPaddedAreWrittenAsEveryRuntimeReadsThemOrNotAtAll()
+    {
+        // At the edge: 14 pixels, of which windows of three at every second one leave one.
+        Dictionary<string, (Func<nn.Module<Tensor, Tensor>> Create, int NewestOpset)> pools = new()
+        {
+            ["average"] = (() => nn.AvgPool2d(3, stride: 2, ceil_mode: true), 21),
+            ["average2"] = (() => nn.AvgPool2d((3, 4), (2, 3), ceil_mode: true, count_include_pad: false), 21),
+            ["padded"] = (() => nn.AvgPool2d(3, stride: 2, padding: 1), 21),
+            ["without"] = (() => nn.AvgPool2d(3, stride: 2, padding: 1, count_include_pad: false), 21),
+            ["padded_up"] = (() => nn.AvgPool2d(3, stride: 2, padding: 1, ceil_mode: true), 0),
+            ["unequal"] = (() => nn.AvgPool2d((3, 3), (1, 1), (1, 0)), 18),
+            ["unequal_without"] = (() => nn.AvgPool2d((3, 3), (1, 1), (1, 0), count_include_pad: false), 21),
+            ["beyond"] = (() => nn.AvgPool2d(1, stride: 3, ceil_mode: true), 0),
+            ["max"] = (() => nn.MaxPool2d(3, stride: 2, ceil_mode: true), 21),
+            ["max_padded"] = (() => nn.MaxPool2d(3, stride: 2, padding: 1, ceil_mode: true), 21),
+            ["max_beyond"] = (() => nn.MaxPool2d(2, stride: 2, padding: 1, ceil_mode: true), 0),
+        };
+        foreach ((string name, (Func<nn.Module<Tensor, Tensor>> create, int newest)) in pools)
+        {
+            NetworkArchitecture.Register($"onnx_pool_{name}", classes => nn.Sequential(
+                ("conv", nn.Conv2d(3, 4, 3)), ("pool", create()), ("norm", nn.BatchNorm2d(4)), ("end", End(classes))));
+            using SharpnessAwareImageClassificationTransformer model = Make($"onnx_pool_{name}", new(3, 16, 16));
+            using var folder = new TemporaryFolder();
+            foreach (int opset in new[] { 11, 17, 18, 19, 21 })
+            {
+                var options = new OnnxExportOptions { OpsetVersion = opset };
+                if (opset <= newest)
+                {
+                    model.SaveOnnx(folder.File("model.onnx"), options);
+                    AssertSame(model, folder.File("model.onnx"));
+                    OnnxNode written = OnnxGraph.Read(File.ReadAllBytes(folder.File("model.onnx"))).Nodes
+                        .Single(node => node.Type is "AveragePool" or "MaxPool");
+                    Assert.IsTrue(written.Has("count_include_pad", [name is "padded" or "unequal" ? 1 : 0], isDefault: true), name);
+                }
+                else
+                {
+                    Assert.Contains("'pool'", Assert.Throws<NotSupportedException>(
+                        () => model.SaveOnnx(folder.File("model.onnx"), options), name).Message);
+                }
+            }
+        }
+    }
+
+    [TestMethod]
     public void ANetworkOfOnesOwnDescribesItself()
     {
         NetworkArchitecture.Register("onnx_own", classes => new Own(classes, describes: true));

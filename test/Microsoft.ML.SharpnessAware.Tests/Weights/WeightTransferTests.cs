@@ -51,6 +51,38 @@ public sealed class WeightTransferTests
     }
 
     [TestMethod]
+    [DataRow("half", 0)]
+    [DataRow("float", 0)]
+    [DataRow("infinite", 0)]
+    [DataRow("two", 0)]
+    [DataRow("one in a vector", 7)]
+    [DataRow("int32", 7)]
+    public void TheCountOfBatchesMayBeOfAnotherTypeOrShape(string kind, int expected)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.ResNet8, 4, Colour);
+        foreach (string counter in file.Keys.Where(name => name.EndsWith("tracked", StringComparison.Ordinal)).ToArray())
+        {
+            file[counter] = kind switch
+            {
+                "half" => tensor(7L).to(float16),
+                "float" => tensor(7f),
+                "infinite" => tensor(100_000L).to(float16),
+                "two" => tensor(new[] { 7L, 7 }),
+                "one in a vector" => tensor(new[] { 7L }),
+                _ => tensor(7),
+            };
+        }
+        (Dictionary<string, Tensor> loaded, IReadOnlyList<string> notes) = Load(NetworkArchitecture.ResNet8, 4, Colour, file);
+        Assert.IsEmpty(notes);
+        foreach (Tensor counter in loaded.Where(entry => entry.Key.EndsWith("tracked", StringComparison.Ordinal)).Select(one => one.Value))
+        {
+            Assert.AreEqual(0, counter.dim());
+            Assert.AreEqual(expected, counter.item<long>());
+        }
+    }
+
+    [TestMethod]
     [DataRow(ScalarType.Float16, 1e-3)]
     [DataRow(ScalarType.BFloat16, 1e-2)]
     [DataRow(ScalarType.Float64, 0)]
