@@ -151,7 +151,9 @@ internal static class TrainCommand
                 }
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
-                    return "Stopped before the first epoch ended: there is no model yet; the same command begins anew.";
+                    // The file, where there is one, has the steps so far.
+                    return "Stopped before the first epoch ended: there is no model yet; the same command " +
+                        (exception is InvalidOperationException ? "continues." : "begins anew.");
                 }
 
                 using (best)
