@@ -22,7 +22,7 @@ Option<bool> quick = new("--quick") { Description = "Fewer rounds, beside eager 
 
 RootCommand root = new("""
     Tests and benchmarks of MLSharpness on a GPU, on the libtorch of a Python that has PyTorch.
-    Exit codes: 0 all is well, 1 a test or a benchmark failed, 2 it cannot begin.
+    Exit codes: 0 all is well, 1 a test failed, 2 it cannot begin.
     """)
 { python, libtorch, cpu, only, quick };
 root.SetAction((parsed, _) => Check.Run(

@@ -86,7 +86,7 @@ internal sealed class ImageDecoder
         int reduction = Reduction(codec, stored, resizing);
         SKSizeI size = reduction == 1 ? codec.Info.Size : codec.GetScaledDimensions(1f / reduction);
         var info = new SKImageInfo(size.Width, size.Height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, AlphaType(codec));
-        byte[] decoded = Pixels(info.BytesSize);
+        byte[] decoded = Kept(ref _pixels, info.BytesSize);
         fixed (byte* pixels = decoded)
             Check(codec.GetPixels(info, (nint)pixels));
         if (codec.EncodedFormat == SKEncodedImageFormat.Jpeg)
@@ -105,13 +105,14 @@ internal sealed class ImageDecoder
         Scale(bitmap, origin, stored, planes, resizing);
     }
 
-    private byte[] Pixels(int length)
+    /// <summary>An array that is long enough: the last one, or a new one, which is kept in its place unless it is too long.</summary>
+    private static byte[] Kept(ref byte[] last, int length)
     {
-        if (length <= _pixels.Length)
-            return _pixels;
+        if (length <= last.Length)
+            return last;
         byte[] pixels = GC.AllocateUninitializedArray<byte>(length);
         if (length <= MaxKeptBytes)
-            _pixels = pixels;
+            last = pixels;
         return pixels;
     }
 
@@ -183,9 +184,7 @@ internal sealed class ImageDecoder
             return;
         }
 
-        if (_stored.Length < planes.Length)
-            _stored = new byte[planes.Length];
-        Span<byte> unturned = _stored.AsSpan(0, planes.Length);
+        Span<byte> unturned = Kept(ref _stored, planes.Length).AsSpan(0, planes.Length);
         _scaler.Scale(bitmap, stored, unturned, resizing);
         int area = stored.Height * stored.Width;
         for (int channel = 0; channel < stored.Channels; channel++)

@@ -52,8 +52,8 @@ internal sealed class BatchScoringCursor : DataViewRowCursor
         }
         _reader = view.Images.OpenReader(input);
         _getId = input.GetIdGetter();
-        _images = view.Scorer.CreateBatch(_largestBatch);
         _values = new float[_largestBatch * view.Scorer.ValuesPerImage];
+        _images = view.Scorer.CreateBatch(_largestBatch);       // last: it is to be disposed
     }
 
     public override DataViewSchema Schema => _view.Schema;

@@ -42,7 +42,15 @@ internal sealed class BatchScoringDataView : IDataTransform, ITransformCanSaveOn
 
         DataViewRowCursor input = _source.GetRowCursor(_source.Schema.Where(column =>
             passedThrough[column.Index] || (isScored && Images.Columns.Any(needed => needed.Index == column.Index))), rand);
-        return isScored ? new BatchScoringCursor(this, input, active) : new PassThroughCursor(this, input, active);
+        try
+        {
+            return isScored ? new BatchScoringCursor(this, input, active) : new PassThroughCursor(this, input, active);
+        }
+        catch
+        {
+            input.Dispose();
+            throw;
+        }
     }
 
     /// <summary>One cursor: the processors are kept busy within a batch.</summary>

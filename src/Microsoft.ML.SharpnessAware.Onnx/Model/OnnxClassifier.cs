@@ -11,19 +11,19 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>One image, or a few, are computed by all threads of one session, operator by operator. Full batches are shared out instead: each
 /// processor scores some rows from pixels to probabilities in a second session, which has one thread for each call and is made when first
 /// needed. The processors then need not wait for each other after each operator, which costs a tenth where they are free and half
-/// of the time where one is busy with something else.</para>
+/// of the time where one is busy with something else. Where that session cannot be made, the first one scores full batches, too.</para>
 /// </remarks>
 internal sealed class OnnxClassifier : IDisposable
 {
     private readonly InferenceSession _session;
-    private readonly Lazy<InferenceSession>? _shared;   // null where the session's settings are the caller's, or a GPU's
+    private readonly Lazy<InferenceSession?>? _shared;  // null where the session's settings are the caller's, or a GPU's
     private readonly RunOptions _runOptions = new();
     private readonly string[] _inputs;
     private readonly string[] _outputs;
     private readonly Dictionary<string, int> _classes = [];
     private int _references = 1;
 
-    private OnnxClassifier(InferenceSession session, Lazy<InferenceSession>? shared, byte[] file, OnnxMetadata metadata)
+    private OnnxClassifier(InferenceSession session, Lazy<InferenceSession?>? shared, byte[] file, OnnxMetadata metadata)
     {
         _session = session;
         _shared = shared;
@@ -67,10 +67,13 @@ internal sealed class OnnxClassifier : IDisposable
     /// <param name="file">The model.</param>
     /// <param name="source">What the model is called in messages, such as its path.</param>
     /// <param name="configure">Changes how ONNX Runtime runs it; null takes the context's GPU where it names one.</param>
+    /// <param name="createSecond">Makes the second session; null for the usual way.</param>
     /// <exception cref="InvalidDataException">It is not a file of SaveOnnx, or damaged.</exception>
     /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing.</exception>
-    public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure)
+    public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure,
+        Func<InferenceSession>? createSecond = null)
     {
+        createSecond ??= () => OnnxSession.Create(file, source, settings => settings.IntraOpNumThreads = 1);
         bool isOurs = configure is null && Processors > 1 && !OnnxSession.WantsGpu(env);
         InferenceSession session = OnnxSession.Create(file, source, configure ?? (settings =>
         {
@@ -79,15 +82,26 @@ internal sealed class OnnxClassifier : IDisposable
         }));
         try
         {
-            Lazy<InferenceSession>? shared = isOurs
-                ? new(() => OnnxSession.Create(file, source, settings => settings.IntraOpNumThreads = 1))
-                : null;
-            return new OnnxClassifier(session, shared, file, OnnxContract.Read(env, session, source));
+            return new OnnxClassifier(session, isOurs ? new(CreateSecond) : null, file, OnnxContract.Read(env, session, source));
         }
         catch
         {
             session.Dispose();
             throw;
+        }
+
+        InferenceSession? CreateSecond()
+        {
+            try
+            {
+                return createSecond();
+            }
+            catch (Exception e) when (e is InvalidDataException or OnnxRuntimeException or OutOfMemoryException)
+            {
+                using IChannel channel = env.Register(nameof(OnnxClassifier)).Start("Scoring");
+                channel.Warning($"Batches are scored in one session, which is slower: a second one could not be made. {e.Message}");
+                return null;
+            }
         }
     }
 
@@ -99,10 +113,11 @@ internal sealed class OnnxClassifier : IDisposable
         where T : unmanaged
     {
         using OnnxClassifier held = Share();
-        if (_shared is null || rows < (_shared.IsValueCreated ? Math.Min(Processors, BatchSize) : BatchSize))
-            ScoreIn(_session, pixels, rows, scores);
+        bool isFull = _shared is not null && rows >= (_shared.IsValueCreated ? Math.Min(Processors, BatchSize) : BatchSize);
+        if (isFull && _shared!.Value is { } shared)
+            ScoreInParts(shared, pixels, rows, scores);
         else
-            ScoreInParts(_shared.Value, pixels, rows, scores);
+            ScoreIn(_session, pixels, rows, scores);
     }
 
     /// <summary>One more owner of this model, if only for one call; each disposes it once.</summary>
@@ -129,7 +144,7 @@ internal sealed class OnnxClassifier : IDisposable
             _runOptions.Dispose();
             _session.Dispose();
             if (_shared?.IsValueCreated == true)
-                _shared.Value.Dispose();
+                _shared.Value?.Dispose();
         }
     }
 

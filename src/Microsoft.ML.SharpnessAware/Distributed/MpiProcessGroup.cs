@@ -28,6 +28,7 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     private readonly Lock _calls = new();
     private readonly Timer? _watch;
     private readonly double* _numbers = (double*)NativeMemory.Alloc(MostNumbers, sizeof(double)); // stays: a sum may never end
+    private int _localSize = 1, _sharers = 1;
     private bool _isStuck;
 
     private MpiProcessGroup(MpiLibrary mpi, TimeSpan timeout)
@@ -53,8 +54,6 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     public override int LocalSize => _localSize;
 
     public override int ThreadsPerProcess => Math.Max(1, Environment.ProcessorCount / _sharers);
-
-    private int _localSize = 1, _sharers = 1;
 
     /// <inheritdoc cref="ProcessGroup.Mpi"/>
     public static MpiProcessGroup Start(string? library, TimeSpan? timeout)

@@ -51,15 +51,15 @@ internal static class ModuleWeights
                where expected != actual
                select $"{entry.Key} (the network has {expected}, the file {actual})",
         ];
-        TiedTensors.Complete(own, weights, out IReadOnlyList<string> contradictions);
-        if (missing.Length + extra.Length + different.Length + contradictions.Count == 0)
+        string[] contradictions = [.. TiedTensors.Contradictions(own, weights)];
+        if (missing.Length + extra.Length + different.Length + contradictions.Length == 0)
             return own;
 
         var message = new StringBuilder("The weights do not fit the network.");
         Append("Missing", missing);
         Append("Not in the network", extra);
         Append("Of another shape or type", different);
-        Append("One tensor in the network and different ones in the file", [.. contradictions]);
+        Append("One tensor in the network and different ones in the file", contradictions);
         throw new InvalidDataException(message.ToString());
 
         void Append(string title, string[] items)

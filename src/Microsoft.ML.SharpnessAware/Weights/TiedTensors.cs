@@ -24,27 +24,36 @@ internal static class TiedTensors
     /// </summary>
     /// <param name="own">The network's tensors by name.</param>
     /// <param name="weights">The weights by name.</param>
-    /// <param name="contradictions">Names under which the weights have one and the same tensor with different values.</param>
     public static IReadOnlyDictionary<string, Tensor> Complete(
-        IReadOnlyDictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights, out IReadOnlyList<string> contradictions)
+        IReadOnlyDictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights)
     {
-        List<string> found = [];
-        contradictions = found;
         IReadOnlyList<string[]> ties = Of(own);
         if (ties.Count == 0)
             return weights;
         var complete = new Dictionary<string, Tensor>(weights);
         foreach (string[] names in ties)
         {
-            string[] stored = Array.FindAll(names, weights.ContainsKey);
-            foreach (string other in stored.Skip(1).Where(other => !AreSame(weights[stored[0]], weights[other])))
-                found.Add($"{stored[0]} and {other}");
-            foreach (string name in names.Where(name => stored.Length > 0 && !weights.ContainsKey(name)))
-                complete.Add(name, weights[stored[0]]);
+            if (Array.Find(names, weights.ContainsKey) is not { } stored)
+                continue;
+            foreach (string name in names.Where(name => !weights.ContainsKey(name)))
+                complete.Add(name, weights[stored]);
         }
 
         return complete;
     }
+
+    /// <summary>Names under which the weights have one and the same tensor of the network with different values.</summary>
+    /// <param name="own">The network's tensors by name.</param>
+    /// <param name="weights">The weights by name.</param>
+    public static IReadOnlyList<string> Contradictions(
+        IReadOnlyDictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights) =>
+    [
+        .. from names in Of(own)
+           let stored = Array.FindAll(names, weights.ContainsKey)
+           from other in stored.Skip(1)
+           where !AreSame(weights[stored[0]], weights[other])
+           select $"{stored[0]} and {other}",
+    ];
 
     private static bool AreSame(Tensor first, Tensor second) => first.dtype == second.dtype && first.shape.SequenceEqual(second.shape)
         && first.allclose(second, rtol: 0, atol: 0, equal_nan: true);

@@ -37,7 +37,8 @@ internal static class WeightTransfer
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         Dictionary<string, Tensor> own = ModuleWeights.Of(network);
-        weights = TiedTensors.Complete(own, weights, out IReadOnlyList<string> contradictions);
+        IReadOnlyList<string> contradictions = TiedTensors.Contradictions(own, weights);
+        weights = TiedTensors.Complete(own, weights);
         (long Rows, long Columns)? grid = PatchGrid(own, input), gridOfFile = PatchGrid(weights, madeFor);
         var notes = new List<string>();
         List<string> missing = [], mismatched = [], notFinite = [];

@@ -25,7 +25,16 @@ public static class WeightsDownload
     private const int BufferSize = 128 * 1024;
     private const long DefaultMaximumBytes = 4L << 30;
 
-    private static readonly HttpClient Client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(100);
+
+    private static readonly HttpClient Client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,     // see HearAsync, which watches the whole body, too
+    };
+
+    /// <summary>How long a server may say nothing; null is <see cref="DefaultPatience"/>. Tests shorten it for downloads of their own.
+    /// </summary>
+    internal static readonly AsyncLocal<TimeSpan?> Patience = new();
 
     /// <summary>Returns the path of the file in the cache, after downloading it where it is not there.</summary>
     /// <param name="address">Where the file is: http or https.</param>
@@ -35,8 +44,9 @@ public static class WeightsDownload
     /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
     /// <exception cref="ArgumentException">The address is not http or https, or the checksum not one.</exception>
-    /// <exception cref="HttpRequestException">The server cannot be reached, or does not give the file.</exception>
-    /// <exception cref="IOException">The connection broke off (call again to continue), the cache cannot be written, or another download of
+    /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
+    /// file.</exception>
+    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be written, or another download of
     /// the file is under way.</exception>
     /// <exception cref="InvalidDataException">The file is another one than the checksum says, or too long. Nothing of it is
     /// kept.</exception>
@@ -84,8 +94,9 @@ public static class WeightsDownload
     /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
     /// <exception cref="ArgumentException">The address is not http or https.</exception>
-    /// <exception cref="HttpRequestException">The server cannot be reached, or does not give the file.</exception>
-    /// <exception cref="IOException">The connection broke off (call again to continue), the cache cannot be written, or another download of
+    /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
+    /// file.</exception>
+    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be written, or another download of
     /// the file is under way.</exception>
     /// <exception cref="InvalidDataException">The file is no longer the one that was trusted, or it is too long, or what was noted is
     /// damaged.</exception>
@@ -171,23 +182,28 @@ public static class WeightsDownload
 
         content.Position = content.Length;
         byte[] buffer = new byte[BufferSize];
-        try
+        await using Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        int count;
+        while ((count = await ReadAsync().ConfigureAwait(false)) > 0)
         {
-            await using Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-            int count;
-            while ((count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
-            {
-                if (content.Length + count > maximumBytes)
-                    throw TooLong();
-                await content.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
-                progress?.Report(new WeightsDownloadProgress(content.Length, total));
-            }
+            if (content.Length + count > maximumBytes)
+                throw TooLong();
+            await content.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            progress?.Report(new WeightsDownloadProgress(content.Length, total));
         }
-        catch (HttpIOException e)
+
+        async Task<int> ReadAsync()
         {
-            throw new IOException(
-                $"The connection to {address.Host} broke off after {content.Length} bytes{(total is null ? "" : $" of {total}")}. " +
-                "They are kept; download again to continue.", e);
+            try
+            {
+                return await HearAsync(token => body.ReadAsync(buffer, token), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or TimeoutException)
+            {
+                throw new IOException(
+                    $"The connection to {address.Host} broke off after {content.Length} bytes{(total is null ? "" : $" of {total}")}. " +
+                    "They are kept; download again to continue.", e);
+            }
         }
 
         InvalidDataException TooLong()
@@ -216,12 +232,14 @@ public static class WeightsDownload
         HttpResponseMessage response;
         try
         {
-            response = await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            response = await HearAsync(token => new ValueTask<HttpResponseMessage>(
+                Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token)), cancellationToken).ConfigureAwait(false);
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or TimeoutException)
         {
-            throw new HttpRequestException(
-                e.HttpRequestError, $"{address} cannot be reached, and the file is not in the cache. {e.Message}", e, e.StatusCode);
+            var error = e as HttpRequestException;
+            throw new HttpRequestException(error?.HttpRequestError ?? HttpRequestError.Unknown,
+                $"{address} cannot be reached, and the file is not in the cache. {e.Message}", e, error?.StatusCode);
         }
 
         if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == content.Length)
@@ -245,6 +263,23 @@ public static class WeightsDownload
         // Without the part it can only be asked for the whole.
         part.Discard(content);
         return await RequestAsync(address, part, content, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What the server says next.</summary>
+    /// <exception cref="TimeoutException">It says nothing, as where a cable was pulled: no error ever comes of that by itself.</exception>
+    private static async Task<T> HearAsync<T>(Func<CancellationToken, ValueTask<T>> next, CancellationToken cancellationToken)
+    {
+        TimeSpan patience = Patience.Value ?? DefaultPatience;
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limited.CancelAfter(patience);
+        try
+        {
+            return await next(limited.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The server has said nothing for {patience.TotalSeconds:0} seconds.", e);
+        }
     }
 
     /// <summary>What If-Range takes to continue this very file: a strong ETag, else the time of its last change, else nothing.</summary>

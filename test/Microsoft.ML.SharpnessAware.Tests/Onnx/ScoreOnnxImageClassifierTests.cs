@@ -183,6 +183,37 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
+    public void WithoutRoomForASecondSessionTheFirstScoresEveryBatch()
+    {
+        using var folder = new TemporaryFolder();
+        using SharpnessAwareImageClassificationTransformer trained = Train(Fitted.View(_mlContext, Shapes.Pixels(40)));
+        trained.SaveOnnx(folder.File("model.onnx"));
+        byte[] file = File.ReadAllBytes(folder.File("model.onnx"));
+        int tries = 0;
+        List<string> warnings = [];
+        _mlContext.Log += (_, e) => warnings.AddRange(e.Message.Contains("no memory", StringComparison.Ordinal) ? [e.Message] : []);
+        using OnnxClassifier usual = OnnxClassifier.Load(_mlContext, file, "The model", configure: null);
+        OnnxClassifier alone = OnnxClassifier.Load(_mlContext, file, "The model", configure: null, () =>
+        {
+            tries++;
+            throw new InvalidDataException("There is no memory.");
+        });
+        byte[] pixels = new byte[usual.BatchSize * usual.Metadata.Shape.ValueCount];
+        new Random(1).NextBytes(pixels);
+        foreach (int rows in new[] { 1, usual.BatchSize, usual.BatchSize, 3 })
+        {
+            float[] expected = new float[rows * usual.NumberOfClasses], scores = new float[rows * usual.NumberOfClasses];
+            usual.Score(pixels.AsMemory(0, rows * usual.Metadata.Shape.ValueCount), rows, expected);
+            alone.Score(pixels.AsMemory(0, rows * usual.Metadata.Shape.ValueCount), rows, scores);
+            AssertSame([expected], [scores]);
+        }
+
+        alone.Dispose();
+        Assert.AreEqual(Environment.ProcessorCount > 1 ? 1 : 0, tries);
+        Assert.HasCount(tries, warnings);
+    }
+
+    [TestMethod]
     public void ABadImageThrowsInItsOwnRowAsInTheTrainedModel()
     {
         using var folder = new TemporaryFolder();

@@ -85,10 +85,69 @@ public sealed class FailingRowTests : WithPixelModel
         Assert.Throws<TimeoutException>(() => cursor.MoveNext());
     }
 
+    [TestMethod]
+    public void ACursorThatCannotBeMadeLeavesNoneOfTheSourceOpen()
+    {
+        var source = new Broken(MLContext.Data.LoadFromEnumerable(Shapes.Pixels(5)));
+        IDataView scored = Model.Transform(source);
+
+        Assert.Throws<TimeoutException>(() => scored.GetRowCursor(scored.Schema));
+
+        Assert.AreEqual(1, source.Opened);
+        Assert.AreEqual(1, source.Disposed);
+    }
+
     private static SharpnessAwareImageClassificationTransformer EncodedModel() => Fitted.Model(
         MLContext, Fitted.View(MLContext, Shapes.Encoded(30)), options =>
         {
             options.Epoch = 1;
             options.ImageWidth = options.ImageHeight = Shapes.Size;
         });
+
+    /// <summary>Rows without an identity.</summary>
+    private sealed class Broken(IDataView rows) : IDataView
+    {
+        public int Opened { get; private set; }
+
+        public int Disposed { get; private set; }
+
+        public DataViewSchema Schema => rows.Schema;
+
+        public bool CanShuffle => false;
+
+        public long? GetRowCount() => null;
+
+        public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
+        {
+            Opened++;
+            return new Cursor(this, rows.GetRowCursor(columnsNeeded, rand));
+        }
+
+        public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+            [GetRowCursor(columnsNeeded, rand)];
+
+        private sealed class Cursor(Broken view, DataViewRowCursor rows) : DataViewRowCursor
+        {
+            public override DataViewSchema Schema => rows.Schema;
+
+            public override long Position => rows.Position;
+
+            public override long Batch => rows.Batch;
+
+            public override bool MoveNext() => rows.MoveNext();
+
+            public override bool IsColumnActive(DataViewSchema.Column column) => rows.IsColumnActive(column);
+
+            public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) => rows.GetGetter<TValue>(column);
+
+            public override ValueGetter<DataViewRowId> GetIdGetter() => throw new TimeoutException("The camera is gone.");
+
+            protected override void Dispose(bool disposing)
+            {
+                view.Disposed++;
+                rows.Dispose();
+                base.Dispose(disposing);
+            }
+        }
+    }
 }

@@ -29,6 +29,10 @@ internal sealed class FileServer : IDisposable
     /// <summary>Closes the connection after this many bytes of the body.</summary>
     public int? CutAfter { get; set; }
 
+    /// <summary>Says nothing more after this many bytes of the body and leaves the connection open; nothing at all where it is negative.
+    /// </summary>
+    public int? SilentAfter { get; set; }
+
     /// <summary>Answers this in place of the file.</summary>
     public string? Status { get; set; }
 
@@ -73,6 +77,11 @@ internal sealed class FileServer : IDisposable
             headers[line[..line.IndexOf(':')]] = line[(line.IndexOf(':') + 1)..].Trim();
         Requests.Enqueue(headers);
 
+        if (SilentAfter < 0)
+        {
+            await ClosedAsync(stream);
+            return;
+        }
         int start = 0;
         if (KnowsRanges && headers.TryGetValue("Range", out string? range)
             && (!headers.TryGetValue("If-Range", out string? version) || version == ETag || version == LastModified))
@@ -89,6 +98,20 @@ internal sealed class FileServer : IDisposable
         if (LastModified is not null)
             answer.Append($"Last-Modified: {LastModified}\r\n");
         await stream.WriteAsync(Encoding.ASCII.GetBytes(answer.Append("\r\n").ToString()));
-        await stream.WriteAsync(body.AsMemory(0, Math.Min(body.Length, CutAfter ?? body.Length)));
+        await stream.WriteAsync(body.AsMemory(0, Math.Min(body.Length, CutAfter ?? SilentAfter ?? body.Length)));
+        if (SilentAfter is not null)
+            await ClosedAsync(stream);
+    }
+
+    private static async Task ClosedAsync(NetworkStream stream)
+    {
+        try
+        {
+            await stream.ReadExactlyAsync(new byte[1]);
+        }
+        catch (IOException)
+        {
+            // The other side has gone.
+        }
     }
 }

@@ -208,6 +208,34 @@ public sealed class WeightsDownloadTests
     }
 
     [TestMethod]
+    public async Task AServerThatFallsSilentIsAnErrorAndTheNextCallFetchesTheRest()
+    {
+        WeightsDownload.Patience.Value = TimeSpan.FromSeconds(0.7);
+        _server.SilentAfter = -1;
+        HttpRequestException silent = await Assert.ThrowsExactlyAsync<HttpRequestException>(() => Get());
+        StringAssert.Contains(silent.Message, "said nothing for");
+
+        _server.SilentAfter = 100_000;
+        IOException broken = await Assert.ThrowsExactlyAsync<IOException>(() => Get());
+        StringAssert.Contains(broken.Message, $"broke off after 100000 bytes of {Length}");
+
+        WeightsDownload.Patience.Value = null;
+        _server.SilentAfter = null;
+        CollectionAssert.AreEqual(_content, await File.ReadAllBytesAsync(await Get()));
+        Assert.AreEqual("bytes=100000-", _server.Requests.Last()["Range"]);
+    }
+
+    [TestMethod]
+    [DataRow(-1)]
+    [DataRow(100_000)]
+    public async Task WhoCancelsWhileTheServerIsSilentIsToldOfThat(int silentAfter)
+    {
+        _server.SilentAfter = silentAfter;
+        using var source = new CancellationTokenSource(TimeSpan.FromSeconds(0.3));
+        await Assert.ThrowsAsync<OperationCanceledException>(() => Get(cancellationToken: source.Token));
+    }
+
+    [TestMethod]
     public async Task TwoDownloadsOfAFileDoNotMix()
     {
         await Cut(100_000);
