@@ -50,8 +50,8 @@ internal sealed class ScoringRowMapper(IImageScorer scorer, DataViewSchema input
     private sealed class RowScorer(IImageScorer scorer, ImageColumn images, DataViewRow input) : IDisposable
     {
         private readonly float[] _values = new float[scorer.ValuesPerImage];
-        private readonly ImageBatch _batch = scorer.CreateBatch(capacity: 1);
         private readonly ImageReader _reader = images.OpenReader(input);
+        private readonly ImageBatch _batch = scorer.CreateBatch(capacity: 1);       // last: it is to be disposed
         private long _position = -1;
 
         public ReadOnlySpan<float> Current()
