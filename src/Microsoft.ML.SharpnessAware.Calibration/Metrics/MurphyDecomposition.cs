@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The Brier score in three parts (Murphy 1973, "A new vector partition of the probability score"): calibration − refinement + uncertainty,
+/// The Brier score in three parts (Murphy 1973, "A new vector partition of the probability score"): reliability − resolution + uncertainty,
 /// but for what probabilities differ within a bin.
 /// </summary>
 /// <param name="Reliability">Σ_b n_b/N · (mean probability_b − frequency_b)²: the calibration part. 0 is best.</param>

@@ -84,7 +84,7 @@ public sealed class MpiTests
         const string launcher = "mpirun.openmpi";   // MPICH's UCX goes on through shared memory, since it is one machine
         MpiRun.Require(launcher);
         using var hosts = new TwoHosts();
-        using Process mpirun = hosts.Start(launcher, Program, "group", "loop", "4");
+        using Process mpirun = hosts.Start(launcher, Program, "group", "loop", "10");
         var said = new ConcurrentQueue<string>();
         mpirun.ErrorDataReceived += (_, e) => said.Enqueue(e.Data ?? "");
         mpirun.BeginErrorReadLine();

@@ -85,7 +85,7 @@ public sealed class ThreadTests
             using var meeting = new Barrier(2);
             var together = new float[2][];
             AtOnce.Run(2, fit => together[fit] = Weights(networks[fit], seed: fit, atEpoch: () =>
-                meeting.SignalAndWait(TimeSpan.FromSeconds(20))));
+                Assert.IsTrue(meeting.SignalAndWait(TimeSpan.FromMinutes(2)), "the other has not come")));
 
             CollectionAssert.AreEqual(alone[0], together[0]);
             CollectionAssert.AreEqual(alone[1], together[1]);

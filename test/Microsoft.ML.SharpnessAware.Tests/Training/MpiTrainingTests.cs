@@ -35,9 +35,10 @@ public sealed class MpiTrainingTests
             }
             Task<string> output = mpirun.StandardOutput.ReadToEndAsync();
             Thread.Sleep(random.Next(100, 400));
-            Process.GetProcessById(ids[kill % 2]).Kill();
+            bool isKilled = Kill(ids[kill % 2]);
             Assert.IsTrue(mpirun.WaitForExit(TimeSpan.FromSeconds(30)), "the other is still there");
-            Assert.AreNotEqual(0, mpirun.ExitCode, said.Result + output.Result);
+            if (isKilled)
+                Assert.AreNotEqual(0, mpirun.ExitCode, said.Result + output.Result);
         }
         (exitCode, _, error) = MpiRun.Run(launcher, 2, Program, arguments);
 
@@ -45,5 +46,19 @@ public sealed class MpiTrainingTests
         byte[] undisturbed = File.ReadAllBytes(folder.File("undisturbed.0"));
         foreach (string other in new[] { "undisturbed.1", "killed.0", "killed.1" })
             CollectionAssert.AreEqual(undisturbed, File.ReadAllBytes(folder.File(other)), other);
+    }
+
+    /// <summary>Whether it was still there.</summary>
+    private static bool Kill(int id)
+    {
+        try
+        {
+            Process.GetProcessById(id).Kill();
+            return true;
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            return false;       // a quick machine, or a late wake-up: the training is over
+        }
     }
 }
