@@ -53,7 +53,7 @@ internal static class EarlierModel
         string[] folders =
         [
             .. zip.Entries.Where(entry => entry.Name == ClassifierFile.WeightsName)
-                .Select(entry => Path.GetDirectoryName(entry.FullName) ?? ""),
+                .Select(entry => Path.GetDirectoryName(entry.FullName.Replace('\\', '/')) ?? ""),     // as ML.NET writes it on Windows
         ];
         return folders switch
         {

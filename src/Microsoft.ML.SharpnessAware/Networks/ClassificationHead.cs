@@ -11,6 +11,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Layer">The layer, which stays the network's.</param>
 internal sealed record ClassificationHead(string Name, Linear Layer)
 {
+    private const string TrainItWhole = "To train the network as it is, freeze nothing and set FineTuning to Full.";
+
     /// <summary>
     /// The last linear layer, in the order of registration, that has one output for each class; null where there is none.
     /// </summary>
@@ -22,7 +24,7 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
     internal static ClassificationHead Of(nn.Module network, int numberOfClasses, string architecture) =>
         Find(network, numberOfClasses) ?? throw new InvalidOperationException(
             $"Network '{architecture}' has no head that could be treated differently from its backbone: no linear layer with " +
-            $"{numberOfClasses} outputs, one for each class, is registered as a component.");
+            $"{numberOfClasses} outputs, one for each class, is registered as a component. {TrainItWhole}");
 
     /// <summary>Whether a name of the network's state dictionary is one of the head's parameters.</summary>
     internal bool Owns(string name) => name == $"{Name}.weight" || name == $"{Name}.bias";
@@ -74,5 +76,5 @@ internal sealed record ClassificationHead(string Name, Linear Layer)
     private InvalidOperationException NotTheEnd() => new(
         $"The network's head, the linear layer '{Name}', does not give its logits: something follows it, or it is not run by call() " +
         "(forward() passes over hooks). A network whose backbone is frozen must end with a linear layer that is called once, on [batch, " +
-            "features].");
+            $"features]. {TrainItWhole}");
 }

@@ -145,7 +145,11 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         }
 
         if (limit is not null && options.TimeBudget is TimeSpan budget)
-            Log($"That took {Text((budget - limit.Left).TotalSeconds)} of {Text(budget.TotalSeconds)}.");
+        {
+            Log($"That took {Text((budget - limit.Left).TotalSeconds)}" +
+                $"{(budget == TimeSpan.MaxValue ? "" : $" of {Text(budget.TotalSeconds)}")}.");
+        }
+
         if (winner is null)
             Log("None is better than the head beyond chance: the head is the model.");
         else
@@ -174,6 +178,12 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             if (candidate.Kind == FineTuning.Gentle)
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
             Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
+            if (options.GivenAugmentation is null && settings.Augmentation.ChangesColors && !PixelScale.IsKnown(parts.Training))
+            {
+                settings.Augmentation = settings.Augmentation with { ColorJitter = null };
+                Log("The float pixels lie outside of [0, 255], so that no colours are changed by the augmentation.");
+            }
+
             if (options.FineTuning == FineTuning.Auto)
             {
                 double lowest = double.PositiveInfinity;

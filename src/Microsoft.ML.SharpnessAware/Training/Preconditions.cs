@@ -14,8 +14,17 @@ internal static class Preconditions
         LabelColumn label = CheckColumns(training, options);
         if (options.ValidationSet is IDataView validation)
         {
-            CheckSameClasses(label, CheckColumns(validation.Schema, options), options);
-            CheckSamePixels(training, validation.Schema, options);
+            try
+            {
+                CheckSameClasses(label, CheckColumns(validation.Schema, options), options);
+                CheckSamePixels(training, validation.Schema, options);
+            }
+            catch (ArgumentOutOfRangeException e)
+            {
+                throw new ArgumentOutOfRangeException(
+                    $"ValidationSet: {e.Message} It has to come through the steps before the trainer (MapValueToKey, for example), as the " +
+                    "training data do.", e);
+            }
         }
         else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
             throw NoValidationImages();
@@ -66,15 +75,15 @@ internal static class Preconditions
     /// <summary>Values of bytes and of floats have different scales: what one was normalised by is nonsense for the other.</summary>
     private static void CheckSamePixels(DataViewSchema training, DataViewSchema validation, Options options)
     {
-        PixelType expected = Bind(training).PixelType, found = Bind(validation).PixelType;
-        if (expected != found)
+        ImageColumn images = ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest);
+        PixelType found = ImageColumn.Bind(validation, options.FeatureColumnName,
+            images.Shape is ImageShape shape ? new ImageRequest(shape, options.Resizing) : options.ImageRequest).PixelType;
+        if (images.PixelType != found)
         {
             throw new InvalidOperationException(
                 $"Feature column '{options.FeatureColumnName}' of the validation set holds {ImageColumn.Describe(found)}, that of the " +
-                $"training data {ImageColumn.Describe(expected)}. Make both in the same way.");
+                $"training data {ImageColumn.Describe(images.PixelType)}. Make both in the same way.");
         }
-
-        ImageColumn Bind(DataViewSchema schema) => ImageColumn.Bind(schema, options.FeatureColumnName, options.ImageRequest);
     }
 
     private static void Try(string path, Func<string, string> describe)

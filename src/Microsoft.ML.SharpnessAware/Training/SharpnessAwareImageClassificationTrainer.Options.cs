@@ -269,7 +269,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <para>A checkpoint of other settings, images, initial weights or another network is refused; all are compared by content, so
         /// that a file may be moved and a loss of your own made anew. What cannot be seen is whether the code of your loss has changed.
         /// Delete the files, or choose another name, to begin anew. A model of the best epoch so far is
-        /// <see cref="BestFromCheckpoint"/>.</para>
+        /// <see cref="BestFromCheckpoint"/>. Leave it null where one trainer is fitted several times, as in <c>CrossValidate</c> and
+        /// <c>CrossFitted</c>: it is of one training.</para>
         /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues
         /// another.</para>
         /// <para>Fine-tuning that begins with the head (<see cref="FineTuning"/> other than Full) takes seconds, or <see
@@ -440,6 +441,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(Resizing), Resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
             if (!Enum.IsDefined(OnBadImage))
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
+            if (ScoreColumnName == PredictedLabelColumnName)
+                throw new ArgumentException($"ScoreColumnName and PredictedLabelColumnName are both '{ScoreColumnName}', so that one would " +
+                    "hide the other.", nameof(ScoreColumnName));
+            if (!Enum.IsDefined(Calibration))
+                throw new ArgumentOutOfRangeException(nameof(Calibration), Calibration, "There is no such calibration.");
+            if (!Enum.IsDefined(OnDivergence))
+                throw new ArgumentOutOfRangeException(nameof(OnDivergence), OnDivergence, "OnDivergence must be Stop or RestoreAndHalve.");
             if (!Enum.IsDefined(Sharding))
                 throw new ArgumentOutOfRangeException(nameof(Sharding), Sharding, "Sharding must be None or ByRow.");
             if (ValidationSetFraction is not (null or >= 0 and < 1))

@@ -57,7 +57,8 @@ internal sealed class StartingPoint : IDisposable
         string? path = anyWeights
             ? PretrainedWeights.Find(anyNetwork ? NetworkArchitecture.MLNetResNet18 : options.Arch, options.PretrainedFolder)
             : options.InitialWeights == PretrainedWeights.None ? null : options.InitialWeights;
-        if (anyNetwork && anyWeights && !(arePictures && options.ImageChannels is null or 3))
+        bool doNotSuit = path is not null && anyNetwork && anyWeights && !(arePictures && options.ImageChannels is null or 3);
+        if (doNotSuit)
             path = null; // pixels of a given size, mostly small, or grey ones that someone asked for
         bool areGrey = arePictures && options.ImageChannels is not (null or 3);
         if (anyNetwork && (path is null || anyWeights))
@@ -65,9 +66,9 @@ internal sealed class StartingPoint : IDisposable
         if (path is null && options.TreatsBackboneDifferently && NetworkArchitecture.IsBuiltIn(chosen.Arch))
         {
             throw new InvalidOperationException(
-                "FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none: set InitialWeights to a " +
-                    $"file, or add the package {Package} to the " +
-                "application's project.");
+                "FreezeBackbone, FreezeEpochs and BackboneLearningRateFactor need weights, and there are none" + (doNotSuit
+                    ? " for vectors of pixels and grey images: set InitialWeights to a file, or take pictures in colour."
+                    : $": set InitialWeights to a file, or add the package {Package} to the application's project."));
         }
 
         InitialWeights? weights = anyWeights

@@ -70,6 +70,16 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
+    public void CrossValidationWithACheckpointSaysThatItIsOfOneTraining()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        Exception exception = Assert.Throws<Exception>(() =>
+            _mlContext.MulticlassClassification.CrossValidate(_data, Trainer(options), numberOfFolds: 2));
+        StringAssert.Contains(exception.GetBaseException().Message, "CrossValidate, CrossFitted), leave CheckpointPath null");
+    }
+
+    [TestMethod]
     public void AFinishedTrainingGivesItsModelWithoutTraining()
     {
         SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");

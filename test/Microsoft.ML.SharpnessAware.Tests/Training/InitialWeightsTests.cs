@@ -50,6 +50,59 @@ public sealed class InitialWeightsTests
         Assert.AreNotEqual(_earlier.Classifier.Normalization.Statistics.Mean[0], random.Classifier.Normalization.Statistics.Mean[0]);
     }
 
+    /// <summary>ML.NET on Windows separates folders in its archive by a backslash, and the archive says that it is from there.</summary>
+    [TestMethod]
+    public void AModelThatWasSavedOnWindowsIsRead()
+    {
+        string path = Folder.File("windows.zip");
+        using (ZipArchive from = ZipFile.OpenRead(_zip))
+        using (ZipArchive to = ZipFile.Open(path, ZipArchiveMode.Create))
+        {
+            foreach (ZipArchiveEntry entry in from.Entries)
+            {
+                using Stream source = entry.Open(), target = to.CreateEntry(entry.FullName.Replace('/', '\\')).Open();
+                source.CopyTo(target);
+            }
+        }
+
+        byte[] bytes = File.ReadAllBytes(path);
+        for (int i = 0; i < bytes.Length - 6; i++)
+        {
+            if (bytes.AsSpan(i, 4).SequenceEqual("PK\x01\x02"u8))
+                bytes[i + 5] = 0;       // made by: DOS
+        }
+
+        File.WriteAllBytes(path, bytes);
+        using var model = Model(_data, path);
+        AssertSame(Weights(_earlier), Weights(model));
+    }
+
+    /// <summary>The default augmentation changes colours, of which these numbers say nothing; one's own is refused.</summary>
+    [TestMethod]
+    public void FloatsOfAnyScaleAreFineTunedByDefault()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Floats(40).Select(row =>
+            new FloatRow { Label = row.Label, Image = [.. row.Image.Select(value => value - 0.5f)] }));
+        string path = Folder.File("floats.zip");
+        using (SharpnessAwareImageClassificationTransformer earlier = Fitted.Model(MLContext, data, options =>
+            (options.Arch, options.Epoch) = (NetworkArchitecture.ConvNet, 1)))
+            MLContext.Model.Save(earlier, data.Schema, path);
+
+        Train(_ => { });
+        Assert.Contains("changes colours", Assert.ThrowsExactly<InvalidOperationException>(
+            () => Train(options => options.Augmentation = Augmentation.Light)).Message);
+
+        void Train(Action<SharpnessAwareImageClassificationTrainer.Options> change)
+        {
+            var options = new SharpnessAwareImageClassificationTrainer.Options
+            {
+                FeatureColumnName = "Image", InitialWeights = path, FineTuning = FineTuning.Gentle, Epoch = 1, Device = "cpu",
+            };
+            change(options);
+            MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(data).Dispose();
+        }
+    }
+
     /// <summary>Pictures, which have no size of their own, are taken at that of the weights.</summary>
     [TestMethod]
     [DataRow("safetensors")]

@@ -1,3 +1,4 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware.Tests.Reliability;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
@@ -70,6 +71,18 @@ public sealed class PreconditionsTests
         Assert.AreEqual("as it was", File.ReadAllText(path));
     }
 
+    /// <summary>The classic: the validation set has not come through the steps before the trainer.</summary>
+    [TestMethod]
+    public void AnErrorOfTheValidationSetsColumnsSaysWhoseTheyAre()
+    {
+        IDataView raw = _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(12));
+        string message = Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = raw);
+        StringAssert.StartsWith(message, "ValidationSet: Label column 'Label'");
+        StringAssert.Contains(message, "through the steps before the trainer");
+        IDataView larger = Fitted.View(_mlContext, Shapes.Pixels(12).Select(row => new PixelRow4 { Label = row.Label, Image = new byte[400] }));
+        StringAssert.StartsWith(Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = larger), "ValidationSet: ");
+    }
+
     /// <summary>Of bytes and of floats: what normalises the one is nonsense for the other.</summary>
     [TestMethod]
     public void AValidationSetOfPixelsOfAnotherTypeIsRefused()
@@ -138,4 +151,12 @@ public sealed class PreconditionsTests
 
     private SharpnessAwareImageClassificationTrainer Trainer(Options options) =>
         _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+
+    private sealed class PixelRow4
+    {
+        public string Label { get; set; } = "";
+
+        [VectorType(1, 20, 20)]
+        public byte[] Image { get; set; } = [];
+    }
 }

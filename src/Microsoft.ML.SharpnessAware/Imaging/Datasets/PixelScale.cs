@@ -10,25 +10,27 @@ internal static class PixelScale
 
     /// <summary>255 for bytes; for floats 1 if they all lie in [0, 1], 255 if in [0, 255].</summary>
     /// <exception cref="InvalidOperationException">Floats lie outside of [0, 255], so that nothing says what they mean.</exception>
-    public static double White(ImageDataset data)
-    {
-        if (data.PixelType == ScalarType.Byte)
-            return 255;
-        if (data.SharedBy is not { } group)
-            return White(Chunks(data.Count, data.RowsPerChunk, data.Batch));
-
-        using ImageDataset here = data.Here();
-        (float smallest, float largest) = Range(Chunks(here.Count, here.RowsPerChunk, here.Batch));
-        float[] all = new float[2 * group.Size];
-        (all[2 * group.Rank], all[(2 * group.Rank) + 1]) = (smallest, largest);
-        group.AllReduceSum(all);
-        return White(Enumerable.Range(0, group.Size).Select(rank => (all[2 * rank], all[(2 * rank) + 1])));
-    }
+    public static double White(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : White(Range(data));
 
     /// <summary>As for a data set, of pixels [N, C, H, W].</summary>
     public static double White(Tensor pixels) => pixels.dtype == ScalarType.Byte
         ? 255
-        : White(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count)));
+        : White(Range(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count))));
+
+    /// <summary>Whether <see cref="White(ImageDataset)"/> knows it.</summary>
+    public static bool IsKnown(ImageDataset data) => data.PixelType == ScalarType.Byte || Range(data) is ( >= 0, <= 255);
+
+    private static (float Smallest, float Largest) Range(ImageDataset data)
+    {
+        if (data.SharedBy is not { } group)
+            return Range(Chunks(data.Count, data.RowsPerChunk, data.Batch));
+
+        using ImageDataset here = data.Here();
+        float[] all = new float[2 * group.Size];
+        (all[2 * group.Rank], all[(2 * group.Rank) + 1]) = Range(Chunks(here.Count, here.RowsPerChunk, here.Batch));
+        group.AllReduceSum(all);
+        return Range(Enumerable.Range(0, group.Size).Select(rank => (all[2 * rank], all[(2 * rank) + 1])));
+    }
 
     private static IEnumerable<(float Smallest, float Largest)> Chunks(long count, long rows, Func<long, long, Tensor> batch)
     {
@@ -43,17 +45,13 @@ internal static class PixelScale
     private static (float Smallest, float Largest) Range(IEnumerable<(float Smallest, float Largest)> chunks) => chunks.Aggregate(
         (float.PositiveInfinity, float.NegativeInfinity), (a, b) => (Math.Min(a.Item1, b.Smallest), Math.Max(a.Item2, b.Largest)));
 
-    private static double White(IEnumerable<(float Smallest, float Largest)> chunks)
+    private static double White((float Smallest, float Largest) range) => range switch
     {
-        (float smallest, float largest) = Range(chunks);
-        return (smallest, largest) switch
-        {
-            ( >= 0, <= 1) => 1,
-            ( >= 0, <= 255) => 255,
-            _ => throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
-                $"The float pixels run from {smallest} to {largest}. Augmentation that changes colours (ColorJitter, RandAugment), ") +
-                "statistics that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, " +
-                "or choose other settings."),
-        };
-    }
+        ( >= 0, <= 1) => 1,
+        ( >= 0, <= 255) => 255,
+        _ => throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
+            $"The float pixels run from {range.Smallest} to {range.Largest}. Augmentation that changes colours (ColorJitter, RandAugment), ") +
+            "statistics that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, " +
+            "or choose other settings."),
+    };
 }
