@@ -60,27 +60,38 @@ internal sealed class TrainingOptions(bool comparesMethods)
             command.Options.Add(option);
     }
 
-    public SharpnessAwareMethod Method(CommandContext context, string name) => name.ToLowerInvariant() switch
+    /// <summary>A method by its name.</summary>
+    /// <param name="context">What was given.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="fineTuning">What is trained of a network that starts from weights.</param>
+    public SharpnessAwareMethod Method(CommandContext context, string name, FineTuning fineTuning = FineTuning.Full)
     {
-        "sgd" or "standard" => SharpnessAwareMethod.Standard,
-        "sam" => WithRho(context, SharpnessAwareMethod.Sam()),
-        "ssam" => WithRho(context, SharpnessAwareMethod.Ssam()),
-        "csam" => WithRho(context, SharpnessAwareMethod.Csam(gamma: context.Value(_gamma))),
-        "asam" => WithRho(context, SharpnessAwareMethod.Asam()),
-        _ => throw new ArgumentException($"There is no method '{name}'. Methods: sgd, sam, ssam, csam, asam."),
-    };
+        return name.ToLowerInvariant() switch
+        {
+            "sgd" or "standard" => SharpnessAwareMethod.Standard,
+            "sam" => WithRho(SharpnessAwareMethod.Sam()),
+            "ssam" => WithRho(SharpnessAwareMethod.Ssam()),
+            "csam" => WithRho(SharpnessAwareMethod.Csam(gamma: context.Value(_gamma))),
+            "asam" => WithRho(SharpnessAwareMethod.Asam()),
+            _ => throw new ArgumentException($"There is no method '{name}'. Methods: sgd, sam, ssam, csam, asam."),
+        };
 
-    private SharpnessAwareMethod WithRho(CommandContext context, SharpnessAwareMethod method)
-    {
-        bool stepsAreSmall = !comparesMethods && context.Value(_fineTuning) != FineTuning.Full && Weights(context) != PretrainedWeights.None;
-        return method with { Rho = context.Value(_rho) ?? (stepsAreSmall ? ShareInSmallSteps * method.Rho : method.Rho) };
+        SharpnessAwareMethod WithRho(SharpnessAwareMethod method)
+        {
+            bool stepsAreSmall = fineTuning != FineTuning.Full && Weights(context) != PretrainedWeights.None;
+            return method with { Rho = context.Value(_rho) ?? (stepsAreSmall ? ShareInSmallSteps * method.Rho : method.Rho) };
+        }
     }
 
     /// <summary>The options as the library takes them.</summary>
     /// <param name="context">What was given.</param>
     /// <param name="method">The method; null for the library's own choice, unless its numbers are given.</param>
-    public SharpnessAwareImageClassificationTrainer.Options Read(CommandContext context, string? method)
+    /// <param name="group">The processes that train together, where there are several.</param>
+    public SharpnessAwareImageClassificationTrainer.Options Read(CommandContext context, string? method, ProcessGroup? group = null)
     {
+        // The head alone takes seconds, and is not shared out.
+        FineTuning fineTuning = comparesMethods || (group is { Size: > 1 } && !context.IsGiven(_fineTuning))
+            ? FineTuning.Full : context.Value(_fineTuning);
         var options = new SharpnessAwareImageClassificationTrainer.Options
         {
             FeatureColumnName = "Image",
@@ -92,12 +103,13 @@ internal sealed class TrainingOptions(bool comparesMethods)
             LearningRate = context.Value(_learningRate),
             Device = context.Value(_device),
             CancellationToken = context.Cancellation,
-            FineTuning = comparesMethods ? FineTuning.Full : context.Value(_fineTuning),
+            FineTuning = fineTuning,
+            ProcessGroup = group,
         };
         if (!comparesMethods)
             options.TimeBudget = context.Value(_timeBudget) is > 0 and double minutes ? TimeSpan.FromMinutes(minutes) : null;
         if (method is not null || context.IsGiven(_rho) || context.IsGiven(_gamma))
-            options.Method = Method(context, method ?? "csam");
+            options.Method = Method(context, method ?? "csam", fineTuning);
         if (context.Value(_epochs) is int epochs)
             options.Epoch = epochs;
         return options;
@@ -107,9 +119,6 @@ internal sealed class TrainingOptions(bool comparesMethods)
     public string? Advice(CommandContext context) =>
         context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase) && TakesThoseOfThePackage(context)
             && PretrainedFile.Find() is null ? PretrainedFile.Advice : null;
-
-    /// <summary>Whether the user has said what is to be trained.</summary>
-    public bool GivesFineTuning(CommandContext context) => context.IsGiven(_fineTuning);
 
     private string Weights(CommandContext context)
     {

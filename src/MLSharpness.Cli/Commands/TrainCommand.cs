@@ -41,11 +41,8 @@ internal static class TrainCommand
         {
             MLContext mlContext = context.MLContext;
             using ProcessGroup? group = Processes.Join();
-            SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method));
-            options.ProcessGroup = group;
+            SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, context.Value(method), group);
             options.Sharding = context.Value(sharding);
-            if (group is { Size: > 1 } && !training.GivesFineTuning(context))
-                options.FineTuning = FineTuning.Full;       // the head alone takes seconds, and is not shared out
             if (group is { Rank: > 0 })
             {
                 TrainWithTheFirst(context, group, options, context.Value(folder), context.Value(test));

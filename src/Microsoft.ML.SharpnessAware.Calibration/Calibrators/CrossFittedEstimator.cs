@@ -18,38 +18,45 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
         ArgumentNullException.ThrowIfNull(input);
         GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the trainings
         List<(CalibrationRows Rows, LabelValues? Classes)> unseen = [];
-        ITransformer? before = null;
+        ITransformer? first = null;
+        HashSet<ITransformer>? shared = null;
         foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
         {
             ITransformer ofFold = estimator.Fit(fold.TrainSet);
             unseen.Add(calibrator.ReadUnseen(ofFold.Transform(fold.TestSet)));
-            Free(before, ofFold);
-            before = ofFold;
+            if (first is null)
+            {
+                first = ofFold;
+                continue;
+            }
+
+            if (shared is null)
+                Free(first, shared = Shared(first, ofFold));
+            Free(ofFold, shared);
         }
 
         ITransformer model = estimator.Fit(input);
-        Free(before, model);
+        if (shared is null && first is not null)
+            Free(first, Shared(first, model));
         LabelledScores scores = calibrator.Bind(model.Transform(input).Schema);
         CalibrationRows rows = CalibrationRows.Concat(
             [.. unseen.Select((fold, i) => InOrder(fold.Rows, fold.Classes, scores, i + 1))], scores.NumberOfClasses);
         return model.Append(calibrator.Fit(rows, scores.Classes));
     }
 
-    /// <summary>
-    /// Frees what a model holds that is not needed any more, but for what the next one has, too: some estimators, such as that of
-    /// ApplyOnnxModel, give the same transformer each time.
-    /// </summary>
-    private static void Free(ITransformer? model, ITransformer next)
-    {
-        if (model is null)
-            return;
-        HashSet<ITransformer> kept = new(Members(next), ReferenceEqualityComparer.Instance);
-        foreach (ITransformer member in Members(model).Where(member => !kept.Contains(member)))
-            (member as IDisposable)?.Dispose();
+    /// <summary>What two models have both: some estimators, such as that of ApplyOnnxModel, give the same transformer each time.</summary>
+    private static HashSet<ITransformer> Shared(ITransformer one, ITransformer other) =>
+        new(Members(one).Intersect(Members(other), ReferenceEqualityComparer.Instance).Cast<ITransformer>(), ReferenceEqualityComparer.Instance);
 
-        static IEnumerable<ITransformer> Members(ITransformer transformer) =>
-            transformer is ITransformerChainAccessor chain ? chain.Transformers.SelectMany(Members) : [transformer];
+    /// <summary>Frees what a model holds that is not needed any more, but for what all of them have.</summary>
+    private static void Free(ITransformer model, HashSet<ITransformer> shared)
+    {
+        foreach (ITransformer member in Members(model).Where(member => !shared.Contains(member)))
+            (member as IDisposable)?.Dispose();
     }
+
+    private static IEnumerable<ITransformer> Members(ITransformer transformer) =>
+        transformer is ITransformerChainAccessor chain ? chain.Transformers.SelectMany(Members) : [transformer];
 
     /// <summary>A pipeline that maps labels to keys itself may number the classes of a fold in another order, or miss one.</summary>
     private static CalibrationRows InOrder(CalibrationRows rows, LabelValues? classes, LabelledScores scores, int fold)

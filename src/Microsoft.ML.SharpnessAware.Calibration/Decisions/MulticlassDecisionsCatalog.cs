@@ -15,7 +15,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// ITransformer deciding = model.Append(sets);
 /// </code>
 /// In a pipeline by itself, <c>trainer.Append(decisions.PredictionSets())</c>, a decision is fitted on the training rows and promises
-/// nothing. A warning says so.
+/// nothing. A warning says so (not where the trainer is ML.NET's <c>ImageClassification</c>, which does not tell that it trains).
 /// What is promised holds for rows drawn as those were, on average over them: not for other kinds of rows, nor for one row by itself. See
 /// docs/decisions.md.
 /// </remarks>

@@ -178,7 +178,7 @@ internal static class GroupedSplit
                     {
                         getId(ref id);
                         if (!alone.TryGetValue(id, out number))
-                            throw new InvalidOperationException($"Row {input.Position} (counted from 0) was not there, or had another "
+                            throw new InvalidOperationException("A row was not there, or had another "
                                 + "sampling key, when the groups were counted: the data change from one reading to the next. Copy them "
                                 + "to a file or into memory first.");
                     }

@@ -162,7 +162,8 @@ public abstract class ClassifierCalibrationMetrics
         CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
         if (!Measured.HasTheLabelsOf(other.Measured))
             throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
-                "the others differ, or come in another order. Score the same view with both models.", nameof(other));
+                "the others differ, come in another order, or have classes of other names. Score the same view with both models.",
+                nameof(other));
         if (HasOtherClusters(other))
             throw new ArgumentException("Models are compared on the same clusters, but these metrics and the others were measured with " +
                 "different ones. Name the same clusterColumnName in both.", nameof(other));

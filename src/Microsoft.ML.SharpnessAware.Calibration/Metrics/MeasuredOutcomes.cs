@@ -52,10 +52,10 @@ internal sealed class MeasuredOutcomes
     }
 
     /// <summary>Whether the others have the same labels in the same order: by the names of their classes, which need not stand in the same
-    /// order; by their places where one of both has no names.</summary>
+    /// order; by their places where one of both has no names, or they have none in common.</summary>
     public bool HasTheLabelsOf(MeasuredOutcomes other)
     {
-        bool areNamed = ClassNames is not null && other.ClassNames is not null;
+        bool areNamed = ClassNames is not null && other.ClassNames is not null && ClassNames.Intersect(other.ClassNames).Any();
         return Count == other.Count && RowsOfClass(areNamed).SetEquals(other.RowsOfClass(areNamed));
     }
 

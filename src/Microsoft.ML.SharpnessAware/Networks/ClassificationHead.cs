@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <param name="Layer">The layer, which stays the network's.</param>
 internal sealed record ClassificationHead(string Name, Linear Layer)
 {
-    private const string TrainItWhole = "To train the network as it is, freeze nothing and set FineTuning to Full.";
+    private const string TrainItWhole = "The trainer takes the network as it is where nothing is frozen and FineTuning is Full.";
 
     /// <summary>
     /// The last linear layer, in the order of registration, that has one output for each class; null where there is none.

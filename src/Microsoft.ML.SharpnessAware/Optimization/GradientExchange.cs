@@ -47,7 +47,8 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
         using Scalar share = _share.ToScalar();
         foreach ((Tensor statistics, Tensor old) in buffers.Vectors.Zip(before).Where(pair => pair.First.is_floating_point()))
         {
-            Sum(group, statistics.sub_(old).mul_(share));
+            using Tensor same = statistics.eq(old);
+            Sum(group, statistics.sub_(old).masked_fill_(same, FixedScalars.Zero).mul_(share));     // also where both are infinite
             statistics.add_(old, FixedScalars.One);
         }
     }

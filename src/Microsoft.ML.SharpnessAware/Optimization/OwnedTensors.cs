@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class OwnedTensors
 {
-    private static readonly ConditionalWeakTable<Tensor, WeakReference> Owners = [];
+    private static readonly ConditionalWeakTable<Tensor, object> Owners = [];
 
     /// <summary>Takes all of them, or none.</summary>
     /// <returns>Gives them up.</returns>
@@ -17,28 +17,18 @@ internal static class OwnedTensors
     public static IDisposable Take(IEnumerable<(string Name, Tensor Tensor)> tensors, object owner)
     {
         var taken = new Taken();
-        var reference = new WeakReference(owner);
         foreach ((string name, Tensor tensor) in tensors)
         {
-            if (Owners.TryGetValue(tensor, out WeakReference? other) && IsInUse(other))
+            if (!Owners.TryAdd(tensor, owner))
             {
                 taken.Dispose();
                 throw new InvalidOperationException(
                     $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. " +
                     "Dispose that one first; a parameter has one optimiser at a time.");
             }
-            Owners.AddOrUpdate(tensor, reference);
             taken.Tensors.Add(tensor);
         }
         return taken;
-    }
-
-    /// <summary>One that nobody can dispose any more, since a setting in its initialiser was refused, is not.</summary>
-    private static bool IsInUse(WeakReference owner)
-    {
-        if (owner.IsAlive)
-            GC.Collect();       // the other way from here is an exception
-        return owner.IsAlive;
     }
 
     private sealed class Taken : IDisposable

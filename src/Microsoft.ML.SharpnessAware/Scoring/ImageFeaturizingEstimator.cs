@@ -9,7 +9,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Makes an <see cref="ImageFeaturizingTransformer"/>: reads the weights, and of the data only the schema.</summary>
 internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
 {
-    // The trainer's, where it starts from weights.
     private const int ColorChannels = 3;
 
     // A network is made with a head, though nobody looks at it: of the fewest classes that there can be.

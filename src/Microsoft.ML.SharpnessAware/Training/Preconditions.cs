@@ -77,7 +77,7 @@ internal static class Preconditions
     {
         ImageColumn images = ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest);
         PixelType found = ImageColumn.Bind(validation, options.FeatureColumnName,
-            images.Shape is ImageShape shape ? new ImageRequest(shape, options.Resizing) : options.ImageRequest).PixelType;
+            images is { Layout: not null, Shape: ImageShape shape } ? new ImageRequest(shape, options.Resizing) : options.ImageRequest).PixelType;
         if (images.PixelType != found)
         {
             throw new InvalidOperationException(

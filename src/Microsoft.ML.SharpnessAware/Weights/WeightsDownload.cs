@@ -276,8 +276,9 @@ public static class WeightsDownload
         {
             return await next(limited.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             throw new TimeoutException($"The server has said nothing for {patience.TotalSeconds:0} seconds.", e);
         }
     }

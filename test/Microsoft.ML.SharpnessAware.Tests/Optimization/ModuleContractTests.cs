@@ -67,7 +67,6 @@ public sealed class ModuleContractTests : WithDisposeScope
     [TestMethod]
     [DataRow("a negative learning rate")]
     [DataRow("a rule that throws")]
-    [DataRow("a setting that is refused afterwards")]
     public void AnOptimizerThatCouldNotBeMadeKeepsNothing(string what)
     {
         Linear frozen = Linear(2, 2);
@@ -80,13 +79,7 @@ public sealed class ModuleContractTests : WithDisposeScope
         second.Step(() => net.call(randn(4, 2)), zeros(4, int64));
         CollectionAssert.AreNotEqual(before, TestNets.Values(frozen));
 
-        // In a frame of its own, so that nothing refers to the one that is lost.
-        void AssertFails() => Assert.Throws<ArgumentException>(() => what switch
-        {
-            "a negative learning rate" => Make(-0.01, 0),
-            "a rule that throws" => Make(0.01, -1),
-            _ => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new SignDescent(0.01)) { MaxGradientNorm = 0 },
-        });
+        void AssertFails() => Assert.Throws<ArgumentException>(() => what == "a negative learning rate" ? Make(-0.01, 0) : Make(0.01, -1));
 
         SharpnessAwareOptimizer Make(double rate, int states) =>
             new(net, SharpnessAwareMethod.Sam(), new SignDescent(rate, states), groups: [new("frozen.*") { Frozen = true }]);

@@ -90,6 +90,8 @@ public sealed class ProcessGroupStepTests
                     statistics.copy_(arange(36).sin().add(2));
             }
             double[] before = TestNets.Values(frozen)[72..];
+            // As a mask has it, in a layer that trains.
+            net.register_buffer("mask", tensor(new[] { 0, float.NegativeInfinity }));
             net.train();
             frozen.eval();
             using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };

@@ -86,6 +86,7 @@ public sealed partial class CommandLineTests
 
     /// <summary>The first picture is a pipe, which gives it only after the stop.</summary>
     [TestMethod]
+    [Timeout(120_000)]      // the pipe waits for a reader, whatever becomes of it
     public void APredictionThatIsStoppedShowsWhatItHasAndCallsNoPictureBad()
     {
         if (OperatingSystem.IsWindows())

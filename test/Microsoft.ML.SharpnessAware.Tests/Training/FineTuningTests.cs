@@ -140,7 +140,7 @@ public sealed class FineTuningTests
         exception = Assert.ThrowsExactly<InvalidOperationException>(() => Model(options =>
             (options.FreezeEpochs, options.Arch) = (1, "fine-tuning-tests-headless")));
         StringAssert.Contains(exception.Message, "'fine-tuning-tests-headless' has no head");
-        StringAssert.Contains(exception.Message, "set FineTuning to Full");
+        StringAssert.Contains(exception.Message, "FineTuning is Full");
     }
 
     [TestMethod]

@@ -42,6 +42,7 @@ public sealed class MeasuredOutcomesTests
         Assert.IsFalse(first.HasTheLabelsOf(Of([0, 1, 2], ["cat", "dog", "eel"])), "fewer rows");
         Assert.IsFalse(first.HasTheLabelsOf(Of([0, 1, 2, 2], ["cat", "dog", "cat"])), "two classes of one name");
         Assert.IsTrue(first.HasTheLabelsOf(Of([0, 1, 2, 0], null)));
+        Assert.IsTrue(first.HasTheLabelsOf(Of([0, 1, 2, 0], ["Cat", "Dog", "Eel"])), "no name in common");
         Assert.IsTrue(Of([0, 1, 2, 0], null).HasTheLabelsOf(Of([0, 1, 2, 0], null)));
         Assert.IsFalse(Of([0, 1, 2, 0], null).HasTheLabelsOf(Of([1, 0, 2, 1], null)));
         Assert.IsTrue(Of([], null).HasTheLabelsOf(Of([], ["cat"])));
