@@ -90,8 +90,8 @@ internal sealed record ScoreFile(IDataView View, string[] Classes, string[]? Pat
             rows.Add(new Row
             {
                 Label = cells[label],
-                Score = [.. scores.Select(i => float.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out float score) ? score
-                    : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is no number."))],
+                Score = [.. scores.Select(i => float.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out float score)
+                    ? score : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is no number."))],
                 Group = groups < 0 ? "" : cells[groups],
                 Cluster = clusters < 0 ? "" : cells[clusters],
                 ImagePath = pathPlace < 0 ? "" : cells[pathPlace],

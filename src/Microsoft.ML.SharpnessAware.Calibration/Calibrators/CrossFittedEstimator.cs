@@ -45,8 +45,12 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
     }
 
     /// <summary>What two models have both: some estimators, such as that of ApplyOnnxModel, give the same transformer each time.</summary>
-    private static HashSet<ITransformer> Shared(ITransformer one, ITransformer other) =>
-        new(Members(one).Intersect(Members(other), ReferenceEqualityComparer.Instance).Cast<ITransformer>(), ReferenceEqualityComparer.Instance);
+    private static HashSet<ITransformer> Shared(ITransformer one, ITransformer other)
+    {
+        HashSet<ITransformer> shared = new(Members(one), ReferenceEqualityComparer.Instance);
+        shared.IntersectWith(Members(other));
+        return shared;
+    }
 
     /// <summary>Frees what a model holds that is not needed any more, but for what all of them have.</summary>
     private static void Free(ITransformer model, HashSet<ITransformer> shared)

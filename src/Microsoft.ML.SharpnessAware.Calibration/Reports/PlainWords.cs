@@ -64,7 +64,8 @@ internal static class PlainWords
             + Invariant($"{abstention.AcceptedAccuracy.Estimate:P1} of these") + asked;
     }
 
-    /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below 84.05.</summary>
+    /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below
+    /// 84.05.</summary>
     private static double Percent(double share) =>
         Math.Round(100 * double.Parse(share.ToString("F3", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture), 1);
 

@@ -35,9 +35,9 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             Html.Of("p", Html.Class("quiet"),
                 (models.Count > 1 ? "Bold: the best of the models, by a difference that may be chance. " : "")
                 + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.# %} interval. ")
-                + string.Concat(models.GroupBy(model => model.Intervals.NumberOfClusters).Where(group => group.Key is not null).Select(group =>
-                    Invariant($"Intervals{(group.Count() == models.Count ? "" : $" of {string.Join(", ", group.Select(model => model.Name))}")} ")
-                    + Invariant($"are of {group.Key:N0} clusters of rows. ")))
+                + string.Concat(models.GroupBy(model => model.Intervals.NumberOfClusters).Where(of => of.Key is not null).Select(of =>
+                    $"Intervals{(of.Count() == models.Count ? "" : $" of {string.Join(", ", of.Select(model => model.Name))}")} "
+                    + Invariant($"are of {of.Key:N0} clusters of rows. ")))
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];

@@ -126,7 +126,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                     continue;
                 }
 
-                if (Train(candidate, classifier, head, ofHead.Mean, parts, limit) is not (TrainedClassifier trained, HeldOutLoss loss, FineTuningCandidate done))
+                if (Train(candidate, classifier, head, ofHead.Mean, parts, limit)
+                    is not (TrainedClassifier trained, HeldOutLoss loss, FineTuningCandidate done))
                     continue;
 
                 Log(string.Create(CultureInfo.InvariantCulture,

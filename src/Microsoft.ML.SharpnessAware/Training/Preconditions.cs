@@ -76,8 +76,9 @@ internal static class Preconditions
     private static void CheckSamePixels(DataViewSchema training, DataViewSchema validation, Options options)
     {
         ImageColumn images = ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest);
-        PixelType found = ImageColumn.Bind(validation, options.FeatureColumnName,
-            images is { Layout: not null, Shape: ImageShape shape } ? new ImageRequest(shape, options.Resizing) : options.ImageRequest).PixelType;
+        // Vectors are never resized; pictures are, to a size that may not be chosen yet.
+        ImageRequest request = images is { Layout: not null, Shape: ImageShape shape } ? new(shape, options.Resizing) : options.ImageRequest;
+        PixelType found = ImageColumn.Bind(validation, options.FeatureColumnName, request).PixelType;
         if (images.PixelType != found)
         {
             throw new InvalidOperationException(

@@ -442,8 +442,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             if (!Enum.IsDefined(OnBadImage))
                 throw new ArgumentOutOfRangeException(nameof(OnBadImage), OnBadImage, "OnBadImage must be Error or Skip.");
             if (ScoreColumnName == PredictedLabelColumnName)
-                throw new ArgumentException($"ScoreColumnName and PredictedLabelColumnName are both '{ScoreColumnName}', so that one would " +
-                    "hide the other.", nameof(ScoreColumnName));
+                throw new ArgumentException(
+                    $"ScoreColumnName and PredictedLabelColumnName are both '{ScoreColumnName}', so that one would hide the other.",
+                    nameof(ScoreColumnName));
             if (!Enum.IsDefined(Calibration))
                 throw new ArgumentOutOfRangeException(nameof(Calibration), Calibration, "There is no such calibration.");
             if (!Enum.IsDefined(OnDivergence))

@@ -218,8 +218,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         if (head.Layer.bias is null)
         {
             throw new InvalidOperationException(
-                $"Layer '{head.Name}' of network '{classifier.Architecture}', its head, has no bias, and the head that is trained on features " +
-                "has one. Give it a bias, or set FineTuning to Full, which trains the network as it is.");
+                $"Layer '{head.Name}' of network '{classifier.Architecture}', its head, has no bias, and the head that is trained on " +
+                "features has one. Give it a bias, or set FineTuning to Full, which trains the network as it is.");
         }
     }
 

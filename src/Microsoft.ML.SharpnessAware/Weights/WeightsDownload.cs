@@ -46,8 +46,8 @@ public static class WeightsDownload
     /// <exception cref="ArgumentException">The address is not http or https, or the checksum not one.</exception>
     /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
     /// file.</exception>
-    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be written, or another download of
-    /// the file is under way.</exception>
+    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be
+    /// written, or another download of the file is under way.</exception>
     /// <exception cref="InvalidDataException">The file is another one than the checksum says, or too long. Nothing of it is
     /// kept.</exception>
     public static async Task<string> GetAsync(
@@ -96,8 +96,8 @@ public static class WeightsDownload
     /// <exception cref="ArgumentException">The address is not http or https.</exception>
     /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
     /// file.</exception>
-    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be written, or another download of
-    /// the file is under way.</exception>
+    /// <exception cref="IOException">The connection broke off or fell silent for so long (call again to continue), the cache cannot be
+    /// written, or another download of the file is under way.</exception>
     /// <exception cref="InvalidDataException">The file is no longer the one that was trusted, or it is too long, or what was noted is
     /// damaged.</exception>
     public static async Task<TrustedWeights> GetTrustingFirstUseAsync(

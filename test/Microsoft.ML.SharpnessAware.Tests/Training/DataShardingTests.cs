@@ -214,7 +214,8 @@ public sealed class DataShardingTests
 
         // One process finds its share, the other has to read it again: they meet all the same.
         File.Delete(Directory.GetFiles(folder.Path)[0]);
-        CollectionAssert.AreEqual(inMemory[0].Weights, ThreadProcessGroup.Run(2, group => Train(group, channels + cached, rows: rows))[1].Weights);
+        Result[] onceMore = ThreadProcessGroup.Run(2, group => Train(group, channels + cached, rows: rows));
+        CollectionAssert.AreEqual(inMemory[0].Weights, onceMore[1].Weights);
 
         string[] refused = ThreadProcessGroup.Run(2, group => Assert.ThrowsExactly<InvalidOperationException>(
             () => Train(group, cached, rows: rows)).Message);

@@ -79,7 +79,8 @@ public sealed class PreconditionsTests
         string message = Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = raw);
         StringAssert.StartsWith(message, "ValidationSet: Label column 'Label'");
         StringAssert.Contains(message, "through the steps before the trainer");
-        IDataView larger = Fitted.View(_mlContext, Shapes.Pixels(12).Select(row => new PixelRow4 { Label = row.Label, Image = new byte[400] }));
+        IDataView larger = Fitted.View(
+            _mlContext, Shapes.Pixels(12).Select(row => new LargerRow { Label = row.Label, Image = new byte[400] }));
         StringAssert.StartsWith(Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = larger), "ValidationSet: ");
     }
 
@@ -152,7 +153,7 @@ public sealed class PreconditionsTests
     private SharpnessAwareImageClassificationTrainer Trainer(Options options) =>
         _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
 
-    private sealed class PixelRow4
+    private sealed class LargerRow
     {
         public string Label { get; set; } = "";
 
