@@ -35,7 +35,7 @@ internal sealed class AcceptedColumn : ISideColumn
         AcceptedColumn accepted = Bind(data.Schema, acceptedColumnName);
         SkippedRowCounter withoutLabel = new(), withoutScore = new();
         float[] row = new float[scores.NumberOfClasses];
-        using LabelledScoreCursor cursor = scores.Open(data, accepted.Column);
+        using LabelledScoreCursor cursor = scores.OpenLazily(data, accepted.Column);
         Func<int, int> read = accepted.Open(cursor.Row);
         while (cursor.MoveNext())
         {

@@ -19,7 +19,7 @@ internal static class PredictionSetEvaluator
             LabelValues.Of(label.Column), label.NumberOfClasses);
 
         SkippedRowCounter withoutLabel = new();
-        using DataViewRowCursor cursor = data.GetRowCursor([label.Column, sets.Column]);
+        using DataViewRowCursor cursor = LazyCursor.Open(data, [label.Column, sets.Column]);
         ValueGetter<ulong> getLabel = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, label.Column.Index);
         Func<int, int> readSet = sets.Open(cursor);
         long rows = 0;

@@ -24,7 +24,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     private readonly List<int> _labels = [];    // where each class has a threshold
     private readonly List<(float[] Row, int Label)> _tuning = [];
 
-    public int Count => _scores.Count + _tuning.Count;
+    /// <summary>How many rows give the thresholds, after <see cref="Finish"/>.</summary>
+    public int Count => _scores.Count;
 
     /// <summary>About one row of five, drawn by its place: every fifth would be of the same class where classes take turns.</summary>
     public static bool IsTunedOn(int row)
@@ -35,7 +36,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
-        if (kind.Kind == PredictionSetScore.RegularizedAdaptive && _tuning.Count < MostTuningRows && IsTunedOn(Count))
+        if (kind.Kind == PredictionSetScore.RegularizedAdaptive && _tuning.Count < MostTuningRows
+            && IsTunedOn(_scores.Count + _tuning.Count))
         {
             _tuning.Add((probabilities.ToArray(), label));
             return;
@@ -92,12 +94,11 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     /// <summary>k: the rank that holds enough of the true classes; λ: of a few, that of the smallest sets.</summary>
     private Nonconformity Tune()
     {
-        if (Count < FewestRowsToTune || (_scores.Count < ConformalThreshold.RowsNeeded(coverage)
-            && Count >= ConformalThreshold.RowsNeeded(coverage)))
+        if (!CanSpareRows())
         {
-            // Too few to spare a fifth.
             foreach ((float[] row, int label) in _tuning)
                 Keep(row, label);
+            _tuning.Clear();
             return kind with { Penalty = DefaultPenalty, FreeRanks = DefaultFreeRanks };
         }
 
@@ -112,5 +113,22 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
             double[] threshold = [ConformalThreshold.Of(scores, coverage)];
             return _tuning.Sum(item => (long)candidate.Fill(item.Row, threshold, set, ranked));
         })!;
+    }
+
+    /// <summary>Whether the rows that are tuned on tell one penalty from another, by a threshold that is finite, and whether those that are
+    /// left promise all that the rows together would.</summary>
+    private bool CanSpareRows()
+    {
+        int needed = ConformalThreshold.RowsNeeded(coverage);
+        if (_scores.Count + _tuning.Count < FewestRowsToTune || _tuning.Count < needed || _scores.Count < needed)
+            return false;
+        if (!perClass)
+            return true;
+        int[] left = new int[numberOfClasses], spared = new int[numberOfClasses];
+        foreach (int label in _labels)
+            left[label]++;
+        foreach ((_, int label) in _tuning)
+            spared[label]++;
+        return !left.Zip(spared).Any(ofClass => ofClass.First < needed && ofClass.First + ofClass.Second >= needed);
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -65,7 +66,8 @@ internal sealed class CalibrationEvaluator
     private void Read(IDataView data)
     {
         ISideColumn[] sides = [.. _observed, .. new[] { _groups, _clusters }.OfType<ISideColumn>()];
-        using LabelledScoreCursor cursor = _columns.Open(data, sides.Select(side => side.Column));
+        IEnumerable<DataViewSchema.Column> others = sides.Select(side => side.Column);
+        using LabelledScoreCursor cursor = _observed.Count == 0 ? _columns.Open(data, others) : _columns.OpenLazily(data, others);
         Func<int, int>[] readSide = [.. sides.Select(side => side.Open(cursor.Row))];
         ScoreBlock filling = new(_columns.NumberOfClasses, sides.Length);
         ScoreBlock adding = new(_columns.NumberOfClasses, sides.Length);
@@ -81,8 +83,9 @@ internal sealed class CalibrationEvaluator
             }
 
             cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
+            bool isLeftOut = readSide.Length > 0 && HasNoScores(filling.Row(filling.Count - 1));       // it may have no decision either
             for (int side = 0; side < readSide.Length; side++)
-                filling.Side(side)[^1] = readSide[side](label);
+                filling.Side(side)[^1] = isLeftOut ? 0 : readSide[side](label);
             if (!filling.IsFull)
                 continue;
 
@@ -130,14 +133,15 @@ internal sealed class CalibrationEvaluator
     {
         if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)
             return false;
-        bool isFinite = true;
-        foreach (float score in scores)
-            isFinite &= float.IsFinite(score);
-        if (isFinite)
+        if (!HasNoScores(scores))
             throw ScoreRow.Unusable(_columns.Score.Name, _scoreKind, position, problem);
         _withoutScore.Add(position);
         return true;
     }
+
+    /// <summary>Whether a row is left out: probabilities that are not all finite, or logits without a largest.</summary>
+    private bool HasNoScores(ReadOnlySpan<float> scores) => !float.IsFinite(TensorPrimitives.Max(scores))        // NaN if any is
+        || (_scoreKind == ScoreKind.Probabilities && !float.IsFinite(TensorPrimitives.Min(scores)));
 
     private MulticlassCalibrationMetrics GetMetrics()
     {

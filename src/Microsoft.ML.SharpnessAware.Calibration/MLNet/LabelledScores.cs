@@ -56,6 +56,11 @@ internal sealed class LabelledScores
     public LabelledScoreCursor Open(IDataView data, params IEnumerable<DataViewSchema.Column> others) =>
         new(data.GetRowCursor([Label, Score, .. others]), this);
 
+    /// <summary>The same, where reading another column may fail, as a decision on a row without scores does: only what is read is
+    /// computed.</summary>
+    public LabelledScoreCursor OpenLazily(IDataView data, params IEnumerable<DataViewSchema.Column> others) =>
+        new(LazyCursor.Open(data, [Label, Score, .. others]), this);
+
     /// <summary>The class that a key stands for, counted from 0; -1 for a missing label.</summary>
     public int ClassOf(ulong key) =>
         key == 0 || key > (ulong)NumberOfKeys ? -1 : _places is null ? (int)key - 1 : _places[key - 1];

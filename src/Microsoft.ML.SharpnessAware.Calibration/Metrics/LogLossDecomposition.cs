@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>The temperatures are cross-fitted: each fifth of the rows is judged by the temperature of the others, so that a model that is
 /// calibrated does not seem to gain. The calibration part may then be a little below 0, by chance. As a calibrator's they are held to 1
-/// where rows are few (see <see cref="MulticlassCalibratorsCatalog.Temperature"/>).</remarks>
+/// where rows are few (see <see cref="MulticlassCalibratorsCatalog.Temperature"/>), and a probability counts after them as at least
+/// 2⁻²²/K for K classes. What the log loss, in which it counts as at least 1e-15, is above that is lost by being too sure.</remarks>
 /// <param name="Calibration">The log loss before the temperature less that after it: what is lost by being too sure, or not sure
 /// enough. Measured on at most <see cref="MostNumbers"/> probabilities, of rows that are drawn.</param>
 /// <param name="Refinement">The log loss after the temperature: how well the classes are told apart. Lower is better; no temperature

@@ -11,16 +11,21 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
     // Small blocks: one that grows would be copied, and large arrays come from memory that nobody has touched yet.
     private const int BlockNumbers = 1 << 14;
 
+    private readonly double _floor = LogProbabilities.Floor(numberOfClasses);
     private readonly int _mostRows = Math.Max(2 * Folds, mostNumbers / numberOfClasses);
     private readonly int _blockRows = Math.Max(1, BlockNumbers / numberOfClasses);
     private readonly List<(float[] Probabilities, int[] Labels, ulong[] Draws)> _blocks = [];
     private ulong _rows;
     private ulong _mask;        // a row is kept whose draw has none of these bits
+    private double _belowFloor;
 
     public int Count { get; private set; }
 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
+        // Few rows have a loss of so much that a sample would tell their sum badly: it is taken of all rows.
+        if (probabilities[label] < _floor)
+            _belowFloor += Loss(probabilities[label], CalibrationAccumulator.SmallestProbability) - Loss(0, _floor);
         ulong place = _rows++, draw = SplitMix64.Next(ref place);
         if ((draw & _mask) != 0)
             return;
@@ -43,18 +48,18 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
     }
 
     /// <summary>By how much the cross-fitted temperature lowers the log loss, and the temperature of all rows.</summary>
-    /// <remarks>They are held to 1 as a calibrator's are: of rows that are all right the best would be 0, at which the first wrong one costs
+    /// <remarks>The log loss before is that of the metrics, in which a probability of 0 counts as far less than calibrators let it count.
+    /// Temperatures are held to 1 as a calibrator's are: of rows that are all right the best would be 0, at which the first wrong one costs
     /// hundreds.</remarks>
     public (double Gain, double Temperature) CrossFittedTemperature()
     {
         float[] logarithms = new float[Count * numberOfClasses];
         int[] labels = new int[Count];
         double[] ofRow = new double[numberOfClasses];
-        double floor = LogProbabilities.Floor(numberOfClasses);
         for (int row = 0; row < Count; row++)
         {
             labels[row] = Label(row);
-            LogProbabilities.Read(Row(row), floor, ofRow);
+            LogProbabilities.Read(Row(row), _floor, ofRow);
             for (int k = 0; k < numberOfClasses; k++)
                 logarithms[row * numberOfClasses + k] = (float)ofRow[k];
         }
@@ -73,13 +78,18 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
             double ofOthers = TemperatureScaling.Minimize(loss, prior, beta, included);
             for (int i = 0; i < included.Length; i++)
             {
-                if (!included[i])
-                    gain.Add(loss.LogLossOf(i, 1) - loss.LogLossOf(i, ofOthers));
+                if (included[i])
+                    continue;
+                float ofLabel = Row(i)[labels[i]];
+                gain.Add(Loss(ofLabel, _floor) - (ofOthers == 1 ? Loss(ofLabel, CalibrationAccumulator.SmallestProbability)
+                    : loss.LogLossOf(i, ofOthers)));
             }
         }
 
-        return (gain.Value / Count, 1 / beta);
+        return (_belowFloor / _rows + gain.Value / Count, 1 / beta);
     }
+
+    private static double Loss(float probability, double floor) => -Math.Log(Math.Clamp(probability, floor, 1));
 
     private Span<float> Row(int row) =>
         _blocks[row / _blockRows].Probabilities.AsSpan(row % _blockRows * numberOfClasses, numberOfClasses);

@@ -157,6 +157,23 @@ public sealed class AbstentionTests
             mlContext.MulticlassClassification.EvaluateAbstention(mlContext.Data.LoadFromEnumerable(some));
     }
 
+    /// <summary>The library's own decisions throw where a row has no scores; the second number is one of which ML.NET shares rows out to
+    /// threads.</summary>
+    [TestMethod]
+    [DataRow(60)]
+    [DataRow(5_000)]
+    public void RowsWithoutScoresHaveNoDecisionToBeEvaluated(int rows)
+    {
+        var mlContext = new MLContext(1);
+        ScoredRows all = ScoredRows.Confused(rows);
+        AbstentionTransformer abstention = mlContext.MulticlassClassification.Decisions.Abstain(.5).Fit(all.View(mlContext));
+        float[] scores = [.. all.Scores];
+        scores[3 * (rows - 7) + 1] = float.NaN;
+        AbstentionMetrics metrics = mlContext.MulticlassClassification.EvaluateAbstention(
+            abstention.Transform((all with { Scores = scores }).View(mlContext)));
+        Assert.AreEqual((rows - 1L, 1L), (metrics.Count, metrics.SkippedRows));
+    }
+
     [TestMethod]
     public void WhereNothingCanBePromisedNothingIsAcceptedAndAWarningSaysWhatCould()
     {

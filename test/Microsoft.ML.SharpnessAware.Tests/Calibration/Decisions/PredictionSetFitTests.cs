@@ -43,6 +43,55 @@ public sealed class PredictionSetFitTests
         Assert.IsTrue(double.IsPositiveInfinity(Fit(coverage, needed - 1, _ => 0).Thresholds[0]));
     }
 
+    /// <summary>With so few that every penalty has an infinite threshold, all sets are equally large, and the first penalty is none.</summary>
+    [TestMethod]
+    [DataRow(.99, 99)]
+    [DataRow(.99, 150)]
+    [DataRow(.99, 400)]
+    [DataRow(.95, 60)]
+    [DataRow(.9995, 12_000)]
+    public void WhereTheRowsTunedOnSayNothingTheScoreIsStillRegularized(double coverage, int rows)
+    {
+        PredictionSetFit fit = New(coverage);
+        for (int i = 0; i < rows; i++)
+            fit.Add(Row, PredictionSetFit.IsTunedOn(i) ? 2 : 0);
+        (Nonconformity kind, double[] thresholds) = fit.Finish(["a", "b", "c"], Silent());
+        Assert.AreEqual((.01, 5), (kind.Penalty, kind.FreeRanks));
+        Assert.AreEqual(rows, fit.Count, "all rows give the threshold");
+        Assert.IsTrue(thresholds[0] is > .9 and < 1.1);
+    }
+
+    /// <summary>Not the rows that the penalty was tuned on, and none twice.</summary>
+    [TestMethod]
+    [DataRow(50)]
+    [DataRow(99)]
+    [DataRow(400)]
+    [DataRow(20_000)]
+    public void TheRowsOfTheFitAreThoseOfItsThresholds(int rows)
+    {
+        int tuned = rows < 100 ? 0 : Math.Min(1000, Enumerable.Range(0, rows).Count(PredictionSetFit.IsTunedOn));
+        var mlContext = new MLContext(1);
+        IDataView data = ScoredRows.Confused(rows).View(mlContext);
+        PredictionSetTransformer sets = mlContext.MulticlassClassification.Decisions
+            .PredictionSets(.9, PredictionSetScore.RegularizedAdaptive).Fit(data);
+        Assert.AreEqual(rows - tuned, sets.FittedRows);
+        Assert.AreEqual(rows, mlContext.MulticlassClassification.Decisions.PredictionSets(.9).Fit(data).FittedRows);
+    }
+
+    /// <summary>Class 2 has just as many rows as a threshold of its own takes: none of them can be spared.</summary>
+    [TestMethod]
+    public void WhereAClassCannotSpareARowNoneIsTunedOn()
+    {
+        const int Needed = 9;
+        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 7), .9, 3, perClass: true);
+        int rows = 0;
+        for (; rows < 600; rows++)
+            fit.Add(Row, rows < 4 * Needed ? rows % 4 == 0 ? 2 : 1 : rows % 2);
+        double[] thresholds = fit.Finish(["a", "b", "c"], Silent()).Thresholds;
+        Assert.AreEqual(rows, fit.Count);
+        Assert.HasCount(3, thresholds.Distinct());
+    }
+
     /// <summary>Of the rows that are tuned on half have the most probable class and half the third.</summary>
     [TestMethod]
     [DataRow(.9, 3)]
@@ -103,11 +152,14 @@ public sealed class PredictionSetFitTests
 
     private static (Nonconformity Kind, double[] Thresholds) Fit(double coverage, int rows, Func<int, int> label)
     {
-        var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 7), coverage, 3, perClass: false);
+        PredictionSetFit fit = New(coverage);
         for (int i = 0; i < rows; i++)
             fit.Add(Row, label(i));
         return fit.Finish(["a", "b", "c"], Silent());
     }
+
+    private static PredictionSetFit New(double coverage) =>
+        new(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 7), coverage, 3, perClass: false);
 
     private static IChannel Silent() => ((IChannelProvider)new MLContext(1)).Start("Test");
 }

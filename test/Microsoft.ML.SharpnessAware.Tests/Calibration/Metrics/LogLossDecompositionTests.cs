@@ -156,6 +156,51 @@ public sealed class LogLossDecompositionTests
         Assert.AreEqual(-.5 * Math.Log(.6) - .5 * Math.Log(.8), both, .03);
     }
 
+    /// <summary>A model that says 0 and 1 and is wrong once in ten: a wrong row weighs 34.5 in the log loss, and what a temperature takes
+    /// away of that is no refinement.</summary>
+    [TestMethod]
+    public void RefinementIsTheLogLossOfScoresWithATemperatureWhereAModelSaysZeroAndIsWrong()
+    {
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(
+            [.. Enumerable.Range(0, 100).SelectMany(_ => new[] { 1f, 0 })], [.. Enumerable.Range(0, 100).Select(i => i % 10 == 0 ? 1 : 0)], 2);
+        LogLossDecomposition parts = metrics.LogLossDecomposition!;
+        Assert.AreEqual(-.1 * Math.Log(1e-15), metrics.LogLoss, 1e-9);
+        Assert.AreEqual(-.1 * Math.Log(.1) - .9 * Math.Log(.9), parts.Refinement, .01);
+        Assert.AreEqual(metrics.LogLoss, parts.Calibration + parts.Refinement, 1e-12);
+    }
+
+    /// <summary>A network whose logits are so large that softmax in float32 gives zeros; all rows, and a sample of many.</summary>
+    [TestMethod]
+    [DataRow(2_000)]
+    [DataRow(400_000)]
+    public void RefinementIsTheLogLossOfScoresWithATemperatureWhereFloatsHaveBecomeZero(int rows)
+    {
+        const int Classes = 4;
+        var random = new Random(1);
+        float[] scores = new float[rows * Classes];
+        int[] labels = new int[rows];
+        for (int row = 0; row < rows; row++)
+        {
+            double[] logits = [.. Enumerable.Range(0, Classes).Select(_ => 4 * random.NextDouble())];
+            double[] truth = ScoredRows.Softmax(logits);
+            float[] sure = [.. logits.Select(logit => (float)(60 * logit))];
+            Softmax.Apply(sure, 1, scores.AsSpan(row * Classes, Classes));
+            for (double left = random.NextDouble(); labels[row] < Classes - 1 && (left -= truth[labels[row]]) > 0;)
+                labels[row]++;
+        }
+
+        Assert.IsGreaterThan(rows / 100, Enumerable.Range(0, rows).Count(row => scores[row * Classes + labels[row]] == 0));
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(scores, labels, Classes);
+        LogLossDecomposition parts = metrics.LogLossDecomposition!;
+        float[] calibrated = new float[scores.Length];
+        for (int row = 0; row < rows; row++)
+            TemperatureScaling.Apply(scores.AsSpan(row * Classes, Classes), parts.Temperature, calibrated.AsSpan(row * Classes, Classes));
+        double after = CalibrationMetrics.Compute(calibrated, labels, Classes).LogLoss;
+        Assert.AreEqual(after, parts.Refinement, .02 * after);
+        Assert.AreEqual(metrics.LogLoss, parts.Calibration + parts.Refinement, 1e-9);
+        Assert.IsGreaterThan(2, parts.Calibration);
+    }
+
     /// <summary>Σ over the classes of Murphy's parts is the Brier score where the probabilities of a bin are equal.</summary>
     [TestMethod]
     public void MurphysPartsOfSeveralClassesAreTheBrierScore()

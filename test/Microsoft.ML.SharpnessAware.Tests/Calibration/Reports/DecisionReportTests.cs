@@ -89,6 +89,41 @@ public sealed class DecisionReportTests
         StringAssert.Contains(page.Value, "fewer than asked, by more than chance");
     }
 
+    /// <summary>A row without scores has no set and no decision; the report leaves it out, as it says.</summary>
+    [TestMethod]
+    [DataRow(120)]
+    [DataRow(5_000)]
+    public void RowsWithoutScoresAreLeftOutOfWhatIsDecidedToo(int rows)
+    {
+        ScoredRows all = ScoredRows.Confused(rows);
+        float[] scores = [.. all.Scores];
+        scores[3 * (rows - 7) + 1] = float.NaN;
+        IDataView good = all.View(_mlContext, names: true), bad = (all with { Scores = scores }).View(_mlContext, names: true);
+        MulticlassDecisionsCatalog decisions = _mlContext.MulticlassClassification.Decisions;
+        ITransformer deciding = decisions.PredictionSets(.9).Fit(good).Append(decisions.Abstain(.5).Fit(good));
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", deciding.Transform(bad)));
+        Assert.AreEqual((rows - 1).ToString("N0", System.Globalization.CultureInfo.InvariantCulture), Table(page, "Coverage by class", "h4")
+            .Sum(row => int.Parse(row.Element("td")!.Value.Replace(",", ""), System.Globalization.CultureInfo.InvariantCulture))
+            .ToString("N0", System.Globalization.CultureInfo.InvariantCulture));
+        XElement[] numbers = [.. page.Descendants("table").First().Element("tbody")!.Elements("tr")];
+        Assert.AreEqual("1", numbers.Single(row => row.Value.StartsWith("Rows left out", StringComparison.Ordinal)).Element("td")!.Value);
+        Assert.HasCount(1, page.Descendants("h3").Where(h3 => h3.Value == "Abstention"));
+    }
+
+    /// <summary>Sets that another transform made do not throw; that of the row without scores is none of the largest.</summary>
+    [TestMethod]
+    public void ASetOfARowWithoutScoresIsNotShown()
+    {
+        IDataView data = Keys(_mlContext.Data.LoadFromEnumerable(
+        [
+            new Row { Name = "cat", Score = [.5f, .3f, .2f], Set = [1, 2], Accepted = true },
+            new Row { Name = "dog", Score = [float.NaN, .3f, .2f], Set = [1, 2, 3], Accepted = true },
+        ]));
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", data, imageColumnName: ""));
+        XElement list = page.Descendants("h3").Single(h3 => h3.Value == "Largest sets").ElementsAfterSelf("ol").First();
+        Assert.AreEqual("2 classes: cat, dogis catrow 0", list.Elements("li").Single().Value);
+    }
+
     [TestMethod]
     public void GroupsAreATable()
     {
