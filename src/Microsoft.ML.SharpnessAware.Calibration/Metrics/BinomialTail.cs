@@ -43,12 +43,15 @@ internal static class BinomialTail
         return high;
     }
 
-    /// <summary>The share that k of n tells of, with its exact 95 % interval; the whole of [0, 1] for n = 0.</summary>
-    public static ConfidenceInterval Interval(long k, long n)
+    /// <summary>
+    /// The share that k of n tells of, with its exact interval: all probabilities under which neither so many nor so few successes are
+    /// rare. It holds the true one at least as often as asked, whatever n is; the whole of [0, 1] for n = 0.
+    /// </summary>
+    public static ConfidenceInterval Interval(long k, long n, double confidenceLevel = 0.95)
     {
-        const double Tail = 0.025;
+        double tail = (1 - confidenceLevel) / 2;
         return n == 0 ? new ConfidenceInterval(double.NaN, 0, 1)
-            : new ConfidenceInterval((double)k / n, 1 - UpperBound(n - k, n, Tail), UpperBound(k, n, Tail));
+            : new ConfidenceInterval((double)k / n, 1 - UpperBound(n - k, n, tail), UpperBound(k, n, tail));
     }
 
     /// <summary>Stirling's series, where it is good to 1e-13.</summary>

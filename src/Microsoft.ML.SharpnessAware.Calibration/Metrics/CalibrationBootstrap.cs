@@ -79,7 +79,7 @@ internal static class CalibrationBootstrap
             AdaptiveCalibrationError = Error(adaptive),
             RootMeanSquareCalibrationError = Error(rootMeanSquare),
             Accuracy = ofClusters?.GetInterval(ClusterMeans.Accuracy, confidenceLevel)
-                ?? ClopperPearson.Interval(RightRows(cells), Rows(cells), confidenceLevel),
+                ?? BinomialTail.Interval(RightRows(cells), Rows(cells), confidenceLevel),
             MeanConfidence = Mean(RowNumber.Confidence),
             LogLoss = Mean(RowNumber.LogLoss),
             BrierScore = Mean(RowNumber.BrierScore),

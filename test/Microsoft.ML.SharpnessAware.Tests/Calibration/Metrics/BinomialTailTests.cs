@@ -1,3 +1,5 @@
+using MathNet.Numerics.Distributions;
+
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
 [TestClass]
@@ -28,5 +30,27 @@ public sealed class BinomialTailTests
         Assert.AreEqual(1 - Math.Pow(.025, .1), BinomialTail.Interval(0, 10).Upper, 1e-9);
         Assert.AreEqual(1.0, BinomialTail.Interval(10, 10).Upper);
         Assert.IsTrue(double.IsNaN(BinomialTail.Interval(0, 0).Estimate));
+    }
+
+    /// <summary>What the definition says, up to a billion rows: at the ends so many or so few are as rare as asked.</summary>
+    [TestMethod]
+    [DataRow(1, 100, 0.95)]
+    [DataRow(50, 100, 0.95)]
+    [DataRow(19, 20, 0.5)]
+    [DataRow(1, 1_000_000, 0.95)]
+    [DataRow(500_000, 1_000_000, 0.99)]
+    [DataRow(990_000, 1_000_000, 0.95)]
+    [DataRow(990_000_000, 1_000_000_000, 0.95)]
+    public void AtTheEndsOfAnIntervalWhatWasSeenIsAsRareAsAsked(int k, int n, double confidenceLevel)
+    {
+        ConfidenceInterval interval = BinomialTail.Interval(k, n, confidenceLevel);
+        double tail = (1 - confidenceLevel) / 2;
+        Assert.AreEqual(tail, BinomialTail.AtMost(k, n, interval.Upper), 1e-6 * tail);
+        Assert.AreEqual(tail, 1 - BinomialTail.AtMost(k - 1, n, interval.Lower), 1e-6);
+        if (n >= 1_000_000 && k > 1)        // by then it is the normal interval, and half a success more at each end
+        {
+            double share = k / (double)n, normal = 2 * Normal.InvCDF(0, 1, 1 - tail) * Math.Sqrt(share * (1 - share) / n);
+            Assert.AreEqual(1, (interval.Upper - interval.Lower) / (normal + 1.0 / n), 1e-3);
+        }
     }
 }
