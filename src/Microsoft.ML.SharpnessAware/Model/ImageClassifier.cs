@@ -61,11 +61,12 @@ internal sealed class ImageClassifier : IDisposable
 
     /// <summary>Logits [rows × classes], row-major, of all rows of a data set; of several parts only those of one, and zeros for the
     /// others. The batches are the same however many parts there are.</summary>
-    public float[] Logits(ImageDataset data, int part = 0, int parts = 1)
+    public float[] Logits(ImageDataset data, int part = 0, int parts = 1, Action? checkCancelled = null)
     {
         float[] values = new float[checked(data.Count * NumberOfClasses)];
         for (long start = (long)part * BatchSize; start < data.Count; start += (long)parts * BatchSize)
         {
+            checkCancelled?.Invoke();
             using DisposeScope scope = NewDisposeScope();
             long count = Math.Min(BatchSize, data.Count - start);
             Logits(data.Batch(start, count), values.AsSpan((int)(start * NumberOfClasses)));

@@ -40,17 +40,15 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
 
-    /// <summary>The size to bring pictures to: what was asked for, or the data has, or else what the weights were trained at, where their
-    /// file tells it, or what is usual.</summary>
+    /// <summary>The size to bring pictures to: what was asked for, or the data has where the network can take that, or else what the weights
+    /// were trained at, where their file tells it, or what is usual.</summary>
     /// <param name="pictures">The type of their column.</param>
     /// <param name="width">What was asked for; null for nothing. Height alone is width, too.</param>
     /// <param name="height">What was asked for.</param>
     public (int Width, int Height) SizeFor(DataViewType pictures, int? width, int? height)
     {
-        var ofData = pictures as ImageDataViewType;
-        bool isVit = new[] { NetworkArchitecture.VitTiny, NetworkArchitecture.VitSmall }
-            .Contains(Architecture, StringComparer.OrdinalIgnoreCase);
-        int usual = isVit ? UsualSideOfVit : UsualSide;
+        ImageDataViewType? ofData = pictures is ImageDataViewType image && ((width ?? height) is not null || IsTaken(image)) ? image : null;
+        int usual = IsVit ? UsualSideOfVit : UsualSide;
         return (width ?? Fixed(ofData?.Width) ?? height ?? _madeFor?.Width ?? usual,
             height ?? Fixed(ofData?.Height) ?? width ?? _madeFor?.Height ?? usual);
 
@@ -151,6 +149,22 @@ internal sealed class InitialWeights : IDisposable
     {
         foreach (Tensor tensor in _tensors.Values)
             tensor.Dispose();
+    }
+
+    private bool IsVit => new[] { NetworkArchitecture.VitTiny, NetworkArchitecture.VitSmall }
+        .Contains(Architecture, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether these weights see something in images of the size that a column has; also where it has none.</summary>
+    private bool IsTaken(ImageDataViewType images)
+    {
+        if (images.Width <= 0 || images.Height <= 0)
+            return true;
+        var shape = new ImageShape(Channels ?? 3, images.Height, images.Width);
+        int patch = VisionTransformer.PatchSize(shape);
+        return IsVit
+            ? _tensors.GetValueOrDefault(WeightTransfer.PatchesName)?.shape is [.., long side] && side == patch
+                && shape.Height % patch == 0 && shape.Width % patch == 0
+            : NetworkArchitecture.Advice(Architecture!, shape) is null;
     }
 
     private static InitialWeights ReadSafetensors(string path, FileStream file, string? architecture)

@@ -8,7 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// early stopping, the checkpoint's temperature and the final one all read the same logits. The processes of a group share them out, and
 /// all have all logits.
 /// </summary>
-internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset images, TorchRandom? random, ProcessGroup? group)
+internal sealed class EpochValidation(
+    ImageClassifier classifier, ImageDataset images, TorchRandom? random, ProcessGroup? group, Action checkCancelled)
 {
     private readonly int[] _labels = images.LabelArray();
     private float[]? _logits;
@@ -49,7 +50,8 @@ internal sealed class EpochValidation(ImageClassifier classifier, ImageDataset i
     private float[] OwnPart()
     {
         if (images.SharedBy is null)
-            return group is null ? classifier.Logits(images) : classifier.Logits(images, group.Rank, group.Size);
+            return group is null ? classifier.Logits(images, checkCancelled: checkCancelled)
+                : classifier.Logits(images, group.Rank, group.Size);
 
         using ImageDataset here = images.Here();
         float[] own = classifier.Logits(here), all = new float[_labels.Length * classifier.NumberOfClasses];

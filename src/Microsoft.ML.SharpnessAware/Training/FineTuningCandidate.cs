@@ -18,6 +18,9 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const int LeastOfGentle = 4, LeastWithClimb = 6, MostOfGentle = 8, LeastOfFull = 8, MostOfFull = 10;
     private const double CostWithoutClimb = 0.5;
 
+    // One pass forward, where a step with a climb goes forward and, at twice the time, backward, and both twice.
+    private const double CostOfValidation = 1.0 / 6;
+
     private const double Rho = 0.01, RhoOfFull = 0.05;
 
     // From five times the radius on, 0.1 to 0.3 of log loss is lost. An adaptive radius is about ten times as large (Kwon et al. 2021).
@@ -45,11 +48,17 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <summary>Its name in the log.</summary>
     public string Name => $"{Kind}{(StepsAreLarge ? " in large steps" : "")}{(Climbs ? "" : " without a climb")}";
 
-    /// <summary>How many epochs with a climb take as long.</summary>
+    /// <summary>How many validation images there are for each to train on.</summary>
+    public double ValidationShare { get; init; }
+
+    /// <summary>How long it takes, in the time of the steps of an epoch with a climb.</summary>
     public double Cost => Epochs * CostOfAnEpoch;
 
-    /// <summary>The same of one epoch.</summary>
-    public double CostOfAnEpoch => Climbs ? 1 : CostWithoutClimb;
+    /// <summary>The same of one epoch with its validation.</summary>
+    public double CostOfAnEpoch => CostWith(Climbs);
+
+    /// <summary>The same of its steps alone.</summary>
+    public double CostOfSteps => Climbs ? 1 : CostWithoutClimb;
 
     /// <summary>What Auto tries, one after the other, as far as time goes. With an optimiser or a rate of the user's own there are no large
     /// steps beside its.</summary>
@@ -75,14 +84,16 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <summary>What is worth trying within the time.</summary>
     /// <param name="options">The user's.</param>
     /// <param name="budget">The time for all of them.</param>
-    /// <param name="secondsPerEpoch">The estimated time of an epoch with a climb.</param>
-    public static IReadOnlyList<FineTuningCandidate> Within(Options options, TimeSpan budget, double secondsPerEpoch)
+    /// <param name="secondsPerEpoch">The estimated time of the steps of an epoch with a climb.</param>
+    /// <param name="validationShare">How many validation images there are for each to train on.</param>
+    public static IReadOnlyList<FineTuningCandidate> Within(
+        Options options, TimeSpan budget, double secondsPerEpoch, double validationShare = 0)
     {
         double affordable = budget.TotalSeconds / secondsPerEpoch;
         List<FineTuningCandidate> candidates = [];
         foreach (FineTuningCandidate kind in Candidates(options))
         {
-            if (kind.Within(affordable) is not FineTuningCandidate candidate)
+            if ((kind with { ValidationShare = validationShare }).Within(affordable) is not FineTuningCandidate candidate)
                 continue;
             candidates.Add(candidate);
             affordable -= candidate.Cost;
@@ -91,7 +102,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         return candidates;
     }
 
-    /// <summary>The same candidate where so many epochs with a climb can be afforded; null where it is not worth trying.</summary>
+    /// <summary>The same candidate where the steps of so many epochs with a climb can be afforded; null where it is not worth
+    /// trying.</summary>
     public FineTuningCandidate? Within(double affordable)
     {
         if (Kind == FineTuning.Full)
@@ -100,10 +112,12 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 
         FineTuningCandidate? Of(bool climbs, int least)
         {
-            int epochs = (int)Math.Min(affordable / (climbs ? 1 : CostWithoutClimb), Most);
+            int epochs = (int)Math.Min(affordable / CostWith(climbs), Most);
             return epochs >= Math.Min(least, Most) ? this with { Epochs = epochs, Climbs = climbs } : null;
         }
     }
+
+    private double CostWith(bool climbs) => (climbs ? 1 : CostWithoutClimb) + (ValidationShare * CostOfValidation);
 
     /// <summary>One that is asked for, however long it takes, with as many epochs as the user has set, else as suit it.</summary>
     public static FineTuningCandidate Of(FineTuning kind, Options options)

@@ -18,9 +18,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
     private const string ByClock = "This was decided by the clock, and may be otherwise another time.";
 
-    // Training on a CPU, of one thread: less than was seen on any that was tried. On a GPU the estimate is far too long, which only means
-    // fewer epochs.
-    private const double OperationsPerSecond = 25e9;
+    // Training on a CPU, of one thread, and on anything else: less than was seen on any that was tried. What is worth trying is decided by
+    // it before the clock can tell, so it may not be far off.
+    private const double OperationsPerSecondOfThread = 25e9, OperationsPerSecondOfGpu = 1e12;
     private const double PassesOfForward = 3; // forward, and backward for weights and for activations
 
     /// <summary>Trains the classifier's network, or a copy of it that takes its place.</summary>
@@ -58,7 +58,11 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
     /// <summary>The estimate for an image's part in an epoch of the whole network.</summary>
     private static double SecondsOfOneImage(ImageClassifier classifier) =>
-        NetworkCost.OfOneImage(classifier) * PassesOfForward * 2 / (OperationsPerSecond * get_num_threads());
+        SecondsOfOneImage(NetworkCost.OfOneImage(classifier), classifier.Device);
+
+    /// <summary>The same for a network whose forward pass takes so many multiplications and additions.</summary>
+    internal static double SecondsOfOneImage(double cost, Device device) => cost * PassesOfForward * 2
+        / (device.type == DeviceType.CPU ? OperationsPerSecondOfThread * get_num_threads() : OperationsPerSecondOfGpu);
 
     private double SecondsOfAnEpoch(ImageClassifier classifier) => images.TrainingCount * SecondsOfOneImage(classifier);
 
@@ -82,7 +86,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             return [candidate];
         }
 
-        IReadOnlyList<FineTuningCandidate> candidates = FineTuningCandidate.Within(options, options.TimeBudget!.Value, seconds);
+        // Those that are set aside are counted among those to train on.
+        IReadOnlyList<FineTuningCandidate> candidates = FineTuningCandidate.Within(
+            options, options.TimeBudget!.Value, seconds, (images.ValidationCount ?? 0) / (double)images.TrainingCount);
         Log(candidates.Count == 0
             ? $"An epoch of the whole network takes about {Text(seconds)}, so that nothing is worth trying within TimeBudget " +
                 $"({Text(options.TimeBudget.Value.TotalSeconds)}): " +
@@ -117,7 +123,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         TrainedClassifier? winner = null;
         try
         {
-            foreach (FineTuningCandidate kind in candidates)
+            double validationShare = held.Count / (double)parts.Training.Count;
+            foreach (FineTuningCandidate kind in candidates.Select(each => each with { ValidationShare = validationShare }))
             {
                 FineTuningCandidate? candidate = limit is null ? kind : kind.Within(limit.EpochsLeft(SecondsOfAnEpoch(classifier)));
                 if (candidate is null)

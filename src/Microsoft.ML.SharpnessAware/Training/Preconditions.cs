@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
-    /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, early stopping has no
-    /// validation images, a cache of shares does not know their channels, or batch norm cannot be synchronised.</exception>
+    /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, a cache of shares
+    /// does not know their channels, or batch norm cannot be synchronised.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
@@ -26,8 +26,6 @@ internal static class Preconditions
                     "training data do.", e);
             }
         }
-        else if (options.EarlyStoppingCriteria is not null && options.ValidationSetFraction is null or 0)
-            throw NoValidationImages();
 
         if (options is { SynchronizeBatchNorm: true, Group: not null }
             && ((options.Method.Rho > 0 && !options.SharedAscent) || options.Method.AscentShare < 1))
@@ -48,6 +46,14 @@ internal static class Preconditions
         if (options.WorkspacePath is string workspace)
             Try(Path.Combine(workspace, "pixels"), reason =>
                 $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
+    }
+
+    /// <summary>For a training by epochs: early stopping needs something to stop by.</summary>
+    /// <exception cref="InvalidOperationException">No validation images are given, and none are set aside.</exception>
+    public static void CheckEarlyStopping(Options options)
+    {
+        if (options is { EarlyStoppingCriteria: not null, ValidationSet: null, ValidationSetFraction: null or 0 })
+            throw NoValidationImages();
     }
 
     /// <summary>Early stopping was asked for, and there is nothing to see whether the network improves.</summary>

@@ -256,7 +256,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public int? Seed { get; set; }
 
-        /// <summary>Stops the training within one step; <c>Fit</c> then throws <see cref="OperationCanceledException"/>.</summary>
+        /// <summary>
+        /// Stops the training within one step; <c>Fit</c> then throws <see cref="OperationCanceledException"/>. With a
+        /// <see cref="CheckpointPath"/>, and in a <see cref="Group"/>, a validation that has begun is finished first.
+        /// </summary>
         public CancellationToken CancellationToken { get; set; }
 
         /// <summary>

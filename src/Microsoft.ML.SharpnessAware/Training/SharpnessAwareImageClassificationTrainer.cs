@@ -118,6 +118,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using StartingPoint start = StartingPoint.Choose(options, input.Schema, _host, channel);
         if (options.Group is not null && start.IsFineTuned)
             throw NotTogether(start.Options.FineTuning);
+        if (!start.IsFineTuned)
+            Preconditions.CheckEarlyStopping(options);
         if (options.Group is { } group && get_num_threads() > group.ThreadsPerProcess)
         {
             channel.Warning($"{group.LocalSize} processes of {get_num_threads()} threads each are more than this machine has processors, " +

@@ -13,7 +13,7 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
 {
     private const int FirstMeasured = 1;    // the step before makes buffers and is slow
     private const int StepsMeasured = 3;
-    private const double Slack = 0.9;       // for validation and for a machine that is busier later
+    private const double Slack = 0.9;       // for averages of weights and for a machine that is busier later
 
     private readonly long _start = clock.GetTimestamp();
     private FineTuningCandidate? _candidate;
@@ -23,7 +23,7 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
 
     public TimeSpan Left => budget - Elapsed;
 
-    /// <summary>The time of an epoch with a climb as it was measured last; null before.</summary>
+    /// <summary>The time of the steps of an epoch with a climb as it was measured last; null before.</summary>
     private double? SecondsPerEpoch { get; set; }
 
     private TimeSpan Elapsed => clock.GetElapsedTime(_start);
@@ -71,17 +71,16 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
     private void Replan(TimeSpan now)
     {
         FineTuningCandidate candidate = _candidate!;
-        double secondsPerEpoch = (now - _measuredFrom).TotalSeconds / StepsMeasured * _stepsPerEpoch;
-        SecondsPerEpoch = secondsPerEpoch / candidate.CostOfAnEpoch;
+        SecondsPerEpoch = (now - _measuredFrom).TotalSeconds / StepsMeasured * _stepsPerEpoch / candidate.CostOfSteps;
         if (!_mayReplan)
             return;
-        double done = (double)_step / _stepsPerEpoch * candidate.CostOfAnEpoch;
+        double done = (double)_step / _stepsPerEpoch * candidate.CostOfSteps;
         double affordable = ((budget - now).TotalSeconds * Slack / SecondsPerEpoch.Value) + done;
         FineTuningCandidate? other = candidate.Within(affordable);
         if (other?.Climbs == candidate.Climbs && other.Epochs >= candidate.Epochs && other.Epochs < candidate.Epochs + 2)
             return;     // one epoch more is not worth beginning anew
         throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
-            $"an epoch takes {secondsPerEpoch:F1} s here, so that TimeBudget allows {other?.Epochs ?? 0} epochs " +
+            $"an epoch takes {SecondsPerEpoch * candidate.CostOfAnEpoch:F1} s here, so that TimeBudget allows {other?.Epochs ?? 0} epochs " +
             $"{(other is null || other.Climbs == candidate.Climbs ? "" : other.Climbs ? "with a climb " : "without a climb ")}" +
             $"instead of {candidate.Epochs}"))
         {

@@ -258,7 +258,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         random.Draw(() =>
         {
             WeightAverage.UpdateStatistics(_classifier.Network, _order.Epoch(epoch).Take(BatchesForStatistics).Select(
-                rows => (Action)(() => _classifier.Run(Batch(rows, epoch).Images))));
+                rows => (Action)(() =>
+                {
+                    plan.CheckCancelled();
+                    _classifier.Run(Batch(rows, epoch).Images);
+                })));
             return 0;
         });
         part.ShareStatistics(_order.Epoch(epoch).Take(BatchesForStatistics).Sum(

@@ -16,7 +16,8 @@ internal sealed class TrainingPlan : IDisposable
             throw Preconditions.NoValidationImages();
         (Options, Classifier, Training, _features) = (options, classifier, training, features);
         _random = options.DrawsRandomNumbers ? context.Random : null;
-        Validation = validation is null ? null : new EpochValidation(classifier, validation, _random, context.Group);
+        CheckCancelled = options.CheckpointPath is null && context.Group is null ? context.CheckCancelled : () => { };
+        Validation = validation is null ? null : new EpochValidation(classifier, validation, _random, context.Group, CheckCancelled);
     }
 
     public SharpnessAwareImageClassificationTrainer.Options Options { get; }
@@ -30,6 +31,12 @@ internal sealed class TrainingPlan : IDisposable
     public bool IsOnFeatures => _features is not null;
 
     public EpochValidation? Validation { get; }
+
+    /// <summary>
+    /// For passes after the steps of an epoch: throws where the training was cancelled. Not where such a pass has to end, since a checkpoint
+    /// can be saved only then, or other processes take part in it.
+    /// </summary>
+    public Action CheckCancelled { get; }
 
     /// <summary>The cheapest plan that does what the options ask for.</summary>
     /// <exception cref="InvalidOperationException">They ask for early stopping without validation images, or for a head on a frozen

@@ -17,7 +17,9 @@ internal static class WeightTransfer
 {
     private const string PositionsName = "pos_embed";
     private const int MostListed = 8;
-    private const string PatchesName = "patch_embed.proj.weight";
+    /// <summary>What embeds the patches of a vision transformer, [width, channels, side, side].</summary>
+    public const string PatchesName = "patch_embed.proj.weight";
+
 
     /// <summary>Copies the weights into the network's parameters and buffers.</summary>
     /// <param name="network">The network; unchanged where the weights do not fit.</param>

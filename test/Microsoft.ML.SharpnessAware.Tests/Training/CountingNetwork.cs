@@ -22,11 +22,15 @@ internal sealed class CountingNetwork : nn.Module<Tensor, Tensor>
 
     public static long Images { get; set; }
 
+    /// <summary>Called in each pass.</summary>
+    public static Action? Passed { get; set; }
+
     public static void Register() => NetworkArchitecture.Register(Name, classes => new CountingNetwork(classes));
 
     public override Tensor forward(Tensor input)
     {
         Images += input.shape[0];
+        Passed?.Invoke();
         Tensor features = nn.functional.adaptive_avg_pool2d(nn.functional.relu(_norm.call(_conv.call(input))), [3, 3]).flatten(1);
         return _classifier.call(_dropout.call(features));
     }

@@ -18,6 +18,21 @@ public sealed class FineTuningCandidateTests
         Assert.AreEqual(expected, string.Join(", ", FineTuningCandidate.Within(new(), TimeSpan.FromSeconds(seconds), secondsPerEpoch)
             .Select(candidate => $"{candidate.Name} {candidate.Epochs}")));
 
+    /// <summary>Each validation image goes forward once, an image to train on forward and back twice.</summary>
+    [TestMethod]
+    [DataRow(0.0, 8)]
+    [DataRow(0.25, 7)]
+    [DataRow(1.0, 6)]
+    [DataRow(3.0, 8)]
+    public void ValidationTakesTimeToo(double validationShare, int epochs)
+    {
+        FineTuningCandidate candidate = FineTuningCandidate.Within(
+            new(), TimeSpan.FromSeconds(8), secondsPerEpoch: 1, validationShare)[0];
+        Assert.AreEqual(epochs, candidate.Epochs);
+        Assert.AreEqual(validationShare < 3, candidate.Climbs, "five and a third with a climb are too few");
+        Assert.AreEqual(epochs * ((candidate.Climbs ? 1 : 0.5) + (validationShare / 6)), candidate.Cost, 1e-12);
+    }
+
     /// <summary>Epochs and a climb of the user's own are what is planned for, as far as there is time.</summary>
     [TestMethod]
     [DataRow(100, 40, 0.01, "Gentle in large steps 40, Gentle 40, Full 20")]

@@ -24,6 +24,23 @@ public sealed class FineTuningRunTests
         }
     }
 
+    /// <summary>What is worth trying is decided before the clock can tell, and so by an estimate that knows a GPU.</summary>
+    [TestMethod]
+    public void OnAGpuTheWholeNetworkIsTriedOnManyMorePictures()
+    {
+        Assert.IsTrue(IsTriedOn(20_000, new Device("cuda:0")));
+        Assert.IsFalse(IsTriedOn(200_000, new Device("cuda:0")));
+        Assert.IsTrue(IsTriedOn(500, CPU));
+        Assert.IsFalse(IsTriedOn(10_000L * get_num_threads(), CPU));
+
+        static bool IsTriedOn(long pictures, Device device)
+        {
+            const double Cost = 0.6e9;      // ResNet-18 at 128×128
+            return FineTuningCandidate.Within(
+                new(), TimeSpan.FromMinutes(5), pictures * FineTuningRun.SecondsOfOneImage(Cost, device)).Count > 0;
+        }
+    }
+
     [TestMethod]
     public void TheLogWarnsOfARadiusForTrainingsFromScratch()
     {

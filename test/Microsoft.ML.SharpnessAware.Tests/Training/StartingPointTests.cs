@@ -48,14 +48,51 @@ public sealed class StartingPointTests
     public void PicturesOfASizeKeepItWithWeightsToo()
     {
         var mlContext = new MLContext(1);
-        IDataView encoded = Fitted.View(mlContext, Shapes.Encoded(18, seed: 2));
-        IDataView images = mlContext.Data.LoadFromEnumerable(mlContext.Data.CreateEnumerable<EncodedKey>(encoded, reuseRowObject: false)
-            .Select(row => new SizedRow { Label = row.Label - 1, Image = MLImage.CreateFromStream(new MemoryStream(row.Image)) }).ToArray());
+        IDataView images = Sized(mlContext);
         (SharpnessAwareImageClassificationTransformer model, _) = Fit(
             mlContext.Transforms.ResizeImages("Image", 48, 40).Fit(images).Transform(images),
             options => (options.ImageWidth, options.ImageHeight) = (null, null), mlContext);
         using (model)
             Assert.AreEqual(new ImageShape(3, 40, 48), model.Classifier.Shape);
+    }
+
+    /// <summary>A size that nobody asked for, and in which these weights see nothing, is not kept.</summary>
+    [TestMethod]
+    public void PicturesOfASizeThatTheNetworkCannotTakeAreEnlarged()
+    {
+        var mlContext = new MLContext(1);
+        IDataView images = mlContext.Transforms.ResizeImages("Image", 28, 28).Fit(Sized(mlContext)).Transform(Sized(mlContext));
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(images,
+            options => (options.ImageWidth, options.ImageHeight) = (null, null), mlContext);
+        using (model)
+            Assert.AreEqual(new ImageShape(3, 128, 128), model.Classifier.Shape);
+        Assert.HasCount(512, mlContext.Transforms.FeaturizeImages("Features", "Image").Fit(images).Transform(images)
+            .GetColumn<float[]>("Features").First());
+    }
+
+    [TestMethod]
+    [DataRow(false, "FreezeBatchNorm keeps batch norm as the initial weights have it, and there are none")]
+    [DataRow(true, null)]
+    public void FrozenBatchNormWithoutWeightsIsWarnedOf(bool hasWeights, string? words)
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(Encoded(), options =>
+            (options.FreezeBatchNorm, options.Epoch, options.FineTuning, options.InitialWeights) =
+                (true, 1, FineTuning.Full, hasWeights ? PretrainedWeights.Auto : PretrainedWeights.None));
+        model.Dispose();
+        if (words is not null)
+            AssertLogged(log, words);
+        else
+            Assert.IsFalse(log.Any(message => message.Contains("FreezeBatchNorm", StringComparison.Ordinal)));
+    }
+
+    /// <summary>Where early stopping has no effect, what it needs is not asked for.</summary>
+    [TestMethod]
+    public void EarlyStoppingThatHasNoEffectNeedsNoValidationImages()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(Encoded(), options =>
+            (options.EarlyStoppingCriteria, options.ValidationSetFraction) = (new(), null));
+        model.Dispose();
+        AssertLogged(log, "EarlyStoppingCriteria has no effect");
     }
 
     [TestMethod]
@@ -178,6 +215,10 @@ public sealed class StartingPointTests
     }
 
     private static IDataView Encoded() => Fitted.View(new MLContext(1), Shapes.Encoded(18, seed: 2));
+
+    private static IDataView Sized(MLContext mlContext) => mlContext.Data.LoadFromEnumerable(
+        mlContext.Data.CreateEnumerable<EncodedKey>(Fitted.View(mlContext, Shapes.Encoded(18, seed: 2)), reuseRowObject: false)
+            .Select(row => new SizedRow { Label = row.Label - 1, Image = MLImage.CreateFromStream(new MemoryStream(row.Image)) }).ToArray());
 
     private static byte[] GreyPng(byte[] pixels)
     {

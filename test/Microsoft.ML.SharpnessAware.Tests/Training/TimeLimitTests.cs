@@ -94,6 +94,20 @@ public sealed class TimeLimitTests
         Assert.AreEqual(76 * 0.9 / 24, limit.EpochsLeft(estimatedSeconds: 1), 1e-6);
     }
 
+    /// <summary>Steps of a second, ten an epoch, and as many validation images as there are to train on, each of which takes a sixth of the
+    /// time.</summary>
+    [TestMethod]
+    public void TimeIsLeftForValidation()
+    {
+        var clock = new SteppingClock(TimeSpan.Zero);
+        var limit = new TimeLimit(TimeSpan.FromSeconds(90), clock);
+        var candidate = new FineTuningCandidate(FineTuning.Gentle, 8) { ValidationShare = 1 };
+        limit.Begin(candidate, stepsPerEpoch: 10, mayReplan: true);
+        CandidateEndedException e = Stop(limit, clock, secondsPerStep: 1);
+        Assert.AreEqual(6, e.Instead!.Epochs, "86 s, nine tenths of which are 6.6 epochs with validation; and a third of one is done");
+        Assert.Contains("an epoch takes 11.7 s", e.Message);
+    }
+
     private static CandidateEndedException Stop(TimeLimit limit, SteppingClock clock, double secondsPerStep) =>
         Assert.ThrowsExactly<CandidateEndedException>(() =>
         {

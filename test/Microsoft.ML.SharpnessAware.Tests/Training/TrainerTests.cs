@@ -216,6 +216,34 @@ public sealed class TrainerTests
         Assert.AreEqual(1, epochs);
     }
 
+    /// <summary>A large validation set takes as long as many steps.</summary>
+    [TestMethod]
+    public void CancellationDoesNotWaitForTheValidationToEnd()
+    {
+        CountingNetwork.Register();
+        var mlContext = new MLContext(1);
+        using var source = new CancellationTokenSource();
+        CountingNetwork.Images = 0;
+        CountingNetwork.Passed = () =>
+        {
+            if (CountingNetwork.Images > 2 * 60)        // two passes of a step for each image: the rest are validation
+                source.Cancel();
+        };
+        try
+        {
+            Assert.ThrowsExactly<OperationCanceledException>(() => Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(60)), options =>
+            {
+                (options.Arch, options.Epoch, options.CancellationToken) = (CountingNetwork.Name, 1, source.Token);
+                options.ValidationSet = Fitted.View(mlContext, Shapes.Pixels(300, seed: 4));
+            }));
+            Assert.IsLessThan(2 * 60 + 100, CountingNetwork.Images);
+        }
+        finally
+        {
+            CountingNetwork.Passed = null;
+        }
+    }
+
     [TestMethod]
     public void CancellingTheMLContextStopsTheTraining()
     {
