@@ -5,21 +5,21 @@ internal static class AtomicFile
 {
     /// <summary>
     /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
-    /// created.
+    /// created. A link stays, and what it leads to is written.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
     /// <param name="temporary">The name to write under; null makes one that nobody else has. A fixed name leaves one file at most where the
     /// process is killed again and again, and keeps a second writer out.</param>
     /// <param name="previous">The name that the file that was there gets; null deletes it.</param>
-    /// <exception cref="IOException">The file cannot be written: no permission, no space, or in use. The message names the
-    /// target.</exception>
+    /// <exception cref="IOException">The file cannot be written: no permission, no space, in use, or a device or a pipe, whose place it
+    /// would take. The message names the target.</exception>
     public static void Write(string path, Action<FileStream> write, string? temporary = null, string? previous = null)
     {
-        string target = Path.GetFullPath(path);
+        string named = Path.GetFullPath(path);
         try
         {
-            string folder = Path.GetDirectoryName(target) ?? target;
+            string target = Target(named), folder = Path.GetDirectoryName(target) ?? target;
             Directory.CreateDirectory(folder);
             temporary ??= Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
             // Opened outside of WriteAndRename's try, so that a file that is another writer's is not deleted.
@@ -27,7 +27,7 @@ internal static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"'{target}' cannot be written, and what was there before is unchanged. {e.Message}", e);
+            throw new IOException($"'{named}' cannot be written, and what was there before is unchanged. {e.Message}", e);
         }
     }
 
@@ -38,10 +38,11 @@ internal static class AtomicFile
     /// <exception cref="IOException">It could not; the message names the target.</exception>
     public static void CheckWritable(string path)
     {
-        string target = Path.GetFullPath(path);
+        string named = Path.GetFullPath(path);
         try
         {
-            if (Directory.Exists(target) || Path.EndsInDirectorySeparator(target))
+            string target = Target(named);
+            if (Directory.Exists(target) || Path.EndsInDirectorySeparator(named))
                 throw new IOException("It is a folder, not the name of a file.");
             string folder = Path.GetDirectoryName(target) ?? target;
             Directory.CreateDirectory(folder);
@@ -52,9 +53,14 @@ internal static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"'{target}' cannot be written. {e.Message}", e);
+            throw new IOException($"'{named}' cannot be written. {e.Message}", e);
         }
     }
+
+    /// <summary>What is there in the end, behind all links: a file, or nothing yet.</summary>
+    private static string Target(string path) => SpecialFile.Is(path)
+        ? throw new IOException("It is a device, a pipe or a socket, whose place a file would take. Give the name of a file.")
+        : RealPath.Of(path) ?? throw new IOException("It is a link that leads round in a circle.");
 
     private static void WriteAndRename(FileStream file, Action<FileStream> write, string target, string? previous)
     {

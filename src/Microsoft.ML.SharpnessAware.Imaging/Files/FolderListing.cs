@@ -6,7 +6,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class FolderListing
 {
-    private const int MaxLinks = 40; // as many as Linux follows
     private const char NotDecoded = '\uFFFD';
 
     private static readonly StringComparer PathComparer =
@@ -29,7 +28,7 @@ internal sealed class FolderListing
         if (!root.Exists)
             throw new DirectoryNotFoundException($"The image folder '{root.FullName}' does not exist.");
         (Root, _labelFrom) = (root.FullName, labelFrom);
-        _realRoot = RealPath(Path.GetPathRoot(Root)!, Root) ?? Root;
+        _realRoot = RealPath.Of(Root) ?? Root;
         Visit(root, "", _realRoot);
         while (_links.TryDequeue(out (FileSystemInfo Entry, string Path, string RealFolder) link))
             Follow(link.Entry, link.Path, link.RealFolder);
@@ -98,7 +97,7 @@ internal sealed class FolderListing
     private void Follow(FileSystemInfo link, string path, string realFolder)
     {
         string own = Path.Combine(realFolder, link.Name);
-        string? real = RealPath(realFolder, link.LinkTarget!);
+        string? real = RealPath.Of(realFolder, link.LinkTarget!);
         if (link is DirectoryInfo folder)
         {
             if (!Directory.Exists(real))
@@ -137,45 +136,6 @@ internal sealed class FolderListing
     private static bool Contains(string folder, string inner) => inner.StartsWith(
         Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar,
         PathComparer == StringComparer.Ordinal ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
-
-    /// <summary>
-    /// The path without links of what <paramref name="path"/>, a full path or one from <paramref name="folder"/> on, leads to; null for a
-    /// circle. The folder's own path has no links.
-    /// </summary>
-    private static string? RealPath(string folder, string path)
-    {
-        string real = folder;
-        var left = new Stack<string>();
-        Push(path);
-        for (int links = 0; left.TryPop(out string? part);)
-        {
-            string next = Path.Combine(real, part);
-            if (part is "" or ".")
-                continue;
-            if (part == "..")
-                real = Path.GetDirectoryName(real) ?? real;
-            else if (new FileInfo(next).LinkTarget is not string target)
-                real = next;
-            else if (++links > MaxLinks)
-                return null;
-            else
-                Push(target);
-        }
-
-        return real;
-
-        void Push(string text)
-        {
-            if (Path.IsPathRooted(text))
-            {
-                real = Path.GetPathRoot(Path.GetFullPath(text))!;
-                text = text[Path.GetPathRoot(text)!.Length..];
-            }
-
-            foreach (string part in text.Split(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar).Reverse())
-                left.Push(part);
-        }
-    }
 
     /// <summary>An image.</summary>
     /// <param name="Label">Its label.</param>

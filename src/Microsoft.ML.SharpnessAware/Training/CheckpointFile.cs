@@ -30,7 +30,8 @@ internal sealed class CheckpointFile
 
     public CheckpointFile(string path)
     {
-        _path = Path.GetFullPath(path);
+        // Behind a link, so that the three files lie together.
+        _path = RealPath.Of(path) ?? Path.GetFullPath(path);
         _previous = _path + ".previous";
     }
 

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
 [TestClass]
@@ -34,5 +37,77 @@ public sealed class AtomicFileTests
         });
         Assert.AreEqual("new", File.ReadAllText(path));
         Assert.HasCount(1, Directory.GetFileSystemEntries(_folder));
+    }
+
+    /// <summary>The link is in another folder than what it leads to, and the folder of the link is reached by a link.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void ALinkStaysAndWhatItLeadsToIsWritten(bool isThere)
+    {
+        string path = Path.Combine(_folder, "deep", "deeper", "file.txt"), link = Path.Combine(_folder, "here", "link.txt");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        Directory.CreateDirectory(Path.Combine(_folder, "deep", "links"));
+        Links.Make(Path.Combine(_folder, "here"), Path.Combine(_folder, "deep", "links"));
+        Links.Make(link, Path.Combine("..", "deeper", "file.txt"));
+        if (isThere)
+            File.WriteAllText(path, "old");
+
+        AtomicFile.CheckWritable(link);
+        AtomicFile.Write(link, stream => stream.Write("new"u8));
+
+        Assert.AreEqual("new", File.ReadAllText(path));
+        Assert.AreEqual(Path.Combine("..", "deeper", "file.txt"), new FileInfo(link).LinkTarget);
+        Assert.HasCount(1, Directory.GetFileSystemEntries(Path.GetDirectoryName(path)!));
+        Assert.HasCount(1, Directory.GetFileSystemEntries(Path.GetDirectoryName(link)!));
+    }
+
+    [TestMethod]
+    public void ALinkToItselfIsAnErrorAndStays()
+    {
+        string link = Path.Combine(_folder, "link.txt");
+        Links.Make(link, link);
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.CheckWritable(link)).Message, "circle");
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.Write(link, _ => { })).Message, "circle");
+        Assert.IsNotNull(new FileInfo(link).LinkTarget);
+    }
+
+    /// <summary>As root, a device would be gone for the whole machine.</summary>
+    [TestMethod]
+    [DataRow("pipe")]
+    [DataRow("socket")]
+    [DataRow("link")]
+    public void APipeAndASocketAreRefusedAndStay(string kind)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has none among its files.");
+        string path = Path.Combine(_folder, "special");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        if (kind == "socket")
+            socket.Bind(new UnixDomainSocketEndPoint(path));
+        else
+            Process.Start("mkfifo", [path]).WaitForExit();
+        string target = kind == "link" ? Path.Combine(_folder, "link") : path;
+        if (kind == "link")
+            Links.Make(target, path);
+
+        foreach (Action write in new Action[] { () => AtomicFile.CheckWritable(target), () => AtomicFile.Write(target, _ => { }) })
+            StringAssert.Contains(Assert.ThrowsExactly<IOException>(write).Message, $"'{target}' cannot be written");
+
+        Assert.IsTrue(SpecialFile.Is(path));
+        Assert.HasCount(kind == "link" ? 2 : 1, Directory.GetFileSystemEntries(_folder));
+    }
+
+    [TestMethod]
+    public void DevicesAndOpenFilesAreSpecialAndEmptyFilesAreNot()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no devices among its files.");
+        string empty = Path.Combine(_folder, "empty");
+        File.WriteAllText(empty, "");
+        foreach (string special in new[] { "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/1" })
+            Assert.IsTrue(SpecialFile.Is(special), special);
+        foreach (string usual in new[] { empty, _folder, Path.Combine(_folder, "missing") })
+            Assert.IsFalse(SpecialFile.Is(usual), usual);
     }
 }
