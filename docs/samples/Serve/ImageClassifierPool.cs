@@ -24,14 +24,19 @@ internal sealed class ImageClassifierPool : IDisposable
     {
         var mlContext = new MLContext();
         _steps = [.. Steps(Load(mlContext, modelPath))];
-        _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, new TransformerChain<ITransformer>(_steps)));
+        var model = new TransformerChain<ITransformer>(_steps);
+        DataViewSchema scored = model.GetOutputSchema(mlContext.Data.LoadFromEnumerable<ImageRow>([]).Schema);
+        _classNames = ClassNames(scored["Score"]);
+        // Where there are several, the last counts.
         ITransformer[] decisions = [.. _steps.SelectMany(step => step is OnnxImageClassifierTransformer onnx ? onnx.Decisions : [step])];
         _sets = decisions.OfType<PredictionSetTransformer>().LastOrDefault();
-        _abstains = decisions.OfType<AbstentionTransformer>().Any();
-
-        PredictionEngine<ImageRow, ScoredRow> engine = _engines.Get();
-        _classNames = ClassNames(engine.OutputSchema["Score"]);
-        _engines.Return(engine);
+        AbstentionTransformer? abstention = decisions.OfType<AbstentionTransformer>().LastOrDefault();
+        _abstains = abstention is not null;
+        SchemaDefinition row = SchemaDefinition.Create(typeof(ScoredRow));
+        Bind(row, row[nameof(ScoredRow.PredictionSet)], _sets, scored);
+        Bind(row, row[nameof(ScoredRow.Accepted)], abstention, scored);
+        _engines = new DefaultObjectPoolProvider().Create(new EnginePolicy(mlContext, model, row));
+        _engines.Return(_engines.Get());        // a model that gives no such rows is refused now
     }
 
     /// <summary>What a picture shows.</summary>
@@ -73,6 +78,22 @@ internal sealed class ImageClassifierPool : IDisposable
     // A thread a request: the requests keep the processors busy. (ONNX Runtime's arena stays on: without it the C library keeps more.)
     private static void Configure(OnnxOptions options) => options.IntraOpNumThreads = 1;
 
+    // The column of a decision may have any name: it is the first that the decision adds to the scores, which alone are vectors of Single.
+    private static void Bind(SchemaDefinition row, SchemaDefinition.Column column, ITransformer? decision, DataViewSchema scored)
+    {
+        if (decision is null)
+        {
+            row.Remove(column);
+            return;
+        }
+
+        var scores = new DataViewSchema.Builder();
+        scores.AddColumns(scored.Where(each => !each.IsHidden && each.Type is VectorDataViewType { ItemType: NumberDataViewType number }
+            && number == NumberDataViewType.Single).Select(each => new DataViewSchema.DetachedColumn(each)));
+        DataViewSchema before = scores.ToSchema();
+        column.ColumnName = decision.GetOutputSchema(before)[before.Count].Name;
+    }
+
     // Keys without values have no names; the classes are then counted.
     private static string[] ClassNames(DataViewSchema.Column score)
     {
@@ -83,11 +104,12 @@ internal sealed class ImageClassifierPool : IDisposable
         return [.. names.DenseValues().Select(name => name.ToString())];
     }
 
-    private sealed class EnginePolicy(MLContext mlContext, ITransformer model) : PooledObjectPolicy<PredictionEngine<ImageRow, ScoredRow>>
+    private sealed class EnginePolicy(MLContext mlContext, ITransformer model, SchemaDefinition row)
+        : PooledObjectPolicy<PredictionEngine<ImageRow, ScoredRow>>
     {
-        // The model belongs to the pool, not to the engine. Not every model has sets, or abstains.
+        // The model belongs to the pool, not to the engine.
         public override PredictionEngine<ImageRow, ScoredRow> Create() => mlContext.Model.CreatePredictionEngine<ImageRow, ScoredRow>(
-            model, new PredictionEngineOptions { OwnsTransformer = false, IgnoreMissingColumns = true });
+            model, new PredictionEngineOptions { OwnsTransformer = false, OutputSchemaDefinition = row });
 
         public override bool Return(PredictionEngine<ImageRow, ScoredRow> engine) => true;
     }

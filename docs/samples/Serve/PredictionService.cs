@@ -31,10 +31,11 @@ internal static class PredictionService
                 return Results.Json(new { error }, statusCode: exception.StatusCode);
             }
 
+            ImageClassifierPool pool = await classifier;
             await processors.WaitAsync(request.HttpContext.RequestAborted);
             try
             {
-                return Results.Ok((await classifier).Predict(body.ToArray()));
+                return Results.Ok(pool.Predict(body.ToArray()));
             }
             catch (InvalidOperationException exception)
             {

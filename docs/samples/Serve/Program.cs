@@ -16,6 +16,17 @@ if (args is not [string modelPath, ..])
 // The model is loaded while the web server is put together.
 Task<ImageClassifierPool> loading = Task.Run(() => new ImageClassifierPool(modelPath));
 await using WebApplication service = PredictionService.Create(args[1..], loading);
-using ImageClassifierPool classifier = await loading;
-await service.RunAsync();
+ImageClassifierPool classifier;
+try
+{
+    classifier = await loading;
+}
+catch (Exception exception) when (exception is not OutOfMemoryException)
+{
+    Console.Error.WriteLine($"'{modelPath}' cannot be served: {exception.GetBaseException().Message}");
+    return 1;
+}
+
+using (classifier)
+    await service.RunAsync();
 return 0;

@@ -140,6 +140,77 @@ public sealed class ServeTests
         }
     }
 
+    /// <summary>Of two decisions of a kind the answer has the last, whatever their columns are called.</summary>
+    [TestMethod]
+    [DataRow("PredictionSet", "Classes", "Sure", true)]
+    [DataRow("Classes", "PredictionSet", "Sure", false)]
+    [DataRow("Classes", "Classes", "Accepted", false)]
+    public void TheAnswerIsThatOfOneDecision(string first, string second, string accepted, bool inOnnx)
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(90);
+        IDataView data = Fitted.View(mlContext, rows);
+        using SharpnessAwareImageClassificationTransformer trained =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
+        trained.SaveOnnx(folder.File("model.onnx"));
+        ITransformer model = inOnnx ? mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data) : trained;
+        IDataView scored = trained.Transform(data);
+        var decisions = mlContext.MulticlassClassification.Decisions;
+        PredictionSetTransformer sets =
+            decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous, outputColumnName: second).Fit(scored);
+        AbstentionTransformer abstention = decisions.Abstain(0.5, outputColumnName: accepted).Fit(scored);
+        mlContext.Model.Save(model.Append(decisions.PredictionSets(0.99, outputColumnName: first).Fit(scored)).Append(sets)
+            .Append(abstention), data.Schema, folder.File("model.zip"));
+
+        using var pool = new ImageClassifierPool(folder.File("model.zip"));
+
+        uint[][] expected = [.. sets.Transform(scored).GetColumn<uint[]>(second)];
+        bool[] isSure = [.. abstention.Transform(scored).GetColumn<bool>(accepted)];
+        Assert.IsTrue(isSure.Any(sure => sure) && expected.Any(set => set.Length > 0));
+        for (int i = 0; i < rows.Count; i++)
+        {
+            Prediction answer = pool.Predict(rows[i].Image);
+            CollectionAssert.AreEqual(expected[i].Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
+            Assert.AreEqual(0.8, answer.Coverage);
+            Assert.AreEqual(isSure[i], answer.Accepted);
+        }
+
+        (model as IDisposable)?.Dispose();
+    }
+
+    [TestMethod]
+    [DataRow("no such model.zip")]
+    [DataRow("no such model.onnx")]
+    [DataRow("notes.zip")]
+    public void AModelThatCannotBeLoadedEndsTheProcessWithAMessage(string name)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("notes.zip"), "no model");
+        (int exitCode, string output, string error) =
+            ChildProcess.Run(typeof(PredictionService).Assembly.Location, [folder.File(name), "--urls", "http://127.0.0.1:0"]);
+
+        Assert.AreEqual(1, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, $"{name}' cannot be served: ");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
+    /// <summary>The picture is not to blame.</summary>
+    [TestMethod]
+    public async Task AModelThatIsNotThereIsNoBadRequest()
+    {
+        await using WebApplication app = PredictionService.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"],
+            Task.FromException<ImageClassifierPool>(new InvalidOperationException("There is no model.")));
+        await app.StartAsync();
+        using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+
+        using HttpResponseMessage answer = await client.PostAsync("/predict", new ByteArrayContent([1]));
+
+        Assert.AreEqual(HttpStatusCode.InternalServerError, answer.StatusCode);
+        await app.StopAsync();
+    }
+
     /// <summary>What is announced is neither believed nor waited for.</summary>
     [TestMethod]
     [DataRow("20971521")]
