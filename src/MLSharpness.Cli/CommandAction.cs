@@ -39,7 +39,11 @@ internal static class CommandAction
     {
         IAnsiConsole messages = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         if (Console.IsErrorRedirected)
+        {
             messages.Profile.Width = UnbrokenWidth;
+            messages.Profile.Capabilities.Ansi = false;     // a log is no terminal, though Spectre takes those of build servers for one
+        }
+
         var mlContext = new MLContext(parsed.GetValue(Seed));
         mlContext.Log += (_, log) =>
         {

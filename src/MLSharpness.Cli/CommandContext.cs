@@ -29,17 +29,24 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
     public void Say(string message) => Messages.WriteLine(Printable.Lines(message));
 
     /// <summary>Prints <paramref name="json"/> where --json was given, else <paramref name="text"/>.</summary>
-    public void Write(object json, IRenderable text)
+    /// <param name="json">For programs.</param>
+    /// <param name="text">For people.</param>
+    /// <param name="besideOutput">Whether standard output has something else, so that this goes to standard error.</param>
+    public void Write(object json, IRenderable text, bool besideOutput = false)
     {
         if (Value(CommandAction.Json))
         {
-            Console.WriteLine(JsonSerializer.Serialize(json, Json));
+            (besideOutput ? Console.Error : Console.Out).WriteLine(JsonSerializer.Serialize(json, Json));
             return;
         }
 
         if (Console.IsOutputRedirected)
+        {
             AnsiConsole.Profile.Width = 120;
-        AnsiConsole.Write(text);
+            AnsiConsole.Profile.Capabilities.Ansi = false;
+        }
+
+        (besideOutput ? Messages : AnsiConsole.Console).Write(text);
     }
 
     private sealed class NoColumns;

@@ -1,3 +1,7 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
+
 namespace MLSharpness.Cli;
 
 /// <summary>Files that a command will write at its end, tried at its beginning.</summary>
@@ -7,8 +11,10 @@ internal static class OutputFile
     /// <param name="path">As it was given; folders that are missing are made.</param>
     /// <param name="option">The option to name in an error.</param>
     /// <param name="example">The name of such a file, for who has given a folder; null where the name is not the user's.</param>
-    /// <exception cref="IOException">It is a folder, or nothing can be written there.</exception>
-    public static string Check(string path, string option, string? example)
+    /// <param name="inputs">The files that the command reads, which it must not write over; null stands for none.</param>
+    /// <exception cref="IOException">It is a folder, a device or a pipe, or what the command reads, or nothing can be written
+    /// there.</exception>
+    public static string Check(string path, string option, string? example, params string?[] inputs)
     {
         if (string.IsNullOrWhiteSpace(path))
             throw new IOException($"{option} needs the name of a file.");
@@ -16,18 +22,40 @@ internal static class OutputFile
         if (Directory.Exists(full) || Path.EndsInDirectorySeparator(full))
             throw new IOException($"{option} '{path}' is a folder. " + (example is null ? "Move it, or give --out another name."
                 : $"Give the name of a file in it, for example '{Path.Combine(path, example)}'."));
-        string folder = Path.GetDirectoryName(full)!;
+        if (inputs.OfType<string>().FirstOrDefault(input => AreSame(input, full)) is string same)
+            throw Overwrites(path, option, same);
         try
         {
-            Directory.CreateDirectory(folder);
-            string trial = Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
-            new FileStream(trial, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose();
+            AtomicFile.CheckWritable(full);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (IOException exception)
         {
-            throw new IOException($"{option} '{path}' cannot be written: {exception.Message}", exception);
+            throw new IOException($"{option} '{path}' cannot be written: {(exception.InnerException ?? exception).Message}", exception);
         }
 
         return full;
     }
+
+    /// <summary>Checks that no picture is written over.</summary>
+    /// <param name="path">A file to write, as it was given.</param>
+    /// <param name="option">The option to name in an error.</param>
+    /// <param name="images">The pictures.</param>
+    /// <exception cref="IOException">It is one of them.</exception>
+    public static void CheckIsNoPicture(string path, string option, IDataView images)
+    {
+        if (!File.Exists(path))
+            return;
+        string[] names = [Path.GetFileName(path), Path.GetFileName(RealPath.Of(path) ?? path)];
+        string? same = images.GetColumn<string>("ImagePath").FirstOrDefault(image =>
+            names.Contains(Path.GetFileName(image), RealPath.Comparer) && AreSame(image, path));
+        if (same is not null)
+            throw Overwrites(path, option, same);
+    }
+
+    private static bool AreSame(string one, string other) =>
+        RealPath.Of(one) is string real && RealPath.Comparer.Equals(real, RealPath.Of(other));
+
+    private static IOException Overwrites(string path, string option, string input) => new(
+        $"{option} '{path}' is the file '{input}', which is read: it would be overwritten. Give " +
+        $"{(option.StartsWith('-') ? option : "--out")} another name.");
 }

@@ -2,60 +2,98 @@ using System.Globalization;
 using System.Text;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Cli;
 
 /// <summary>
-/// A CSV file of scored rows: Label, a column "Score.name" for each class, and any others, such as ImagePath, a camera or a patient.
+/// Scored rows, as a CSV file has them: Label, a column "Score.name" for each class, and any others, such as ImagePath, a camera or a
+/// patient.
 /// </summary>
-/// <param name="View">The rows, Label a key of the classes.</param>
-/// <param name="Classes">The names of the classes, in the order of Score.</param>
-/// <param name="Paths">The ImagePath of each row; null where there is no such column.</param>
-internal sealed record ScoreFile(IDataView View, string[] Classes, string[]? Paths)
+internal sealed class ScoreFile
 {
     private const string Label = "Label";
     private const string Path = "ImagePath";
     private const string ScorePrefix = "Score.";
 
+    private static readonly string[] StandardOutput = ["/dev/stdout", "/dev/fd/1"];
+
+    private readonly List<Row> _rows;
+    private readonly bool _hasPaths;
+
+    private ScoreFile(MLContext mlContext, string[] classes, List<Row> rows, bool hasPaths)
+    {
+        (Classes, _rows, _hasPaths) = (classes, rows, hasPaths);
+        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
+        schema[nameof(Row.Score)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, classes.Length);
+        schema[nameof(Row.Score)].AddAnnotation("SlotNames",
+            new VBuffer<ReadOnlyMemory<char>>(classes.Length, [.. classes.Select(name => name.AsMemory())]),
+            new VectorDataViewType(TextDataViewType.Instance, classes.Length));
+        IDataView view = mlContext.Data.LoadFromEnumerable(rows, schema);
+        IDataView keys = mlContext.Data.LoadFromEnumerable(classes.Select(name => new ClassName { Label = name }));
+        View = mlContext.Transforms.Conversion.MapValueToKey(Label, keyData: keys).Fit(view).Transform(view);
+    }
+
+    /// <summary>The rows, Label a key of the classes.</summary>
+    public IDataView View { get; }
+
+    /// <summary>The names of the classes, in the order of Score.</summary>
+    public string[] Classes { get; }
+
+    /// <summary>The full path of a file of scores that can be written, or of a device or a pipe that takes them.</summary>
+    /// <exception cref="IOException">It is a folder or an input, or nothing can be written there.</exception>
+    public static string Check(string path, string option, params string?[] inputs) =>
+        SpecialFile.Is(path) ? System.IO.Path.GetFullPath(path) : OutputFile.Check(path, option, "scores.csv", inputs);
+
+    /// <summary>Whether a path is what the process prints to.</summary>
+    public static bool IsStandardOutput(string path) => StandardOutput.Contains(path, StringComparer.Ordinal);
+
+    /// <summary>Labels, scores and paths of a scored view, which is read once.</summary>
+    public static ScoreFile Of(MLContext mlContext, IDataView scored)
+    {
+        DataViewSchema.Column label = scored.Schema[Label], score = scored.Schema["Score"], path = scored.Schema[Path];
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        score.GetSlotNames(ref names);
+        var rows = new List<Row>();
+        using DataViewRowCursor cursor = scored.GetRowCursor([label, score, path]);
+        Func<string> getLabel = LabelOf(cursor);
+        ValueGetter<VBuffer<float>> getScores = cursor.GetGetter<VBuffer<float>>(score);
+        ValueGetter<ReadOnlyMemory<char>> getPath = cursor.GetGetter<ReadOnlyMemory<char>>(path);
+        VBuffer<float> scores = default;
+        ReadOnlyMemory<char> file = default;
+        while (cursor.MoveNext())
+        {
+            getScores(ref scores);
+            getPath(ref file);
+            rows.Add(new Row { Label = getLabel(), Score = [.. scores.DenseValues()], ImagePath = $"{file}" });
+        }
+
+        return new ScoreFile(mlContext, [.. names.DenseValues().Select(name => $"{name}")], rows, hasPaths: true);
+    }
+
     /// <exception cref="InvalidDataException">A row is of another image than in the other file.</exception>
     public void CheckSameImages(ScoreFile other)
     {
-        for (int row = 0; row < Math.Min(Paths?.Length ?? 0, other.Paths?.Length ?? 0); row++)
+        if (_hasPaths && other._hasPaths && PicturePaths.FirstDifference(
+            _rows.Select(row => row.ImagePath), other._rows.Select(row => row.ImagePath)) is int row)
         {
-            if (Paths![row] != other.Paths![row])
-                throw new InvalidDataException($"The files are not of the same rows in the same order: row {row + 1} is '{Paths[row]}' in "
-                    + $"one and '{other.Paths[row]}' in the other.");
+            throw new InvalidDataException($"The files are not of the same rows in the same order: row {row + 1} is "
+                + $"'{_rows[row].ImagePath}' in one and '{other._rows[row].ImagePath}' in the other.");
         }
     }
 
-    /// <summary>Writes labels, scores and paths of a scored view; the file appears when it is complete.</summary>
-    public static void Save(IDataView scored, string path)
+    /// <summary>Writes the rows. A file appears when it is complete; a device or a pipe gets them as they come.</summary>
+    public void Save(string path)
     {
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        scored.Schema["Score"].GetSlotNames(ref names);
-        string temporary = $"{path}.{System.IO.Path.GetRandomFileName()}.tmp";
-        try
+        if (!SpecialFile.Is(path))
         {
-            using (var writer = new StreamWriter(temporary, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)))
-            {
-                writer.Write(string.Join(',', [Path, Label, .. names.DenseValues().Select(name => Quoted($"{ScorePrefix}{name}"))]) + "\n");
-                using IEnumerator<string> labels = Names(scored).GetEnumerator();
-                using IEnumerator<string> paths = scored.GetColumn<string>(Path).GetEnumerator();
-                foreach (float[] scores in scored.GetColumn<float[]>("Score"))
-                {
-                    if (!labels.MoveNext() || !paths.MoveNext())
-                        throw new InvalidDataException("The images changed while they were scored.");
-                    IEnumerable<string> numbers = scores.Select(score => score.ToString("R", CultureInfo.InvariantCulture));
-                    writer.Write(string.Join(',', [Quoted(paths.Current), Quoted(labels.Current), .. numbers]) + "\n");
-                }
-            }
+            AtomicFile.Write(path, Write);
+            return;
+        }
 
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        using Stream stream = IsStandardOutput(path) ? Console.OpenStandardOutput()
+            : new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
+        Write(stream);
     }
 
     /// <summary>Reads a file.</summary>
@@ -70,7 +108,7 @@ internal sealed record ScoreFile(IDataView View, string[] Classes, string[]? Pat
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no file '{path}'.");
         using var reader = new StreamReader(path);
-        string[] header = Record(reader, path) ?? throw new InvalidDataException($"'{path}' is empty.");
+        string[] header = Csv.Record(reader, path) ?? throw new InvalidDataException($"'{path}' is empty.");
         int label = Place(Label), groups = group is null ? -1 : Place(group), clusters = cluster is null ? -1 : Place(cluster);
         int[] scores = [.. Enumerable.Range(0, header.Length).Where(i => header[i].StartsWith(ScorePrefix, StringComparison.Ordinal))];
         if (scores.Length < 2)
@@ -82,7 +120,7 @@ internal sealed record ScoreFile(IDataView View, string[] Classes, string[]? Pat
             scores = [.. classes.Select(name => Place(ScorePrefix + name))];
         int pathPlace = Array.IndexOf(header, Path);
         var rows = new List<Row>();
-        while (Record(reader, path) is string[] cells)
+        while (Csv.Record(reader, path) is string[] cells)
         {
             int number = rows.Count + 1;
             if (cells.Length != header.Length)
@@ -99,71 +137,48 @@ internal sealed record ScoreFile(IDataView View, string[] Classes, string[]? Pat
         }
 
         classes ??= [.. scores.Select(i => header[i][ScorePrefix.Length..])];
-        SchemaDefinition schema = SchemaDefinition.Create(typeof(Row));
-        schema[nameof(Row.Score)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, scores.Length);
-        schema[nameof(Row.Score)].AddAnnotation("SlotNames",
-            new VBuffer<ReadOnlyMemory<char>>(classes.Length, [.. classes.Select(name => name.AsMemory())]),
-            new VectorDataViewType(TextDataViewType.Instance, classes.Length));
-        IDataView view = mlContext.Data.LoadFromEnumerable(rows, schema);
-        IDataView keys = mlContext.Data.LoadFromEnumerable(classes.Select(name => new ClassName { Label = name }));
-        return new ScoreFile(mlContext.Transforms.Conversion.MapValueToKey(Label, keyData: keys).Fit(view).Transform(view), classes,
-            pathPlace < 0 ? null : [.. rows.Select(row => row.ImagePath)]);
+        return new ScoreFile(mlContext, classes, rows, hasPaths: pathPlace >= 0);
 
         int Place(string name) => Array.IndexOf(header, name) is >= 0 and int place ? place
             : throw new InvalidDataException($"'{path}' has no column '{name}'; it has: {string.Join(", ", header)}.");
     }
 
-    private static IEnumerable<string> Names(IDataView scored)
+    private void Write(Stream stream)
     {
-        if (scored.Schema[Label].Type is not KeyDataViewType)
-            return scored.GetColumn<string>(Label);
-        VBuffer<ReadOnlyMemory<char>> values = default;
-        scored.Schema[Label].GetKeyValues(ref values);
-        string[] names = [.. values.DenseValues().Select(value => $"{value}")];
-        return scored.GetColumn<uint>(Label).Select(key => key == 0 ? "" : names[key - 1]);
+        using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
+        writer.Write(Csv.Line([Path, Label, .. Classes.Select(name => ScorePrefix + name)]));
+        foreach (Row row in _rows)
+        {
+            IEnumerable<string> scores = row.Score.Select(score => score.ToString("R", CultureInfo.InvariantCulture));
+            writer.Write(Csv.Line([row.ImagePath, row.Label, .. scores]));
+        }
     }
 
-    private static string Quoted(string text) =>
-        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-
-    /// <summary>The next record (RFC 4180: quotes around a comma, a quote or a line break); null at the end.</summary>
-    private static string[]? Record(TextReader reader, string path)
+    /// <summary>What gives the label of a row as text.</summary>
+    private static Func<string> LabelOf(DataViewRow row)
     {
-        var cells = new List<string>();
-        var cell = new StringBuilder();
-        bool quoted = false, any = false;
-        for (int c = reader.Read(); ; c = reader.Read())
+        DataViewSchema.Column column = row.Schema[Label];
+        if (column.Type is not KeyDataViewType)
         {
-            if (c < 0 && quoted)
-                throw new InvalidDataException($"'{path}' ends within quotes.");
-            if (c < 0 && !any)
-                return null;
-            if (quoted)
+            ValueGetter<ReadOnlyMemory<char>> getText = row.GetGetter<ReadOnlyMemory<char>>(column);
+            ReadOnlyMemory<char> text = default;
+            return () =>
             {
-                if (c != '"')
-                    cell.Append((char)c);
-                else if (reader.Peek() == '"')
-                    cell.Append((char)reader.Read());
-                else
-                    quoted = false;
-                continue;
-            }
-
-            if (c is '\n' && !any)
-                continue;        // an empty line
-            any |= c is not ('\r' or '\n');
-            if (c == '"' && cell.Length == 0)
-                quoted = true;
-            else if (c is ',' or '\n' or < 0)
-            {
-                cells.Add(cell.ToString());
-                cell.Clear();
-                if (c != ',')
-                    return [.. cells];
-            }
-            else if (c != '\r')
-                cell.Append((char)c);
+                getText(ref text);
+                return $"{text}";
+            };
         }
+
+        VBuffer<ReadOnlyMemory<char>> values = default;
+        column.GetKeyValues(ref values);
+        string[] names = [.. values.DenseValues().Select(value => $"{value}")];
+        ValueGetter<uint> getKey = row.GetGetter<uint>(column);
+        uint key = 0;
+        return () =>
+        {
+            getKey(ref key);
+            return key == 0 ? "" : names[key - 1];
+        };
     }
 
     private sealed class Row

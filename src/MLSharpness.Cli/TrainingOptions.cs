@@ -83,6 +83,23 @@ internal sealed class TrainingOptions(bool comparesMethods)
         }
     }
 
+    /// <summary>Refuses numbers that none of the methods has.</summary>
+    /// <param name="context">What was given.</param>
+    /// <param name="methods">The names of the methods.</param>
+    /// <exception cref="ArgumentException">A number was given that would be ignored.</exception>
+    public void CheckUse(CommandContext context, params string[] methods)
+    {
+        Check(_gamma, "it is γ of csam", "csam");
+        Check(_rho, "it is the radius of sam, ssam, csam and asam", "sam", "ssam", "csam", "asam");
+
+        void Check(Option option, string whose, params string[] having)
+        {
+            if (context.IsGiven(option) && !methods.Intersect(having, StringComparer.OrdinalIgnoreCase).Any())
+                throw new ArgumentException($"{option.Name} would be ignored: {whose}, and what trains is {string.Join(", ", methods)}. " +
+                    "Leave it out.");
+        }
+    }
+
     /// <summary>The options as the library takes them.</summary>
     /// <param name="context">What was given.</param>
     /// <param name="method">The method; null for the library's own choice, unless its numbers are given.</param>
@@ -110,10 +127,25 @@ internal sealed class TrainingOptions(bool comparesMethods)
             options.TimeBudget = context.Value(_timeBudget) is > 0 and double minutes ? TimeSpan.FromMinutes(minutes) : null;
         if (method is not null || context.IsGiven(_rho) || context.IsGiven(_gamma))
             options.Method = Method(context, method ?? "csam", fineTuning);
+        if (!comparesMethods && method is not null)
+            CheckUse(context, method);
         if (context.Value(_epochs) is int epochs)
             options.Epoch = epochs;
         return options;
     }
+
+    /// <summary>The file of weights to start from; null for none.</summary>
+    public string? WeightsFile(CommandContext context) => Weights(context) is var weights && weights != PretrainedWeights.None
+        ? weights : null;
+
+    /// <summary>What to tell a user of options that are of a start from weights, where there are none; null where there is
+    /// nothing.</summary>
+    public string? Unused(CommandContext context) =>
+        WeightsFile(context) is null && new Option[] { _fineTuning, _timeBudget }.Where(context.IsGiven).ToArray()
+            is { Length: > 0 } unused
+            ? $"warning: {string.Join(" and ", unused.Select(option => option.Name))} " +
+                $"{(unused.Length == 1 ? "is" : "are")} not used: the training starts from random weights."
+            : null;
 
     /// <summary>What to tell a user who could have had weights and has none.</summary>
     public string? Advice(CommandContext context) =>

@@ -35,10 +35,15 @@ internal static class CompareCommand
             SharpnessAwareMethod[] chosen = [.. names.Select(name => training.Method(context, name))];      // errors before hours of work
             if (names.Distinct(StringComparer.OrdinalIgnoreCase).Count() < names.Length)
                 throw new ArgumentException("Name each method once.");
-            string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report", "report.html") : null;
+            training.CheckUse(context, names);
+            string? path = context.Value(report) is string file
+                ? OutputFile.Check(file, "--report", "report.html", training.WeightsFile(context)) : null;
             IDataView images = Images.Load(mlContext, context.Value(folder));
+            if (path is not null)
+                OutputFile.CheckIsNoPicture(path, "--report", images);
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
             var split = Images.Split(mlContext, labelled, context.Value(test));
+            TestPictures.Check(split.TestSet, context.Cancellation);
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
             try

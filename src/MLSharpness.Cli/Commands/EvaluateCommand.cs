@@ -21,16 +21,18 @@ internal static class EvaluateCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string? path = context.Value(scores) is string file ? OutputFile.Check(file, "--scores", "scores.csv") : null;
-            IDataView scored = ModelFile.Load(mlContext, context.Value(model))
-                .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
+            string? path = context.Value(scores) is string file ? ScoreFile.Check(file, "--scores", context.Value(model)) : null;
+            ITransformer transformer = ModelFile.Load(mlContext, context.Value(model));
+            IDataView images = Images.Load(mlContext, context.Value(folder));
             if (path is not null)
-                scored = mlContext.Data.Cache(scored, "Label", "Score", "ImagePath");       // the network runs once
-            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(scored,
+                OutputFile.CheckIsNoPicture(path, "--scores", images);
+            IDataView scored = transformer.Transform(context.Stoppable(images));
+            ScoreFile? rows = path is null ? null : ScoreFile.Of(mlContext, scored);        // the network runs once
+            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(rows?.View ?? scored,
                 numberOfBins: context.Value(bins));
-            if (path is not null)
-                ScoreFile.Save(scored, path);
-            context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics));
+            context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics),
+                besideOutput: path is not null && ScoreFile.IsStandardOutput(path));
+            rows?.Save(path!);
         });
         return command;
     }

@@ -19,9 +19,12 @@ internal static class ReportCommand
         CommandAction.Set(command, context =>
         {
             MLContext mlContext = context.MLContext;
-            string name = Path.GetFileName(context.Value(model)), path = OutputFile.Check(context.Value(output), "--out", "report.html");
-            IDataView scored = ModelFile.Load(mlContext, context.Value(model))
-                .Transform(context.Stoppable(Images.Load(mlContext, context.Value(folder))));
+            string name = Path.GetFileName(context.Value(model));
+            string path = OutputFile.Check(context.Value(output), "--out", "report.html", context.Value(model));
+            ITransformer transformer = ModelFile.Load(mlContext, context.Value(model));
+            IDataView images = Images.Load(mlContext, context.Value(folder));
+            OutputFile.CheckIsNoPicture(path, "--out", images);
+            IDataView scored = transformer.Transform(context.Stoppable(images));
             new CalibrationReport(mlContext, $"Calibration of {name}").Add(name, scored, imageColumnName: "Image").SaveHtml(path);
             context.Write(new { report = path }, new Text(Printable.Of($"Saved {context.Value(output)}.") + "\n"));
         });

@@ -31,7 +31,7 @@ internal static class TrainCommand
 
             A training from scratch writes its state to a file beside the model after each epoch, MODEL.checkpoint, which is deleted at the
             end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped. A training that begins with
-            the head keeps nothing before its end, and begins anew.
+            the head saves nothing until it has finished, so after Ctrl+C it starts again from the beginning.
 
             Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
@@ -49,15 +49,16 @@ internal static class TrainCommand
                 return;
             }
 
-            string path = OutputFile.Check(context.Value(output), "--out", "model.zip");
-            string checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint", example: null);
+            string? weights = training.WeightsFile(context);
+            string path = OutputFile.Check(context.Value(output), "--out", "model.zip", weights);
+            string checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint", example: null, weights);
             IDataView images = Images.Load(mlContext, context.Value(folder));
+            OutputFile.CheckIsNoPicture(path, "--out", images);
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
 
             options.MetricsCallback = new Progress(context.Messages).Report;
-            bool startsFromWeights = options.InitialWeights is not PretrainedWeights.None;
-            if (!startsFromWeights || options.FineTuning == FineTuning.Full)
+            if (weights is null || options.FineTuning == FineTuning.Full)
                 options.CheckpointPath = checkpoint;
             if (context.Value(restart))
                 Delete(checkpoint);
@@ -66,6 +67,8 @@ internal static class TrainCommand
 
             if (training.Advice(context) is string advice)
                 context.Say(advice);
+            if (training.Unused(context) is string unused)
+                context.Say(unused);
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
             using SharpnessAwareImageClassificationTransformer classifier = Fit();
             group?.Dispose();       // the others need not wait for the test
@@ -76,6 +79,7 @@ internal static class TrainCommand
             {
                 Save(classifier, scored);
                 isSaved = true;
+                context.Say($"Saved {context.Value(output)}.");
             }
             finally
             {
@@ -91,15 +95,16 @@ internal static class TrainCommand
 
             if (options.CheckpointPath is not null)
                 Delete(checkpoint);
-            context.Say($"Saved {context.Value(output)}.");
 
             SharpnessAwareImageClassificationTransformer Fit()
             {
                 try
                 {
+                    if (group is null)      // else the other processes would wait
+                        TestPictures.Check(split.TestSet, context.Cancellation);
                     return trainer.Fit(labels.Transform(split.TrainSet));
                 }
-                catch (OperationCanceledException)
+                catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)
                 {
                     throw new OperationCanceledException(SaveBestSoFar());
                 }
@@ -114,9 +119,11 @@ internal static class TrainCommand
                 }
                 catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)
                 {
-                    throw new OperationCanceledException(
-                        $"Stopped while the model was measured. The model is in {context.Value(output)}" +
-                            (options.CheckpointPath is null ? "." : "; the same command measures it."));
+                    throw new OperationCanceledException($"Stopped while the model was measured. {WhereItIs()}");
+                }
+                catch (Exception exception) when (isSaved)
+                {
+                    throw new InvalidDataException($"{exception.Message} The model was not measured. {WhereItIs()}", exception);
                 }
 
                 context.Write(
@@ -124,6 +131,9 @@ internal static class TrainCommand
                     MetricsOutput.Table(metrics));
                 context.Say($"Measured on {metrics.Count} images that were not trained on.");
             }
+
+            string WhereItIs() =>
+                $"The model is in {context.Value(output)}" + (options.CheckpointPath is null ? "." : "; the same command measures it.");
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
                 mlContext,

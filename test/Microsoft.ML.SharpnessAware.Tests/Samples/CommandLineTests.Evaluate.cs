@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
@@ -38,6 +39,50 @@ public sealed partial class CommandLineTests
         CollectionAssert.AreEquivalent(Classes, compared.RootElement.GetProperty("differences").EnumerateArray().Skip(1)
             .Select(one => one.GetProperty("group").GetString()).ToArray());
         Assert.AreEqual(0, compared.RootElement.GetProperty("differences")[0].GetProperty("logLoss")[0].GetDouble());
+    }
+
+    [TestMethod]
+    public void ADamagedPictureIsNamedWhereItsScoresAreWrittenToo()
+    {
+        string images = CopyOfImages("damaged"), scores = Folder.File("damaged.csv");
+        string picture = Cut(Directory.EnumerateFiles(Path.Combine(images, "down")).First());
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, images, "--scores", scores);
+        Directory.Delete(images, recursive: true);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, $"'{picture}': the image is truncated");
+        Assert.IsEmpty(FilesOf("damaged.csv"));
+    }
+
+    [TestMethod]
+    public void ScoresGoToStandardOutputAloneWhereThatIsTheFile()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no /dev/stdout.");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", "/dev/stdout");
+
+        Assert.AreEqual(Done, exitCode, error);
+        string[] lines = output.TrimEnd().Split('\n');
+        Assert.HasCount(61, lines, output);
+        StringAssert.StartsWith(lines[0], "ImagePath,Label,Score.");
+        StringAssert.Contains(error, "Expected calibration error");
+    }
+
+    [TestMethod]
+    [Timeout(60_000)]       // a pipe waits for its other end
+    public void ScoresGoIntoAPipeWhichStays()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no named pipes among its files.");
+        string pipe = Folder.File("pipe.csv");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        Task<string> read = Task.Run(() => File.ReadAllText(pipe));
+        (int exitCode, _, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", pipe);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.HasCount(61, read.Result.TrimEnd().Split('\n'));
+        File.Delete(pipe);
     }
 
     [TestMethod]

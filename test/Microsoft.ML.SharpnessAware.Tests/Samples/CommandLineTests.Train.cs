@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 
@@ -118,6 +119,102 @@ public sealed partial class CommandLineTests
         using JsonDocument json = JsonDocument.Parse(output.Result);
         Assert.IsGreaterThan(0, json.RootElement.GetProperty("metrics").GetProperty("count").GetInt32());
         StringAssert.Contains(error.Result, "model.zip");
+    }
+
+    [TestMethod]
+    [DataRow("train")]
+    [DataRow("compare")]
+    public void ADamagedPictureOfTheTestIsFoundBeforeTheTraining(string command)
+    {
+        string images = CopyOfImages("of which one is damaged"), picture = Cut(OneOfTheTest(images));
+        (int exitCode, string output, string error) = Run([command, images, .. Small,
+            .. command == "train" ? ["--out", Folder.File("early.zip")] : (string[])[]]);
+        Directory.Delete(images, recursive: true);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, $"'{picture}': ");
+        StringAssert.Contains(error, "truncated");
+        Assert.DoesNotContain("epoch", error);
+        Assert.IsEmpty(FilesOf("early"));
+    }
+
+    /// <summary>The picture is damaged while the training runs.</summary>
+    [TestMethod]
+    public void AnErrorWhileTheModelIsMeasuredSaysWhereTheModelIs()
+    {
+        string images = CopyOfImages("damaged later"), model = Folder.File("late.zip"), picture = OneOfTheTest(images);
+        using Process process = ChildProcess.Start(Tool,
+            ["train", images, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        while (process.StandardError.ReadLine() is string line && !line.Contains("2/60", StringComparison.Ordinal))
+        {
+        }
+
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Cut(picture);
+        process.WaitForExit();
+        Directory.Delete(images, recursive: true);
+
+        Assert.AreEqual(AtFault, process.ExitCode, error.Result);
+        Assert.AreEqual("", output.Result);
+        StringAssert.Contains(error.Result, $"Saved {model}.");
+        StringAssert.Contains(error.Result, $"'{picture}': the image is truncated");
+        StringAssert.Contains(error.Result, $"The model was not measured. The model is in {model}; the same command measures it.");
+        Assert.AreEqual(Done, Run("predict", model, APicture).ExitCode);
+        foreach (string file in Directory.EnumerateFiles(Folder.Path, "late*"))
+            File.Delete(file);
+    }
+
+    /// <summary>Build servers give no terminal, though their logs take colours.</summary>
+    [TestMethod]
+    [DataRow("GITHUB_ACTIONS")]
+    [DataRow("TF_BUILD")]
+    public void ALogHasALineForEachEpochAndNoBlanks(string variable)
+    {
+        string model = Folder.File("logged.zip");
+        (int exitCode, string output, string error) = ChildProcess.Run(Tool, ["train", ImagesPath, "--out", model, .. Small],
+            ("OMP_NUM_THREADS", "1"), (variable, "true"));
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.HasCount(3, error.Split('\n').Where(line => line.StartsWith("epoch ", StringComparison.Ordinal)).ToArray(), error);
+        Assert.IsFalse((output + error).Any(c => c is '\u001b'), output + error);
+        Assert.DoesNotContain("          ", error);
+    }
+
+    /// <summary>A link names the newest of several models, say.</summary>
+    [TestMethod]
+    public void ALinkStaysAndTheModelIsWhereItLeads()
+    {
+        string model = Folder.File("v3.zip"), link = Folder.File("current.zip");
+        Links.Make(link, "v3.zip");
+        (int exitCode, _, string error) = Run(["train", ImagesPath, "--out", link, .. Small]);
+        bool isLink = new FileInfo(link).LinkTarget == "v3.zip", isThere = File.Exists(model);
+        foreach (string file in new[] { link, model })
+            File.Delete(file);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.IsTrue(isLink && isThere);
+    }
+
+    [TestMethod]
+    public void OptionsOfAStartFromWeightsAreNotIgnoredInSilence()
+    {
+        string model = Folder.File("unused.zip");
+        (int exitCode, _, string error) = Run(["train", ImagesPath, "--out", model, "--weights", "none", "--time-budget", "0",
+            "--fine-tuning", "gentle", .. Small]);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, "--fine-tuning and --time-budget are not used: the training starts from random weights.");
+    }
+
+    /// <summary>A picture that the tool keeps for the test.</summary>
+    private static string OneOfTheTest(string images)
+    {
+        var mlContext = new MLContext(seed: 1);
+        return mlContext.Data.TrainTestSplit(mlContext.Data.LoadImagesFromFolder(images), 0.2).TestSet.GetColumn<string>("ImagePath").First();
     }
 
     [TestMethod]

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 
 /// <summary>The tool `mlsharpness` as its users see it: arguments in, standard output and exit code out.</summary>
@@ -168,6 +170,80 @@ public sealed partial class CommandLineTests
         Assert.IsFalse(File.Exists(ImagesPath + ".checkpoint"));
     }
 
+    /// <summary>MODEL is a model, LINK leads to it, and SPELT is another spelling of its path.</summary>
+    [TestMethod]
+    [DataRow("train IMAGES --weights MODEL --fine-tuning full --out MODEL")]
+    [DataRow("train IMAGES --weights MODEL --out SPELT")]
+    [DataRow("train IMAGES --weights LINK --out MODEL")]
+    [DataRow("train IMAGES --weights MODEL --out LINK")]
+    [DataRow("train IMAGES --out PICTURE")]
+    [DataRow("evaluate MODEL IMAGES --scores MODEL")]
+    [DataRow("evaluate MODEL IMAGES --scores PICTURE")]
+    [DataRow("report LINK IMAGES --out SPELT")]
+    [DataRow("report MODEL IMAGES --out PICTURE")]
+    [DataRow("compare IMAGES --weights MODEL --report LINK")]
+    [DataRow("compare IMAGES --report PICTURE")]
+    public void AnOutputThatIsAnInputIsRefusedAtOnce(string command)
+    {
+        string link = Folder.File("link to the model.zip"), spelt = Path.Combine(ImagesPath, "..", "down", "..", Path.GetFileName(ModelPath));
+        Links.Make(link, ModelPath);
+        byte[] model = File.ReadAllBytes(ModelPath), picture = File.ReadAllBytes(APicture);
+        (int exitCode, string output, string error) = Run([.. command.Split(' ').Select(word => word switch
+        {
+            "MODEL" => ModelPath,
+            "LINK" => link,
+            "SPELT" => spelt,
+            "IMAGES" => ImagesPath,
+            "PICTURE" => APicture,
+            _ => word,
+        })]);
+        File.Delete(link);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "which is read: it would be overwritten. Give --");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+        CollectionAssert.AreEqual(model, File.ReadAllBytes(ModelPath));
+        CollectionAssert.AreEqual(picture, File.ReadAllBytes(APicture));
+    }
+
+    [TestMethod]
+    [DataRow("train IMAGES --out PIPE")]
+    [DataRow("report MODEL IMAGES --out PIPE")]
+    [DataRow("compare IMAGES --report PIPE")]
+    public void AModelAndAPageAreNotWrittenOverAPipe(string command)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no named pipes among its files.");
+        string pipe = Folder.File("a pipe");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        (int exitCode, string output, string error) = Run([.. command.Split(' ')
+            .Select(word => word switch { "MODEL" => ModelPath, "IMAGES" => ImagesPath, "PIPE" => pipe, _ => word })]);
+        File.Delete(pipe);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "It is a device, a pipe or a socket");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
+    /// <summary>The folder is missing, so that those that are taken end in another error.</summary>
+    [TestMethod]
+    [DataRow("train nowhere --method sam --gamma 1", "--gamma would be ignored: it is γ of csam, and what trains is sam")]
+    [DataRow("train nowhere --method SGD --rho 0.1", "--rho would be ignored: it is the radius of")]
+    [DataRow("compare nowhere --methods sgd asam --gamma 1", "--gamma would be ignored: it is γ of csam, and what trains is sgd, asam")]
+    [DataRow("compare nowhere --methods sgd --rho 0.1", "--rho would be ignored")]
+    [DataRow("compare nowhere --methods sgd csam --rho 0.1 --gamma 1", "does not exist")]
+    [DataRow("train nowhere --rho 0.1 --gamma 1", "does not exist")]
+    public void ANumberThatNoMethodHasIsNotIgnored(string command, string says)
+    {
+        (int exitCode, string output, string error) = Run(command.Split(' '));
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, says);
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
     [TestMethod]
     public void AnUnknownOptionIsWrongUsage() => Assert.AreEqual(WrongUsage, Run("train", ImagesPath, "--speed", "9").ExitCode);
 
@@ -175,6 +251,25 @@ public sealed partial class CommandLineTests
 
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
         ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+
+    private static string CopyOfImages(string name)
+    {
+        foreach (string picture in Directory.EnumerateFiles(ImagesPath, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(Folder.File(name), Path.GetRelativePath(ImagesPath, picture));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(picture, copy);
+        }
+
+        return Folder.File(name);
+    }
+
+    /// <summary>Leaves the beginning of a picture.</summary>
+    private static string Cut(string picture)
+    {
+        File.WriteAllBytes(picture, File.ReadAllBytes(picture)[..60]);
+        return picture;
+    }
 
     private static string[] FilesOf(string name) =>
         [.. Folder.FileNames().Where(file => file.StartsWith(name, StringComparison.Ordinal))];

@@ -83,6 +83,28 @@ public sealed class CompareScoresTests
         StringAssert.Contains(error, "same rows in the same order");
     }
 
+    /// <summary>Of each file, what its paths begin with does not count, but the folder of the class does.</summary>
+    [TestMethod]
+    [DataRow("/data/test/cat/1.png /data/test/dog/2.png", "D:\\work\\cat\\1.png D:\\work\\dog\\2.png", 0)]
+    [DataRow("/a/test/cat/1.png /a/test/dog/2.png", "/b/test/cat/1.png /b/test/dog/2.png", 0)]
+    [DataRow("cat/1.png dog/2.png", "/b/cat/1.png /b/dog/2.png", 0)]
+    [DataRow("1.png 2.png", "1.png 2.png", 0)]
+    [DataRow("/a/cat/1.png /a/cat/2.png", "/b/dog/1.png /b/dog/2.png", 1)]
+    [DataRow("1.png 2.png", "/b/1.png /b/2.png", 1)]
+    [DataRow("/a/cat/1.png /a/cat/2.png", "/b/cat/1.png /b/cat/3.png", 2)]
+    [DataRow("/a/cat/1.png /a/cat/2.png", "/b/cat/1.png /c/cat/2.png", 2)]
+    [DataRow("/a/x/1.png /a/2.png", "/b/x/1.png /b/2.png", 2)]
+    public void ThePicturesMayLieInOtherPlaces(string first, string second, int otherRow)
+    {
+        (int exitCode, _, string error) = Run(File("first", Rows(first)), File("second", Rows(second)));
+        Assert.AreEqual(otherRow == 0 ? Done : AtFault, exitCode, error);
+        if (otherRow > 0)
+            StringAssert.Contains(error, $"row {otherRow} is '{first.Split(' ')[otherRow - 1]}' in one and '{second.Split(' ')[otherRow - 1]}'");
+
+        static string Rows(string paths) =>
+            $"ImagePath,Label,Score.a,Score.b\n{string.Concat(paths.Split(' ').Select(path => $"{path},a,.6,.4\n"))}";
+    }
+
     private string File(string name, string content)
     {
         string path = _folder.File(name + ".csv");
