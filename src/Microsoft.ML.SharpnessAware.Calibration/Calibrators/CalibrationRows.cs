@@ -120,13 +120,14 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return ofLabels;
     }
 
-    /// <summary>The mean log loss as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it, after the calibrator if there is
-    /// one.</summary>
+    /// <summary>The mean log loss, after the calibrator if there is one as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it;
+    /// before it as every fit counts it, by <see cref="LogProbabilities.Floor"/>, which is at most that.</summary>
     public double LogLoss(MulticlassCalibrator? calibrator = null)
     {
         CompensatedSum loss = default;
+        double floor = calibrator is null ? LogProbabilities.Floor(NumberOfClasses) : CalibrationAccumulator.SmallestProbability;
         foreach (float probability in OfLabels(calibrator))
-            loss.Add(-Math.Log(Math.Clamp(probability, CalibrationAccumulator.SmallestProbability, 1)));
+            loss.Add(-Math.Log(Math.Clamp(probability, floor, 1)));
         return loss.Value / Count;
     }
 }

@@ -16,7 +16,7 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
     public TransformerChain<MulticlassCalibratorTransformer> Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the trainings
+        calibrator.CheckBeforeTraining(estimator, input.Schema);
         List<(CalibrationRows Rows, LabelValues? Classes)> unseen = [];
         ITransformer? first = null;
         HashSet<ITransformer>? shared = null;

@@ -14,7 +14,7 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
     public TransformerChain<MulticlassCalibratorTransformer> Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        GetOutputSchema(SchemaShape.Create(input.Schema));      // what can be wrong is found before the training
+        calibrator.CheckBeforeTraining(estimator, input.Schema);
         DataOperationsCatalog.TrainTestData split = GroupedSplit.TrainTest(environment, input, fraction, samplingKeyColumnName);
         ITransformer model = estimator.Fit(split.TrainSet);
         return model.Append(calibrator.FitOnUnseen(model.Transform(split.TestSet)));

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Microsoft.ML.Calibrators;
 using Microsoft.ML.Runtime;
 
@@ -35,6 +36,7 @@ internal sealed class IsotonicCalibratorEstimator(IHostEnvironment environment, 
     {
         float[] isotonic = rows.OfLabels(new OneVersusRestIsotonicCalibrator(perClass, temperature, modelWeight: 0));
         float[] model = rows.OfLabels(new TemperatureCalibrator(rows.NumberOfClasses, temperature));
+        TensorPrimitives.Max(model, (float)LogProbabilities.Floor(rows.NumberOfClasses), model);        // also at T = 1, as it is applied
         double low = rows.WeightOfOneRow, high = 1;
         if (Slope(low) >= 0)
             return low;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -32,7 +33,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     {
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
         _host = environment.Register(GetType().Name);
-        _step = new PipelineStep(environment);
+        _step = new PipelineStep(environment, typeof(MulticlassCalibratorEstimator));
         _labelColumnName = labelColumnName;
         _columns = columns;
     }
@@ -44,6 +45,15 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         ArgumentNullException.ThrowIfNull(inputSchema);
         _step.Propagate();
         return GetOutputShape(inputSchema);
+    }
+
+    /// <summary>Checks what can be known of scored rows before the model that scores them is trained: its columns and, where the label is
+    /// a key already, how many classes there will be.</summary>
+    internal void CheckBeforeTraining(IEstimator<ITransformer> estimator, DataViewSchema input)
+    {
+        GetOutputShape(estimator.GetOutputSchema(SchemaShape.Create(input)));
+        if (input.GetColumnOrNull(_labelColumnName)?.Type is KeyDataViewType)
+            CheckNumberOfClasses(LabelColumn.Bind(input, _labelColumnName).NumberOfClasses);
     }
 
     internal SchemaShape GetOutputShape(SchemaShape inputSchema) => _columns.GetOutputShape(inputSchema, _labelColumnName, KeepsPrediction);

@@ -41,12 +41,15 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         Span<double> q = rented.AsSpan(0, NumberOfClasses), scaled = rented.AsSpan(NumberOfClasses, NumberOfClasses);
         bool any = ModelWeight < 1 && TryApplyPerClass(probabilities, q);
         TemperatureScaling.Apply(probabilities, Temperature, destination, Floor);
-        if (any)
+        if (ModelWeight < 1)
         {
             TensorPrimitives.ConvertTruncating<float, double>(destination, scaled);
-            TensorPrimitives.Multiply(scaled, ModelWeight / TensorPrimitives.Sum<double>(scaled), scaled);
-            TensorPrimitives.MultiplyAdd(q, 1 - ModelWeight, scaled, q);
-            TensorPrimitives.ConvertTruncating<double, float>(q, destination);
+            if (Temperature == 1)
+                TensorPrimitives.Max(scaled, Floor, scaled);        // which left the row as it was
+            TensorPrimitives.Multiply(scaled, (any ? ModelWeight : 1) / TensorPrimitives.Sum<double>(scaled), scaled);
+            if (any)
+                TensorPrimitives.MultiplyAdd(q, 1 - ModelWeight, scaled, scaled);
+            TensorPrimitives.ConvertTruncating<double, float>(scaled, destination);
         }
 
         ArrayPool<double>.Shared.Return(rented);
@@ -76,9 +79,12 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
         if (ModelWeight == 1)
             return scaled;
 
+        if (Temperature == 1)
+            scaled = graph.Node("Max", [scaled, graph.Constant([Floor], 1)]);
+        scaled = graph.Node("Div", [scaled, graph.Sum(scaled, 1)]);
         string f = AddPerClass(graph, probabilities), sum = graph.Sum(f, 1);
         string q = graph.Node("Div", [f, graph.Node("Max", [sum, graph.Constant([double.Epsilon], 1)])]);
-        string own = graph.Node("Mul", [graph.Node("Div", [scaled, graph.Sum(scaled, 1)]), graph.Constant([ModelWeight], 1)]);
+        string own = graph.Node("Mul", [scaled, graph.Constant([ModelWeight], 1)]);
         string mixed = graph.Node("Add", [graph.Node("Mul", [q, graph.Constant([1 - ModelWeight], 1)]), own]);
         return graph.Node("Where", [graph.Node("Greater", [sum, graph.Constant([0.0], 1)]), mixed, scaled]);
     }

@@ -17,7 +17,7 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
     public AbstentionEstimator(IHostEnvironment environment, DecisionColumns columns, double accuracy, double confidence)
     {
         _host = environment.Register(nameof(AbstentionEstimator));
-        _step = new PipelineStep(environment);
+        _step = new PipelineStep(environment, typeof(AbstentionEstimator));
         (_columns, _accuracy, _confidence) = (columns, accuracy, confidence);
     }
 

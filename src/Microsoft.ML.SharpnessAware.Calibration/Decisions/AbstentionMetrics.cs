@@ -3,12 +3,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>How well abstention keeps what it promises, and how much it answers.</summary>
 public sealed class AbstentionMetrics
 {
-    internal AbstentionMetrics(long accepted, long acceptedRight, long rejected, long rejectedRight, long skippedRows)
+    internal AbstentionMetrics(long accepted, long acceptedRight, long rejected, long rejectedRight, long skippedRows,
+        (ClusterShare Accepted, ClusterShare[] Right)? ofClusters = null)
     {
         (Count, AcceptedCount, SkippedRows) = (accepted + rejected, accepted, skippedRows);
-        AcceptedShare = BinomialTail.Interval(accepted, Count);
-        AcceptedAccuracy = BinomialTail.Interval(acceptedRight, accepted);
-        RejectedAccuracy = BinomialTail.Interval(rejectedRight, rejected);
+        NumberOfClusters = ofClusters?.Accepted.NumberOfClusters;
+        AcceptedShare = ofClusters?.Accepted.Interval() ?? BinomialTail.Interval(accepted, Count);
+        AcceptedAccuracy = ofClusters?.Right[1].Interval() ?? BinomialTail.Interval(acceptedRight, accepted);
+        RejectedAccuracy = ofClusters?.Right[0].Interval() ?? BinomialTail.Interval(rejectedRight, rejected);
     }
 
     /// <summary>How many rows were measured.</summary>
@@ -16,6 +18,9 @@ public sealed class AbstentionMetrics
 
     /// <summary>How many of them are accepted.</summary>
     public long AcceptedCount { get; }
+
+    /// <summary>How many clusters the intervals are of, in a report by clusters; null where rows are independent.</summary>
+    internal int? NumberOfClusters { get; }
 
     /// <summary>How many rows were left out because their label is missing or a score is NaN or infinite.</summary>
     public long SkippedRows { get; }

@@ -9,6 +9,7 @@ internal sealed class AcceptedColumn : ISideColumn
 {
     // [accepted, right]
     private readonly long[,] _counts = new long[2, 2];
+    private (ClusterShare Accepted, ClusterShare[] Right)? _ofClusters;
 
     private AcceptedColumn(DataViewSchema.Column column) => Column = column;
 
@@ -78,11 +79,19 @@ internal sealed class AcceptedColumn : ISideColumn
     }
 
     /// <summary>Counts what <see cref="Open"/>'s function gave; ties go to the lowest class.</summary>
-    public void Count(int label, ReadOnlySpan<float> scores, int accepted) =>
-        _counts[accepted, TensorPrimitives.IndexOfMax(scores) == label ? 1 : 0]++;
+    public void Count(int label, ReadOnlySpan<float> scores, int accepted, int cluster = -1)
+    {
+        bool isRight = TensorPrimitives.IndexOfMax(scores) == label;
+        _counts[accepted, isRight ? 1 : 0]++;
+        if (cluster < 0)
+            return;
+        _ofClusters ??= (new ClusterShare(), [new ClusterShare(), new ClusterShare()]);
+        _ofClusters.Value.Accepted.Add(cluster, accepted == 1);
+        _ofClusters.Value.Right[accepted].Add(cluster, isRight);
+    }
 
     public AbstentionMetrics GetMetrics(long skippedRows) =>
-        new(_counts[1, 0] + _counts[1, 1], _counts[1, 1], _counts[0, 0] + _counts[0, 1], _counts[0, 1], skippedRows)
+        new(_counts[1, 0] + _counts[1, 1], _counts[1, 1], _counts[0, 0] + _counts[0, 1], _counts[0, 1], skippedRows, _ofClusters)
         {
             AccuracyAsked = DecisionAnnotations.Find(Column, DecisionAnnotations.AccuracyAsked),
             ConfidenceAsked = DecisionAnnotations.Find(Column, DecisionAnnotations.ConfidenceAsked),

@@ -17,7 +17,7 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
     public PredictionSetEstimator(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage, bool perClass)
     {
         _host = environment.Register(nameof(PredictionSetEstimator));
-        _step = new PipelineStep(environment);
+        _step = new PipelineStep(environment, typeof(PredictionSetEstimator));
         (_columns, _kind, _coverage, _perClass) = (columns, kind, coverage, perClass);
     }
 

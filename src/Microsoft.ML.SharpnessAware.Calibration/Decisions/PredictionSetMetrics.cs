@@ -5,10 +5,11 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>How well prediction sets keep what they promise, and how much they say.</summary>
 public sealed class PredictionSetMetrics
 {
-    internal PredictionSetMetrics(SetCounts counts, IReadOnlyList<string> classNames, long skippedRows)
+    internal PredictionSetMetrics(SetCounts counts, IReadOnlyList<string> classNames, long skippedRows, ClusterShare? covered = null)
     {
         Count = counts.OfSize.Sum();
-        CoverageInterval = BinomialTail.Interval(counts.OfSizeCovered.Sum(), Count);
+        NumberOfClusters = covered?.NumberOfClusters;
+        CoverageInterval = covered?.Interval() ?? BinomialTail.Interval(counts.OfSizeCovered.Sum(), Count);
         MeanSize = (double)counts.OfSize.Select((rows, size) => size * rows).Sum() / Count;
         SingleShare = (double)counts.OfSize[1] / Count;
         EmptyShare = (double)counts.OfSize[0] / Count;
@@ -36,6 +37,9 @@ public sealed class PredictionSetMetrics
 
     /// <summary>The coverage with its exact 95 % interval (Clopper and Pearson 1934).</summary>
     public ConfidenceInterval CoverageInterval { get; }
+
+    /// <summary>How many clusters the interval of the coverage is of, in a report by clusters; null where rows are independent.</summary>
+    internal int? NumberOfClusters { get; }
 
     /// <summary>The mean number of classes in a set: the smaller, the more the sets say.</summary>
     public double MeanSize { get; }

@@ -8,6 +8,7 @@ internal sealed class SetColumn : ISideColumn
     private readonly int _numberOfClasses;
     private readonly int[]? _places;
     private readonly SetCounts _counts;
+    private ClusterShare? _covered;
 
     private SetColumn(DataViewSchema.Column column, int numberOfClasses, int[]? places, LabelValues? classes)
     {
@@ -61,9 +62,15 @@ internal sealed class SetColumn : ISideColumn
     }
 
     /// <summary>Counts what <see cref="Open"/>'s function gave.</summary>
-    public void Count(int label, int set) => _counts.Add(_places is null ? label : _places[label], set >> 1, (set & 1) == 1);
+    public void Count(int label, int set, int cluster = -1)
+    {
+        bool holds = (set & 1) == 1;
+        _counts.Add(_places is null ? label : _places[label], set >> 1, holds);
+        if (cluster >= 0)
+            (_covered ??= new()).Add(cluster, holds);
+    }
 
-    public PredictionSetMetrics GetMetrics(long skippedRows) => new(_counts, ClassNames, skippedRows)
+    public PredictionSetMetrics GetMetrics(long skippedRows) => new(_counts, ClassNames, skippedRows, _covered)
     {
         CoverageAsked = DecisionAnnotations.Find(Column, DecisionAnnotations.CoverageAsked),
     };

@@ -51,12 +51,13 @@ internal static class BinaryCalibrationEvaluator
                         $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
                         Invariant($"{p:G6}."));
                 p = Math.Min(p, 1);
-                accumulator.Add(p, isPositive, readGroup?.Invoke(0) ?? -1, readCluster?.Invoke(0) ?? -1);
+                int cluster = readCluster?.Invoke(0) ?? -1;
+                accumulator.Add(p, isPositive, readGroup?.Invoke(0) ?? -1, cluster);
                 if (onRow is null)
                     continue;
                 getId(ref id);
                 (ofBoth[0], ofBoth[1]) = p == 0.5f ? (MathF.BitDecrement(p), p) : (1 - p, p);     // ½ predicts positive
-                onRow(cursor.Position, id, isPositive ? 1 : 0, ofBoth, []);
+                onRow(cursor.Position, id, isPositive ? 1 : 0, ofBoth, [], cluster);
             }
         }
 

@@ -112,10 +112,12 @@ internal sealed class CalibrationEvaluator
 
         block.Truncate(kept);
         _accumulator.Add(block.Scores, block.Labels, _groups is null ? default : block.Side(_observed.Count),
-            _clusters is null ? default : block.Side(_observed.Count + (_groups is null ? 0 : 1)));
+            _clusters is null ? default : Clusters(block));
         if (_onRow is not null)
             Show(block, _onRow);
     }
+
+    private Span<int> Clusters(ScoreBlock block) => block.Side(_observed.Count + (_groups is null ? 0 : 1));
 
     private void Show(ScoreBlock block, MeasuredRow onRow)
     {
@@ -124,7 +126,8 @@ internal sealed class CalibrationEvaluator
         {
             for (int side = 0; side < sides.Length; side++)
                 sides[side] = block.Side(side)[row];
-            onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row), sides);
+            onRow(block.Position(row), block.Id(row), block.Labels[row], block.Row(row), sides,
+                _clusters is null ? -1 : Clusters(block)[row]);
         }
     }
 

@@ -134,7 +134,13 @@ internal abstract class LabelValues
         public override Delegate CreateGetter(Func<int> place)
         {
             T[] values = [.. _values.DenseValues()];
-            return (ValueGetter<T>)((ref T value) => value = place() is >= 0 and int found ? values[found] : default!);
+            T missing = default(T) switch       // as ML.NET's MapKeyToValue has it
+            {
+                float => (T)(object)float.NaN,
+                double => (T)(object)double.NaN,
+                _ => default!,
+            };
+            return (ValueGetter<T>)((ref T value) => value = place() is >= 0 and int found ? values[found] : missing);
         }
 
         public override void Save(IHostEnvironment env, Stream stream)

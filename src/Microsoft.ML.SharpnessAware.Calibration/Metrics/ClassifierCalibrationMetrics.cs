@@ -92,13 +92,14 @@ public abstract class ClassifierCalibrationMetrics
     /// <summary>
     /// Spiegelhalter's test of whether the confidences come true, without bins: z = Σ (a − c)(1 − 2c) / √Σ (1 − 2c)² c (1 − c). Positive
     /// z: too sure, for confidences above ½. Spiegelhalter 1986, "Probabilistic prediction in patient management and clinical trials".
-    /// Computed when it is asked for.
+    /// Rows are taken as independent, also where they belong to clusters. Computed when it is asked for.
     /// </summary>
     public CalibrationTest SpiegelhalterTest => _spiegelhalter.Value;
 
     /// <summary>
     /// The Kolmogorov–Smirnov test of calibration, without bins: the largest |Σ (c − a)|/N over the rows up to any confidence. Gupta et
-    /// al. 2021, "Calibration of neural networks using splines". Computed when it is asked for.
+    /// al. 2021, "Calibration of neural networks using splines". Rows are taken as independent, also where they belong to clusters.
+    /// Computed when it is asked for.
     /// </summary>
     public CalibrationTest KolmogorovSmirnovTest => _kolmogorovSmirnov.Value;
 

@@ -85,10 +85,10 @@ public sealed class CalibrationReport
         var decisions = new ReportDecisions(predictionSetColumnName, acceptedColumnName, numberOfExamples);
         MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
             _mlContext, scored, labelColumnName, scoreColumnName, numberOfBins, TopKOf(scored, scoreColumnName), scoreKind,
-            groupColumnName, clusterColumnName, (position, id, label, probabilities, sides) =>
+            groupColumnName, clusterColumnName, (position, id, label, probabilities, sides, cluster) =>
             {
                 examples.Add(position, id, label, probabilities);
-                decisions.Add(label, probabilities, sides);
+                decisions.Add(label, probabilities, sides, cluster);
             }, scores => decisions.Bind(scored.Schema, scores));
 
         Pictures pictures = Pictures.Of(
@@ -151,7 +151,7 @@ public sealed class CalibrationReport
         ExampleCollector examples = new(numberOfExamples);
         BinaryCalibrationMetrics metrics = BinaryCalibrationEvaluator.Evaluate(_mlContext, scored, labelColumnName, probabilityColumnName,
             numberOfBins, groupColumnName, clusterColumnName,
-            (position, id, label, probabilities, _) => examples.Add(position, id, label, probabilities));
+            (position, id, label, probabilities, _, _) => examples.Add(position, id, label, probabilities));
         Pictures pictures = Pictures.Of(scored, images, examples.All, channel);
         _models.Add(new(name, metrics, pictures.Examples(examples.ConfidentlyWrong, BinaryClasses),
             pictures.Examples(examples.HesitantlyRight, BinaryClasses)));

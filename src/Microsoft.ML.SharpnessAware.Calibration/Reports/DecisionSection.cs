@@ -24,7 +24,8 @@ internal sealed class DecisionSection(ReportModel model, Func<CalibrationFigure,
             [
                 .. double.IsNaN(sets.CoverageAsked) ? [] : new[] { Line("Coverage asked", "How often a set is to hold the right class.",
                     ReportTable.Number($"{sets.CoverageAsked:P2}")) },
-                Line("Coverage got", "How often it does, with the exact 95 % interval.", ReportTable.Number(sets.CoverageInterval, Share)),
+                Line("Coverage got", $"How often it does, {With(sets.NumberOfClusters)}.",
+                    ReportTable.Number(sets.CoverageInterval, Share)),
                 Line("Mean size", "Classes in a set: the fewer, the more it says.", ReportTable.Number($"{sets.MeanSize:F2}")),
                 Line("Sets of one class", "These are answers.", ReportTable.Number($"{sets.SingleShare:P2}")),
                 Line("Empty sets",
@@ -36,6 +37,8 @@ internal sealed class DecisionSection(ReportModel model, Func<CalibrationFigure,
                     ReportTable.Number($"{100 * sets.LargestSizeGap:F1} points")),
             ]),
             Html.Of("div", Html.Class("figures"), figures),
+            .. sets.NumberOfClusters is null ? Array.Empty<XElement>()
+                : [Html.Of("p", Html.Class("quiet"), "Intervals of classes and sizes take rows as independent.")],
             .. ByClass(sets), .. BySize(sets),
             .. ReportExamples.Of("Largest sets", "Where the model is most at a loss.", model.LargestSets),
         ];
@@ -81,13 +84,16 @@ internal sealed class DecisionSection(ReportModel model, Func<CalibrationFigure,
             .. double.IsNaN(abstention.AccuracyAsked) ? [] : new[] { Line("Accuracy asked", double.IsNaN(abstention.ConfidenceAsked)
                 ? "Of the accepted rows." : Invariant($"Of the accepted rows, with a confidence of {abstention.ConfidenceAsked:0.## %}."),
                 ReportTable.Number($"{abstention.AccuracyAsked:P2}")) },
-            Line("Accepted", "The share of rows that are answered, with the exact 95 % interval.",
+            Line("Accepted", $"The share of rows that are answered, {With(abstention.NumberOfClusters)}.",
                 ReportTable.Number(abstention.AcceptedShare, Share)),
             Line("Accuracy on these", "How often the model is right on them.", ReportTable.Number(abstention.AcceptedAccuracy, Share)),
             Line("Accuracy on the others", "What answering them too would have given.",
                 ReportTable.Number(abstention.RejectedAccuracy, Share)),
         ]),
     ];
+
+    private static string With(int? clusters) => clusters is null ? "with the exact 95 % interval"
+        : $"with the 95 % interval of {PlainWords.Rows(0, clusters)}";
 
     private static XElement Line(string name, string explanation, XElement value) =>
         Html.Of("tr", Html.Of("th", name, Html.Of("div", Html.Class("why"), explanation)), value);

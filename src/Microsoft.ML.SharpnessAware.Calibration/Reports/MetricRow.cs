@@ -14,6 +14,9 @@ internal sealed record MetricRow(
     /// <summary>Whether it is of binary models only, or of several classes only; null for both.</summary>
     public bool? IsBinary { get; private init; }
 
+    /// <summary>Its explanation where rows belong to clusters, if that is another.</summary>
+    private string? ForClusters { get; init; }
+
     private const string Share = "P2";
     private const string Number = "F4";
 
@@ -48,7 +51,11 @@ internal sealed record MetricRow(
         new("… debiased", "Without what chance alone adds to it on so few rows.",
             metrics => metrics.DebiasedRootMeanSquareCalibrationError, Share, -1),
         new("Spiegelhalter's p", "How often a calibrated model shows gaps so large, without bins; below 5 % it is hardly calibrated.",
-            metrics => metrics.SpiegelhalterTest.PValue, Share, 0),
+            metrics => metrics.SpiegelhalterTest.PValue, Share, 0)
+        {
+            ForClusters = "How often a calibrated model shows gaps so large, without bins, if rows are independent; it may be far too small "
+                + "here, since rows of a cluster are not independent.",
+        },
         new("Brier score", "Mean squared error of all probabilities, 0 to 2 (of a binary model 0 to 1): accuracy and calibration together.",
             metrics => metrics.BrierScore, Number, -1, intervals => intervals.BrierScore),
         new("Log loss", "Mean −ln of the true class's probability: punishes being sure and wrong.",
@@ -74,7 +81,8 @@ internal sealed record MetricRow(
         int most = models.OfType<MulticlassCalibrationMetrics>().SelectMany(metrics => metrics.TopK).Select(top => top.K).DefaultIfEmpty()
             .Max();
         bool isBinary = models[0] is BinaryCalibrationMetrics;
-        return [.. All.Where(row => row.IsBinary != !isBinary)
+        return [.. All.Where(row => row.IsBinary != !isBinary).Select(row => row.ForClusters is not null
+                    && models.Any(metrics => metrics.Measured.Clusters is not null) ? row with { Explanation = row.ForClusters } : row)
                 .Where(row => row.Name != "Rows left out" || models.Any(metrics => metrics.SkippedRows > 0)),
             .. Enumerable.Range(2, Math.Max(0, most - 1)).SelectMany(TopK)];
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MathNet.Numerics.Distributions;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -15,10 +16,9 @@ internal static class PlainWords
         bool isBinary = metrics is BinaryCalibrationMetrics;
         string start = isBinary ? Invariant($"Says positive with {said:F1} % on average, and {right:F1} % are: ")
             : Invariant($"Says {said:F1} % on average and is right in {right:F1} %: ");
-        double chance = 196 * StandardError(metrics.ReliabilityDiagram);
+        (double chance, int? clusters) = ByChance(metrics);
         return start + (points == 0 || Math.Abs(points) <= chance
-            ? Invariant($"right on average, as far as {metrics.Count:N0} row{(metrics.Count == 1 ? "" : "s")} can tell ")
-                + Invariant($"(± {chance:F1} points).")
+            ? Invariant($"right on average, as far as {Rows(metrics.Count, clusters)} can tell (± {chance:F1} points).")
             : isBinary ? Invariant($"too {(points > 0 ? "high" : "low")} by {Math.Abs(points):F1} points.")
             : Invariant($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
@@ -47,7 +47,7 @@ internal static class PlainWords
         string verdict = sets.CoverageAsked > sets.CoverageInterval.Upper ? "fewer than asked, by more than chance. Were they fitted on "
                 + "rows of another kind, or on rows that the model was trained on?"
             : sets.CoverageAsked < sets.CoverageInterval.Lower ? "more than asked, by more than chance."
-            : Invariant($"as asked, as far as {sets.Count:N0} row{(sets.Count == 1 ? "" : "s")} can tell.");
+            : $"as asked, as far as {Rows(sets.Count, sets.NumberOfClusters)} can tell.";
         return Invariant($"Of the prediction sets, asked to hold the right class in {sets.CoverageAsked:0.## %}, {sets.Coverage:P1} do: ")
             + verdict + size;
     }
@@ -62,6 +62,23 @@ internal static class PlainWords
                 + (abstention.AcceptedAccuracy.Upper < abstention.AccuracyAsked ? ", and the difference is more than chance." : ".");
         return Invariant($"Abstention accepts {abstention.AcceptedShare.Estimate:P1} of the rows, and the model is right in ")
             + Invariant($"{abstention.AcceptedAccuracy.Estimate:P1} of these") + asked;
+    }
+
+    /// <summary>"1,000 rows", or "20 clusters of rows" where these alone are independent.</summary>
+    public static string Rows(long rows, int? clusters) => clusters is int some
+        ? Invariant($"{some:N0} cluster{(some == 1 ? "" : "s")} of rows") : Invariant($"{rows:N0} row{(rows == 1 ? "" : "s")}");
+
+    /// <summary>How many points mean confidence minus accuracy may be off by chance, and by how many clusters where there are any. These
+    /// are few at times, so Student's quantile counts; one says nothing of how clusters differ.</summary>
+    private static (double Points, int? Clusters) ByChance(ClassifierCalibrationMetrics metrics)
+    {
+        double ofRows = 100 * StandardError(metrics.ReliabilityDiagram);
+        if (metrics.Measured.Clusters is not List<int> clusters)
+            return (1.96 * ofRows, null);
+        var rows = new ClusteredRows(metrics.Measured, clusters, metrics.AdaptiveReliabilityDiagram);
+        int count = rows.Units.NumberOfClusters;
+        return count == 1 ? (100, 1) : (Math.Min(100,
+            StudentT.InvCDF(0, 1, count - 1, 0.975) * ofRows * Math.Sqrt(rows.EqualWidthGaps().TotalEffect)), count);
     }
 
     /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below

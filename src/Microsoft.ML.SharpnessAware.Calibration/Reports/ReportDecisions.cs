@@ -34,10 +34,10 @@ internal sealed class ReportDecisions(string? setColumnName, string? acceptedCol
         return [.. new ISideColumn?[] { _sets, _accepted }.OfType<ISideColumn>()];
     }
 
-    public void Add(int label, ReadOnlySpan<float> probabilities, ReadOnlySpan<int> sides)
+    public void Add(int label, ReadOnlySpan<float> probabilities, ReadOnlySpan<int> sides, int cluster)
     {
-        _sets?.Count(label, sides[0]);
-        _accepted?.Count(label, probabilities, sides[^1]);
+        _sets?.Count(label, sides[0], cluster);
+        _accepted?.Count(label, probabilities, sides[^1], cluster);
     }
 
     public PredictionSetMetrics? SetMetrics(long skippedRows) => _sets?.GetMetrics(skippedRows);

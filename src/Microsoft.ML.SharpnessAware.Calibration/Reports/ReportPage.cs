@@ -98,9 +98,10 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
                     Cell(other.Difference.ExpectedCalibrationError, "+0.00 %;−0.00 %;0.00 %"),
                     Cell(other.Difference.BrierScore, "+0.0000;−0.0000;0.0000"),
                     Cell(other.Difference.LogLoss, "+0.0000;−0.0000;0.0000"))));
+            var byClusters = compared.ToLookup(other => other.Difference.NumberOfClusters);
             yield return Html.Of("p", Html.Class("quiet"), "Row by row on the same rows, with 95 % intervals. Bold: more than chance, as "
-                + (compared[0].Difference.NumberOfClusters is int clusters
-                    ? Invariant($"far as the {clusters:N0} clusters of rows are independent.") : "far as these rows are independent."));
+                + $"far as {string.Join(" and ", byClusters.Select(of => Independent(of.Key)
+                    + (byClusters.Count == 1 ? "" : $" ({string.Join(", ", of.Select(other => other.Name))})")))} are independent.");
         }
 
         if (others[false].Any())
@@ -108,6 +109,8 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
             yield return Html.Of("p", Html.Class("quiet"), $"Not compared row by row: {string.Join(", ", others[false].Select(model =>
                 model.Name))}. The rows, their order, their classes or their clusters are not those of {models[0].Name}.");
         }
+
+        static string Independent(int? clusters) => clusters is null ? "these rows" : $"the {PlainWords.Rows(0, clusters)}";
 
         static XElement Cell(ConfidenceInterval difference, string format) => ReportTable.Number(difference, format,
             isBold: difference.Lower > 0 || difference.Upper < 0);

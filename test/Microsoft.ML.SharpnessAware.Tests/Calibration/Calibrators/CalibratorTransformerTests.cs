@@ -152,6 +152,33 @@ public sealed class CalibratorTransformerTests
         StringAssert.Contains(message, "row 2500 (counted from 0) has the negative score -1");
     }
 
+    /// <summary>As ML.NET's MapKeyToValue has it: NaN where the type knows it, else an empty text or 0.</summary>
+    [TestMethod]
+    public void ARowOfNaNHasAMissingLabelOfWhateverType()
+    {
+        Check(new[] { 1.5f, 2.5f, 3.5f }, float.NaN);
+        Check(new[] { 1.5, 2.5, 3.5 }, double.NaN);
+        Check(new[] { 7, 8, 9 }, 0);
+        Check(new[] { "a", "b", "c" }, default(ReadOnlyMemory<char>));
+
+        static void Check<T>(Array values, T missing)
+        {
+            var map = Context.Transforms.Conversion.MapKeyToValue("PredictedLabel");
+            IDataView Values(params (uint Key, float[] Score)[] rows)
+            {
+                IDataView keys = NamedScores.View(Context, values, values, values, rows);
+                return map.Fit(keys).Transform(keys);
+            }
+
+            (uint, float[])[] some = [.. Enumerable.Range(0, 30).Select(i => ((uint)i % 3 + 1, new[] { .5f, .3f, .2f }))];
+            IDataView calibrated = Estimator("Vector").Fit(Values(some)).Transform(Values(some[0], (1, [.5f, float.NaN, .2f]), some[1]));
+            object?[] labels = [.. calibrated.GetColumn<T>("PredictedLabel").Select(label => (object?)label)];
+            Assert.AreEqual(missing, labels[1]);
+            Assert.AreNotEqual(missing, labels[0]);
+            Assert.AreEqual(labels[0], labels[2]);
+        }
+    }
+
     [TestMethod]
     public void ColumnsMayHaveOtherNamesAndTheRestPassesThrough()
     {

@@ -139,6 +139,27 @@ public sealed class HeldOutTests
                 .Message, "'Missing'");
     }
 
+    /// <summary>A label of more classes than the calibrator takes is found before the training, which may take hours.</summary>
+    [TestMethod]
+    public void TooManyClassesAreRefusedBeforeTheTraining()
+    {
+        const int Classes = 200;
+        IDataView data = _mlContext.Data.LoadFromEnumerable(Enumerable.Range(0, 3 * Classes).Select(i =>
+            new Point { Name = $"{i % Classes}", Features = [i, 1] }).ToArray());
+        IDataView keys = _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(data).Transform(data);
+        foreach (MulticlassCalibratorEstimator calibrator in new[] { Calibrators.Dirichlet(), Calibrators.StructuredMatrix() })
+        {
+            StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+                () => Calibrators.HeldOut(new NeverFitted(Trainer), calibrator).Fit(keys)).Message, "of 200 classes would have");
+            StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+                () => Calibrators.CrossFitted(new NeverFitted(Trainer), calibrator).Fit(keys)).Message, "at most 128 classes");
+        }
+
+        // What the pipeline makes of a text is not known before.
+        Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.HeldOut(new NeverFitted(
+            _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Append(Trainer)), Calibrators.Dirichlet()).Fit(data));
+    }
+
     private sealed class Point
     {
         public string Name { get; set; } = "";

@@ -69,6 +69,37 @@ public sealed class IsotonicCalibratorTests
         Assert.AreEqual(.1f * .6f, row[2], 1e-6f);
     }
 
+    /// <summary>A temperature of 1 leaves zeros; the term that keeps p' above 0 does not.</summary>
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(.5f)]
+    public void NoClassGetsZeroWhereTheModelSaysZero(float certain)
+    {
+        float[] row = [1, 0, 0];
+        var calibrator = new OneVersusRestIsotonicCalibrator(
+            [Constant(certain), Constant(0), Constant(0)], temperature: 1, modelWeight: .1);
+        calibrator.Calibrate(row, row);
+        double least = Math.ScaleB(1, -22) / 3 * (certain > 0 ? .1 : 1);
+        Assert.AreEqual(least, row[1], 1e-3 * least);
+        Assert.AreEqual(row[1], row[2]);
+        Assert.AreEqual(1, row.Sum(), 1e-6);
+
+        float[] unchanged = [1, 0, 0];
+        calibrator.Unchanged().Apply(unchanged, unchanged);
+        CollectionAssert.AreEqual(new[] { 1f, 0, 0 }, unchanged);
+    }
+
+    /// <summary>The model, and what the calibrator makes of it, are judged by the loss that is fitted: of a certain and wrong row 16 nats,
+    /// not 34.5.</summary>
+    [TestMethod]
+    public void ACalibratorIsJudgedByTheLossThatItIsFittedBy()
+    {
+        CalibrationRows rows = ScoredRows.Of(2, (1, [1, 0]), (0, [.8f, .2f])).ForFit();
+        double floored = (Math.Log(2) * 23 - Math.Log(.8)) / 2;
+        Assert.AreEqual(floored, rows.LogLoss(), 1e-6);
+        Assert.AreEqual((-Math.Log(1e-15) - Math.Log(.8)) / 2, rows.LogLoss(new TemperatureCalibrator(2, 1)), 1e-6);
+    }
+
     [TestMethod]
     public void ARowWhoseClassesAllBecomeZeroGetsTheTemperatureScaledModel()
     {

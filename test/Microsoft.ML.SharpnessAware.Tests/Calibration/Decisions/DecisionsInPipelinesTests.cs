@@ -29,7 +29,8 @@ public sealed class DecisionsInPipelinesTests
         IDataView data = Examples.Data(_mlContext, 300);
         IEstimator<ITransformer> trainer = _mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy();
         foreach (IEstimator<ITransformer> before in new[] { trainer, Calibrators.HeldOut(trainer, Calibrators.Temperature()),
-            Calibrators.CrossFitted(trainer, Calibrators.Temperature()), _mlContext.Transforms.NormalizeMinMax("Features").Append(trainer) })
+            Calibrators.CrossFitted(trainer, Calibrators.Temperature()),
+            _mlContext.Transforms.NormalizeMinMax("Features").Append(trainer) })
         {
             foreach (IEstimator<ITransformer> decision in Each)
             {
@@ -38,7 +39,8 @@ public sealed class DecisionsInPipelinesTests
                 {
                     pipeline.Fit(data);
                     Assert.HasCount(1, _warnings);
-                    StringAssert.Contains(_warnings[0], decision is IEstimator<PredictionSetTransformer> ? "Prediction sets" : "Abstention");
+                    StringAssert.Contains(_warnings[0],
+                        decision is IEstimator<PredictionSetTransformer> ? "Prediction sets" : "Abstention");
                     _warnings.Clear();
                 }
             }
@@ -50,6 +52,61 @@ public sealed class DecisionsInPipelinesTests
             Assert.HasCount(3, _warnings);
             _warnings.Clear();
         }
+    }
+
+    /// <summary>A chain in a chain asks for its columns again, after the training.</summary>
+    [TestMethod]
+    public void AStepInAPipelineWithinThePipelineOfItsModelWarns()
+    {
+        IDataView data = Examples.Data(_mlContext, 300);
+        IEstimator<ITransformer> trainer = _mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy();
+        IEstimator<ITransformer> copy = _mlContext.Transforms.CopyColumns("Copy", "Score");
+        foreach (IEstimator<ITransformer> step in Each.Append(Calibrators.Temperature()))
+        {
+            IEstimator<ITransformer> once = step.Append(copy), twice = copy.Append(once.Append(copy));
+            foreach (IEstimator<ITransformer> nested in new[] { once, twice })
+            {
+                IEstimator<ITransformer> pipeline = trainer.Append(nested);
+                for (int fit = 0; fit < 2; fit++)
+                    pipeline.Fit(data);
+                Assert.HasCount(2, _warnings);
+                _mlContext.MulticlassClassification.CrossValidate(data, pipeline, 3);
+                Assert.HasCount(2 + 3, _warnings);
+                Calibrators.CrossFitted(pipeline, Calibrators.Temperature(), 3).Fit(data);
+                Assert.HasCount(2 + 3 + 4, _warnings);
+
+                // What came before is no reason to warn of what comes after.
+                IDataView scored = trainer.Fit(data).Transform(data);
+                step.Fit(scored);
+                once.Fit(scored);
+                twice.Fit(scored);
+                Assert.HasCount(2 + 3 + 4, _warnings);
+                _warnings.Clear();
+            }
+        }
+    }
+
+    /// <summary>A pipeline that only told its columns, or that failed, is not one that the step is fitted in later.</summary>
+    [TestMethod]
+    public void APipelineThatNeverCameToItsStepIsForgotten()
+    {
+        IDataView data = Examples.Data(_mlContext, 300);
+        IEstimator<ITransformer> trainer = _mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy();
+        foreach (IEstimator<ITransformer> step in Each.Append(Calibrators.Temperature()))
+        {
+            IEstimator<ITransformer> chain = new EstimatorChain<ITransformer>().Append(step);
+            IEstimator<ITransformer> nested = new EstimatorChain<ITransformer>().Append(chain);
+            IEstimator<ITransformer> failing = trainer.Append(new Failing()).Append(nested);
+            foreach (IEstimator<ITransformer> later in new[] { step, chain, nested })
+            {
+                trainer.Append(nested).GetOutputSchema(SchemaShape.Create(data.Schema));
+                later.Fit(trainer.Fit(data).Transform(data));
+                Assert.ThrowsExactly<NotSupportedException>(() => failing.Fit(data));
+                later.Fit(trainer.Fit(data).Transform(data));
+            }
+        }
+
+        Assert.IsEmpty(_warnings);
     }
 
     [TestMethod]
@@ -82,6 +139,13 @@ public sealed class DecisionsInPipelinesTests
             Assert.HasCount(1, _warnings);
             _warnings.Clear();
         }
+    }
+
+    private sealed class Failing : IEstimator<ITransformer>
+    {
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema;
+
+        public ITransformer Fit(IDataView input) => throw new NotSupportedException();
     }
 
     private sealed class LikeTorchSharp(IHostEnvironment environment) : IEstimator<ITransformer>

@@ -43,7 +43,8 @@ public sealed class PredictionSetFitTests
         Assert.IsTrue(double.IsPositiveInfinity(Fit(coverage, needed - 1, _ => 0).Thresholds[0]));
     }
 
-    /// <summary>With so few that every penalty has an infinite threshold, all sets are equally large, and the first penalty is none.</summary>
+    /// <summary>With so few that every penalty has an infinite threshold, all sets are equally large, and the first penalty is
+    /// none.</summary>
     [TestMethod]
     [DataRow(.99, 99)]
     [DataRow(.99, 150)]

@@ -65,6 +65,9 @@ internal sealed class NamedScores
             case float[] numbers:
                 column.AddAnnotation(kind, new VBuffer<float>(numbers.Length, numbers), Vector(NumberDataViewType.Single, numbers.Length));
                 break;
+            case double[] numbers:
+                column.AddAnnotation(kind, new VBuffer<double>(numbers.Length, numbers), Vector(NumberDataViewType.Double, numbers.Length));
+                break;
             default:
                 throw new NotSupportedException();
         }

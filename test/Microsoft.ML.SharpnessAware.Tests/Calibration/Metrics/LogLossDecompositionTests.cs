@@ -34,7 +34,8 @@ public sealed class LogLossDecompositionTests
         }
     }
 
-    /// <summary>One wrong row, by chance, of a calibrated model: the rows beside it, all right, do not ask for a temperature near 0.</summary>
+    /// <summary>One wrong row, by chance, of a calibrated model: the rows beside it, all right, do not ask for a temperature near
+    /// 0.</summary>
     [TestMethod]
     [DataRow(50)]
     [DataRow(200)]
@@ -162,7 +163,8 @@ public sealed class LogLossDecompositionTests
     public void RefinementIsTheLogLossOfScoresWithATemperatureWhereAModelSaysZeroAndIsWrong()
     {
         MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(
-            [.. Enumerable.Range(0, 100).SelectMany(_ => new[] { 1f, 0 })], [.. Enumerable.Range(0, 100).Select(i => i % 10 == 0 ? 1 : 0)], 2);
+            [.. Enumerable.Range(0, 100).SelectMany(_ => new[] { 1f, 0 })],
+            [.. Enumerable.Range(0, 100).Select(i => i % 10 == 0 ? 1 : 0)], 2);
         LogLossDecomposition parts = metrics.LogLossDecomposition!;
         Assert.AreEqual(-.1 * Math.Log(1e-15), metrics.LogLoss, 1e-9);
         Assert.AreEqual(-.1 * Math.Log(.1) - .9 * Math.Log(.9), parts.Refinement, .01);

@@ -1,0 +1,149 @@
+using System.Xml.Linq;
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
+
+/// <summary>What a report says where rows belong together: nothing that it could only know if they did not.</summary>
+[TestClass]
+public sealed class ClusteredReportTests
+{
+    private const int Copies = 50;
+
+    private readonly MLContext _mlContext = new(seed: 1);
+    private readonly TemporaryFolder _folder = new();
+
+    [TestCleanup]
+    public void Delete() => _folder.Dispose();
+
+    private MulticlassDecisionsCatalog Decisions => _mlContext.MulticlassClassification.Decisions;
+
+    /// <summary>Of 20 patients with 50 rows each the model says 80 % and is right of 15: as 20 rows would say it.</summary>
+    [TestMethod]
+    public void AHeadlineKnowsAsMuchAsThereAreClusters()
+    {
+        IDataView data = Copied([.. Enumerable.Range(0, 20).Select(i => (i % 4 == 0 ? 1 : 0, new[] { .8f, .1f, .1f }))]);
+        StringAssert.Contains(Headline(data, null), "overconfident by 5.0 points");
+        string clustered = Headline(data, "Patient");
+        StringAssert.Contains(clustered, "right on average, as far as 20 clusters of rows can tell (± ");
+        // 1.96 standard errors of 20 rows are 19.0 points; of a spread that is measured on 20 it is Student's 2.09.
+        Assert.AreEqual(20, double.Parse(clustered.Split('±')[1].Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture), 1.5);
+
+        // Sure and wrong in half of 200 clusters: that is no chance.
+        IDataView sure = Copied([.. Enumerable.Range(0, 200).Select(i => (i % 2, new[] { .95f, .03f, .02f }))]);
+        StringAssert.Contains(Headline(sure, "Patient"), "overconfident by 45.0 points");
+        StringAssert.Contains(Headline(_mlContext.Data.TakeRows(sure, Copies), "Patient"), "as far as 1 cluster of rows can tell");
+
+        string Headline(IDataView view, string? clusters) => PlainWords.Headline(
+            _mlContext.MulticlassClassification.EvaluateCalibration(view, clusterColumnName: clusters));
+    }
+
+    /// <summary>80 of 100 patients have a set that holds the class, where 85 % were asked.</summary>
+    [TestMethod]
+    public void SetsAreJudgedByClusters()
+    {
+        ScoredRows rows = ScoredRows.Confused(1000);
+        PredictionSetTransformer sets = Decisions.PredictionSets(.85).Fit(rows.View(_mlContext));
+        bool[] holds = [.. sets.Transform(rows.View(_mlContext)).GetColumn<uint[]>("PredictionSet")
+            .Select((set, row) => set.Contains((uint)rows.Labels[row] + 1))];
+        IDataView decided = sets.Transform(Copied(rows, Choose(holds, 80), Choose(holds, 20, without: true)));
+        StringAssert.Contains(Page(decided, null).Value, "fewer than asked, by more than chance");
+        XElement page = Page(decided, "Patient");
+        StringAssert.Contains(page.Value, "80.0 % do: as asked, as far as 100 clusters of rows can tell.");
+        Assert.DoesNotContain("exact 95 % interval", page.Value);
+        StringAssert.Contains(page.Value, "with the 95 % interval of 100 clusters of rows");
+        AssertAsWideAs(BinomialTail.Interval(80, 100), page, "Coverage got");
+        StringAssert.Contains(page.Value, "Intervals of classes and sizes take rows as independent.");
+    }
+
+    /// <summary>80 of 100 patients whose rows are accepted are predicted right, where 85 % were asked.</summary>
+    [TestMethod]
+    public void AbstentionIsJudgedByClusters()
+    {
+        ScoredRows rows = ScoredRows.Drawn(3000, new[,] { { 2.0, 0, 0 }, { 0, 2, 0 }, { 0, 0, 2 } }, [0, 0, 0]);
+        AbstentionTransformer abstention = Decisions.Abstain(.85).Fit(rows.View(_mlContext));
+        bool[] accepted = [.. abstention.Transform(rows.View(_mlContext)).GetColumn<bool>("Accepted")];
+        bool[] right = [.. rows.Labels.Select((label, row) => Array.IndexOf(rows.Row(row), rows.Row(row).Max()) == label)];
+        IDataView decided = abstention.Transform(Copied(rows,
+            Choose([.. accepted.Zip(right, (a, r) => a && r)], 80), Choose([.. accepted.Zip(right, (a, r) => a && !r)], 20)));
+        StringAssert.Contains(Page(decided, null).Value, "85 % were asked, and the difference is more than chance.");
+        XElement page = Page(decided, "Patient");
+        StringAssert.Contains(page.Value, "85 % were asked.");
+        Assert.DoesNotContain("exact 95 % interval", page.Value);
+        AssertAsWideAs(BinomialTail.Interval(80, 100), page, "Accuracy on these");
+        AssertAsWideAs(BinomialTail.Interval(100, 100), page, "Accepted");
+        Assert.AreEqual("–", Cell(page, "Accuracy on the others").Value);
+    }
+
+    [TestMethod]
+    public void ATestThatTakesRowsAsIndependentSaysSo()
+    {
+        IDataView data = Copied([.. Enumerable.Range(0, 20).Select(i => (i % 4 == 0 ? 1 : 0, new[] { .8f, .1f, .1f }))]);
+        StringAssert.Contains(Explanation(null), "below 5 % it is hardly calibrated");
+        StringAssert.Contains(Explanation("Patient"), "rows of a cluster are not independent");
+        Assert.DoesNotContain("hardly calibrated", Explanation("Patient"));
+
+        string Explanation(string? clusters) => Page(data, clusters).Descendants("th")
+            .Single(head => head.Value.StartsWith("Spiegelhalter's p", StringComparison.Ordinal)).Value;
+    }
+
+    /// <summary>The clusters of each comparison are those of whichever of the two models names them.</summary>
+    [TestMethod]
+    [DataRow("a", "b", "c")]
+    [DataRow("a", "c", "b")]
+    public void TheCaptionOfDifferencesSpeaksForEachModel(params string[] names)
+    {
+        IDataView data = Copied([.. Enumerable.Range(0, 20).Select(i => (i % 4 == 0 ? 1 : 0, new[] { .8f, .1f, .1f }))]);
+        CalibrationReport report = new(_mlContext);
+        foreach (string name in names)
+            report.Add(name, _mlContext.MulticlassClassification.EvaluateCalibration(
+                data, clusterColumnName: name == "b" ? "Patient" : null));
+        string text = Save(report).Value;
+        StringAssert.Contains(text, "the 20 clusters of rows (b)");
+        StringAssert.Contains(text, "these rows (c)");
+
+        string same = Save(new CalibrationReport(_mlContext).Add("a", data, clusterColumnName: "Patient").Add("b", data)
+            .Add("c", data)).Value;
+        StringAssert.Contains(same, "more than chance, as far as the 20 clusters of rows are independent.");
+    }
+
+    private static int[] Choose(bool[] among, int count, bool without = false) =>
+        [.. Enumerable.Range(0, among.Length).Where(row => among[row] != without).Take(count)];
+
+    private static XElement Cell(XElement page, string measure) => page.Descendants("tr")
+        .Last(row => row.Element("th") is XElement head && head.FirstNode is XText text && text.Value == measure).Element("td")!;
+
+    private static void AssertAsWideAs(ConfidenceInterval expected, XElement page, string measure)
+    {
+        double[] ends = [.. Cell(page, measure).Element("div")!.Value.Split('–').Select(end =>
+            double.Parse(end.Replace("%", "").Trim(), System.Globalization.CultureInfo.InvariantCulture) / 100)];
+        Assert.AreEqual(expected.Lower, ends[0], .02);
+        Assert.AreEqual(expected.Upper, ends[1], .02);
+    }
+
+    private XElement Page(IDataView data, string? clusters) =>
+        Save(new CalibrationReport(_mlContext).Add("m", data, clusterColumnName: clusters));
+
+    private XElement Save(CalibrationReport report)
+    {
+        string path = _folder.File("report.html");
+        report.SaveHtml(path);
+        return XElement.Load(path);
+    }
+
+    private IDataView Copied(ScoredRows rows, params int[][] chosen) =>
+        Copied([.. chosen.SelectMany(some => some).Select(row => (rows.Labels[row], rows.Row(row)))]);
+
+    private IDataView Copied((int Label, float[] Score)[] rows) => _mlContext.Data.LoadFromEnumerable(rows.SelectMany((row, patient) =>
+        Enumerable.Repeat(new PatientRow { Label = (uint)row.Label, Score = row.Score, Patient = patient }, Copies)).ToArray());
+
+    private sealed class PatientRow
+    {
+        [KeyType(3)]
+        public uint Label { get; set; }
+
+        [VectorType(3)]
+        public float[] Score { get; set; } = [];
+
+        public int Patient { get; set; }
+    }
+}
