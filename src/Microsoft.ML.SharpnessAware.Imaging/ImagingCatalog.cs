@@ -30,7 +30,8 @@ public static class ImagingCatalog
     /// <example>
     /// <code>
     /// IDataView flat = mlContext.Data.LoadImagesFromFolder("photographs", ImageLabel.FileName);
-    /// IDataView byYear = mlContext.Data.LoadImagesFromFolder("photographs", path => path.Split('/')[1]);   // 2024/cat/1.jpg
+    /// IDataView byTop = mlContext.Data.LoadImagesFromFolder("photographs",
+    ///     path => path.Split('/') is [var top, _, ..] ? top : null);      // cat/2024/1.jpg is a cat; null leaves a file out
     /// </code>
     /// </example>
     public static IDataView LoadImagesFromFolder(this DataOperationsCatalog catalog, string folder, Func<string, string?>? labelFrom = null)

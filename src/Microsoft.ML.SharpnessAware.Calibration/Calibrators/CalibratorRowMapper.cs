@@ -101,7 +101,7 @@ internal sealed class CalibratorRowMapper(
         private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
         private readonly float[] _probabilities = new float[calibrator.NumberOfClasses];
         private readonly float[] _inOrder = classes is null ? [] : new float[calibrator.NumberOfClasses];
-        private readonly ValueGetter<DataViewRowId> _getId = input.GetIdGetter();
+        private readonly SourceRow _source = new(input);
         private VBuffer<float> _buffer;
         private long _position = -1;
         private bool _isMissing;
@@ -117,7 +117,7 @@ internal sealed class CalibratorRowMapper(
             if (!_isMissing)
             {
                 if (ScoreRow.ToProbabilities(_probabilities, scoreKind) is string problem)
-                    throw ScoreRow.Unusable(score.Name, scoreKind, NumberOfRow(), problem);
+                    throw ScoreRow.Unusable(score.Name, scoreKind, _source.Number, problem);
                 Calibrate();
             }
 
@@ -138,14 +138,6 @@ internal sealed class CalibratorRowMapper(
             calibrator.Apply(_inOrder, _inOrder);
             for (int k = 0; k < classes.Length; k++)
                 _probabilities[k] = _inOrder[classes[k]];
-        }
-
-        // ML.NET shares rows out among threads, each of which counts its own; the id is that of the source, for most the number of the row.
-        private long NumberOfRow()
-        {
-            DataViewRowId id = default;
-            _getId(ref id);
-            return id.High == 0 ? (long)id.Low : input.Position;
         }
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>

@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score, ScoreKind kind)
 {
     private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
-    private readonly ValueGetter<DataViewRowId> _getId = input.GetIdGetter();
+    private readonly SourceRow _source = new(input);
     private readonly float[] _probabilities = new float[ScoreColumns.NumberOfClasses(score)];
     private VBuffer<float> _buffer;
     private long _position = -1;
@@ -20,19 +20,10 @@ internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score
         _getScore(ref _buffer);
         _buffer.CopyTo(_probabilities);
         if (ScoreRow.ToProbabilities(_probabilities, kind) is string problem)
-            throw ScoreRow.Unusable(score.Name, kind, Number(), problem);
+            throw ScoreRow.Unusable(score.Name, kind, _source.Number, problem);
         _position = input.Position;
         return true;
     }
 
     public ReadOnlySpan<float> Probabilities => _probabilities;
-
-    /// <summary>Where ML.NET shares rows out to threads, a position counts those of one thread. The id of a row is its place in the
-    /// source, for most sources.</summary>
-    private long Number()
-    {
-        DataViewRowId id = default;
-        _getId(ref id);
-        return id is { High: 0, Low: <= long.MaxValue } ? (long)id.Low : input.Position;
-    }
 }

@@ -23,7 +23,7 @@ internal sealed class ImageColumn
     {
         _column = column;
         Resizing = request.Resizing;
-        PathColumn = schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path && path.Index != column.Index ? path : null;
+        PathColumn = PathIn(schema);
 
         if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
         {
@@ -78,6 +78,10 @@ internal sealed class ImageColumn
     internal int Width { get; }
 
     internal int Height { get; }
+
+    /// <summary>The paths of the images, for messages; null where the data has none.</summary>
+    public static DataViewSchema.Column? PathIn(DataViewSchema schema) =>
+        schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path ? path : null;
 
     /// <summary>
     /// Binds to a column of training data. Without requested channels, encoded images are taken in colour unless all of them are files that

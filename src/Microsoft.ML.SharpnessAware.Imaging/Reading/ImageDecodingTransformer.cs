@@ -38,7 +38,7 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
     protected override IRowMapper MakeRowMapper(DataViewSchema schema)
     {
         ArgumentNullException.ThrowIfNull(schema);
-        return new Mapper(this, Find(schema));
+        return new Mapper(this, Find(schema), ImageColumn.PathIn(schema));
     }
 
     // Found by ML.NET by this name and signature.
@@ -59,12 +59,16 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
                 $"expected a variable-size vector of Byte, the bytes of an image file, found {column.Type}");
     }
 
-    private sealed class Mapper(ImageDecodingTransformer parent, DataViewSchema.Column input) : IRowMapper
+    /// <param name="parent">Whose it is.</param>
+    /// <param name="input">The files.</param>
+    /// <param name="path">Their paths, for messages; null where the data has none.</param>
+    private sealed class Mapper(ImageDecodingTransformer parent, DataViewSchema.Column input, DataViewSchema.Column? path) : IRowMapper
     {
         public DataViewSchema.DetachedColumn[] GetOutputColumns() =>
             [new(parent.OutputColumnName, new ImageDataViewType(), annotations: null)];
 
-        public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column => activeOutput(0) && column == input.Index;
+        public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column =>
+            activeOutput(0) && (column == input.Index || column == path?.Index);
 
         public Delegate[] CreateGetters(DataViewRow row, Func<int, bool> activeOutput, out Action? disposer)
         {
@@ -72,6 +76,8 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
             if (!activeOutput(0))
                 return [null!];
             ValueGetter<VBuffer<byte>> getter = row.GetGetter<VBuffer<byte>>(input);
+            ValueGetter<ReadOnlyMemory<char>>? getPath = path is { } column ? row.GetGetter<ReadOnlyMemory<char>>(column) : null;
+            var source = new SourceRow(row);
             var decoder = new ImageDecoder();
             VBuffer<byte> file = default;
             return
@@ -87,7 +93,9 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
                     }
                     catch (Exception exception) when (ImageReader.IsAboutTheImage(exception))
                     {
-                        throw new ImagePlace(input.Name, row.Position, "").Error(exception);
+                        ReadOnlyMemory<char> where = default;
+                        getPath?.Invoke(ref where);
+                        throw new ImagePlace(input.Name, source.Number, where.ToString()).Error(exception);
                     }
                 }),
             ];

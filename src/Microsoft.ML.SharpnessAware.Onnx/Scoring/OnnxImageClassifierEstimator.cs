@@ -27,6 +27,16 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         _metadata = _loaded.Metadata;
         _names = new OnnxColumnNames(featureColumnName ?? _loaded.InputName, scoreColumnName ?? _loaded.ScoreName,
             predictedLabelColumnName ?? _loaded.PredictedLabelName);
+        try
+        {
+            CheckNames();
+        }
+        catch
+        {
+            _loaded.Dispose();
+            throw;
+        }
+
         string[] others = [.. _loaded.OtherOutputs.Except(DecisionSchema().Select(each => each.Name))];
         if (others.Length == 0)
             return;
@@ -64,6 +74,23 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no file '{path}'.", path);
         return File.ReadAllBytes(path);
+    }
+
+    /// <exception cref="ArgumentException">Two of the columns would have one name, so that one would hide the other.</exception>
+    private void CheckNames()
+    {
+        if (_names.Score == _names.PredictedLabel)
+        {
+            throw new ArgumentException($"scoreColumnName and predictedLabelColumnName are both '{_names.Score}', so that one would hide " +
+                "the other.");
+        }
+
+        string? taken = DecisionSchema().Where(column => column.IsHidden).Select(column => column.Name).FirstOrDefault();
+        if (taken is not null)
+        {
+            throw new ArgumentException($"A prediction set or an abstention in {_source} gives a column '{taken}', which would hide that of " +
+                "this name: give scoreColumnName or predictedLabelColumnName another one.");
+        }
     }
 
     /// <summary>Score and PredictedLabel, and what the decisions in the file add.</summary>

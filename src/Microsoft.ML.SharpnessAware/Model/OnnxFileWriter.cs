@@ -32,9 +32,15 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
     }
 
     /// <summary>Declares that a value is an output under a name.</summary>
+    /// <exception cref="NotSupportedException">The name is taken.</exception>
     public void AddOutput(string value, string name, OnnxType type, params object[] dimensions)
     {
-        _names.Add(name);
+        if (!_names.Add(name))
+        {
+            throw new NotSupportedException($"An ONNX file has one value of a name, and '{name}' is asked for twice: give the model's " +
+                "columns, or those of its prediction sets and abstention, other names.");
+        }
+
         _graph.Node.Add(new NodeProto { OpType = "Identity", Name = $"{name}.identity", Input = { value }, Output = { name } });
         _graph.Output.Add(Describe(name, type, dimensions));
     }

@@ -14,6 +14,14 @@ internal sealed class OnnxDecision
     {
     }
 
+    /// <summary>The names of the columns that a decision adds; none of what is no decision.</summary>
+    public static IReadOnlyList<string> OutputsOf(ITransformer transformer) => transformer switch
+    {
+        AbstentionTransformer abstention => [abstention.Columns.OutputColumnName],
+        PredictionSetTransformer sets => [sets.Columns.OutputColumnName, sets.Columns.SizeColumnName],
+        _ => [],
+    };
+
     /// <param name="graph">Where to.</param>
     /// <param name="transformer">The decision.</param>
     /// <param name="schema">The columns that it is given.</param>

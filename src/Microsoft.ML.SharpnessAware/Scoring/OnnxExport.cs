@@ -36,6 +36,7 @@ internal static class OnnxExport
                 $"Opset {options.OpsetVersion} is not offered; choose one from {OldestOpset} to {NewestOpset}. 17 is the default.");
         }
 
+        followers = WithoutHidden(followers);
         using ImageClassifier classifier = model.Classifier.Share();
         OnnxFileWriter BuildFile(double temperature, out OnnxClassifierParts parts)
         {
@@ -93,6 +94,23 @@ internal static class OnnxExport
     /// <summary>Those that are made of the last scores; what a calibrator follows was made of others.</summary>
     private static ITransformer[] Decisions(IReadOnlyList<ITransformer> followers) =>
         [.. followers.Reverse().TakeWhile(IsDecision).Reverse()];
+
+    /// <summary>Those whose columns none behind them hides: of two decisions of one name a pipeline shows the later one.</summary>
+    private static ITransformer[] WithoutHidden(IReadOnlyList<ITransformer> followers)
+    {
+        HashSet<string> later = [];
+        List<ITransformer> shown = [];
+        foreach (ITransformer follower in followers.Reverse())
+        {
+            IReadOnlyList<string> names = OnnxDecision.OutputsOf(follower);
+            if (names.Count == 0 || !names.All(later.Contains))
+                shown.Add(follower);
+            later.UnionWith(names);
+        }
+
+        shown.Reverse();
+        return [.. shown];
+    }
 
     private static IEnumerable<ITransformer> Steps(ITransformer model) =>
         model is IEnumerable<ITransformer> chain ? chain.SelectMany(Steps) : [model];

@@ -21,12 +21,12 @@ internal sealed class QuantizationImages
         ImageColumn column = model.BindImages(images.Schema);
         LabelledScores? labels = labelColumnName is null ? null
             : LabelledScores.Bind(model.GetOutputSchema(images.Schema), labelColumnName, model.Description.ScoreColumnName);
-        IEnumerable<DataViewSchema.Column> needed =
-            labels is null ? column.Columns : [.. column.Columns, images.Schema[labels.Label.Index]];
+        // By name: in the schema that has the scores as well it may have another place.
+        DataViewSchema.Column? label = labels is null ? null : images.Schema[labelColumnName!];
+        IEnumerable<DataViewSchema.Column> needed = label is { } one ? [.. column.Columns, one] : column.Columns;
         using DataViewRowCursor cursor = images.GetRowCursor(needed);
         ImageReader reader = column.OpenReader(cursor);
-        ValueGetter<ulong>? key = labels is null ? null
-            : RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, labels.Label.Index);
+        ValueGetter<ulong>? key = label is { } of ? RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, of.Index) : null;
         int bytes = classifier.Shape.ValueCount * (classifier.PixelType == ScalarType.Byte ? 1 : sizeof(float));
         while (reader.MoveNext(cursor))
         {

@@ -88,5 +88,25 @@ public sealed class ImageDecodingTests
         }
     }
 
+    /// <summary>ML.NET reads pixels on several threads, each of which counts its own rows.</summary>
+    [TestMethod]
+    public void ABadFileIsNamedWhicheverThreadReadsIt()
+    {
+        const int Bad = 1500;
+        using var folder = new TemporaryFolder();
+        byte[] file = TestImages.EncodeGrey(8, 8, (x, _) => (byte)(8 * x));
+        Directory.CreateDirectory(folder.File("class"));
+        for (int row = 0; row < 2000; row++)
+            File.WriteAllBytes(folder.File($"class/{row:D4}.png"), row == Bad ? file[..^20] : file);
+        IDataView data = Context.Data.LoadImagesFromFolder(folder.Path);
+        IDataView pixels = Context.Transforms.DecodeImages("Image").Append(Context.Transforms.ResizeImages("Image", 8, 8))
+            .Append(Context.Transforms.ExtractPixels("Pixels", "Image")).Fit(data).Transform(data);
+
+        string text = Assert.Throws<Exception>(() => pixels.GetColumn<float[]>("Pixels").Count()).ToString();
+
+        Assert.Contains($"row {Bad} (counting from 0)", text);
+        Assert.Contains($"{Bad}.png'", text);
+    }
+
     private static IDataView Decode(IDataView files) => Context.Transforms.DecodeImages("Image").Fit(files).Transform(files);
 }

@@ -234,6 +234,23 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
+    [DataRow("PredictedLabel", null, "both 'PredictedLabel'")]
+    [DataRow("Same", "Same", "both 'Same'")]
+    [DataRow("PredictionSetSize", null, "a column 'PredictionSetSize'")]
+    [DataRow(null, "PredictionSet", "a column 'PredictionSet'")]
+    public void TwoColumnsOfOneNameAreRefused(string? score, string? predictedLabel, string words)
+    {
+        using var folder = new TemporaryFolder();
+        IDataView data = Fitted.View(_mlContext, Shapes.Pixels(30));
+        using SharpnessAwareImageClassificationTransformer trained = Train(data);
+        trained.Append(_mlContext.MulticlassClassification.Decisions.PredictionSets(0.9, PredictionSetScore.LeastAmbiguous)
+            .Fit(trained.Transform(data))).SaveOnnx(folder.File("model.onnx"));
+
+        Assert.Contains(words, Assert.ThrowsExactly<ArgumentException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(
+            folder.File("model.onnx"), scoreColumnName: score, predictedLabelColumnName: predictedLabel)).Message);
+    }
+
+    [TestMethod]
     public void ConvertToOnnxSaysThatItIsOne()
     {
         using var folder = new TemporaryFolder();

@@ -69,6 +69,40 @@ public sealed class SaveOnnxDecisionsTests
         Assert.IsEmpty(folder.FileNames());
     }
 
+    /// <summary>Decisions that were fitted again hide the earlier ones, in the file as in the pipeline; a name that only one of two columns can
+    /// have is refused, and what was there stays.</summary>
+    [TestMethod]
+    public void OfTwoDecisionsOfOneNameTheLaterOneIsWritten()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Pixels(60));
+        using SharpnessAwareImageClassificationTransformer classifier = Fitted.Model(MLContext, data, options => options.Epoch = 1);
+        IDataView scored = classifier.Transform(data);
+        MulticlassDecisionsCatalog decisions = MLContext.MulticlassClassification.Decisions;
+        ITransformer Sets(double coverage, string name = "PredictionSet") =>
+            decisions.PredictionSets(coverage, PredictionSetScore.LeastAmbiguous, outputColumnName: name).Fit(scored);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        ITransformer model = classifier.Append(Sets(0.5)).Append(decisions.Abstain(.4, .5).Fit(scored)).Append(Sets(0.9))
+            .Append(decisions.Abstain(.35, .5).Fit(scored));
+
+        model.SaveOnnx(path);
+
+        using OnnxImageClassifierTransformer read = MLContext.Transforms.ScoreOnnxImageClassifier(path).Fit(data);
+        IDataView expected = model.Transform(data), actual = read.Transform(data);
+        CollectionAssert.AreEqual(expected.GetColumn<int>("PredictionSetSize").ToArray(),
+            actual.GetColumn<int>("PredictionSetSize").ToArray());
+        CollectionAssert.AreEqual(expected.GetColumn<bool>("Accepted").ToArray(), actual.GetColumn<bool>("Accepted").ToArray());
+
+        byte[] before = File.ReadAllBytes(path);
+        foreach (string taken in new[] { "PredictedLabel", "Image" })
+        {
+            ITransformer odd = classifier.Append(decisions.Abstain(.4, .5).Fit(scored)).Append(Sets(0.9, taken));
+            StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => odd.SaveOnnx(path)).Message, $"'{taken}' is asked for");
+        }
+
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(path));
+    }
+
     /// <summary>ML.NET's own conversion: abstention behind any trainer, and an error that names the sets.</summary>
     [TestMethod]
     public void AbstentionIsConvertedAndSetsAreRefused()

@@ -168,6 +168,21 @@ public sealed class SaveQuantizedOnnxTests
         Assert.IsLessThan(0.02, expected.Zip(actual, (one, other) => one.Zip(other, (a, b) => Math.Abs(a - b)).Max()).Average());
     }
 
+    /// <summary>Images that have been scored before, with the label behind the scores: beside two Scores it has another place.</summary>
+    [TestMethod]
+    public void TheLabelIsFoundWhereverItStands()
+    {
+        IDataView data = Hard(120);
+        using SharpnessAwareImageClassificationTransformer model = Train(data);
+        IDataView scored = MLContext.Transforms.CopyColumns("Key", "Label").Fit(model.Transform(data)).Transform(model.Transform(data));
+        using var folder = new TemporaryFolder();
+
+        OnnxQuantizationReport report = model.SaveOnnx(
+            folder.File("int8.onnx"), Int8(scored) with { QuantizationLabelColumnName = "Key" })!;
+
+        AssertEqual(MLContext.MulticlassClassification.EvaluateCalibration(model.Transform(data)), report.Before!);
+    }
+
     [TestMethod]
     public void AChainThatMapsLabelsTakesImagesWithoutThem()
     {
