@@ -55,7 +55,8 @@ internal static class ClassificationBatch
         return (Rows(logits), Rows(labels.to(logits.dtype)));
     }
 
-    public static void CheckShare(Tensor logits, Tensor share)
+    /// <summary>The share of the first label of each sample, given for each row.</summary>
+    public static Tensor CheckShare(Tensor logits, Tensor share)
     {
         if (!share.is_floating_point() || share.dim() != 1 || share.shape[0] != logits.shape[0])
         {
@@ -66,6 +67,20 @@ internal static class ClassificationBatch
         CheckDevice(logits, share, "share of the first label is");
         if (share.device_type == DeviceType.CPU && !((share >= FixedScalars.Zero) & (share <= FixedScalars.One)).all().item<bool>())
             throw new ArgumentException("The share of the first label must be in [0, 1] for each sample.", nameof(share));
+        return logits.dim() == 2
+            ? share
+            : share.unsqueeze(1).expand(-1, logits.numel() / (logits.shape[0] * logits.shape[1])).reshape(-1);
+    }
+
+    /// <summary>Makes sure that the two labels of mixed samples are of one kind.</summary>
+    public static void CheckKinds(Tensor labels, Tensor others)
+    {
+        if (labels.is_floating_point() != others.is_floating_point())
+        {
+            throw new ArgumentException(
+                "The two labels of mixed samples must both be classes or both be probabilities, but are " +
+                $"{Describe(labels)} and {Describe(others)}.", nameof(others));
+        }
     }
 
     /// <summary>Returns a loss of the shape that the contract demands.</summary>

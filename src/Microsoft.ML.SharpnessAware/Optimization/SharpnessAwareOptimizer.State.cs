@@ -31,8 +31,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// torch's random numbers (dropout) is the caller's to keep, and so is a learning-rate scheduler of TorchSharp's.
     /// </summary>
     /// <param name="writer">Where to write. It is left open.</param>
-    /// <exception cref="NotSupportedException">TorchSharp cannot save the state of the base optimiser (L-BFGS). Nothing is written.
-    /// </exception>
+    /// <exception cref="NotSupportedException">The base optimiser is one that TorchSharp has no method to save: of somebody's own, and not
+    /// derived from <c>OptimizerHelper</c>. Nothing is written.</exception>
     public void Save(BinaryWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);

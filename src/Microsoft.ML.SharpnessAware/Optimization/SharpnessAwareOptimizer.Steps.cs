@@ -20,8 +20,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The logits do not depend on the parameters, or are probabilities already; <paramref name="logits"/> called <c>backward()</c>; the
-    /// module's parameters were replaced, or freed since the optimiser was made; or the method takes a share of the mini-batch, for which
-    /// the optimiser must be given the inputs.
+    /// module's parameters were replaced, or freed since the optimiser was made; the method takes a share of the mini-batch, for which the
+    /// optimiser must be given the inputs; or batch norm in training mode has a single value for each channel.
     /// </exception>
     /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
     public double Step(Func<Tensor> logits, Tensor labels)
@@ -35,8 +35,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// Trains on one mini-batch of mixed samples (mixup, CutMix), whose loss is λ ℓ(y₁) + (1 − λ) ℓ(y₂).
     /// </summary>
     /// <param name="logits">As for a step with one label a sample.</param>
-    /// <param name="labels">The first label y₁ of each sample, int64, shape [batch], on the device of the logits.</param>
-    /// <param name="otherLabels">The second label y₂ of each sample, likewise.</param>
+    /// <param name="labels">The first label y₁ of each sample, as for a step with one: classes, or probabilities.</param>
+    /// <param name="otherLabels">The second label y₂ of each sample, of the same kind.</param>
     /// <param name="share">λ, the share of the first label, in [0, 1], floating point, shape [batch], on the device of the logits.</param>
     /// <returns>
     /// The mean of the mixed losses, without CSAM's damping, of the first pass. Unless all λ are 0 or 1 it cannot reach 0.
@@ -44,6 +44,7 @@ public sealed partial class SharpnessAwareOptimizer
     /// <remarks>
     /// CSAM damps each of the two terms by the probability of its own label: λ f(p₁) ℓ(y₁) + (1 − λ) f(p₂) ℓ(y₂). At most one of the two
     /// probabilities is above ½, so at most one term is damped; and where λ is 1, or both labels are the same, it is the loss of one label.
+    /// Of probabilities q₁ and q₂ it is the step with λ q₁ + (1 − λ) q₂.
     /// </remarks>
     /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
     public double Step(Func<Tensor> logits, Tensor labels, Tensor otherLabels, Tensor share)
@@ -61,8 +62,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// <exception cref="ArgumentException">The loss is not one floating-point number.</exception>
     /// <exception cref="InvalidOperationException">
     /// The loss does not depend on the parameters; the method is CSAM, whose damping needs class probabilities, or takes a share of the
-    /// mini-batch; <paramref name="loss"/> called <c>backward()</c>; or the module's parameters were replaced, or freed since the optimiser
-    /// was made.
+    /// mini-batch; <paramref name="loss"/> called <c>backward()</c>; the module's parameters were replaced, or freed since the optimiser
+    /// was made; or batch norm in training mode has a single value for each channel.
     /// </exception>
     /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
     public double Step(Func<Tensor> loss)
@@ -162,6 +163,7 @@ public sealed partial class SharpnessAwareOptimizer
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(otherLabels);
         ArgumentNullException.ThrowIfNull(share);
+        ClassificationBatch.CheckKinds(labels, otherLabels);
         return new Targets(labels, otherLabels, share);
     }
 

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What the logits of a mini-batch are compared with: one class for each sample or pixel; for mixed samples (mixup, CutMix) two and the
-/// share of the first; or a probability for each class.
+/// What the logits of a mini-batch are compared with: one class for each sample or pixel, or a probability for each class; for mixed
+/// samples (mixup, CutMix) two of these and the share of the first.
 /// </summary>
 internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Share = null)
 {
@@ -23,19 +23,25 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
     public (Tensor Loss, Tensor Objective) Evaluate(Tensor? logits, ClassificationLoss loss, double gamma)
     {
         if (AreSoft)
-            return EvaluateSoft(ClassificationBatch.CheckSoft(logits, First), loss, gamma);
+            return EvaluateSoft(CheckSoft(logits), loss, gamma);
 
         (Tensor scores, Tensor labels) = ClassificationBatch.Check(logits, First);
-        Tensor[] all = [labels];
-        if (Second is not null && Share is not null)
-        {
-            all = [labels, ClassificationBatch.Check(logits, Second).Labels];
-            ClassificationBatch.CheckShare(scores, Share);
-        }
+        Tensor[] all = Second is null ? [labels] : [labels, ClassificationBatch.Check(logits, Second).Labels];
+        Tensor? share = Share is null ? null : ClassificationBatch.CheckShare(logits!, Share);
         Tensor[] perSample = Array.ConvertAll(all, y => ClassificationBatch.CheckLoss(loss.PerSample(scores, y), [y.shape[0]], loss));
-        Tensor mean = Mix(perSample).mean();
+        Tensor mean = Mix(perSample, share).mean();
         return (mean, gamma == 0 ? mean : Mix(
-            [.. perSample.Zip(all, (l, y) => l * CalibratedFactor.PerSample(scores, y, gamma))]).mean());
+            [.. perSample.Zip(all, (l, y) => l * CalibratedFactor.PerSample(scores, y, gamma))], share).mean());
+    }
+
+    // The loss is a sum weighted by the probabilities, damped or not: that of the mixed ones is the mixed loss.
+    private (Tensor Logits, Tensor Targets) CheckSoft(Tensor? logits)
+    {
+        (Tensor rows, Tensor targets) = ClassificationBatch.CheckSoft(logits, First);
+        if (Second is null || Share is null)
+            return (rows, targets);
+        Tensor others = ClassificationBatch.CheckSoft(logits, Second).Targets;
+        return (rows, Mix([targets, others], ClassificationBatch.CheckShare(logits!, Share).unsqueeze(1)));
     }
 
     // The factor of each class by its own probability, as each label of a mixed sample has its own.
@@ -49,11 +55,11 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
     /// <summary>
     /// From a value of each sample for each of its labels: that for its label or, for mixed samples, λ f(y₁) + (1 − λ) f(y₂).
     /// </summary>
-    private Tensor Mix(IReadOnlyList<Tensor> values)
+    private static Tensor Mix(IReadOnlyList<Tensor> values, Tensor? share)
     {
-        if (Share is null)
+        if (share is null)
             return values[0];
         using DisposeScope scope = NewDisposeScope();
-        return scope.MoveToOuter((Share * values[0]).Plus(FixedScalars.One.Minus(Share) * values[1]));
+        return scope.MoveToOuter((share * values[0]).Plus(FixedScalars.One.Minus(share) * values[1]));
     }
 }

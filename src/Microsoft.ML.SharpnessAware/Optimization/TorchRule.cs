@@ -19,8 +19,15 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         }
     }
 
+    /// <exception cref="ArgumentException">The optimiser is L-BFGS, or groups have what are settings of the optimiser.</exception>
     public static Func<FlatParameters, UpdateRule> Of(optim.Optimizer optimizer, IReadOnlyList<ParameterGroup>? groups)
     {
+        if (optimizer is LBFGS)
+        {
+            throw new ArgumentException(
+                "L-BFGS computes the loss itself, as often as it likes in a step, and so cannot be given the gradient of a climb. Take " +
+                "another optimiser, SGD or AdamW for example.", "baseOptimizer");
+        }
         if (groups?.FirstOrDefault(group => group.LearningRateFactor != 1 || group.WeightDecay is not null) is { } wrong)
         {
             throw new ArgumentException(
@@ -32,16 +39,30 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
 
     public override void Apply()
     {
-        foreach (FlatParameter member in parameters.Members)
-            member.Parameter.grad = member.HasGradient ? member.GradientView : null;
+        // TorchSharp passes over parameters without a gradient. One that is frozen, or of another module, may have one from before.
+        List<(Parameter Parameter, Tensor Gradient)> others = [];
+        foreach (Parameter parameter in (optimizer as OptimizerHelper)?.parameters() ?? [])
+        {
+            if (parameter.grad is { } gradient)
+                others.Add((parameter, gradient));
+        }
         try
         {
+            foreach ((Parameter parameter, _) in others)
+                parameter.grad = null;
+            foreach (FlatParameter member in parameters.Members)
+                member.Parameter.grad = member.HasGradient ? member.GradientView : null;
             optimizer.step();
         }
         finally
         {
             foreach (FlatParameter member in parameters.Members)
                 member.Parameter.grad = null;
+            foreach ((Parameter parameter, Tensor gradient) in others)
+            {
+                parameter.grad = gradient;
+                gradient.Dispose();
+            }
         }
     }
 

@@ -67,6 +67,57 @@ public sealed class AnyBaseOptimizerTests : WithDisposeScope
         }
     }
 
+    /// <summary>TorchSharp's optimisers pass over parameters without a gradient only.</summary>
+    [TestMethod]
+    [DataRow(false, false)]
+    [DataRow(false, true)]
+    [DataRow(true, false)]
+    [DataRow(true, true)]
+    public void WhatIsNotTrainedStaysWhateverGradientItHasFromBefore(bool adam, bool isGroup)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false), elsewhere = Linear(2, 2);
+        IEnumerable<TorchSharp.Modules.Parameter> all = [.. net.parameters(), .. elsewhere.parameters()];
+        using optim.Optimizer torchs = adam ? optim.AdamW(all, 0.01, weight_decay: 0.1) : optim.SGD(all, 0.1, 0.9, weight_decay: 0.1);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        for (int t = 0; t < 2; t++)
+        {
+            torchs.zero_grad();
+            (functional.cross_entropy(net.call(x), y) + elsewhere.call(ones(1, 2)).sum()).backward();
+            torchs.step();
+        }
+        Tensor kernel = net.get_parameter("conv.weight")!, gradient = kernel.grad!.clone();
+        if (!isGroup)
+        {
+            foreach ((_, TorchSharp.Modules.Parameter parameter) in net.named_parameters().Where(entry => entry.name.StartsWith("conv")))
+                parameter.requires_grad = false;
+        }
+        double[] before = TestNets.Values(net), ofElsewhere = TestNets.Values(elsewhere);
+        int frozen = (int)(kernel.numel() + net.get_parameter("conv.bias")!.numel());
+
+        using (var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), torchs,
+            groups: isGroup ? [new ParameterGroup("conv.*") { Frozen = true }] : null))
+        {
+            for (int t = 0; t < 3; t++)
+                optimizer.Step(() => net.call(x), y);
+        }
+
+        CollectionAssert.AreEqual(before[..frozen], TestNets.Values(net)[..frozen]);
+        CollectionAssert.AreNotEqual(before[frozen..], TestNets.Values(net)[frozen..]);
+        CollectionAssert.AreEqual(ofElsewhere, TestNets.Values(elsewhere));
+        Assert.IsTrue(gradient.equal(kernel.grad!).all().item<bool>(), "its gradient is not the optimiser's to take");
+    }
+
+    [TestMethod]
+    public void LbfgsIsRefusedAtOnce()
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        using optim.Optimizer lbfgs = optim.LBFGS(net.parameters());
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), lbfgs)).Message,
+            "L-BFGS computes the loss itself");
+        using var next = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1));
+    }
+
     [TestMethod]
     public void ARuleOfOnesOwnTrains()
     {

@@ -100,7 +100,7 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
     public void AnOptimizerWhoseStateTorchSharpCannotSaveWritesNothing()
     {
         Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
-        using var optimizer = new SharpnessAwareOptimizer(net, Method, optim.LBFGS(net.parameters()));
+        using var optimizer = new SharpnessAwareOptimizer(net, Method, new Unsaved());
         using var stream = new MemoryStream();
         StringAssert.Contains(
             Assert.ThrowsExactly<NotSupportedException>(() => optimizer.Save(new BinaryWriter(stream))).Message, "cannot be saved");
@@ -129,5 +129,18 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         optimizer.Save(writer);
         writer.Flush();
         return stream.ToArray();
+    }
+
+    /// <summary>An optimiser of one's own that is not derived from what TorchSharp saves.</summary>
+    private sealed class Unsaved() : optim.Optimizer(0)
+    {
+        public override IEnumerable<optim.ILearningRateController> ParamGroups => [new Rate()];
+    }
+
+    private sealed class Rate : optim.ILearningRateController
+    {
+        public double LearningRate { get; set; } = 0.1;
+
+        public double InitialLearningRate { get; set; } = 0.1;
     }
 }
