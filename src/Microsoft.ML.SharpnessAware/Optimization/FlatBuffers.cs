@@ -56,6 +56,20 @@ internal sealed class FlatBuffers : IDisposable
         return [.. _vectors.Select(v => v.clone())];
     }
 
+    /// <summary>Whether something is not a number that was one in a saved copy.</summary>
+    public bool HasNewNaN(Tensor[] saved)
+    {
+        for (int i = 0; i < saved.Length; i++)
+        {
+            if (!saved[i].is_floating_point())
+                continue;
+            using Tensor isNaN = _vectors[i].isnan(), isNew = isNaN.logical_and_(saved[i].eq(saved[i])).any();
+            if (isNew.item<bool>())
+                return true;
+        }
+        return false;
+    }
+
     /// <summary>Puts a saved copy back.</summary>
     public void Restore(Tensor[] saved)
     {

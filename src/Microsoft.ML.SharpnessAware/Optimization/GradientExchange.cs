@@ -37,29 +37,16 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
     }
 
     /// <summary>
-    /// Makes running statistics, which were the same before the step, those of all processes: a layer's next ones are the last and those of
-    /// the mini-batch, and so the mean of all is that with the mean of theirs. What no process has changed stays to the last bit.
+    /// Makes running statistics those of all processes after a step: a layer's next ones are the last and those of the mini-batch, and so
+    /// the mean of all is that with the mean of theirs.
     /// </summary>
-    /// <param name="buffers">The statistics.</param>
-    /// <param name="before">What they were before the step.</param>
-    public void Average(FlatBuffers buffers, Tensor[] before)
-    {
-        using Scalar share = _share.ToScalar();
-        foreach ((Tensor statistics, Tensor old) in buffers.Vectors.Zip(before).Where(pair => pair.First.is_floating_point()))
-        {
-            using Tensor same = statistics.eq(old);
-            Sum(group, statistics.sub_(old).masked_fill_(same, FixedScalars.Zero).mul_(share));     // also where both are infinite
-            statistics.add_(old, FixedScalars.One);
-        }
-    }
+    /// <inheritdoc cref="AverageBy"/>
+    public void Average(FlatBuffers buffers, Tensor[] before) => AverageBy(_share, buffers, before);
 
     /// <summary>Makes running statistics the mean of those of all processes, by weights of theirs.</summary>
-    public void Average(FlatBuffers buffers, double weight)
-    {
-        using Scalar share = (weight / group.SumOf(weight).A).ToScalar();
-        foreach (Tensor statistics in buffers.Vectors.Where(vector => vector.is_floating_point()))
-            Sum(group, statistics.mul_(share));
-    }
+    /// <inheritdoc cref="AverageBy"/>
+    public void Average(FlatBuffers buffers, Tensor[] before, double weight) =>
+        AverageBy(weight / group.SumOf(weight).A, buffers, before);
 
     /// <summary>Where this process' items are among those of all, in the order of ranks.</summary>
     public (int Before, int All) PlaceOf(int count)
@@ -80,10 +67,33 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
     /// <summary>Replaces a vector by the sum of those of all processes of a group.</summary>
     public static void Sum(ProcessGroup group, Tensor vector)
     {
-        if (vector.dtype == ScalarType.Float32)
-            ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, float>(bytes)));
-        else
-            ForEachPart(vector, bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)));
+        BytesAction sum = vector.dtype switch
+        {
+            ScalarType.Float32 => bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, float>(bytes)),
+            ScalarType.Float64 => bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)),
+            _ => throw new ArgumentException($"{vector.dtype} is summed as Float32, and must be converted first.", nameof(vector)),
+        };
+        ForEachPart(vector, sum);
+    }
+
+    /// <remarks>What no process has changed stays to the last bit, where a mean would round. What one has changed is the same for all
+    /// afterwards, whatever it was before.</remarks>
+    /// <param name="share">What this process' statistics count.</param>
+    /// <param name="buffers">The statistics.</param>
+    /// <param name="before">What they were before they changed.</param>
+    private void AverageBy(double share, FlatBuffers buffers, Tensor[] before)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Scalar held = share.ToScalar();
+        foreach ((Tensor statistics, Tensor old) in buffers.Vectors.Zip(before).Where(pair => pair.First.is_floating_point()))
+        {
+            long count = statistics.numel();
+            ScalarType type = statistics.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+            Tensor sums = cat([statistics.to(type) * held, statistics.ne(old).to(type)]);
+            Sum(group, sums);
+            Tensor isChanged = sums.narrow(0, count, count).ne(FixedScalars.Zero);
+            statistics.copy_(where(isChanged, sums.narrow(0, 0, count).to(statistics.dtype), statistics));
+        }
     }
 
     private void ShareWhoHasAGradient()

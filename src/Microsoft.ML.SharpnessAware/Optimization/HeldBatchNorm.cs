@@ -4,6 +4,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Lets the batch norm layers of a network of one's own train by <see cref="BatchStatistics"/>, to the same numbers.</summary>
+/// <remarks>Those that the network runs by <c>forward()</c> in place of <c>call()</c>, which no hook can see, train as they are.</remarks>
 internal sealed class HeldBatchNorm(nn.Module network) : IDisposable
 {
     private readonly ReplacedForward[] _layers =

@@ -28,6 +28,8 @@ public sealed partial class SharpnessAwareOptimizer
 
         if (_isFirst)
             _exchange?.TakeFromFirst([_parameters.Weights, .. _buffers.Vectors]);
+        else if (_synchronized is not null)
+            _exchange?.TakeFromFirst(_buffers.Vectors);         // its sums are of differences from the running means
         _savedWeights.copy_(_parameters.Weights);
         Tensor[] savedBuffers = _buffers.Save();
         try
@@ -45,7 +47,11 @@ public sealed partial class SharpnessAwareOptimizer
             if (_method.Renormalize && !double.IsNaN(normThere))
                 Scale(norm / (normThere + Epsilon), loss, norm);                        // (‖g‖/(‖g̃‖ + ε)) g̃
             if (_buffers.MayChange)
+            {
+                if (_buffers.HasNewNaN(savedBuffers))
+                    BatchStatistics.CheckVariances(_module);
                 _exchange?.Average(_buffers, savedBuffers);
+            }
         }
         catch
         {
@@ -178,6 +184,7 @@ public sealed partial class SharpnessAwareOptimizer
         using (enable_grad())
         {
             (loss, objective) = part.Evaluate(_loss, gamma, _isFirst);
+            _synchronized?.CheckForward();
             if (loss.device_type != _parameters.Device.type)
             {
                 throw new ArgumentException(
@@ -187,7 +194,7 @@ public sealed partial class SharpnessAwareOptimizer
             using Scalar share = weight.ToScalar();
             (weight == 1 ? objective : objective * share).backward();
         }
-        _synchronized?.Check();
+        _synchronized?.CheckBackward();
         _parameters.CollectGradient();
         using Scalar ofLoss = weight.ToScalar();
         return scope.MoveToOuter(loss.detach().to(float64) * ofLoss);

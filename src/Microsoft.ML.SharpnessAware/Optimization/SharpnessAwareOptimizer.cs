@@ -71,14 +71,15 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
     /// <param name="method">What a step minimises.</param>
     /// <param name="baseOptimizer">
-    /// An optimiser of the module's parameters, made by <c>torch.optim</c>. Its groups, its learning rates and a scheduler that was made
-    /// for it work as always; <see cref="LearningRate"/> is that of its first group, and setting it sets all. It stays yours to dispose.
+    /// An optimiser of the module's parameters, made by <c>torch.optim</c>; any but L-BFGS, which makes passes of its own. Its groups, its
+    /// learning rates and a scheduler that was made for it work as always; <see cref="LearningRate"/> is that of its first group, and
+    /// setting it sets all. Of its parameters a step changes those only that are trained here. It stays yours to dispose.
     /// </param>
     /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
     /// <param name="groups">Parameters that climb differently from the others or are frozen; null where all are alike. Learning rates and
     /// weight decay are the base optimiser's to group.</param>
     /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight
-    /// decay.</exception>
+    /// decay, or the base optimiser is L-BFGS.</exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, optim.Optimizer baseOptimizer,
         ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)
@@ -201,8 +202,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// in each forward and each backward pass: outputs, gradients and running statistics are those of one process with the whole mini-batch.
     /// Default false: by those of each process. A climb must be shared then (<see cref="SharedAscent"/>), and be of the whole mini-batch.
     /// </summary>
-    /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics, which must have no forward hooks then (a step says so). From the first
-    /// step until the optimiser is disposed, every pass of the module in training mode is one of all processes.</remarks>
+    /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics, which must have no forward hooks then, and be run by <c>call()</c>: of
+    /// <c>forward()</c> nobody can take the place. A step says so. From the first step until the optimiser is disposed, every pass of the
+    /// module in training mode is one of all processes.</remarks>
     public bool SynchronizeBatchNorm { get; init; }
 
     /// <summary>The parameters and their vector, for averages of weights.</summary>
@@ -219,12 +221,21 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
             member.LearningRateFactor = factor;
     }
 
-    /// <summary>Averages running statistics over the processes of the group, by weights of theirs.</summary>
-    internal void ShareStatistics(double weight)
+    /// <summary>Averages running statistics, which each process makes anew, over those of the group, by weights of theirs.</summary>
+    internal void ShareStatistics(double weight, Action make)
     {
         using var noGradient = no_grad();
-        if (_buffers.MayChange)
-            _exchange?.Average(_buffers, weight);
+        Tensor[] before = _exchange is not null && _buffers.MayChange ? _buffers.Save() : [];
+        try
+        {
+            make();
+            if (before.Length > 0)
+                _exchange!.Average(_buffers, before, weight);
+        }
+        finally
+        {
+            Array.ForEach(before, tensor => tensor.Dispose());
+        }
     }
 
     /// <summary>Frees the optimiser's tensors. The module keeps its weights and continues to work.</summary>

@@ -16,7 +16,9 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class SynchronizedBatchNorm : IDisposable
 {
     private readonly ProcessGroup _group;
-    private readonly (string Name, ReplacedForward Layer)[] _layers;
+    private readonly (string Name, BatchNorm Layer, ReplacedForward Replaced)[] _layers;
+    private readonly HashSet<string> _known = [];
+    private (string Name, BatchNorm Layer, ReplacedForward Replaced, long Difference)[] _unknown = [];
     private double _weight = 1;
     private Exception? _failure;
 
@@ -27,7 +29,7 @@ internal sealed class SynchronizedBatchNorm : IDisposable
         [
             .. network.named_modules().Append((name: "", module: network)).DistinctBy(entry => entry.module)
                 .Where(entry => entry.module is BatchNorm && IsKnown(entry.module))
-                .Select(entry => (entry.name, Replace((BatchNorm)entry.module))),
+                .Select(entry => (entry.name, (BatchNorm)entry.module, Replace((BatchNorm)entry.module))),
         ];
 
         ReplacedForward Replace(BatchNorm layer) =>
@@ -40,9 +42,9 @@ internal sealed class SynchronizedBatchNorm : IDisposable
     /// <exception cref="InvalidOperationException">A layer has hooks, and would not be synchronised.</exception>
     public void Begin(double weight)
     {
-        foreach ((string name, ReplacedForward layer) in _layers)
+        foreach ((string name, _, ReplacedForward replaced) in _layers)
         {
-            if (layer.HasOtherHooks)
+            if (replaced.HasOtherHooks)
             {
                 throw new InvalidOperationException(
                     $"Layer '{name}' has a forward hook of its own, which cannot see a batch norm that is synchronised: something else " +
@@ -50,17 +52,36 @@ internal sealed class SynchronizedBatchNorm : IDisposable
             }
         }
         (_weight, _failure) = (weight, null);
+        _unknown = [.. _layers.Where(entry => !_known.Contains(entry.Name) && BatchStatistics.AreKept(entry.Layer))
+            .Select(entry => (entry.Name, entry.Layer, entry.Replaced, PassesOf(entry.Layer) - entry.Replaced.Passes))];
+    }
+
+    /// <summary>To be called after a forward pass.</summary>
+    /// <exception cref="InvalidOperationException">A layer counted a pass that was not replaced.</exception>
+    public void CheckForward()
+    {
+        string[] missed = [.. _unknown.Where(entry => PassesOf(entry.Layer) - entry.Replaced.Passes != entry.Difference)
+            .Select(entry => $"'{entry.Name}'")];
+        if (missed.Length > 0)
+        {
+            throw new InvalidOperationException(
+                $"Batch norm in {string.Join(", ", missed)} was not synchronised: the network runs it by forward(), where only call() " +
+                "can be replaced. Write norm.call(x) for norm.forward(x), or do without SynchronizeBatchNorm.");
+        }
+        _known.UnionWith(_unknown.Where(entry => entry.Replaced.Passes > 0).Select(entry => entry.Name));
     }
 
     /// <summary>To be called after a backward pass, out of which no exception may come.</summary>
     /// <exception cref="ProcessGroupException">An exchange in it failed.</exception>
-    public void Check()
+    public void CheckBackward()
     {
         if (_failure is not null)
             throw new ProcessGroupException(_failure.Message, (_failure as ProcessGroupException)?.Rank, _failure);
     }
 
-    public void Dispose() => Array.ForEach(_layers, entry => entry.Layer.Dispose());
+    public void Dispose() => Array.ForEach(_layers, entry => entry.Replaced.Dispose());
+
+    private static long PassesOf(BatchNorm layer) => layer.num_batches_tracked!.cpu().item<long>();
 
     /// <summary>Whether it is TorchSharp's or the library's; one of somebody's own may compute something else.</summary>
     private static bool IsKnown(nn.Module layer) =>

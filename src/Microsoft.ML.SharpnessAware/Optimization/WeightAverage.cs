@@ -113,6 +113,8 @@ public sealed class WeightAverage : IDisposable
     /// <param name="passes">Forward passes on mini-batches of training data, called without gradient recording. Their tensors are
     /// disposed. Where no statistics are to be made, none is called.</param>
     /// <exception cref="ArgumentException">There are statistics to be made and no passes.</exception>
+    /// <exception cref="InvalidOperationException">A pass gives batch norm a single value for each channel. The statistics are as
+    /// before.</exception>
     public static void UpdateStatistics(nn.Module module, IEnumerable<Action> passes)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -128,7 +130,7 @@ public sealed class WeightAverage : IDisposable
         try
         {
             if (layers.Length > 0)
-                Average(layers, passes);
+                Average(module, layers, passes);
         }
         finally
         {
@@ -139,9 +141,28 @@ public sealed class WeightAverage : IDisposable
         }
     }
 
-    private static void Average(NormBase[] layers, IEnumerable<Action> passes)
+    private static void Average(nn.Module module, NormBase[] layers, IEnumerable<Action> passes)
     {
         using var noGradient = no_grad();
+        using DisposeScope outer = NewDisposeScope();
+        Tensor[] statistics = [.. layers.SelectMany(layer => layer.buffers(recurse: false))];
+        Tensor[] before = [.. statistics.Select(tensor => tensor.clone())];
+        try
+        {
+            Average(layers, passes);
+            if (!Array.Exists(before, tensor => tensor.is_floating_point() && tensor.isnan().any().item<bool>()))
+                BatchStatistics.CheckVariances(module);
+        }
+        catch
+        {
+            for (int i = 0; i < before.Length; i++)
+                statistics[i].copy_(before[i]);
+            throw;
+        }
+    }
+
+    private static void Average(NormBase[] layers, IEnumerable<Action> passes)
+    {
         long count = 0;
         foreach (Action pass in passes)
         {

@@ -26,6 +26,25 @@ internal static class BatchStatistics
         nn.functional.batch_norm(input, layer.running_mean, layer.running_var, layer.weight, layer.bias, training: true,
             momentum: CountOne(layer), eps: layer.eps);
 
+    /// <summary>Looks for layers that had one value for each channel, whose unbiased variance is 0/0. What diverges has no mean
+    /// either.</summary>
+    /// <exception cref="InvalidOperationException">One had.</exception>
+    public static void CheckVariances(nn.Module module)
+    {
+        foreach ((string name, nn.Module child) in module.named_modules().Prepend((name: "", module)))
+        {
+            if (child is NormBase layer && AreKept(layer) && layer.running_var!.isnan().any().item<bool>()
+                && layer.running_mean!.isfinite().all().item<bool>())
+            {
+                throw new InvalidOperationException(
+                    $"Layer '{name}' ({layer.GetName()}) had one value for each channel to normalise by, of which there is no variance " +
+                    "for its running statistics: a mini-batch of one sample, where the sample has one value for each channel. Use larger " +
+                    "mini-batches, of which none of one sample is left over (BatchSize of the trainer; each MicroBatch, and the part of " +
+                    "each process, counts by itself), or larger images, or keep the layer in evaluation mode.");
+            }
+        }
+    }
+
     /// <summary>Counts a mini-batch.</summary>
     /// <returns>The weight that its statistics have among the running ones.</returns>
     public static double CountOne(NormBase layer)

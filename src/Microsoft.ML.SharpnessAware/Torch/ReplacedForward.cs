@@ -7,7 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// A hook cannot keep the layer from running: it runs in evaluation mode on the first none of its images, which checks their dimensions and
 /// changes nothing. Another hook, which would see that, or whose result would be lost, makes the layer run as it is. What takes its place
-/// is computed before: where that throws, the layer was not touched.
+/// is computed before: where that throws, the layer was not touched. Hooks are those of <c>call()</c>: who runs the layer by
+/// <c>forward()</c> gets the layer as it is.
 /// </remarks>
 internal sealed class ReplacedForward : IDisposable
 {
@@ -31,6 +32,9 @@ internal sealed class ReplacedForward : IDisposable
         _hooks = LayerHooks.Of(layer);
     }
 
+    /// <summary>How many passes were replaced.</summary>
+    public long Passes { get; private set; }
+
     /// <summary>Whether the layer has hooks of somebody else, and is not replaced.</summary>
     public bool HasOtherHooks => _hooks.Sum(hooks => hooks.Count) > _removals.Length;
 
@@ -42,6 +46,7 @@ internal sealed class ReplacedForward : IDisposable
         if (!_applies(input) || HasOtherHooks)
             return input;
         _output = _forward(input);
+        Passes++;
         _layer.eval();
         return input.narrow(0, 0, 0);
     }

@@ -12,31 +12,22 @@ internal static class OutputCheck
     private const int TrainingImages = 32;
 
     /// <exception cref="TrainingDivergedException">Running statistics, or outputs in evaluation mode, are infinite or NaN.</exception>
-    /// <exception cref="InvalidOperationException">Running statistics are NaN because of mini-batches of one image.</exception>
     public static void Check(TrainingPlan plan, int epoch, long step, double learningRate, double loss)
     {
-        string? problem = RunningStatistics(plan, epoch);
+        string? problem = RunningStatistics(plan);
         if (problem is null && !(plan.Validation is null ? SomeAreFinite(plan) : Array.TrueForAll(plan.Validation.Logits, float.IsFinite)))
             problem = $"the outputs of network '{plan.Classifier.Architecture}' are";
         if (problem is not null)
             throw TrainingDivergedException.AfterEpoch(epoch, step, learningRate, loss, problem);
     }
 
-    private static string? RunningStatistics(TrainingPlan plan, int epoch)
+    private static string? RunningStatistics(TrainingPlan plan)
     {
         using DisposeScope scope = NewDisposeScope();
         foreach ((string name, Tensor buffer) in plan.Classifier.Network.named_buffers())
         {
-            if (!buffer.is_floating_point() || buffer.isfinite().all().item<bool>())
-                continue;
-            var order = new BatchOrder(plan.Training.Count, plan.Options.BatchSize, seed: 0);
-            bool hasBatchesOfOne = plan.Training.Count / order.BatchesPerEpoch == 1;
-            if (hasBatchesOfOne && buffer.isnan().any().item<bool>())
-                throw new InvalidOperationException(
-                    $"The running statistics '{name}' of network '{plan.Classifier.Architecture}' are not finite after epoch {epoch}. " +
-                    "Batch norm needs more than one value for each channel, which a mini-batch of one image does not have where the last " +
-                    "feature map is a single pixel: use a larger BatchSize or larger images.");
-            return $"the running statistics '{name}' of network '{plan.Classifier.Architecture}' are";
+            if (buffer.is_floating_point() && !buffer.isfinite().all().item<bool>())
+                return $"the running statistics '{name}' of network '{plan.Classifier.Architecture}' are";
         }
         return null;
     }

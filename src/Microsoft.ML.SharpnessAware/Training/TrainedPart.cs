@@ -84,9 +84,10 @@ internal sealed class TrainedPart : IDisposable
     public (Func<Tensor, Tensor> Network, Tensor Inputs) Pass(Tensor images) =>
         BackboneIsFrozen ? (_head!.Layer.call, _head.Features(_classifier.Run, images)) : (_classifier.Run, images);
 
-    /// <summary>Makes running statistics, which each process of a group has of its own images, those of all.</summary>
+    /// <summary>Makes running statistics, which each process of a group makes of its own images, those of all.</summary>
     /// <param name="images">How many images this process' are of.</param>
-    public void ShareStatistics(long images) => _optimizer?.ShareStatistics(images);
+    /// <param name="make">Makes them.</param>
+    public void ShareStatistics(long images, Action make) => _optimizer!.ShareStatistics(images, make);
 
     /// <summary>Writes what a continued training needs beside the network's weights.</summary>
     public void Write(BinaryWriter writer)

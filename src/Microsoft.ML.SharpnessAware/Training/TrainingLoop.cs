@@ -254,19 +254,18 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         if (part.BackboneIsFrozen)
             return;
         part.StartTraining();       // in the modes of a step: statistics that are frozen in it stay
+        ReadOnlyMemory<long>[] batches = [.. _order.Epoch(epoch).Take(BatchesForStatistics)];
         using var random = new TorchRandom(context.Seed, _classifier.Device);
-        random.Draw(() =>
+        part.ShareStatistics(batches.Sum(rows => PartOf(rows).End - PartOf(rows).Start), () => random.Draw(() =>
         {
-            WeightAverage.UpdateStatistics(_classifier.Network, _order.Epoch(epoch).Take(BatchesForStatistics).Select(
+            WeightAverage.UpdateStatistics(_classifier.Network, batches.Select(
                 rows => (Action)(() =>
                 {
                     plan.CheckCancelled();
                     _classifier.Run(Batch(rows, epoch).Images);
                 })));
             return 0;
-        });
-        part.ShareStatistics(_order.Epoch(epoch).Take(BatchesForStatistics).Sum(
-            rows => PartOf(rows).End - PartOf(rows).Start));
+        }));
     });
 
     /// <summary>Keeps the average, as it was validated after the last epoch, where there is one.</summary>

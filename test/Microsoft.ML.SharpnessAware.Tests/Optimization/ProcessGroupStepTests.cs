@@ -108,6 +108,106 @@ public sealed class ProcessGroupStepTests
     }
 
     [TestMethod]
+    public void StatisticsThatOnceDifferAreTheSameAfterTheNextStep()
+    {
+        double[][] together = ThreadProcessGroup.Run(3, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
+            using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };
+            Step(net, optimizer, 0, PartOf(group, BatchSize), isDouble: true);
+            if (group.Rank == 1)
+                net.call(TestNets.ReferenceBatch(7).Images.mul(3)).Dispose();      // a look at it, in training mode
+            Step(net, optimizer, 1, PartOf(group, BatchSize), isDouble: true);
+            return Statistics(net);
+        });
+        CollectionAssert.AreEqual(together[0], together[1]);
+        CollectionAssert.AreEqual(together[0], together[2]);
+
+        static double[] Statistics(Module net) => [.. net.named_buffers().Where(entry => entry.buffer.is_floating_point())
+            .SelectMany(entry => entry.buffer.data<double>().ToArray())];
+    }
+
+    [TestMethod]
+    public void StatisticsOfAnAverageAreThoseOfAllAndWhatIsConstantStaysToTheLastBit()
+    {
+        double[][] together = ThreadProcessGroup.Run(3, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> frozen = BatchNorm1d(36), norm = BatchNorm1d(36), net =
+                Sequential(("flatten", Flatten()), ("frozen", frozen), ("norm", norm), ("fc", Linear(36, 3)));
+            using (no_grad())
+            {
+                foreach (Tensor statistics in frozen.buffers().Where(buffer => buffer.is_floating_point()))
+                    statistics.copy_(arange(36).sin().add(2));
+            }
+            net.register_buffer("mask", tensor(new[] { 0.1f, float.NegativeInfinity }));
+            net.register_buffer("scales", arange(5).sin().to(ScalarType.BFloat16));
+            net.train();
+            frozen.eval();
+            double[] before = Constants();
+            using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };
+            for (int t = 0; t < 3; t++)
+            {
+                Tensor images = TestNets.ReferenceBatch(3 * t + group.Rank).Images.narrow(0, 0, 2 + group.Rank).to(ScalarType.Float32);
+                optimizer.ShareStatistics(2 + group.Rank, () => WeightAverage.UpdateStatistics(net, [() => net.call(images)]));
+            }
+            CollectionAssert.AreEqual(before, Constants());
+            return TestNets.Values(norm)[72..];
+
+            double[] Constants() => [.. TestNets.Values(frozen)[72..],
+                .. new[] { "mask", "scales" }.SelectMany(name => net.get_buffer(name)!.to(ScalarType.Float64).data<double>().ToArray())];
+        });
+        CollectionAssert.AreEqual(together[0], together[1]);
+        CollectionAssert.AreEqual(together[0], together[2]);
+        // After the frozen layer, images of the last pass.
+        Tensor[] sums = [.. Enumerable.Range(0, 3).Select(
+            rank => TestNets.ReferenceBatch(6 + rank).Images.narrow(0, 0, 2 + rank).view(-1, 36).sum([0L]))];
+        Tensor around = arange(36).sin().add(2).to(ScalarType.Float64);
+        double[] expected = [.. (((stack(sums).sum([0L]) / 9) - around) / (around + 1e-5).sqrt()).data<double>()];
+        for (int i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], together[0][i], 1e-6);
+    }
+
+    [TestMethod]
+    [DataRow(ScalarType.Float16)]
+    [DataRow(ScalarType.BFloat16)]
+    public void StatisticsInHalfPrecisionAreAveragedToo(ScalarType type)
+    {
+        double[][] together = ThreadProcessGroup.Run(2, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Sequential(("flatten", Flatten()), ("seen", new Greatest(type)), ("fc", Linear(36, 3)));
+            using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
+            optimizer.Step(net.call, images.to(ScalarType.Float32).mul(group.Rank + 1), labels);
+            return net.buffers().Single().to(ScalarType.Float64).data<double>().ToArray();
+        });
+        CollectionAssert.AreEqual(together[0], together[1]);
+        Assert.AreEqual(1.5, together[0][0], 0.02);     // the mean of 1 and 2
+    }
+
+    /// <summary>Keeps the greatest value of the last mini-batch, as a quantised network does.</summary>
+    private sealed class Greatest : Module<Tensor, Tensor>
+    {
+        private readonly Tensor _greatest;
+
+        public Greatest(ScalarType type)
+            : base(nameof(Greatest))
+        {
+            _greatest = zeros(7, type);
+            register_buffer("greatest", _greatest);
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using (no_grad())
+                _greatest.copy_(input.max());
+            return input.alias();
+        }
+    }
+
+    [TestMethod]
     public void EachClimbOfItsOwnMayTakeAShareOfItsPart()
     {
         SharpnessAwareMethod method = SharpnessAwareMethod.Sam() with { AscentShare = 0.5 };

@@ -182,6 +182,52 @@ public sealed class SynchronizedBatchNormTests
     }
 
     [TestMethod]
+    public void StatisticsThatSomebodyChangedInOneProcessAreThoseOfTheFirstAgain()
+    {
+        double[][] alike = Together(disturb: false), disturbed = Together(disturb: true);
+        CollectionAssert.AreEqual(alike[0], disturbed[0]);
+        CollectionAssert.AreEqual(alike[0], disturbed[1]);
+
+        static double[][] Together(bool disturb) => ThreadProcessGroup.Run(2, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Net(isDouble: true);
+            using SharpnessAwareOptimizer optimizer = Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.1), synchronize: true);
+            for (int t = 0; t < 3; t++)
+            {
+                (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+                optimizer.Step(net.call, images.narrow(0, 4 * group.Rank, 4), labels.narrow(0, 4 * group.Rank, 4));
+                if (disturb && group.Rank == 1 && t < 2)
+                    net.modules().OfType<TorchSharp.Modules.BatchNorm2d>().First().running_mean!.add_(1);
+            }
+            return TestNets.Values(net);
+        });
+    }
+
+    [TestMethod]
+    public void ALayerThatIsRunByForwardIsAnErrorThatNamesItAndChangesNothing()
+    {
+        ThreadProcessGroup.Run(2, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = Sequential(("flatten", Flatten()), ("block", new Block()), ("fc", Linear(36, 3)));
+            net.to(ScalarType.Float64);
+            double[] before = TestNets.Values(net);
+            using SharpnessAwareOptimizer optimizer =
+                Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.1), synchronize: true);
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(group.Rank);
+            string message = Assert.ThrowsExactly<InvalidOperationException>(() => optimizer.Step(net.call, images, labels)).Message;
+            StringAssert.Contains(message, "'block._forward', 'block._both'");
+            StringAssert.Contains(message, "call()");
+            Assert.DoesNotContain("_frozen", message);
+            Assert.DoesNotContain("_call", message);
+            if (group.Rank == 0)
+                CollectionAssert.AreEqual(before, TestNets.Values(net));
+            return 0;
+        });
+    }
+
+    [TestMethod]
     public void ALayerOfOnesOwnComputesWhatItIsWrittenToCompute()
     {
         double alone = Loss(null);
@@ -200,6 +246,22 @@ public sealed class SynchronizedBatchNormTests
             (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
             return optimizer.Step(net.call, images, labels);
         }
+    }
+
+    private sealed class Block : Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.BatchNorm1d _call = BatchNorm1d(36), _forward = BatchNorm1d(36), _both = BatchNorm1d(36),
+            _frozen = BatchNorm1d(36);
+
+        public Block()
+            : base(nameof(Block))
+        {
+            RegisterComponents();
+            _frozen.eval();
+        }
+
+        public override Tensor forward(Tensor input) =>
+            _frozen.forward(_both.call(_both.forward(_forward.forward(_call.call(input)))));
     }
 
     private sealed class Halved(long channels)

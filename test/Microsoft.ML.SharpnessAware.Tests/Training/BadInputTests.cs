@@ -192,7 +192,7 @@ public sealed class BadInputTests
             options.Epoch = 1;
             options.Method = SharpnessAwareMethod.Standard;
         },
-        "BatchSize", "resnet18");
+        "BatchSize", "had one value for each channel");
 
     [TestMethod]
     public void ALossThatIsNoLongerFiniteStopsTheTrainingWithEpochStepAndAdvice()
