@@ -9,7 +9,8 @@ namespace MLSharpness.Evidence.Experiments;
 /// without, a network with batch norm and one without it. A training that gets no further than twice guessing counts as one that does not
 /// train at all.
 /// </summary>
-/// <remarks>192 trainings a network and seed, in the order of seeds: seventy minutes of a core with batch norm, fifteen without.</remarks>
+/// <remarks>192 trainings a network and seed, in the order of seeds: forty to seventy minutes of a core with batch norm, fifteen
+/// without.</remarks>
 internal sealed class StabilityGrid : Experiment
 {
     /// <summary>ρ g/‖g‖, and ρ g as the SSAM paper has it.</summary>
