@@ -120,14 +120,18 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         return ofLabels;
     }
 
-    /// <summary>The mean log loss, after the calibrator if there is one as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it;
-    /// before it as every fit counts it, by <see cref="LogProbabilities.Floor"/>, which is at most that.</summary>
-    public double LogLoss(MulticlassCalibrator? calibrator = null)
+    /// <summary>The mean log loss after a calibrator, as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it.</summary>
+    public double LogLoss(MulticlassCalibrator calibrator) => LogLoss(OfLabels(calibrator), CalibrationAccumulator.SmallestProbability);
+
+    /// <summary>The mean log loss of the rows as they are, as every fit counts it, by <see cref="LogProbabilities.Floor"/>: at most that of
+    /// the metrics.</summary>
+    public double LogLossAsFitted() => LogLoss(OfLabels(), LogProbabilities.Floor(NumberOfClasses));
+
+    private static double LogLoss(float[] ofLabels, double floor)
     {
         CompensatedSum loss = default;
-        double floor = calibrator is null ? LogProbabilities.Floor(NumberOfClasses) : CalibrationAccumulator.SmallestProbability;
-        foreach (float probability in OfLabels(calibrator))
+        foreach (float probability in ofLabels)
             loss.Add(-Math.Log(Math.Clamp(probability, floor, 1)));
-        return loss.Value / Count;
+        return loss.Value / ofLabels.Length;
     }
 }

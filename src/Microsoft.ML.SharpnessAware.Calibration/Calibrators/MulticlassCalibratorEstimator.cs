@@ -48,11 +48,13 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     }
 
     /// <summary>Checks what can be known of scored rows before the model that scores them is trained: its columns and, where the label is
-    /// a key already, how many classes there will be.</summary>
+    /// a key already and no pipeline may make another of it, how many classes there will be.</summary>
     internal void CheckBeforeTraining(IEstimator<ITransformer> estimator, DataViewSchema input)
     {
         GetOutputShape(estimator.GetOutputSchema(SchemaShape.Create(input)));
-        if (input.GetColumnOrNull(_labelColumnName)?.Type is KeyDataViewType)
+        Type type = estimator.GetType();
+        bool isPipeline = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(EstimatorChain<>);
+        if (!isPipeline && input.GetColumnOrNull(_labelColumnName)?.Type is KeyDataViewType)
             CheckNumberOfClasses(LabelColumn.Bind(input, _labelColumnName).NumberOfClasses);
     }
 
@@ -113,8 +115,8 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
                 "stays near "
                 + "the model as it is, and may still be wrong by chance. Give it more rows if you can.");
         MulticlassCalibrator calibrator = Fit(rows, _host, channel);
-        (double before, double after) = (rows.LogLoss(), rows.LogLoss(calibrator));
-        if (!(after <= before))
+        double before = rows.LogLoss(calibrator.Unchanged()), after = rows.LogLoss(calibrator);
+        if (!(after <= rows.LogLossAsFitted()))
             (calibrator, after) = (calibrator.Unchanged(), before);
         channel.Info(string.Create(CultureInfo.InvariantCulture,
             $"{calibrator.GetType().Name} fitted on {rows.Count} row(s): log loss {before:G6} before, {after:G6} after."));

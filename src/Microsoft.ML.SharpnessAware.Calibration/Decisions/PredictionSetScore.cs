@@ -20,7 +20,7 @@ public enum PredictionSetScore
     /// <summary>
     /// Adaptive with a penalty for classes far down the ranking (RAPS, <see href="https://arxiv.org/abs/2009.14193">Angelopoulos et al.
     /// 2021</see>): smaller sets where there are many classes. Its two numbers are tuned on a fifth of the rows, at most 1,000, where
-    /// that many suffice for the coverage and none of them is missed; else λ is 0.01 from the sixth class on.
+    /// there are 100 in all, that fifth suffices for the coverage and none of it is missed; else λ is 0.01 from the sixth class on.
     /// </summary>
     RegularizedAdaptive,
 }

@@ -151,8 +151,7 @@ internal sealed class InitialWeights : IDisposable
             tensor.Dispose();
     }
 
-    private bool IsVit => new[] { NetworkArchitecture.VitTiny, NetworkArchitecture.VitSmall }
-        .Contains(Architecture, StringComparer.OrdinalIgnoreCase);
+    private bool IsVit => NetworkArchitecture.IsVisionTransformer(Architecture);
 
     /// <summary>Whether these weights see something in images of the size that a column has; also where it has none.</summary>
     private bool IsTaken(ImageDataViewType images)

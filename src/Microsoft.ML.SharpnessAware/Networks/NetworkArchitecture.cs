@@ -135,6 +135,8 @@ public static class NetworkArchitecture
     /// <summary>Whether the name is one of the built-in networks, which start from random weights.</summary>
     internal static bool IsBuiltIn(string name) => FindBuiltIn(name) is not null;
 
+    internal static bool IsVisionTransformer(string? name) => name is not null && FindBuiltIn(name)?.Name is VitTiny or VitSmall;
+
     /// <summary>
     /// How many parameters a network of this name has at least, without making it: what a file claims can be compared with what it holds.
     /// </summary>

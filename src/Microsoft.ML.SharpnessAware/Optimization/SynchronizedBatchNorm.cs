@@ -53,14 +53,14 @@ internal sealed class SynchronizedBatchNorm : IDisposable
         }
         (_weight, _failure) = (weight, null);
         _unknown = [.. _layers.Where(entry => !_known.Contains(entry.Name) && BatchStatistics.AreKept(entry.Layer))
-            .Select(entry => (entry.Name, entry.Layer, entry.Replaced, PassesOf(entry.Layer) - entry.Replaced.Passes))];
+            .Select(entry => (entry.Name, entry.Layer, entry.Replaced, BatchStatistics.Count(entry.Layer) - entry.Replaced.Passes))];
     }
 
     /// <summary>To be called after a forward pass.</summary>
     /// <exception cref="InvalidOperationException">A layer counted a pass that was not replaced.</exception>
     public void CheckForward()
     {
-        string[] missed = [.. _unknown.Where(entry => PassesOf(entry.Layer) - entry.Replaced.Passes != entry.Difference)
+        string[] missed = [.. _unknown.Where(entry => BatchStatistics.Count(entry.Layer) - entry.Replaced.Passes != entry.Difference)
             .Select(entry => $"'{entry.Name}'")];
         if (missed.Length > 0)
         {
@@ -80,8 +80,6 @@ internal sealed class SynchronizedBatchNorm : IDisposable
     }
 
     public void Dispose() => Array.ForEach(_layers, entry => entry.Replaced.Dispose());
-
-    private static long PassesOf(BatchNorm layer) => layer.num_batches_tracked!.cpu().item<long>();
 
     /// <summary>Whether it is TorchSharp's or the library's; one of somebody's own may compute something else.</summary>
     private static bool IsKnown(nn.Module layer) =>

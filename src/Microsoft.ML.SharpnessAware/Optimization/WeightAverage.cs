@@ -149,9 +149,15 @@ public sealed class WeightAverage : IDisposable
         Tensor[] before = [.. statistics.Select(tensor => tensor.clone())];
         try
         {
+            // What is no number would stay so: the first pass takes 0 times the statistics before it.
+            foreach (NormBase layer in layers.Where(layer => !IsFinite(layer.running_mean!) || !IsFinite(layer.running_var!)))
+            {
+                layer.running_mean!.zero_();
+                layer.running_var!.fill_(FixedScalars.One);
+            }
+
             Average(layers, passes);
-            if (!Array.Exists(before, tensor => tensor.is_floating_point() && tensor.isnan().any().item<bool>()))
-                BatchStatistics.CheckVariances(module);
+            BatchStatistics.CheckVariances(module);
         }
         catch
         {
@@ -159,6 +165,8 @@ public sealed class WeightAverage : IDisposable
                 statistics[i].copy_(before[i]);
             throw;
         }
+
+        static bool IsFinite(Tensor values) => values.isfinite().all().item<bool>();
     }
 
     private static void Average(NormBase[] layers, IEnumerable<Action> passes)

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -36,11 +37,13 @@ internal static class BatchStatistics
             if (child is NormBase layer && AreKept(layer) && layer.running_var!.isnan().any().item<bool>()
                 && layer.running_mean!.isfinite().all().item<bool>())
             {
-                throw new InvalidOperationException(
-                    $"Layer '{name}' ({layer.GetName()}) had one value for each channel to normalise by, of which there is no variance " +
-                    "for its running statistics: a mini-batch of one sample, where the sample has one value for each channel. Use larger " +
-                    "mini-batches, of which none of one sample is left over (BatchSize of the trainer; each MicroBatch, and the part of " +
-                    "each process, counts by itself), or larger images, or keep the layer in evaluation mode.");
+                string what = $"Layer '{name}' ({layer.GetName()}) had one value for each channel to normalise by, of which there is no " +
+                    "variance for its running statistics";
+                throw new InvalidOperationException(layer is BatchNorm
+                    ? $"{what}: a mini-batch of one sample, where the sample has one value for each channel. Use larger mini-batches, of " +
+                        "which none of one sample is left over (BatchSize of the trainer; each MicroBatch, and the part of each process, " +
+                        "counts by itself), or larger images, or keep the layer in evaluation mode."
+                    : $"{what}. Use larger images, or track_running_stats: false.");
             }
         }
     }
@@ -50,6 +53,13 @@ internal static class BatchStatistics
     public static double CountOne(NormBase layer)
     {
         layer.num_batches_tracked!.add_(FixedScalars.One, FixedScalars.One);
-        return layer.momentum ?? (1.0 / layer.num_batches_tracked.cpu().item<long>());
+        return layer.momentum ?? (1.0 / Count(layer));
+    }
+
+    /// <summary>How many mini-batches were counted; of a layer that was made with a type of its own by numbers of that.</summary>
+    public static long Count(NormBase layer)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return layer.num_batches_tracked!.to(ScalarType.Int64).cpu().item<long>();
     }
 }

@@ -89,7 +89,8 @@ internal sealed class StartingPoint : IDisposable
         var start = new StartingPoint(chosen, weights);
         if (start.IsFineTuned)
             WarnOfWhatHasNoEffect(options, channel);
-        else if (weights is null && options.FreezeBatchNorm && NetworkArchitecture.IsBuiltIn(chosen.Arch))
+        else if (weights is null && options.FreezeBatchNorm && NetworkArchitecture.IsBuiltIn(chosen.Arch)
+            && !NetworkArchitecture.IsVisionTransformer(chosen.Arch))
         {
             channel.Warning("FreezeBatchNorm keeps batch norm as the initial weights have it, and there are none: images go through it " +
                 "unnormalised, with which a network from scratch trains badly or not at all. Leave it out, or start from weights.");

@@ -112,6 +112,30 @@ public sealed class OneValuePerChannelTests : WithDisposeScope
         Assert.AreEqual(0.1, net.Norm.momentum);
     }
 
+    /// <summary>Who has a network of such statistics makes them anew; torch takes 0 times the old ones into the first new ones.</summary>
+    [TestMethod]
+    [DataRow(double.NaN)]
+    [DataRow(double.PositiveInfinity)]
+    public void StatisticsThatAreNoNumbersAreMadeAnew(double value)
+    {
+        var net = new Net(isByCall: true);
+        (Tensor images, _) = Batch();
+        WeightAverage.UpdateStatistics(net, [() => net.call(images)]);
+        double[] expected = TestNets.Values(net);
+        using (no_grad())
+            net.Norm.running_var!.fill_(value);
+
+        Assert.ThrowsExactly<InvalidOperationException>(
+            () => WeightAverage.UpdateStatistics(net, [() => net.call(images.narrow(0, 7, 1))]));
+        Assert.AreEqual(value, net.Norm.running_var!.max().item<double>());
+        WeightAverage.UpdateStatistics(net, [() => net.call(images)]);
+
+        double[] actual = TestNets.Values(net);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], actual[i], 1, "but for the counter");
+        Assert.IsTrue(Array.TrueForAll(actual, double.IsFinite));
+    }
+
     private static (Tensor Images, Tensor Labels) Batch()
     {
         (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);

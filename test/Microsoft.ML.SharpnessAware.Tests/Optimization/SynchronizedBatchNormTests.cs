@@ -227,6 +227,28 @@ public sealed class SynchronizedBatchNormTests
         });
     }
 
+    /// <summary>Such a layer counts by numbers of its type.</summary>
+    [TestMethod]
+    [DataRow(0.1)]
+    [DataRow(null)]
+    public void ALayerThatIsMadeWithATypeIsSynchronised(double? momentum)
+    {
+        double[][] variances = ThreadProcessGroup.Run(2, group =>
+        {
+            using DisposeScope scope = NewDisposeScope();
+            using var norm = BatchNorm1d(36, dtype: ScalarType.Float64);
+            norm.momentum = momentum;
+            Module<Tensor, Tensor> net = Sequential(
+                ("flatten", Flatten()), ("norm", norm), ("fc", Linear(36, 3, dtype: ScalarType.Float64)));
+            using SharpnessAwareOptimizer optimizer =
+                Optimizer(net, Methods["SAM"], group, new BaseOptimizer.Sgd(0.1), synchronize: true);
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(group.Rank);
+            optimizer.Step(net.call, images, labels);
+            return norm.running_var!.data<double>().ToArray();
+        });
+        CollectionAssert.AreEqual(variances[0], variances[1]);
+    }
+
     [TestMethod]
     public void ALayerOfOnesOwnComputesWhatItIsWrittenToCompute()
     {

@@ -155,7 +155,11 @@ public sealed class HeldOutTests
                 () => Calibrators.CrossFitted(new NeverFitted(Trainer), calibrator).Fit(keys)).Message, "at most 128 classes");
         }
 
-        // What the pipeline makes of a text is not known before.
+        // What a pipeline makes of a label is not known before.
+        EstimatorChain<ITransformer> relabels = _mlContext.Transforms.Conversion.MapKeyToValue("Label")
+            .Append(_mlContext.Transforms.Conversion.MapValueToKey("Label")).Append(new NeverFitted(Trainer));
+        Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.HeldOut(relabels, Calibrators.Dirichlet()).Fit(keys));
+        Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.CrossFitted(relabels, Calibrators.Dirichlet()).Fit(keys));
         Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.HeldOut(new NeverFitted(
             _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Append(Trainer)), Calibrators.Dirichlet()).Fit(data));
     }

@@ -96,7 +96,7 @@ public sealed class IsotonicCalibratorTests
     {
         CalibrationRows rows = ScoredRows.Of(2, (1, [1, 0]), (0, [.8f, .2f])).ForFit();
         double floored = (Math.Log(2) * 23 - Math.Log(.8)) / 2;
-        Assert.AreEqual(floored, rows.LogLoss(), 1e-6);
+        Assert.AreEqual(floored, rows.LogLossAsFitted(), 1e-6);
         Assert.AreEqual((-Math.Log(1e-15) - Math.Log(.8)) / 2, rows.LogLoss(new TemperatureCalibrator(2, 1)), 1e-6);
     }
 
