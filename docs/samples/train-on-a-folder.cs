@@ -5,8 +5,8 @@
 #:property NoWarn=$(NoWarn);CS1591
 
 // dotnet run docs/samples/train-on-a-folder.cs -- <folder>
-// The folder has one sub-folder of pictures for each class. Trains from weights that know ImageNet, for two minutes at most, measures, draws,
-// saves model.zip, and reads it back.
+// The folder has one sub-folder of pictures for each class. Trains from weights that know ImageNet (the head, then the whole network for
+// two minutes at most), measures, draws, saves model.zip, and reads it back.
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;

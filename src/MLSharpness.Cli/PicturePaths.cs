@@ -17,10 +17,7 @@ internal static class PicturePaths
         foreach ((string[] one, string[] other) in first.Select(Parts).Zip(second.Select(Parts)))
         {
             if (ofFirst is null || ofSecond is null)
-            {
-                int same = one.Reverse().Zip(other.Reverse()).TakeWhile(pair => pair.First == pair.Second).Count();
-                (ofFirst, ofSecond) = (one[..^same], other[..^same]);
-            }
+                (ofFirst, ofSecond) = Beginnings(one, other);
 
             if (!(StartsWith(one, ofFirst) && StartsWith(other, ofSecond)))
                 return row;
@@ -31,6 +28,28 @@ internal static class PicturePaths
         }
 
         return null;
+    }
+
+    /// <summary>What the paths of the first row begin with, of which <see cref="FirstDifference"/> makes nothing; null where that is
+    /// nothing.</summary>
+    public static (string First, string Second)? Places(string first, string second)
+    {
+        (string[] ofFirst, string[] ofSecond) = Beginnings(Parts(first), Parts(second));
+        return ofFirst.Length + ofSecond.Length == 0 ? null : (Place(first, ofFirst), Place(second, ofSecond));
+
+        // As the file spells it.
+        static string Place(string path, string[] beginning) => beginning switch
+        {
+            [] => ".",
+            [""] => "/",
+            _ => path[..string.Join('/', beginning).Length],
+        };
+    }
+
+    private static (string[] First, string[] Second) Beginnings(string[] one, string[] other)
+    {
+        int same = one.Reverse().Zip(other.Reverse()).TakeWhile(pair => pair.First == pair.Second).Count();
+        return (one[..^same], other[..^same]);
     }
 
     private static string[] Parts(string path) => path.Replace('\\', '/').Split('/');

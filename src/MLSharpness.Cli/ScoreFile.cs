@@ -16,8 +16,6 @@ internal sealed class ScoreFile
     private const string Path = "ImagePath";
     private const string ScorePrefix = "Score.";
 
-    private static readonly string[] StandardOutput = ["/dev/stdout", "/dev/fd/1"];
-
     private readonly List<Row> _rows;
     private readonly bool _hasPaths;
 
@@ -45,8 +43,9 @@ internal sealed class ScoreFile
     public static string Check(string path, string option, params string?[] inputs) =>
         SpecialFile.Is(path) ? System.IO.Path.GetFullPath(path) : OutputFile.Check(path, option, "scores.csv", inputs);
 
-    /// <summary>Whether a path is what the process prints to.</summary>
-    public static bool IsStandardOutput(string path) => StandardOutput.Contains(path, StringComparer.Ordinal);
+    /// <summary>Whether a path is what the process prints to, under any of its names.</summary>
+    public static bool IsStandardOutput(string path) =>
+        !OperatingSystem.IsWindows() && RealPath.Of(path) is string real && real == RealPath.Of("/dev/stdout");
 
     /// <summary>Labels, scores and paths of a scored view, which is read once.</summary>
     public static ScoreFile Of(MLContext mlContext, IDataView scored)
@@ -71,27 +70,33 @@ internal sealed class ScoreFile
         return new ScoreFile(mlContext, [.. names.DenseValues().Select(name => $"{name}")], rows, hasPaths: true);
     }
 
+    /// <summary>Checks that the rows of two files are of the same images.</summary>
+    /// <returns>The places whose images are taken for the same; null where the paths are equal, or there are none.</returns>
     /// <exception cref="InvalidDataException">A row is of another image than in the other file.</exception>
-    public void CheckSameImages(ScoreFile other)
+    public (string Own, string Other)? CheckSameImages(ScoreFile other)
     {
-        if (_hasPaths && other._hasPaths && PicturePaths.FirstDifference(
-            _rows.Select(row => row.ImagePath), other._rows.Select(row => row.ImagePath)) is int row)
+        if (!_hasPaths || !other._hasPaths || _rows.Count == 0 || other._rows.Count == 0)
+            return null;
+        if (PicturePaths.FirstDifference(_rows.Select(row => row.ImagePath), other._rows.Select(row => row.ImagePath)) is int row)
         {
             throw new InvalidDataException($"The files are not of the same rows in the same order: row {row + 1} is "
                 + $"'{_rows[row].ImagePath}' in one and '{other._rows[row].ImagePath}' in the other.");
         }
+
+        return PicturePaths.Places(_rows[0].ImagePath, other._rows[0].ImagePath);
     }
 
     /// <summary>Writes the rows. A file appears when it is complete; a device or a pipe gets them as they come.</summary>
     public void Save(string path)
     {
-        if (!SpecialFile.Is(path))
+        bool isStandardOutput = IsStandardOutput(path);
+        if (!isStandardOutput && !SpecialFile.Is(path))
         {
             AtomicFile.Write(path, Write);
             return;
         }
 
-        using Stream stream = IsStandardOutput(path) ? Console.OpenStandardOutput()
+        using Stream stream = isStandardOutput ? Console.OpenStandardOutput()
             : new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
         Write(stream);
     }

@@ -42,7 +42,8 @@ internal static class CompareScoresCommand
                 shown = names;
             ScoreFile ofFirst = ScoreFile.Load(context.MLContext, names[0], groups, clusters);
             ScoreFile ofSecond = ScoreFile.Load(context.MLContext, names[1], groups, clusters, ofFirst.Classes);
-            ofFirst.CheckSameImages(ofSecond);
+            if (ofFirst.CheckSameImages(ofSecond) is (string one, string other))
+                context.Say($"Pictures under '{one}' and under '{other}' are taken for the same, by class and file name.");
             MulticlassCalibrationMetrics[] metrics = [.. new[] { ofFirst, ofSecond }.Select(file =>
                 context.MLContext.MulticlassClassification.EvaluateCalibration(context.Stoppable(file.View),
                     groupColumnName: groups is null ? null : "Group", clusterColumnName: clusters is null ? null : "Cluster"))];

@@ -184,10 +184,11 @@ internal static class TrainCommand
         group.Dispose();
     }
 
-    /// <summary>The checkpoint and the one before it.</summary>
+    /// <summary>The checkpoint and the one before it; where there is a link, what it leads to, and the link stays.</summary>
     private static void Delete(string checkpoint)
     {
-        File.Delete(checkpoint);
-        File.Delete(checkpoint + ".previous");
+        string path = RealPath.ToWrite(checkpoint) ?? checkpoint;
+        File.Delete(path);
+        File.Delete(path + ".previous");
     }
 }

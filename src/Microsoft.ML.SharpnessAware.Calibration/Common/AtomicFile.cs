@@ -57,10 +57,10 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>What is there in the end, behind all links: a file, or nothing yet.</summary>
+    /// <summary>The path itself, or what a link leads to: a file, or nothing yet.</summary>
     private static string Target(string path) => SpecialFile.Is(path)
         ? throw new IOException("It is a device, a pipe or a socket, whose place a file would take. Give the name of a file.")
-        : RealPath.Of(path) ?? throw new IOException("It is a link that leads round in a circle.");
+        : RealPath.ToWrite(path) ?? throw new IOException("It is a link that leads round in a circle.");
 
     private static void WriteAndRename(FileStream file, Action<FileStream> write, string target, string? previous)
     {

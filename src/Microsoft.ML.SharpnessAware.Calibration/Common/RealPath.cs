@@ -18,6 +18,16 @@ internal static class RealPath
     }
 
     /// <summary>
+    /// The full path under which a file is to be written: its own, or where it is a link, which stays, that of what it leads to; null for a
+    /// circle. Links among the folders above a file are left to the system.
+    /// </summary>
+    public static string? ToWrite(string path)
+    {
+        string full = Path.GetFullPath(path);
+        return new FileInfo(full).LinkTarget is null ? full : Of(full);
+    }
+
+    /// <summary>
     /// The path without links of what <paramref name="path"/>, a full path or one from <paramref name="folder"/> on, leads to; null for a
     /// circle. The folder's own path has no links.
     /// </summary>
@@ -33,7 +43,7 @@ internal static class RealPath
                 continue;
             if (part == "..")
                 real = Path.GetDirectoryName(real) ?? real;
-            else if (new FileInfo(next).LinkTarget is not string target)
+            else if (new FileInfo(next).LinkTarget is not string target || IsVolume(target))
                 real = next;
             else if (++links > MaxLinks)
                 return null;
@@ -42,6 +52,11 @@ internal static class RealPath
         }
 
         return real;
+
+        // On Windows a folder in which a volume is mounted is a link to the volume's own name, often not a path at all.
+        static bool IsVolume(string target) =>
+            target.TrimStart('\\', '?').StartsWith("Volume{", StringComparison.OrdinalIgnoreCase) &&
+            target.Contains("}\\", StringComparison.Ordinal);
 
         void Push(string text)
         {

@@ -97,7 +97,7 @@ internal sealed class FolderListing
     private void Follow(FileSystemInfo link, string path, string realFolder)
     {
         string own = Path.Combine(realFolder, link.Name);
-        string? real = RealPath.Of(realFolder, link.LinkTarget!);
+        string? real = RealPath.Of(realFolder, link.Name);
         if (link is DirectoryInfo folder)
         {
             if (!Directory.Exists(real))

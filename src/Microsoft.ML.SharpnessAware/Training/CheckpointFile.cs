@@ -31,7 +31,7 @@ internal sealed class CheckpointFile
     public CheckpointFile(string path)
     {
         // Behind a link, so that the three files lie together.
-        _path = RealPath.Of(path) ?? Path.GetFullPath(path);
+        _path = RealPath.ToWrite(path) ?? Path.GetFullPath(path);
         _previous = _path + ".previous";
     }
 

@@ -56,17 +56,55 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
-    public void ScoresGoToStandardOutputAloneWhereThatIsTheFile()
+    [DataRow("/dev/stdout")]
+    [DataRow("/dev/fd/1")]
+    [DataRow("/proc/self/fd/1")]
+    [DataRow("LINK")]
+    public void ScoresGoToStandardOutputAloneWhereThatIsTheFile(string scores)
     {
         if (OperatingSystem.IsWindows())
             Assert.Inconclusive("Windows has no /dev/stdout.");
-        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", "/dev/stdout");
+        if (scores.StartsWith("/proc", StringComparison.Ordinal) && !OperatingSystem.IsLinux())
+            Assert.Inconclusive("Only Linux has /proc.");
+        string link = Folder.File("link to the output.csv");
+        if (scores == "LINK")
+            Links.Make(scores = link, "/dev/stdout");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", scores);
+        File.Delete(link);
 
         Assert.AreEqual(Done, exitCode, error);
         string[] lines = output.TrimEnd().Split('\n');
         Assert.HasCount(61, lines, output);
         StringAssert.StartsWith(lines[0], "ImagePath,Label,Score.");
         StringAssert.Contains(error, "Expected calibration error");
+    }
+
+    /// <summary>A file that the shell has opened.</summary>
+    [TestMethod]
+    [DataRow("/dev/stdout")]
+    [DataRow("LINK")]
+    public void ScoresAreAppendedToTheFileThatStandardOutputIs(string scores)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no /dev/stdout.");
+        string file = Folder.File("opened by the shell.csv"), link = Folder.File("link to the opened.csv");
+        File.WriteAllText(file, "from before\n");
+        if (scores == "LINK")
+            Links.Make(scores = link, "/dev/stdout");
+        var start = new ProcessStartInfo("/bin/sh",
+            ["-c", "exec dotnet \"$@\" >> \"$0\"", file, Tool, "evaluate", ModelPath, ImagesPath, "--scores", scores])
+            { RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        string[] lines = File.ReadAllLines(file);
+        File.Delete(file);
+        File.Delete(link);
+
+        Assert.AreEqual(Done, process.ExitCode, error);
+        Assert.HasCount(62, lines);
+        Assert.AreEqual("from before", lines[0]);
+        StringAssert.StartsWith(lines[1], "ImagePath,Label,Score.");
     }
 
     [TestMethod]

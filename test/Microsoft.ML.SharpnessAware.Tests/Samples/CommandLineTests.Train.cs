@@ -198,6 +198,23 @@ public sealed partial class CommandLineTests
         Assert.IsTrue(isLink && isThere);
     }
 
+    /// <summary>A checkpoint on a faster disk; those that lie there are no checkpoints, so that continuing would be an error.</summary>
+    [TestMethod]
+    public void CheckpointsAreDeletedWhereALinkLeadsAndTheLinkStays()
+    {
+        string model = Folder.File("linked.zip"), link = model + ".checkpoint", fast = Folder.File("fast.checkpoint");
+        Links.Make(link, "fast.checkpoint");
+        foreach (string file in new[] { fast, fast + ".previous" })
+            File.WriteAllText(file, "of another training");
+        (int exitCode, _, string error) = Run(["train", ImagesPath, "--out", model, "--restart", .. Small]);
+        string[] left = [.. FilesOf("linked").Order(StringComparer.Ordinal), .. FilesOf("fast")];
+        foreach (string file in left)
+            File.Delete(Folder.File(file));
+
+        Assert.AreEqual(Done, exitCode, error);
+        CollectionAssert.AreEqual(new[] { "linked.zip", "linked.zip.checkpoint" }, left);
+    }
+
     [TestMethod]
     public void OptionsOfAStartFromWeightsAreNotIgnoredInSilence()
     {

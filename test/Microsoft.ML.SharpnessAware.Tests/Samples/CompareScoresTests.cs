@@ -105,6 +105,24 @@ public sealed class CompareScoresTests
             $"ImagePath,Label,Score.a,Score.b\n{string.Concat(paths.Split(' ').Select(path => $"{path},a,.6,.4\n"))}";
     }
 
+    [TestMethod]
+    [DataRow("photos-2024/cat/1.png", "photos-2025/cat/1.png", "'photos-2024' and under 'photos-2025'")]
+    [DataRow("/data/test/cat/1.png", "D:\\work\\cat\\1.png", "'/data/test' and under 'D:\\work'")]
+    [DataRow("cat/1.png", "/cat/1.png", "'.' and under '/'")]
+    [DataRow("/a/cat/1.png", "/a/cat/1.png", null)]
+    public void PlacesThatAreTakenForTheSameAreNamed(string first, string second, string? says)
+    {
+        foreach (string[] option in new string[][] { [], ["--json"] })
+        {
+            (int exitCode, string output, string error) = Run([File("first", Row(first)), File("second", Row(second)), .. option]);
+            Assert.AreEqual(Done, exitCode, error);
+            Assert.AreEqual(says is null ? "" : $"Pictures under {says} are taken for the same, by class and file name.", error.TrimEnd());
+            Assert.DoesNotContain("taken for the same", output);
+        }
+
+        static string Row(string path) => $"ImagePath,Label,Score.a,Score.b\n{path},a,.6,.4\n";
+    }
+
     private string File(string name, string content)
     {
         string path = _folder.File(name + ".csv");
