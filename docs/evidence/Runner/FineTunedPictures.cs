@@ -19,6 +19,10 @@ internal sealed record FineTunedPictures(
     /// <summary>The columns of <see cref="Results.Scores"/>.</summary>
     public double[] Scores => Results.Scores.Of(Metrics(Test), Metrics(Test.At(Temperature)), Temperature);
 
+    /// <summary>The smooth calibration error before the temperature, and with it.</summary>
+    public double[] SmoothErrors =>
+        [Metrics(Test).SmoothCalibrationError, Metrics(Test.At(Temperature)).SmoothCalibrationError];
+
     /// <summary>Fine-tunes on so many pictures of each class, drawn by the seed.</summary>
     /// <exception cref="InvalidOperationException">The weights are not beside the application.</exception>
     public static FineTunedPictures Train(

@@ -24,6 +24,20 @@ public sealed class FineTuningMethodsTablesTests
         "| SAM | −0.150 [−0.785, +0.485] | −0.100 [−1.371, +1.171] |",
         FineTuningMethodsTables.Differences(Rows, "base").Split('\n')[^1]);
 
+    [TestMethod]
+    public void SmoothErrorsAreShownAsPercentagesByMethodAndCell()
+    {
+        string[] columns = ["setting", "pictures", "method", "rho", "seed", "smooth_ece", "ts_smooth_ece"];
+        string table = FineTuningMethodsTables.SmoothErrors(
+        [
+            new(columns, ["hands-pictures", "10", "base", "0", "1", "0.1", "0.05"]),
+            new(columns, ["hands-pictures", "10", "base", "0", "2", "0.2", "0.05"]),
+        ]);
+        StringAssert.Contains(table, "| Smooth ECE % before the temperature | ρ | hands, 10 |");
+        StringAssert.Contains(table, "| base | 0 | 15.0 ± 5.0 |");
+        Assert.AreEqual("| base | 0 | 5.0 ± 0.0 |", table.Split('\n')[^1]);
+    }
+
     private static ResultRow Row(string pictures, string method, int seed, double loss) => new(
         ["setting", "pictures", "method", "rho", "seed", "accuracy", "ece", "log_loss", "ts_log_loss"],
         ["hands-pictures", pictures, method, "0", $"{seed}", "0.9", "0.1", $"{loss}", $"{loss}"]);

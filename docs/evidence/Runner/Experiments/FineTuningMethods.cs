@@ -38,7 +38,9 @@ internal sealed class FineTuningMethods : Experiment
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
         ResultFile tuning = laboratory.Open(Name + "-tuning", ["setting", "method", "rho"], ["validation_log_loss"]);
-        ResultFile file = laboratory.Open(Name, ["setting", "pictures", "method", "rho", "seed"], [.. Scores.Columns, "seconds"]);
+        string[] keys = ["setting", "pictures", "method", "rho", "seed"];
+        ResultFile file = laboratory.Open(Name, keys, [.. Scores.Columns, "seconds"]);
+        ResultFile smooth = laboratory.Open(Name + "-smooth", keys, ["smooth_ece", "ts_smooth_ece"]);
         int[] sizes = laboratory.IsSmoke ? [6] : Sizes;
         laboratory.Do(tuning, Name,
             from setting in settings
@@ -64,9 +66,11 @@ internal sealed class FineTuningMethods : Experiment
             from seed in Enumerable.Range(1, laboratory.Seeds)
             from setting in settings
             from variant in variants[setting]
-            select new Run([setting.Name, Text.Of(size), variant.Name, Text.Of(variant.Rho), Text.Of(seed)], () =>
+            let key = (string[])[setting.Name, Text.Of(size), variant.Name, Text.Of(variant.Rho), Text.Of(seed)]
+            select new Run(key, () =>
             {
                 FineTunedPictures trained = FineTunedPictures.Train(laboratory, setting, size, variant, seed);
+                smooth.Add(key, trained.SmoothErrors);
                 return [.. trained.Scores, trained.Seconds];
             }));
     }

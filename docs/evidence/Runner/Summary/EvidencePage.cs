@@ -50,6 +50,8 @@ internal sealed partial class EvidencePage(string results, string figures)
             "methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows
                 ? FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n" + FineTuningMethodsTables.Means(rows) + "\n\n"
                     + FineTuningMethodsTables.Differences(rows, "base") : Missing(words),
+            "smooth-errors" => Rows("fine-tuning-methods-smooth") is { Count: > 0 } rows
+                ? FineTuningMethodsTables.SmoothErrors(rows) : Missing(words),
             "soups" => Rows("model-soups") is { Count: > 0 } rows ? FineTuningTables.Soups(rows) : Missing(words),
             "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
             "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),

@@ -14,11 +14,22 @@ internal static class FineTuningMethodsTables
         ("Log loss before the temperature", Measure.LogLoss), ("Log loss with the temperature", Measure.ScaledLogLoss),
     ];
 
+    private static readonly (string Title, Measure Measure)[] Smooth =
+    [
+        ("Smooth ECE % before the temperature", new("smooth_ece", "", 100, 1)),
+        ("Smooth ECE % with the temperature", new("ts_smooth_ece", "", 100, 1)),
+    ];
+
     /// <summary>Means over seeds.</summary>
-    public static string Means(IReadOnlyCollection<ResultRow> rows)
+    public static string Means(IReadOnlyCollection<ResultRow> rows) => Means(rows, Shown);
+
+    /// <summary>The same of smooth calibration errors.</summary>
+    public static string SmoothErrors(IReadOnlyCollection<ResultRow> rows) => Means(rows, Smooth);
+
+    private static string Means(IReadOnlyCollection<ResultRow> rows, (string Title, Measure Measure)[] measures)
     {
         (string Set, string Size)[] cells = Cells(rows);
-        return string.Join("\n\n", Shown.Select(shown => Tables.Table(
+        return string.Join("\n\n", measures.Select(shown => Tables.Table(
             [shown.Title, "ρ", .. cells.Select(Title)],
             from method in Tables.ByMethod(rows)
             select (string[])
