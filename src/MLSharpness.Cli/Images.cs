@@ -22,10 +22,10 @@ internal static class Images
         }
 
         return split;
-
-        // Reads the labels, not the images.
-        static int Count(IDataView view) => view.GetColumn<ReadOnlyMemory<char>>(view.Schema["ImagePath"]).Count();
     }
+
+    /// <summary>How many there are; reads their paths, not the images.</summary>
+    public static int Count(IDataView view) => view.GetColumn<ReadOnlyMemory<char>>(view.Schema["ImagePath"]).Count();
 
     /// <summary>Label to key, in the order of the names.</summary>
     public static IEstimator<ITransformer> LabelsToKeys(MLContext mlContext) =>

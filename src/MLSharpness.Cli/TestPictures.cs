@@ -1,31 +1,46 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using Microsoft.ML;
-using Microsoft.ML.Data;
+using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Cli;
 
 /// <summary>Decodes the pictures of the test once before a training, so that a damaged one does not turn up at its end.</summary>
 internal static class TestPictures
 {
-    // Each thread holds a picture in its full size.
-    private const int MostThreads = 4;
+    // So many may take long enough for a user to wonder.
+    private const int Many = 100;
+
+    // As many as read the pictures of a training.
+    private const int MostThreads = 8;
+
+    // All of a file is read for whatever size; a small one is quick, and of a photograph no more than an eighth is held.
+    private static readonly ImageShape Shape = new(3, 32, 32);
 
     /// <exception cref="InvalidDataException">A picture cannot be read; the message names its file.</exception>
     /// <exception cref="OperationCanceledException">Ctrl+C.</exception>
-    public static void Check(IDataView images, CancellationToken cancellation)
+    public static void Check(CommandContext context, IDataView images)
     {
-        var mlContext = new MLContext();        // of its own: what a training draws is as without this
-        IEnumerable<Picture> pictures = mlContext.Data.CreateEnumerable<Picture>(images, reuseRowObject: false);
-        ITransformer decoder = mlContext.Transforms.DecodeImages("Image").Fit(mlContext.Data.LoadFromEnumerable<Picture>([]));
+        int count = Images.Count(images);
+        if (count > Many)
+            context.Say($"Reading {count} test pictures, so that a damaged one is found before the training …");
+
+        // A context of its own: what a training draws is as without this.
+        IEnumerable<Picture> pictures = new MLContext().Data.CreateEnumerable<Picture>(images, reuseRowObject: false);
         var options = new ParallelOptions
         {
-            CancellationToken = cancellation, MaxDegreeOfParallelism = Math.Min(MostThreads, Environment.ProcessorCount),
+            CancellationToken = context.Cancellation, MaxDegreeOfParallelism = Math.Min(MostThreads, Environment.ProcessorCount),
         };
         try
         {
             Parallel.ForEach(Partitioner.Create(pictures, EnumerablePartitionerOptions.NoBuffering), options,
-                picture => Decode(mlContext, decoder, picture));
+                () => (Decoder: new ImageDecoder(), Planes: new byte[Shape.ValueCount]),
+                (picture, _, own) =>
+                {
+                    Decode(own.Decoder, picture, own.Planes);
+                    return own;
+                },
+                _ => { });
         }
         catch (AggregateException exception)
         {
@@ -33,16 +48,15 @@ internal static class TestPictures
         }
     }
 
-    private static void Decode(MLContext mlContext, ITransformer decoder, Picture picture)
+    private static void Decode(ImageDecoder decoder, Picture picture, byte[] planes)
     {
         try
         {
-            foreach (MLImage image in decoder.Transform(mlContext.Data.LoadFromEnumerable([picture])).GetColumn<MLImage>("Image"))
-                image.Dispose();
+            decoder.Decode(picture.Image, Shape, planes);
         }
-        catch (InvalidOperationException exception)
+        catch (Exception exception) when (exception is InvalidDataException or ArgumentException)
         {
-            throw new InvalidDataException($"'{picture.ImagePath}': {exception.GetBaseException().Message}", exception);
+            throw new InvalidDataException($"'{picture.ImagePath}': {exception.Message}", exception);
         }
     }
 

@@ -43,7 +43,7 @@ internal static class CompareCommand
                 OutputFile.CheckIsNoPicture(path, "--report", images);
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
             var split = Images.Split(mlContext, labelled, context.Value(test));
-            TestPictures.Check(split.TestSet, context.Cancellation);
+            TestPictures.Check(context, split.TestSet);
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
             try

@@ -101,7 +101,7 @@ internal static class TrainCommand
                 try
                 {
                     if (group is null)      // else the other processes would wait
-                        TestPictures.Check(split.TestSet, context.Cancellation);
+                        TestPictures.Check(context, split.TestSet);
                     return trainer.Fit(labels.Transform(split.TrainSet));
                 }
                 catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)

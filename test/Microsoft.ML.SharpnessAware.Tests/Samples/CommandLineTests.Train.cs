@@ -139,6 +139,28 @@ public sealed partial class CommandLineTests
         Assert.IsEmpty(FilesOf("early"));
     }
 
+    [TestMethod]
+    [DataRow("train")]
+    [DataRow("compare")]
+    public void ThatManyPicturesOfTheTestAreReadFirstIsSaidFirst(string command)
+    {
+        string images = CopyOfImages("many"), model = Folder.File("of many.zip");
+        foreach (string picture in Directory.GetFiles(images, "*", SearchOption.AllDirectories))
+        {
+            for (int copy = 0; copy < 2; copy++)
+                File.Copy(picture, picture.Replace(".png", $" {copy}.png", StringComparison.Ordinal));
+        }
+
+        (int exitCode, _, string error) = Run([command, images, "--test", "0.8", .. Small,
+            .. command == "train" ? ["--out", model] : (string[])["--methods", "sgd", "--seeds", "1"]]);
+        Directory.Delete(images, recursive: true);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        int said = error.IndexOf(" test pictures, so that a damaged one is found", StringComparison.Ordinal);
+        Assert.IsInRange(0, error.IndexOf("epoch", StringComparison.Ordinal), said, error);
+    }
+
     /// <summary>The picture is damaged while the training runs.</summary>
     [TestMethod]
     public void AnErrorWhileTheModelIsMeasuredSaysWhereTheModelIs()
