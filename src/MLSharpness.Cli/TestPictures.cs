@@ -14,7 +14,7 @@ internal static class TestPictures
     // As many as read the pictures of a training.
     private const int MostThreads = 8;
 
-    // All of a file is read for whatever size; a small one is quick, and of a photograph no more than an eighth is held.
+    // All of a file is read for whatever size; a small one is quick, and a large JPEG is decoded to an eighth of its sides.
     private static readonly ImageShape Shape = new(3, 32, 32);
 
     /// <exception cref="InvalidDataException">A picture cannot be read; the message names its file.</exception>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.Trainers;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -48,13 +49,13 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     }
 
     /// <summary>Checks what can be known of scored rows before the model that scores them is trained: its columns and, where the label is
-    /// a key already and no pipeline may make another of it, how many classes there will be.</summary>
+    /// a key already and the estimator makes no other of it, how many classes there will be.</summary>
     internal void CheckBeforeTraining(IEstimator<ITransformer> estimator, DataViewSchema input)
     {
         GetOutputShape(estimator.GetOutputSchema(SchemaShape.Create(input)));
-        Type type = estimator.GetType();
-        bool isPipeline = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(EstimatorChain<>);
-        if (!isPipeline && input.GetColumnOrNull(_labelColumnName)?.Type is KeyDataViewType)
+        bool keepsLabel = estimator is IKeepsLabel || Array.Exists(estimator.GetType().GetInterfaces(),
+            one => one.IsGenericType && one.GetGenericTypeDefinition() == typeof(ITrainerEstimator<,>));
+        if (keepsLabel && input.GetColumnOrNull(_labelColumnName)?.Type is KeyDataViewType)
             CheckNumberOfClasses(LabelColumn.Bind(input, _labelColumnName).NumberOfClasses);
     }
 

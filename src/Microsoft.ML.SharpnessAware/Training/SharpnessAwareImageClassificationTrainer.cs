@@ -43,7 +43,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// epoch one temperature is fitted on the validation images and folded into Score.
 /// ]]></format>
 /// </remarks>
-public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>
+public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimator<SharpnessAwareImageClassificationTransformer>, IKeepsLabel
 {
     /// <summary>Fewer images than these to fit a temperature on are warned of.</summary>
     internal const int FewToCalibrateOn = 100;

@@ -61,18 +61,22 @@ internal sealed class FineTuningMethods : Experiment
             FineTuningVariant.Head, Variant(Method.Base.Name, SharpnessAwareMethod.Standard),
             LabelSmoothing, .. Climbing.Select(method => Variant(method.Name, method.Of(Chosen(tuning, setting, method.Name)))),
         ]);
-        laboratory.Do(file, Name,
-            from size in sizes
+        laboratory.Do(file, Name, Runs(sizes, (key, trained) =>
+        {
+            if (key[1] == Text.Of(sizes[0]))
+                smooth.Add(key, trained.SmoothErrors);
+            return [.. trained.Scores, trained.Seconds];
+        }));
+        // Of trainings that were made before it was measured: the fewest pictures once more.
+        laboratory.Do(smooth, Name + "-smooth", Runs(sizes[..1], (_, trained) => trained.SmoothErrors));
+
+        IEnumerable<Run> Runs(int[] each, Func<string[], FineTunedPictures, double[]> measure) =>
+            from size in each
             from seed in Enumerable.Range(1, laboratory.Seeds)
             from setting in settings
             from variant in variants[setting]
             let key = (string[])[setting.Name, Text.Of(size), variant.Name, Text.Of(variant.Rho), Text.Of(seed)]
-            select new Run(key, () =>
-            {
-                FineTunedPictures trained = FineTunedPictures.Train(laboratory, setting, size, variant, seed);
-                smooth.Add(key, trained.SmoothErrors);
-                return [.. trained.Scores, trained.Seconds];
-            }));
+            select new Run(key, () => measure(key, FineTunedPictures.Train(laboratory, setting, size, variant, seed)));
     }
 
     private static FineTuningVariant LabelSmoothing

@@ -141,7 +141,7 @@ internal sealed partial class EvidencePage(string results, string figures)
     private static string Caption(string name) => name switch
     {
         "stability" => "Heat maps of test accuracy over learning rate and ρ for SAM and SSAM",
-        "stability-grid" => "Heat maps of the share of trainings that get anywhere over learning rate and ρ for SAM and SSAM",
+        "stability-grid" => "Heat maps of the share of trainings that succeed over learning rate and ρ for SAM and SSAM",
         "norms" => "Gradient norms of both passes along training",
         "toy" => "Trajectories on a valley and on a saddle",
         "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",

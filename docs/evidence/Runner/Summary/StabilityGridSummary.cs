@@ -10,12 +10,12 @@ internal static class StabilityGridSummary
     private static readonly (string Name, string Title)[] Networks =
         [("fashion-1000", "with batch norm"), ("fashion-1000-plain", "without batch norm")];
 
-    /// <summary>The share of the trainings of each cell that get further than twice guessing, with warm-up or without.</summary>
+    /// <summary>The share of the trainings of each cell that are right more than twice as often as guessing, with warm-up or without.</summary>
     public static Figure Map(IReadOnlyList<ResultRow> rows)
     {
         string[] rates = Values(rows, "learning_rate"), radii = Values(rows, "rho");
-        return Plots.HeatMaps("Which trainings get anywhere",
-            "share in % of the trainings, with warm-up and without, that are right in more than 20 % of the test images; climb: ρ g/‖g‖ (normalised) or ρ g",
+        return Plots.HeatMaps("Which trainings succeed",
+            "share in % of the trainings, with warm-up and without, whose test accuracy is above 20 %; climb: ρ g/‖g‖ (normalised) or ρ g",
             [
                 .. from climb in StabilityGrid.Climbs
                    from network in Networks
@@ -37,7 +37,7 @@ internal static class StabilityGridSummary
             .Select(pair => (pair.Key, Sam: pair.Single(row => row["method"] == "SAM"), Ssam: pair.Single(row => row["method"] == "SSAM")))
             .ToArray();
         return Tables.Table(
-            ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM trains, %", "SSAM trains, %", "only SAM", "only SSAM", "SAM diverged",
+            ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM succeeds, %", "SSAM succeeds, %", "only SAM", "only SSAM", "SAM diverged",
                 "SSAM diverged", "SAM: accuracy %", "SSAM: accuracy %", "SSAM − SAM"],
             from network in Networks
             from climb in StabilityGrid.Climbs

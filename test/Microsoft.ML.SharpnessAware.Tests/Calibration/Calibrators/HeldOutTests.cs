@@ -160,6 +160,8 @@ public sealed class HeldOutTests
             .Append(_mlContext.Transforms.Conversion.MapValueToKey("Label")).Append(new NeverFitted(Trainer));
         Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.HeldOut(relabels, Calibrators.Dirichlet()).Fit(keys));
         Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.CrossFitted(relabels, Calibrators.Dirichlet()).Fit(keys));
+        Assert.ThrowsExactly<NotSupportedException>(
+            () => Calibrators.HeldOut(relabels.WithOnFitDelegate(_ => { }), Calibrators.Dirichlet()).Fit(keys));
         Assert.ThrowsExactly<NotSupportedException>(() => Calibrators.HeldOut(new NeverFitted(
             _mlContext.Transforms.Conversion.MapValueToKey("Label", "Name").Append(Trainer)), Calibrators.Dirichlet()).Fit(data));
     }
@@ -174,7 +176,7 @@ public sealed class HeldOutTests
         public float[] Features { get; set; } = [];
     }
 
-    private sealed class NeverFitted(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
+    private sealed class NeverFitted(IEstimator<ITransformer> inner) : IEstimator<ITransformer>, IKeepsLabel
     {
         public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inner.GetOutputSchema(inputSchema);
 
