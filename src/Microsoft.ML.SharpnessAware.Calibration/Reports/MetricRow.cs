@@ -18,7 +18,7 @@ internal sealed record MetricRow(
     private string? ForClusters { get; init; }
 
     private const string Share = "P2";
-    private const string Number = "F4";
+    private const string Number = "0.0000;−0.0000;0.0000";      // what rounds to 0 has no sign
 
     private static readonly MetricRow[] All =
     [

@@ -25,6 +25,15 @@ public sealed partial class CalibrationReportTests
     [TestCleanup]
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
+    /// <summary>What a temperature would take away is measured across parts, and may be a little below 0.</summary>
+    [TestMethod]
+    public void WhatRoundsToZeroHasNoSign()
+    {
+        MetricRow row = MetricRow.For([CalibrationMetrics.Compute([.8f, .2f], [0], 2)]).Single(each => each.Name == "… from calibration");
+        Assert.AreEqual("0.0000", (-2e-5).ToString(row.Format, CultureInfo.InvariantCulture));
+        Assert.AreEqual("−0.0200", (-2e-2).ToString(row.Format, CultureInfo.InvariantCulture));
+    }
+
     [TestMethod]
     public void ThePageIsWellFormedAndNeedsNothingElse()
     {
