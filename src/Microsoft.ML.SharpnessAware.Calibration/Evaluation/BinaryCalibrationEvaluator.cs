@@ -68,7 +68,7 @@ internal static class BinaryCalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of " +
                     "them.");
-        return accumulator.GetMetrics(withoutProbability.Count, groups?.Values);
+        return accumulator.GetMetrics(withoutProbability.Rows, groups?.Values);
     }
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string name, string role, DataViewType type, string expected)

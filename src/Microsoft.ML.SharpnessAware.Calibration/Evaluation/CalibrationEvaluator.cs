@@ -154,12 +154,12 @@ internal sealed class CalibrationEvaluator
             _withoutScore.Report(channel, $"the score column '{_columns.Score.Name}' holds NaN or infinity");
         }
 
-        long skipped = _withoutLabel.Count + _withoutScore.Count;
+        LeftOutRows leftOut = _withoutLabel.Rows.With(_withoutScore.Rows);
         if (_accumulator.Count == 0)
-            throw _host.Except(skipped == 0
+            throw _host.Except(leftOut.Count == 0
                 ? "The data has no rows to evaluate."
-                : $"None of the {skipped} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in {_withoutLabel.Count} and "
+                : $"None of the {leftOut.Count} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in {_withoutLabel.Count} and "
                     + $"column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
-        return _accumulator.GetMetrics(_columns.Classes?.Names, skipped, _groups?.Values);
+        return _accumulator.GetMetrics(_columns.Classes?.Names, leftOut, _groups?.Values);
     }
 }

@@ -7,12 +7,15 @@ internal sealed class SkippedRowCounter
 {
     private long _first;
 
-    public long Count { get; private set; }
+    public long Count => Rows.Count;
+
+    public LeftOutRows Rows { get; private set; }
 
     public void Add(long position)
     {
-        if (Count++ == 0)
+        if (Count == 0)
             _first = position;
+        Rows = Rows.With(position);
     }
 
     public void Report(IChannel channel, string reason)

@@ -29,11 +29,20 @@ internal sealed class BinaryCalibrationAccumulator(int numberOfBins)
     }
 
     /// <summary>The metrics of all rows.</summary>
-    /// <param name="skippedRows">How many rows were left out.</param>
+    /// <param name="leftOut">The rows that were left out.</param>
     /// <param name="groups">The groups in the order in which to show them.</param>
-    public BinaryCalibrationMetrics GetMetrics(long skippedRows = 0, IEnumerable<(int Number, string Name)>? groups = null) =>
-        new(_bins, _measured.Ranking(), numberOfBins, skippedRows, _measured)
+    public BinaryCalibrationMetrics GetMetrics(LeftOutRows leftOut = default, IEnumerable<(int Number, string Name)>? groups = null) =>
+        GetMetrics(leftOut, leftOut.Count, groups ?? []);
+
+    private BinaryCalibrationMetrics GetMetrics(LeftOutRows leftOut, long skippedRows, IEnumerable<(int Number, string Name)> groups)
+    {
+        _measured.LeftOut = leftOut;
+        return new(_bins, _measured.Ranking(), numberOfBins, skippedRows, _measured)
         {
-            PerGroup = [.. (groups ?? []).Select(group => new BinaryGroupCalibration(group.Name, _ofGroup[group.Number].GetMetrics()))],
+            PerGroup =
+            [
+                .. groups.Select(group => new BinaryGroupCalibration(group.Name, _ofGroup[group.Number].GetMetrics(leftOut, 0, []))),
+            ],
         };
+    }
 }

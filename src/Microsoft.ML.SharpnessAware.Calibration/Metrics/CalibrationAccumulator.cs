@@ -77,17 +77,17 @@ internal sealed class CalibrationAccumulator
 
     /// <summary>The metrics of all rows.</summary>
     /// <param name="classNames">What the classes are called.</param>
-    /// <param name="skippedRows">How many rows were left out.</param>
+    /// <param name="leftOut">The rows that were left out.</param>
     /// <param name="groups">The groups in the order in which to show them; those without a row are left out.</param>
-    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, long skippedRows = 0,
+    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, LeftOutRows leftOut = default,
         IEnumerable<(int Group, string Name)>? groups = null)
     {
-        MulticlassCalibrationMetrics metrics = _all.GetMetrics(classNames, skippedRows);
+        MulticlassCalibrationMetrics metrics = _all.GetMetrics(classNames, leftOut);
         metrics.Sample = _sample;
         metrics.PerGroup =
         [
             .. (groups ?? []).Where(group => _ofGroup.ContainsKey(group.Group))
-                .Select(group => new GroupCalibration(group.Name, _ofGroup[group.Group].GetMetrics(classNames, 0))),
+                .Select(group => new GroupCalibration(group.Name, _ofGroup[group.Group].GetMetrics(classNames, leftOut, isGroup: true))),
         ];
         return metrics;
     }

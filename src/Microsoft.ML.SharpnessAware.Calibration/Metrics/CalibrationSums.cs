@@ -27,10 +27,14 @@ internal sealed class CalibrationSums(int numberOfClasses, ConfidenceBins bins, 
         _topK?.Add(scores, label);
     }
 
-    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames, long skippedRows)
+    /// <param name="classNames">What the classes are called.</param>
+    /// <param name="leftOut">The rows of the view that were not measured.</param>
+    /// <param name="isGroup">Whether these are the rows of one group, of which none counts as left out.</param>
+    public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames, LeftOutRows leftOut, bool isGroup = false)
     {
         _measured.ClassNames = classNames;
-        return new(_outcomes, _measured.Ranking(), bins.Count, skippedRows, _classes, _measured)
+        _measured.LeftOut = leftOut;
+        return new(_outcomes, _measured.Ranking(), bins.Count, isGroup ? 0 : leftOut.Count, _classes, _measured)
         {
             TopK = _topK?.GetMetrics() ?? [],
         };

@@ -154,13 +154,18 @@ public abstract class ClassifierCalibrationMetrics
 
     /// <summary>Whether <see cref="Compare"/> can compare them.</summary>
     internal virtual bool IsOfTheSameRows(ClassifierCalibrationMetrics other) =>
-        GetType() == other.GetType() && Measured.HasTheLabelsOf(other.Measured) && !HasOtherClusters(other);
+        GetType() == other.GetType() && Measured.LeftOut == other.Measured.LeftOut && Measured.HasTheLabelsOf(other.Measured) &&
+        !HasOtherClusters(other);
 
     /// <summary>The differences in the form of several classes, as <see cref="Intervals"/> has it: this model minus the other.</summary>
     internal CalibrationComparison Compare(
         ClassifierCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
     {
         CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
+        if (Measured.LeftOut != other.Measured.LeftOut)
+            throw new ArgumentException("Models are compared on the same rows, but other rows were left out of these metrics than of the " +
+                $"others ({Measured.LeftOut.Count} and {other.Measured.LeftOut.Count} rows without a label or valid scores). Leave the " +
+                "same rows out of both views.", nameof(other));
         if (!Measured.HasTheLabelsOf(other.Measured))
             throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
                 "the others differ, come in another order, or have classes of other names. Score the same view with both models.",

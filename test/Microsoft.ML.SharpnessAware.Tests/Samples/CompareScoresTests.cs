@@ -83,6 +83,21 @@ public sealed class CompareScoresTests
         StringAssert.Contains(error, "same rows in the same order");
     }
 
+    /// <summary>The rows of a class lie together, so that those that are left have the same labels in the same order.</summary>
+    [TestMethod]
+    public void ARowWithoutScoresInOneFileAloneIsNotPairedWithAnother()
+    {
+        string Rows(int without) => "Label,Score.a,Score.b\n" + string.Concat(Enumerable.Range(0, 6)
+            .Select(row => $"{(row < 4 ? "a" : "b")},{(row == without ? "NaN,NaN" : $".{row + 1},.{9 - row}")}\n"));
+        string first = File("first", Rows(0)), second = File("second", Rows(3));
+        (int exitCode, string output, string error) = Run(first, second);
+        Assert.AreEqual(AtFault, exitCode, output + error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "other rows were left out");
+        (exitCode, _, error) = Run(first, File("third", Rows(0)));
+        Assert.AreEqual(Done, exitCode, error);
+    }
+
     /// <summary>Of each file, what its paths begin with does not count, but the folder of the class does.</summary>
     [TestMethod]
     [DataRow("/data/test/cat/1.png /data/test/dog/2.png", "D:\\work\\cat\\1.png D:\\work\\dog\\2.png", 0)]

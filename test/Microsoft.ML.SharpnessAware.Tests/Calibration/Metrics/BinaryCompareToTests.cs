@@ -85,6 +85,17 @@ public sealed class BinaryCompareToTests
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => one.CompareTo(other)).Message, problem);
     }
 
+    [TestMethod]
+    public void RowsThatAreLeftOutAreTheSameInBothOrTheyAreRefused()
+    {
+        BinaryCalibrationMetrics first = Without(0), later = Without(3);
+        Assert.AreEqual(0.0, first.CompareTo(Without(0), 100).LogLoss.Estimate);
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => first.CompareTo(later)).Message, "other rows were left out");
+
+        BinaryCalibrationMetrics Without(int left) => Evaluate(
+            [.. Enumerable.Range(0, 20).Select(i => new Row { Label = i < 10, Probability = i == left ? float.NaN : i / 20f })], null);
+    }
+
     /// <summary>Each row ten times: by cluster the intervals are those of the single rows.</summary>
     [TestMethod]
     public void RowsThatAreCopiesSayNoMoreWhereTheyAreAClusterOfTheirOwn()

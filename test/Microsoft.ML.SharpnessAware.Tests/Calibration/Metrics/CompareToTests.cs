@@ -1,3 +1,5 @@
+using Microsoft.ML.Data;
+
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
 [TestClass]
@@ -73,6 +75,60 @@ public sealed class CompareToTests
                 classes, [.. scores.Select((row, i) => ((uint)i + 1, row))]));
         void AssertRefused(MulticlassCalibrationMetrics other) =>
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => a.CompareTo(other)).Message, "differ");
+    }
+
+    /// <summary>Of rows of one class in a row, which are left cannot be told from their labels.</summary>
+    [TestMethod]
+    [DataRow(ScoreKind.Probabilities)]
+    [DataRow(ScoreKind.Logits)]
+    public void RowsThatAreLeftOutAreTheSameInBothOrTheyAreRefused(ScoreKind kind)
+    {
+        MulticlassCalibrationMetrics all = Without(), first = Without(0), later = Without(7), two = Without(0, 7);
+        AssertRefused(first, later);
+        AssertRefused(later, first);
+        Assert.IsFalse(first.IsOfTheSameRows(later));
+        Assert.AreEqual(0.0, first.CompareTo(Without(0), 100).LogLoss.Estimate);
+        Assert.AreEqual(0.0, two.CompareTo(Without(7, 0), 100).LogLoss.Estimate);
+        AssertRefused(first.PerGroup[0].Metrics, later.PerGroup[0].Metrics);
+        AssertRefused(two.PerGroup[0].Metrics, Without(1, 2).PerGroup[0].Metrics);
+        Assert.AreEqual(0.0, first.PerGroup[1].Metrics.CompareTo(Without(0).PerGroup[1].Metrics, 100).LogLoss.Estimate);
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => all.CompareTo(first)).Message, "of 20 rows");
+
+        if (kind == ScoreKind.Probabilities)
+        {
+            float[] scores = [.. Enumerable.Range(0, 20).SelectMany(row => Row(row))];
+            int[] labels = [.. Enumerable.Range(0, 20).Select(row => row / 10)];
+            Assert.AreEqual(0.0, all.CompareTo(CalibrationMetrics.Compute(scores, labels, 2), 100).LogLoss.Estimate);
+        }
+
+        MulticlassCalibrationMetrics Without(params int[] rows)
+        {
+            var mlContext = new MLContext(1);
+            Scored[] view =
+            [
+                .. Enumerable.Range(0, 20).Select(row => new Scored
+                {
+                    Label = row < 10 ? 0u : 1u, Score = rows.Contains(row) ? [float.NaN, float.NaN] : Row(row), Half = row % 10 < 8 ? "a" : "b",
+                }),
+            ];
+            return mlContext.MulticlassClassification.EvaluateCalibration(mlContext.Data.LoadFromEnumerable(view), scoreKind: kind,
+                groupColumnName: "Half");
+        }
+
+        static float[] Row(int row) => [.02f * (row + 1), 1 - .02f * (row + 1)];
+        static void AssertRefused(MulticlassCalibrationMetrics one, MulticlassCalibrationMetrics other) =>
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => one.CompareTo(other)).Message, "other rows were left out");
+    }
+
+    private sealed class Scored
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(2)]
+        public float[] Score { get; set; } = [];
+
+        public string Half { get; set; } = "";
     }
 
     [TestMethod]
