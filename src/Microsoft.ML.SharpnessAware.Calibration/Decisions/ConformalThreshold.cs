@@ -10,12 +10,26 @@ internal static class ConformalThreshold
     /// n.</summary>
     public static double Of(Span<double> scores, double coverage)
     {
-        double rank = Math.Ceiling((scores.Length + 1) * coverage - Rounding);
+        double rank = Rank(scores.Length, coverage);
         return rank <= scores.Length ? Smallest(scores, Math.Max((int)rank, 1) - 1) : double.PositiveInfinity;
     }
 
+    /// <summary>⌈(n + 1) · coverage⌉: which of n scores in order is the threshold, if there are so many.</summary>
+    public static double Rank(double rows, double coverage) => Math.Ceiling((rows + 1) * coverage - Rounding);
+
     /// <summary>The fewest rows whose threshold is finite.</summary>
-    public static int RowsNeeded(double coverage) => (int)Math.Min(int.MaxValue, Math.Ceiling(coverage / (1 - coverage) - Rounding));
+    public static int RowsNeeded(double coverage)
+    {
+        // About coverage / (1 − coverage), whose last bits near 1 can be a row off.
+        double rows = Math.Floor(coverage / (1 - coverage));
+        if (rows >= int.MaxValue)
+            return int.MaxValue;
+        while (rows > 0 && Rank(rows - 1, coverage) <= rows - 1)
+            rows--;
+        while (Rank(rows, coverage) > rows)
+            rows++;
+        return (int)rows;
+    }
 
     /// <summary>The value that would be at <paramref name="place"/> if the values were sorted (Hoare 1961, "Find"): a million need no
     /// order.</summary>

@@ -22,28 +22,41 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     private readonly List<double> _scores = [];
     private readonly List<int> _ranks = [];     // where the score has a penalty
     private readonly List<int> _labels = [];    // where each class has a threshold
-    private readonly List<(float[] Row, int Label)> _tuning = [];
+
+    // Those of the smallest draws, the largest of them first, so that they come from all over the rows, in whatever order these are.
+    private readonly PriorityQueue<(float[] Row, int Label), ulong> _tuning = new(Comparer<ulong>.Create((a, b) => b.CompareTo(a)));
 
     /// <summary>How many rows give the thresholds, after <see cref="Finish"/>.</summary>
     public int Count => _scores.Count;
 
     /// <summary>About one row of five, drawn by its place: every fifth would be of the same class where classes take turns.</summary>
-    public static bool IsTunedOn(int row)
+    public static bool IsTunedOn(int row) => Draw(row) % TuningShare == 0;
+
+    private static ulong Draw(int row)
     {
         ulong state = (ulong)row;
-        return SplitMix64.Next(ref state) % TuningShare == 0;
+        return SplitMix64.Next(ref state);
     }
 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
-        if (kind.Kind == PredictionSetScore.RegularizedAdaptive && _tuning.Count < MostTuningRows
-            && IsTunedOn(_scores.Count + _tuning.Count))
+        int place = _scores.Count + _tuning.Count;
+        if (kind.Kind != PredictionSetScore.RegularizedAdaptive || !IsTunedOn(place))
         {
-            _tuning.Add((probabilities.ToArray(), label));
+            Keep(probabilities, label);
             return;
         }
 
-        Keep(probabilities, label);
+        ulong draw = Draw(place);
+        if (_tuning.Count < MostTuningRows)
+            _tuning.Enqueue((probabilities.ToArray(), label), draw);
+        else if (_tuning.TryPeek(out _, out ulong largest) && draw < largest)
+        {
+            (float[] Row, int Label) other = _tuning.DequeueEnqueue((probabilities.ToArray(), label), draw);
+            Keep(other.Row, other.Label);
+        }
+        else
+            Keep(probabilities, label);
     }
 
     private void Keep(ReadOnlySpan<float> probabilities, int label)
@@ -96,13 +109,14 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     {
         if (!CanSpareRows())
         {
-            foreach ((float[] row, int label) in _tuning)
+            foreach (((float[] row, int label), _) in _tuning.UnorderedItems)
                 Keep(row, label);
             _tuning.Clear();
             return kind with { Penalty = DefaultPenalty, FreeRanks = DefaultFreeRanks };
         }
 
-        (double Score, int Rank)[] truths = [.. _tuning.Select(item => kind.Of(item.Row, item.Label))];
+        (float[] Row, int Label)[] rows = [.. _tuning.UnorderedItems.Select(item => item.Element)];
+        (double Score, int Rank)[] truths = [.. rows.Select(item => kind.Of(item.Row, item.Label))];
         int[] ranks = [.. truths.Select(truth => truth.Rank).Order()];
         int freeRanks = ranks[Math.Min(ranks.Length - 1, (int)Math.Ceiling(coverage * ranks.Length) - 1)];
         int[] set = new int[numberOfClasses];
@@ -111,7 +125,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         {
             double[] scores = [.. truths.Select(truth => candidate.Penalised(truth.Score, truth.Rank))];
             double[] threshold = [ConformalThreshold.Of(scores, coverage)];
-            return _tuning.Sum(item => (long)candidate.Fill(item.Row, threshold, set, ranked));
+            return rows.Sum(item => (long)candidate.Fill(item.Row, threshold, set, ranked));
         })!;
     }
 
@@ -127,7 +141,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         int[] left = new int[numberOfClasses], spared = new int[numberOfClasses];
         foreach (int label in _labels)
             left[label]++;
-        foreach ((_, int label) in _tuning)
+        foreach (((_, int label), _) in _tuning.UnorderedItems)
             spared[label]++;
         return !left.Zip(spared).Any(ofClass => ofClass.First < needed && ofClass.First + ofClass.Second >= needed);
     }

@@ -101,4 +101,33 @@ public sealed class NonconformityTests
         Assert.AreEqual(19, ConformalThreshold.RowsNeeded(.95));
         Assert.AreEqual(99, ConformalThreshold.RowsNeeded(.99));
     }
+
+    /// <summary>Near 1 the last bits of coverage / (1 − coverage) are a row off.</summary>
+    [TestMethod]
+    [DataRow(.9999, 9_999)]
+    [DataRow(.99995, 19_999)]
+    [DataRow(.999, 999)]
+    [DataRow(.5, 1)]
+    [DataRow(.3, 1)]
+    [DataRow(.75, 3)]
+    public void TheRowsNeededAreTheFewestOfAFiniteThreshold(double coverage, int rows)
+    {
+        Assert.AreEqual(rows, ConformalThreshold.RowsNeeded(coverage));
+        Assert.IsTrue(double.IsFinite(ConformalThreshold.Of(new double[rows], coverage)));
+        Assert.IsTrue(double.IsPositiveInfinity(ConformalThreshold.Of(new double[rows - 1], coverage)));
+    }
+
+    [TestMethod]
+    public void AtEveryCoverageTheRowsNeededAreTheFewest()
+    {
+        for (int i = 1; i < 20_000; i++)
+        {
+            double coverage = 1 - Math.Pow(i / 20_000.0, 2);
+            int rows = ConformalThreshold.RowsNeeded(coverage);
+            Assert.IsLessThanOrEqualTo(rows, ConformalThreshold.Rank(rows, coverage), $"{coverage}");
+            Assert.IsTrue(rows == 0 || ConformalThreshold.Rank(rows - 1, coverage) > rows - 1, $"{coverage}");
+        }
+
+        Assert.AreEqual(int.MaxValue, ConformalThreshold.RowsNeeded(Math.BitDecrement(1.0)));
+    }
 }

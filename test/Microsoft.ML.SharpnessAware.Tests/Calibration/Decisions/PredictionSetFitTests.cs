@@ -79,6 +79,56 @@ public sealed class PredictionSetFitTests
         Assert.AreEqual(rows, mlContext.MulticlassClassification.Decisions.PredictionSets(.9).Fit(data).FittedRows);
     }
 
+    /// <summary>The label is the most probable class in the first half and the third in the second.</summary>
+    [TestMethod]
+    public void WhereRowsAreSortedThoseTunedOnAreOfAllOfThem()
+    {
+        const int Rows = 40_000;
+        Assert.AreEqual(3, Fit(.9, Rows, i => i < Rows / 2 ? 0 : 2).Kind.FreeRanks);
+        Assert.AreEqual(3, Fit(.9, Rows, i => i < Rows / 2 ? 2 : 0).Kind.FreeRanks);
+    }
+
+    /// <summary>Classes 0 and 1 are hard and come first, as in a folder of pictures.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void ThePromiseHoldsWhereRowsComeClassByClass(bool isSorted)
+    {
+        const int Draws = 40, Rows = 10_000, Later = 4000, Classes = 4;
+        const double Coverage = .9;
+        double sum = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var random = new Random(draw);
+            var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 1), Coverage, Classes, perClass: false);
+            (float[] Row, int Label)[] rows = [.. Enumerable.Range(0, Rows).Select(_ => HardOrEasy(random))];
+            foreach ((float[] row, int label) in isSorted ? rows.OrderBy(row => row.Label) : rows.AsEnumerable())
+                fit.Add(row, label);
+            (Nonconformity kind, double[] thresholds) = fit.Finish(["a", "b", "c", "d"], Silent());
+            Assert.AreEqual(Rows - 1000, fit.Count);
+            int[] set = new int[Classes];
+            var ranked = new RankedClasses(Classes);
+            for (int later = 0; later < Later; later++)
+            {
+                (float[] row, int label) = HardOrEasy(random);
+                sum += set.AsSpan(0, kind.Fill(row, thresholds, set, ranked)).Contains(label) ? 1 : 0;
+            }
+        }
+
+        // Of the rows of a fit and of those that are measured, five standard deviations.
+        double chance = 5 * Math.Sqrt(.09 / Draws * (1.0 / (Rows - 1000) + 1.0 / Later));
+        Assert.AreEqual(Coverage, sum / (Draws * Later), chance);
+    }
+
+    /// <summary>A row of class 0 or 1, of which the model is often wrong, or of 2 or 3, of which it is not.</summary>
+    private static (float[] Row, int Label) HardOrEasy(Random random)
+    {
+        int label = random.Next(4);
+        double[] logits = [.. Enumerable.Range(0, 4).Select(_ => random.NextDouble())];
+        logits[random.NextDouble() < (label < 2 ? .3 : .98) ? label : random.Next(4)] += 3;
+        return ([.. ScoredRows.Softmax(logits).Select(p => (float)p)], label);
+    }
+
     /// <summary>Class 2 has just as many rows as a threshold of its own takes: none of them can be spared.</summary>
     [TestMethod]
     public void WhereAClassCannotSpareARowNoneIsTunedOn()
