@@ -53,7 +53,8 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>This model minus the other.</returns>
-    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
+    /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows. <see
+    /// cref="CalibrationComparison"/> says which metrics have no difference, and why.</remarks>
     /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
     /// clusters.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>

@@ -24,11 +24,13 @@ internal sealed class ClusteredComparison
     private readonly double[] _gapsB;
     private readonly double[] _sumA;
     private readonly double[] _sumB;
+    private readonly (MeasuredOutcomes A, MeasuredOutcomes B) _measured;
 
     public ClusteredComparison(MeasuredOutcomes a, MeasuredOutcomes b, List<int> clusters, int numberOfBins)
     {
         _numberOfBins = numberOfBins;
         _rows = a.Count;
+        _measured = (a, b);
         _units = new ClusterUnits(clusters, numberOfBins);
         int units = _units.Count;
         ConfidenceBins bins = new(numberOfBins);
@@ -54,7 +56,9 @@ internal sealed class ClusteredComparison
         Vector256<double> lowest, Vector256<double> highest, int numberOfResamples, double confidenceLevel, int seed)
     {
         BootstrapRandom random = new(seed, stream: 5);
-        double[] weights = new double[_counts.Length], errors = new double[numberOfResamples];
+        ErrorDifferences errors =
+            new(_measured.A, _measured.B, _numberOfBins, mayDisagree: highest[Accuracy] > 0, numberOfResamples);
+        double[] weights = new double[_counts.Length];
         double[][] lower = [.. Enumerable.Range(0, Vector256<double>.Count).Select(_ => new double[numberOfResamples])];
         double[][] upper = [.. lower.Select(_ => new double[numberOfResamples])];
         double size = (double)_rows / _units.NumberOfClusters;        // of the one cluster more that could have come
@@ -63,8 +67,8 @@ internal sealed class ClusteredComparison
             for (int unit = 0; unit < weights.Length; unit++)
                 weights[unit] = random.NextGamma(1);
             (Vector256<double> sum, double rows) = Sums(weights);
-            errors[resample] = DifferenceOfErrors(rows);
             double oneMore = size * random.NextGamma(1);
+            errors.Add(_sumA, _sumB, rows, oneMore);
             Vector256<double> low = (sum + oneMore * lowest) / (rows + oneMore), high = (sum + oneMore * highest) / (rows + oneMore);
             for (int number = 0; number < lower.Length; number++)
                 (lower[number][resample], upper[number][resample]) = (low[number], high[number]);
@@ -72,9 +76,7 @@ internal sealed class ClusteredComparison
 
         Array.Fill(weights, 1);
         Vector256<double> estimates = Sums(weights).Sum / _rows;
-        double difference = DifferenceOfErrors(_rows), mean = errors.Average(), tail = (1 - confidenceLevel) / 2;
-        double few = _units.Spread;
-        Array.Sort(errors);
+        double difference = ErrorDifferences.Of(_sumA, _sumB, _rows), tail = (1 - confidenceLevel) / 2;
         return new CalibrationComparison
         {
             ConfidenceLevel = confidenceLevel,
@@ -85,9 +87,7 @@ internal sealed class ClusteredComparison
             Accuracy = Interval(Accuracy),
             MeanConfidence = Interval(MeanConfidence),
             ExpectedCalibrationError = _units.NumberOfClusters == 1 ? new ConfidenceInterval(difference, -1, 1)
-                : new ConfidenceInterval(difference,
-                Math.Max(-1, difference + few * Math.Min(0, Percentile.Of(errors, tail) - mean)),
-                Math.Min(1, difference + few * Math.Max(0, Percentile.Of(errors, 1 - tail) - mean))),
+                : errors.GetInterval(difference, confidenceLevel, _units.Spread),
         };
 
         ConfidenceInterval Interval(int number)
@@ -116,7 +116,4 @@ internal sealed class ClusteredComparison
 
         return (sum, rows);
     }
-
-    private double DifferenceOfErrors(double rows) =>
-        (TensorPrimitives.SumOfMagnitudes<double>(_sumA) - TensorPrimitives.SumOfMagnitudes<double>(_sumB)) / rows;
 }

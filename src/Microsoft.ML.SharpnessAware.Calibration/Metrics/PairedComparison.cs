@@ -16,11 +16,13 @@ internal sealed class PairedComparison
     private readonly (int BinA, int BinB, double GapA, double GapB)[] _gaps;
     private readonly int _numberOfBins;
     private readonly long _rows;
+    private readonly (MeasuredOutcomes A, MeasuredOutcomes B) _measured;
 
     public PairedComparison(MeasuredOutcomes a, MeasuredOutcomes b, int numberOfBins)
     {
         _numberOfBins = numberOfBins;
         _rows = a.Count;
+        _measured = (a, b);
         ConfidenceBins bins = new(numberOfBins);
         Dictionary<(int, int, bool, bool), int> placeOf = [];
         List<OutcomeCell> cells = [];
@@ -59,21 +61,20 @@ internal sealed class PairedComparison
     {
         MeanIntervals means = new(_cells, lowest, highest, numberOfResamples, new BootstrapRandom(seed, stream: 3));
         BootstrapRandom random = new(seed, stream: 4);
-        double[] errors = new double[numberOfResamples];
-        double[] weights = new double[_cells.Length];
+        ErrorDifferences errors =
+            new(_measured.A, _measured.B, _numberOfBins, mayDisagree: highest[Accuracy] > 0, numberOfResamples);
+        double[] weights = new double[_cells.Length], a = new double[_numberOfBins], b = new double[_numberOfBins];
         for (int resample = 0; resample < numberOfResamples; resample++)
         {
             means.Draw();
             for (int cell = 0; cell < weights.Length; cell++)
                 weights[cell] = random.NextGamma(_cells[cell].Count) / _cells[cell].Count;
-            errors[resample] = DifferenceOfErrors(weights);
+            double rows = SumGaps(weights, a, b);
+            errors.Add(a, b, rows, random.NextGamma(1));
         }
 
         Array.Fill(weights, 1);
-        double difference = DifferenceOfErrors(weights);
-        double shift = difference - errors.Average();
-        double tail = (1 - confidenceLevel) / 2;
-        Array.Sort(errors);
+        SumGaps(weights, a, b);
         return new CalibrationComparison
         {
             ConfidenceLevel = confidenceLevel,
@@ -82,15 +83,15 @@ internal sealed class PairedComparison
             BrierScore = means.GetInterval(BrierScore, confidenceLevel),
             Accuracy = means.GetInterval(Accuracy, confidenceLevel),
             MeanConfidence = means.GetInterval(MeanConfidence, confidenceLevel),
-            ExpectedCalibrationError = new ConfidenceInterval(difference, Math.Min(difference, Percentile.Of(errors, tail) + shift),
-                Math.Max(difference, Percentile.Of(errors, 1 - tail) + shift)),
+            ExpectedCalibrationError = errors.GetInterval(ErrorDifferences.Of(a, b, _rows), confidenceLevel),
         };
     }
 
-    private double DifferenceOfErrors(double[] weights)
+    /// <summary>The weighted gaps of both models in their bins; returns the weight of all rows.</summary>
+    private double SumGaps(double[] weights, double[] a, double[] b)
     {
-        double[] a = new double[_numberOfBins];
-        double[] b = new double[_numberOfBins];
+        Array.Clear(a);
+        Array.Clear(b);
         double rows = 0;
         for (int cell = 0; cell < weights.Length; cell++)
         {
@@ -100,6 +101,6 @@ internal sealed class PairedComparison
             rows += weights[cell] * _cells[cell].Count;
         }
 
-        return (a.Sum(Math.Abs) - b.Sum(Math.Abs)) / rows;
+        return rows;
     }
 }

@@ -158,6 +158,30 @@ public sealed class GroupsAndClustersTests
         }
     }
 
+    /// <summary>All right in 20 clusters of ten copies each: as wide as that of 20 rows.</summary>
+    [TestMethod]
+    public void ClustersWithoutAnErrorLeaveRoomForThoseThatDidNotOccur()
+    {
+        ConfidenceInterval single = Difference(20, 1), clustered = Difference(20, 10);
+        Assert.AreEqual(-.09, clustered.Estimate, 1e-6);
+        Assert.IsGreaterThan(.05, clustered.Upper);
+        Assert.AreEqual(1, (clustered.Upper - clustered.Lower) / (single.Upper - single.Lower), .15);
+
+        static ConfidenceInterval Difference(int clusters, int copies)
+        {
+            return Of(.99f).CompareTo(Of(.9f)).ExpectedCalibrationError;
+
+            MulticlassCalibrationMetrics Of(float confidence)
+            {
+                var accumulator = new CalibrationAccumulator(2, 15);
+                int rows = clusters * copies;
+                accumulator.Add([.. Enumerable.Range(0, rows).SelectMany(_ => new[] { confidence, 1 - confidence })], new int[rows], default,
+                    copies == 1 ? default : [.. Enumerable.Range(0, rows).Select(row => row / copies)]);
+                return accumulator.GetMetrics();
+            }
+        }
+    }
+
     [TestMethod]
     public void OneClusterFewClustersMissingOnesAndManyAreHandled()
     {

@@ -53,6 +53,28 @@ public sealed class BinaryCompareToTests
         });
     }
 
+    /// <summary>One model says 1 % of every row and the other 6 %; 2 % are positive.</summary>
+    [TestMethod]
+    [DataRow(20)]
+    [DataRow(50)]
+    [DataRow(100)]
+    public void WherePositivesAreRareTheIntervalHoldsTheTruthAsOftenAsItSays(int rows)
+    {
+        const int Draws = 200;
+        int held = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var random = new Random(draw);
+            bool[] labels = [.. Enumerable.Range(0, rows).Select(_ => random.NextDouble() < .02)];
+            ConfidenceInterval interval = CalibrationMetrics.ComputeBinary([.. labels.Select(_ => .01f)], labels)
+                .CompareTo(CalibrationMetrics.ComputeBinary([.. labels.Select(_ => .06f)], labels), 100, seed: draw)
+                .ExpectedCalibrationError;
+            held += interval.Lower <= -.03 && interval.Upper >= -.03 ? 1 : 0;
+        }
+
+        Assert.IsGreaterThan(1e-3, BinomialTail.AtMost(held, Draws, .95), $"{held} of {Draws}");
+    }
+
     /// <summary>A probability of 0 has no sign by itself, and still is of a positive row or of a negative one.</summary>
     [TestMethod]
     public void ProbabilitiesOfZeroAndOneAreComparedToo()

@@ -77,6 +77,66 @@ public sealed class CompareToTests
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => a.CompareTo(other)).Message, "differ");
     }
 
+    /// <summary>All right: Clopper and Pearson's lower end of the accuracy is .025^(1/rows), and the difference there is known, whether both
+    /// models are wrong as often or the first one alone.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(20)]
+    [DataRow(50)]
+    [DataRow(100)]
+    public void RowsWithoutAnErrorLeaveRoomForThoseThatDidNotOccur(int rows)
+    {
+        bool[] right = [.. Enumerable.Repeat(true, rows)];
+        ConfidenceInterval interval = TwoModels.Constant(.99f, right).CompareTo(TwoModels.Constant(.9f, right)).ExpectedCalibrationError;
+        double accuracy = Math.Pow(.025, 1.0 / rows);
+        Assert.AreEqual(-.09, interval.Estimate, 1e-6);
+        double expected = Math.Max(Math.Abs(.99 - accuracy) - Math.Abs(.9 - accuracy), Math.Abs(.99 - accuracy) - .1);
+        Assert.AreEqual(expected, interval.Upper, .03);
+        Assert.IsLessThanOrEqualTo(-.09 + 1e-6, interval.Lower);
+        ConfidenceInterval reversed = TwoModels.Constant(.9f, right).CompareTo(TwoModels.Constant(.99f, right)).ExpectedCalibrationError;
+        Assert.AreEqual(-interval.Upper, reversed.Lower, .03);
+    }
+
+    [TestMethod]
+    [DataRow(.92, 20)]
+    [DataRow(.92, 50)]
+    [DataRow(.92, 100)]
+    [DataRow(.98, 20)]
+    [DataRow(.98, 50)]
+    [DataRow(.98, 100)]
+    [DataRow(.98, 1000)]
+    public void WhereErrorsAreRareTheIntervalHoldsTheTruthAsOftenAsItSays(double accuracy, int rows)
+    {
+        const int Draws = 200;
+        double truth = Math.Abs(.99 - accuracy) - Math.Abs(.9 - accuracy);
+        int held = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var random = new Random(draw);
+            bool[] right = [.. Enumerable.Range(0, rows).Select(_ => random.NextDouble() < accuracy)];
+            ConfidenceInterval interval = TwoModels.Constant(.99f, right)
+                .CompareTo(TwoModels.Constant(.9f, right), 100, seed: draw).ExpectedCalibrationError;
+            held += interval.Lower <= truth && truth <= interval.Upper ? 1 : 0;
+        }
+
+        Assert.IsGreaterThan(1e-3, BinomialTail.AtMost(held, Draws, .95), $"{held} of {Draws}");
+    }
+
+    /// <summary>With many errors an interval is about as wide as the differences vary.</summary>
+    [TestMethod]
+    public void WhereErrorsAreManyTheIntervalIsNoWiderThanDifferencesVary()
+    {
+        const int Draws = 100;
+        ConfidenceInterval[] intervals = [.. Enumerable.Range(0, Draws).Select(draw =>
+        {
+            (MulticlassCalibrationMetrics a, MulticlassCalibrationMetrics b) = TwoModels.OfTwoClasses(draw, rows: 1000, advantage: 0);
+            return a.CompareTo(b, 200).ExpectedCalibrationError;
+        })];
+        double mean = intervals.Average(one => one.Estimate);
+        double deviation = Math.Sqrt(intervals.Sum(one => Math.Pow(one.Estimate - mean, 2)) / (Draws - 1));
+        Assert.AreEqual(1.15, intervals.Average(one => one.Upper - one.Lower) / (2 * 1.96 * deviation), .3);
+    }
+
     /// <summary>Of rows of one class in a row, which are left cannot be told from their labels.</summary>
     [TestMethod]
     [DataRow(ScoreKind.Probabilities)]

@@ -40,6 +40,11 @@ internal static class TwoModels
             [.. second.SelectMany(value => new[] { 1 - value, value })], [.. labels.Select(label => label ? 1 : 0)], 2);
     }
 
+    /// <summary>A model of three classes with the same confidence in every row.</summary>
+    public static MulticlassCalibrationMetrics Constant(float confidence, bool[] right) => CalibrationMetrics.Compute(
+        [.. right.SelectMany(_ => new[] { confidence, (1 - confidence) / 2, (1 - confidence) / 2 })],
+        [.. right.Select(isRight => isRight ? 0 : 1)], 3);
+
     /// <summary>Each difference is that of the metrics, and within its interval.</summary>
     public static void AssertAreDifferences(params IEnumerable<(double Expected, ConfidenceInterval Interval)> differences)
     {
