@@ -17,12 +17,14 @@ internal static class DecisionFile
     {
         PredictionSets,
         Abstention,
+        PredictionSetsByClass,
     }
 
-    private static VersionInfo GetVersionInfo() => new(
+    private static VersionInfo GetVersionInfo(bool isByClass) => new(
         modelSignature: "MULTIDEC",
-        verWrittenCur: 0x00010001, // Initial
-        verReadableCur: 0x00010001,
+        // verWrittenCur: 0x00010001, // Initial
+        verWrittenCur: 0x00010002, // Sets with a threshold for each class have a kind of their own
+        verReadableCur: isByClass ? 0x00010002u : 0x00010001u,
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(DecisionFile).Assembly.FullName);
@@ -34,6 +36,7 @@ internal static class DecisionFile
     //   int: number of classes, long: fitted rows
     //   prediction sets: byte: kind of nonconformity, int: seed, double: penalty, int: free ranks, double: coverage, int: thresholds,
     // double each
+    //   prediction sets by class: as prediction sets (which they were in the first version), then for each threshold long: fitted rows
     //   abstention: double: accuracy, double: confidence, double: threshold, long: accepted, long: right
     //   bool: has label values; if so, label values
 
@@ -43,13 +46,13 @@ internal static class DecisionFile
     public static void Save(IHostEnvironment env, ModelSaveContext ctx, ITransformer decision)
     {
         ctx.CheckAtModel();
-        ctx.SetVersionInfo(GetVersionInfo());
+        ctx.SetVersionInfo(GetVersionInfo(KindOf(decision) == Kind.PredictionSetsByClass));
         CheckedBlock.Write(ctx.Writer, ToBytes(env, decision));
     }
 
     /// <summary>The content of the checked block, which <see cref="Read"/> reads.</summary>
     public static byte[] ToBytes(IHostEnvironment env, ITransformer decision) => decision is PredictionSetTransformer sets
-        ? ToBytes(env, Kind.PredictionSets, sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
+        ? ToBytes(env, KindOf(sets), sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
         {
             writer.Write((byte)sets.Kind.Kind);
             writer.Write(sets.Kind.Seed);
@@ -59,8 +62,15 @@ internal static class DecisionFile
             writer.Write(sets.Values.Length);
             foreach (double threshold in sets.Values)
                 writer.Write(threshold);
+            if (KindOf(sets) == Kind.PredictionSetsByClass)
+                foreach (long fitted in sets.RowsOfThresholds)
+                    writer.Write(fitted);
         })
         : ToBytes(env, (AbstentionTransformer)decision);
+
+    // Sets by class of an older file have nothing that the newer form would tell.
+    private static Kind KindOf(ITransformer decision) => decision is not PredictionSetTransformer sets ? Kind.Abstention
+        : sets.RowsOfThresholds.Length > 1 ? Kind.PredictionSetsByClass : Kind.PredictionSets;
 
     private static byte[] ToBytes(IHostEnvironment env, AbstentionTransformer abstention) => ToBytes(env, Kind.Abstention,
         abstention.Columns, abstention.NumberOfClasses, abstention.FittedRows, abstention.Classes, writer =>
@@ -94,7 +104,7 @@ internal static class DecisionFile
     // Found by ML.NET by this name and signature.
     private static ITransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
-        ctx.CheckAtModel(GetVersionInfo());
+        ctx.CheckAtModel(GetVersionInfo(isByClass: true));
         try
         {
             using var reader = new BinaryReader(new MemoryStream(CheckedBlock.Read(ctx.Reader, "decision"), writable: false),
@@ -116,7 +126,7 @@ internal static class DecisionFile
         int classes = reader.ReadInt32();
         long rows = reader.ReadInt64();
         Check(Enum.IsDefined(kind) && Enum.IsDefined(columns.ScoreKind) && classes >= 2 && rows >= 0);
-        return kind == Kind.PredictionSets ? ReadSets() : ReadAbstention();
+        return kind == Kind.Abstention ? ReadAbstention() : ReadSets();
 
         PredictionSetTransformer ReadSets()
         {
@@ -131,7 +141,18 @@ internal static class DecisionFile
             for (int k = 0; k < count; k++)
                 thresholds[k] = reader.ReadDouble();
             Check(!thresholds.Any(double.IsNaN));
-            return new PredictionSetTransformer(env, columns, nonconformity, coverage, thresholds, classes, rows, ReadClasses());
+            long[] fitted = kind == Kind.PredictionSets ? (count == 1 ? [rows] : []) : ReadRows(count);
+            return new PredictionSetTransformer(env, columns, nonconformity, coverage, thresholds, classes, rows, fitted, ReadClasses());
+        }
+
+        long[] ReadRows(int count)
+        {
+            Check(count == classes);
+            long[] fitted = new long[count];
+            for (int k = 0; k < count; k++)
+                fitted[k] = reader.ReadInt64();
+            Check(fitted.All(ofClass => ofClass >= 0 && ofClass <= rows));
+            return fitted;
         }
 
         AbstentionTransformer ReadAbstention()

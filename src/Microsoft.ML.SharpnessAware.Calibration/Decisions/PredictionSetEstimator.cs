@@ -30,7 +30,8 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         columns[_columns.OutputColumnName] = new(_columns.OutputColumnName, SchemaShape.Column.VectorKind.VariableVector,
             NumberDataViewType.UInt32,
             isKey: true, new SchemaShape([.. ScoreColumns.KeyValuesShape(score, label),
-                DecisionAnnotations.Shape(DecisionAnnotations.CoverageAsked)]));
+                DecisionAnnotations.Shape(DecisionAnnotations.CoverageAsked),
+                DecisionAnnotations.Shape(DecisionAnnotations.FittedRows, isVector: true)]));
         columns[_columns.SizeColumnName] = new(_columns.SizeColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Int32,
             isKey: false);
         return new SchemaShape(columns.Values);
@@ -49,6 +50,6 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         (Nonconformity kind, double[] thresholds) = fit.Finish(names, channel);
         channel.Info(string.Create(CultureInfo.InvariantCulture, $"Prediction sets of coverage {_coverage} fitted on {fit.Count} row(s)."));
         return new PredictionSetTransformer(_host, _columns, kind, _coverage, thresholds, scores.NumberOfClasses, fit.Count,
-            scores.Classes);
+            fit.RowsOfThresholds(), scores.Classes);
     }
 }

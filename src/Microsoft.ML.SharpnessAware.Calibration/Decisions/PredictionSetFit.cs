@@ -96,6 +96,18 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
             : ConformalThreshold.Of(CollectionsMarshal.AsSpan(list), coverage))]);
     }
 
+    /// <summary>How many rows give each threshold, after <see cref="Finish"/>; 0 where a class has none of its own.</summary>
+    public long[] RowsOfThresholds()
+    {
+        if (!perClass)
+            return [Count];
+        long[] rows = new long[numberOfClasses];
+        foreach (int label in _labels)
+            rows[label]++;
+        int needed = ConformalThreshold.RowsNeeded(coverage);
+        return [.. rows.Select(ofClass => ofClass < needed ? 0 : ofClass)];
+    }
+
     private List<double>[] OfClass(ReadOnlySpan<double> scores)
     {
         List<double>[] ofClass = [.. Enumerable.Range(0, numberOfClasses).Select(_ => new List<double>())];

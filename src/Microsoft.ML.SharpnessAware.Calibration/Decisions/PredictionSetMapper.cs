@@ -26,6 +26,9 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
         var annotations = new DataViewSchema.Annotations.Builder();
         (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
         DecisionAnnotations.Add(annotations, DecisionAnnotations.CoverageAsked, transformer.Coverage);
+        if (transformer.RowsOfThresholds is { Length: > 0 } rows)
+            DecisionAnnotations.Add(annotations, DecisionAnnotations.FittedRows,
+                [.. places is null || rows.Length == 1 ? rows.Select(each => (double)each) : places.Select(place => (double)rows[place])]);
         _outputs =
         [
             new(transformer.Columns.OutputColumnName, new VectorDataViewType(keyType), annotations.ToAnnotations()),

@@ -41,6 +41,10 @@ public sealed class PredictionSetMetrics
     /// <summary>How many clusters the interval of the coverage is of, in a report by clusters; null where rows are independent.</summary>
     internal int? NumberOfClusters { get; }
 
+    /// <summary>How many rows each threshold was fitted on: one number, or one for each class, 0 where it has none of its own; empty where
+    /// the sets' column does not tell.</summary>
+    internal double[] FittedRows { get; init; } = [];
+
     /// <summary>The mean number of classes in a set: the smaller, the more the sets say.</summary>
     public double MeanSize { get; }
 

@@ -16,10 +16,10 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 {
     internal PredictionSetTransformer(IHostEnvironment environment, DecisionColumns columns, Nonconformity kind, double coverage,
         double[] thresholds,
-        int numberOfClasses, long rows, LabelValues? classes)
+        int numberOfClasses, long rows, long[] rowsOfThresholds, LabelValues? classes)
         : base(environment.Register(nameof(PredictionSetTransformer))) =>
-        (Columns, Kind, Coverage, Values, NumberOfClasses, FittedRows, Classes) =
-            (columns, kind, coverage, thresholds, numberOfClasses, rows, classes);
+        (Columns, Kind, Coverage, Values, NumberOfClasses, FittedRows, RowsOfThresholds, Classes) =
+            (columns, kind, coverage, thresholds, numberOfClasses, rows, rowsOfThresholds, classes);
 
     /// <summary>The coverage that was asked.</summary>
     public double Coverage { get; }
@@ -49,6 +49,10 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 
     internal double[] Values { get; }
 
+    /// <summary>How many rows each threshold was fitted on, 0 where a class has the common one; empty where an older file does not
+    /// tell.</summary>
+    internal long[] RowsOfThresholds { get; }
+
     internal LabelValues? Classes { get; }
 
     /// <inheritdoc/>
@@ -56,7 +60,8 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 
     /// <summary>The same sets, of another column of scores.</summary>
     internal PredictionSetTransformer Of(string scoreColumnName) => new(
-        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, Values, NumberOfClasses, FittedRows, Classes);
+        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, Values, NumberOfClasses, FittedRows,
+        RowsOfThresholds, Classes);
 
     internal PredictionSetMapper CreateMapper(DataViewSchema schema) => new(this, schema);
 

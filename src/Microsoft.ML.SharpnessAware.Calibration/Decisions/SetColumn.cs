@@ -73,6 +73,7 @@ internal sealed class SetColumn : ISideColumn
     public PredictionSetMetrics GetMetrics(long skippedRows) => new(_counts, ClassNames, skippedRows, _covered)
     {
         CoverageAsked = DecisionAnnotations.Find(Column, DecisionAnnotations.CoverageAsked),
+        FittedRows = DecisionAnnotations.FindVector(Column, DecisionAnnotations.FittedRows),
     };
 
     /// <summary>Twice the size of the set, and one more where it holds the class.</summary>

@@ -8,8 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// Rows that are hard are hard for both models, so differences row by row vary far less than the metrics themselves do: intervals of two
 /// models that overlap say little, the interval of the difference tells. Rows are taken as independent unless they were measured with
 /// a <c>clusterColumnName</c>: pictures of one patient, or frames of one film, are not independent, and make the intervals too narrow.
-/// The other metrics have no difference here. What chance adds to the adaptive, root mean square, smooth and classwise errors does not cancel
-/// between models of other confidences: simulated 95 % intervals of the adaptive one held the true difference in as few as 20 % of the
+/// The other metrics have no difference here. What chance adds to the adaptive, root mean square, smooth and classwise errors does not
+/// cancel between models of other confidences: simulated 95 % intervals of the adaptive one held the true difference in as few as 20 % of the
 /// samples. One bin of few rows decides the maximum error, and the area under the risk-coverage curve is about the order of the rows, which
 /// each draw would have to go through. Take the log loss or the Brier score for a choice, and <see
 /// cref="MulticlassCalibrationMetrics.Bootstrap"/> for each model's own errors.
@@ -42,8 +42,8 @@ public sealed class CalibrationComparison
     public required ConfidenceInterval MeanConfidence { get; init; }
 
     /// <summary>The difference of the expected calibration errors: negative where this model is better. One row more is counted, right or
-    /// wrong for either model, so that errors that did not occur among few rows are allowed for. What chance adds to both errors cancels for
-    /// models of about the same confidences; between a calibrated model and one far too sure the interval is a rough guide.</summary>
+    /// wrong for either model, so that errors that did not occur among few rows are allowed for. What chance adds to both errors cancels
+    /// for models of about the same confidences; between a calibrated model and one far too sure the interval is a rough guide.</summary>
     public required ConfidenceInterval ExpectedCalibrationError { get; init; }
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>

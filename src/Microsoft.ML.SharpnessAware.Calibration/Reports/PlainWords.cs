@@ -44,10 +44,15 @@ internal static class PlainWords
         string size = Invariant($" They hold {sets.MeanSize:F2} classes on average.");
         if (double.IsNaN(sets.CoverageAsked))
             return Invariant($"Of the prediction sets {sets.Coverage:P1} hold the right class.") + size;
-        string verdict = sets.CoverageAsked > sets.CoverageInterval.Upper ? "fewer than asked, by more than chance. Were they fitted on "
-                + "rows of another kind, or on rows that the model was trained on?"
-            : sets.CoverageAsked < sets.CoverageInterval.Lower ? "more than asked, by more than chance."
-            : $"as asked, as far as {Rows(sets.Count, sets.NumberOfClusters)} can tell.";
+        const double Tail = 0.025;
+        string asAsked = $"as asked, as far as {Rows(sets.Count, sets.NumberOfClusters)} can tell.";
+        // The coverage of one fit is chance as well. Where the rows it was fitted on are not known, nobody is accused.
+        string verdict = CoveragePromise.Chance(sets) is (double asFew, double asMany)
+            ? asFew <= Tail ? "fewer than asked, by more than chance. Were they fitted on rows of another kind, or on rows that the model "
+                + "was trained on?"
+            : asMany <= Tail ? "more than asked, by more than chance." : asAsked
+            : sets.CoverageAsked > sets.CoverageInterval.Upper ? "fewer than asked, judged by the rows measured alone."
+            : sets.CoverageAsked < sets.CoverageInterval.Lower ? "more than asked, judged by the rows measured alone." : asAsked;
         return Invariant($"Of the prediction sets, asked to hold the right class in {sets.CoverageAsked:0.## %}, {sets.Coverage:P1} do: ")
             + verdict + size;
     }

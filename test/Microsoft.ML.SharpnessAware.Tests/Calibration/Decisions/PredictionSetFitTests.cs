@@ -100,7 +100,8 @@ public sealed class PredictionSetFitTests
         for (int draw = 0; draw < Draws; draw++)
         {
             var random = new Random(draw);
-            var fit = new PredictionSetFit(new Nonconformity(PredictionSetScore.RegularizedAdaptive, 1), Coverage, Classes, perClass: false);
+            var kindAsked = new Nonconformity(PredictionSetScore.RegularizedAdaptive, 1);
+            var fit = new PredictionSetFit(kindAsked, Coverage, Classes, perClass: false);
             (float[] Row, int Label)[] rows = [.. Enumerable.Range(0, Rows).Select(_ => HardOrEasy(random))];
             foreach ((float[] row, int label) in isSorted ? rows.OrderBy(row => row.Label) : rows.AsEnumerable())
                 fit.Add(row, label);

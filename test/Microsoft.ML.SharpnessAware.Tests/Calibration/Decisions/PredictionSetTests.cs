@@ -260,6 +260,7 @@ public sealed class PredictionSetTests
         Assert.AreEqual(inOrder.CoverageInterval, inAnother.CoverageInterval);
         CollectionAssert.AreEqual(inOrder.PerClass.ToArray(), inAnother.PerClass.OrderBy(one => one.ClassName).ToArray());
         Assert.AreEqual("c", inAnother.PerClass[0].ClassName);
+        CollectionAssert.AreEqual(new[] { 2, 0, 1 }.Select(k => inOrder.FittedRows[k]).ToArray(), inAnother.FittedRows);
 
         PredictionSetMetrics Measure(params int[] order) =>
             _mlContext.MulticlassClassification.EvaluatePredictionSets(sets.Transform(View(order)));
@@ -269,6 +270,39 @@ public sealed class PredictionSetTests
 
         string[][] Names(IDataView data) => [.. _mlContext.Transforms.Conversion.MapKeyToValue("Names", "PredictionSet").Fit(data)
             .Transform(data).GetColumn<string[]>("Names")];
+    }
+
+    /// <summary>They say how much chance there is in the coverage, class by class; what the first version saved does not tell it.</summary>
+    [TestMethod]
+    public void TheRowsOfEachThresholdAreSavedWithTheSets()
+    {
+        ScoredRows rows = ScoredRows.Drawn(900, new[,] { { 1, 0, 0 }, { 0, .3, 0 }, { 0, 0, 2.0 } }, [0, 0, -5]);
+        IDataView data = rows.View(_mlContext);
+        foreach (bool perClass in new[] { false, true })
+        {
+            PredictionSetTransformer sets = Decisions.PredictionSets(.99, perClass: perClass).Fit(data);
+            double[] ofClass = [.. Enumerable.Range(0, 3).Select(k => (double)rows.Labels.Count(label => label == k))];
+            Assert.IsTrue(ofClass[0] > 99 && ofClass[1] > 99 && ofClass[2] < 99);
+            double[] expected = perClass ? [ofClass[0], ofClass[1], 0] : [900];
+            CollectionAssert.AreEqual(expected, Fitted(sets));
+            CollectionAssert.AreEqual(expected, Fitted(Saved(sets)));
+            var old = (PredictionSetTransformer)Saved(new PredictionSetTransformer(_mlContext, sets.Columns, sets.Kind, sets.Coverage,
+                sets.Values, 3, sets.FittedRows, [], sets.Classes));
+            Assert.AreEqual(900, old.FittedRows);
+            CollectionAssert.AreEqual(sets.Values, old.Values);
+            CollectionAssert.AreEqual(perClass ? [] : expected, Fitted(old));
+        }
+
+        double[] Fitted(ITransformer sets) =>
+            DecisionAnnotations.FindVector(sets.Transform(data).Schema["PredictionSet"], DecisionAnnotations.FittedRows);
+
+        ITransformer Saved(ITransformer sets)
+        {
+            using var stream = new MemoryStream();
+            _mlContext.Model.Save(sets, data.Schema, stream);
+            ITransformer loaded = new MLContext().Model.Load(stream, out _);
+            return loaded is TransformerChain<ITransformer> chain ? chain.Single() : loaded;
+        }
     }
 
     /// <summary>A fox label in data whose sets know cat and dog only.</summary>

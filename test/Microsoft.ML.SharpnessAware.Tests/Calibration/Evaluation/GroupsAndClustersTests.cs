@@ -175,8 +175,8 @@ public sealed class GroupsAndClustersTests
             {
                 var accumulator = new CalibrationAccumulator(2, 15);
                 int rows = clusters * copies;
-                accumulator.Add([.. Enumerable.Range(0, rows).SelectMany(_ => new[] { confidence, 1 - confidence })], new int[rows], default,
-                    copies == 1 ? default : [.. Enumerable.Range(0, rows).Select(row => row / copies)]);
+                accumulator.Add([.. Enumerable.Range(0, rows).SelectMany(_ => new[] { confidence, 1 - confidence })], new int[rows],
+                    default, copies == 1 ? default : [.. Enumerable.Range(0, rows).Select(row => row / copies)]);
                 return accumulator.GetMetrics();
             }
         }

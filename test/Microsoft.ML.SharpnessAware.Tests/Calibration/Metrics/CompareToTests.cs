@@ -77,8 +77,8 @@ public sealed class CompareToTests
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => a.CompareTo(other)).Message, "differ");
     }
 
-    /// <summary>All right: Clopper and Pearson's lower end of the accuracy is .025^(1/rows), and the difference there is known, whether both
-    /// models are wrong as often or the first one alone.</summary>
+    /// <summary>All right: Clopper and Pearson's lower end of the accuracy is .025^(1/rows), and the difference there is known, whether
+    /// both models are wrong as often or the first one alone.</summary>
     [TestMethod]
     [DataRow(1)]
     [DataRow(20)]

@@ -89,6 +89,65 @@ public sealed class DecisionReportTests
         StringAssert.Contains(page.Value, "fewer than asked, by more than chance");
     }
 
+    /// <summary>Rows of one kind for the fit and the measure: chance alone makes one of both verdicts in at most one of twenty.</summary>
+    [TestMethod]
+    [DataRow(false, 200)]
+    [DataRow(false, 1000)]
+    [DataRow(true, 500)]
+    public void SetsThatKeepTheirPromiseAreSeldomAccused(bool perClass, int fitted)
+    {
+        const int Draws = 200;
+        int accused = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            PredictionSetTransformer sets = _mlContext.MulticlassClassification.Decisions.PredictionSets(.9, perClass: perClass)
+                .Fit(ScoredRows.Drawn(fitted, Weights(1), [0, 0, 0], seed: 2 * draw).View(_mlContext));
+            PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(sets.Transform(
+                ScoredRows.Drawn(2000, Weights(1), [0, 0, 0], seed: 2 * draw + 1).View(_mlContext)));
+            accused += PlainWords.Sets(metrics).Contains("more than chance", StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        Assert.IsLessThan(Draws / 20 + 4 * Math.Sqrt(Draws * .05 * .95), accused);
+    }
+
+    /// <summary>80 % where 90 % were asked: that is more than chance if they were fitted on many rows, as far as one knows.</summary>
+    [TestMethod]
+    [DataRow(1000.0, "fewer than asked, by more than chance")]
+    [DataRow(20.0, "as asked")]
+    [DataRow(0.0, "fewer than asked, judged by the rows measured alone.")]
+    public void SetsAreJudgedByTheRowsOfTheirFitToo(double fitted, string verdict)
+    {
+        SetCounts counts = new(2);
+        counts.Add(0, 1, holds: true, rows: 800);
+        counts.Add(0, 1, holds: false, rows: 200);
+        StringAssert.Contains(Words(fitted == 0 ? [] : [fitted]), verdict);
+        StringAssert.Contains(Words([fitted, 0]), verdict, "there are no rows of the second class");
+
+        string Words(double[] rows) => PlainWords.Sets(new PredictionSetMetrics(counts, ["a", "b"], 0)
+        {
+            CoverageAsked = .9, FittedRows = rows,
+        });
+    }
+
+    /// <summary>Abstention is to keep its promise in 95 of 100 fits.</summary>
+    [TestMethod]
+    public void AbstentionThatKeepsItsPromiseIsSeldomAccused()
+    {
+        const int Draws = 200;
+        int accused = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            AbstentionTransformer abstention = _mlContext.MulticlassClassification.Decisions.Abstain(.75)
+                .Fit(ScoredRows.Drawn(500, Weights(1), [0, 0, 0], seed: 2 * draw).View(_mlContext));
+            AbstentionMetrics metrics = _mlContext.MulticlassClassification.EvaluateAbstention(abstention.Transform(
+                ScoredRows.Drawn(2000, Weights(1), [0, 0, 0], seed: 2 * draw + 1).View(_mlContext)));
+            Assert.IsGreaterThan(0, metrics.AcceptedCount);
+            accused += PlainWords.Abstention(metrics).Contains("more than chance", StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        Assert.IsLessThan(Draws / 20 + 4 * Math.Sqrt(Draws * .05 * .95), accused);
+    }
+
     /// <summary>A row without scores has no set and no decision; the report leaves it out, as it says.</summary>
     [TestMethod]
     [DataRow(120)]
