@@ -11,10 +11,10 @@ internal static class PublishedNetwork
     {
         if (shapes.TryGetValue("patch_embed.proj.weight", out long[]? patches) && shapes.ContainsKey("cls_token"))
         {
-            return patches[0] switch
+            return patches switch
             {
-                192 => NetworkArchitecture.VitTiny,
-                384 => NetworkArchitecture.VitSmall,
+                [192, ..] => NetworkArchitecture.VitTiny,
+                [384, ..] => NetworkArchitecture.VitSmall,
                 _ => null,
             };
         }
@@ -32,7 +32,7 @@ internal static class PublishedNetwork
             (16, 3, (1, 1, 1, 0), false) => NetworkArchitecture.ResNet8,
             (16, 3, (3, 3, 3, 0), false) => NetworkArchitecture.ResNet20,
             (16, 3, (9, 9, 9, 0), false) => NetworkArchitecture.ResNet56,
-            (16, 3, _, _) when shapes.TryGetValue("block1.layer.1.conv1.weight", out long[]? first) && first[0] == 160 =>
+            (16, 3, _, _) when shapes.TryGetValue("block1.layer.1.conv1.weight", out long[]? first) && first is [160, ..] =>
                 NetworkArchitecture.WideResNet28x10,
             (32, 3, (0, 0, 0, 0), false) when shapes.ContainsKey("conv3.weight") => NetworkArchitecture.ConvNet,
             _ => null,
@@ -47,9 +47,10 @@ internal static class PublishedNetwork
         }
     }
 
-    /// <summary>The shape of the first convolution, [outputs, channels, height, width]; null where it has no name that is known.</summary>
+    /// <summary>The shape of the first convolution, [outputs, channels, height, width]; null where it has no name that is known, or takes
+    /// nothing.</summary>
     public static long[]? Stem(IReadOnlyDictionary<string, long[]> shapes) =>
-        (shapes.GetValueOrDefault("conv1.weight") ?? shapes.GetValueOrDefault("patch_embed.proj.weight")) is { Length: 4 } stem ? stem
+        (shapes.GetValueOrDefault("conv1.weight") ?? shapes.GetValueOrDefault("patch_embed.proj.weight")) is [_, > 0, _, _] stem ? stem
             : null;
 
     /// <summary>

@@ -80,8 +80,8 @@ internal static class WeightTransfer
         // The source in the shape of the target; null where it cannot be brought to it.
         Tensor? Fit(string name, Tensor source, Tensor target)
         {
-            if (name == PositionsName && grid is { } to && source.shape is [1, > 1, long width] && width == target.shape[2]
-                && GridOf(source, gridOfFile) is { } from && from != to)
+            if (name == PositionsName && grid is { } to && source.shape is [1, > 1, long width]
+                && target.shape is [_, _, long own] && width == own && GridOf(source, gridOfFile) is { } from && from != to)
                 return ResizePositions(source, from, to, notes);
             if (source.shape.SequenceEqual(target.shape))
                 return source;

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,6 +11,12 @@ public sealed class SafetensorsFuzzTests
 {
     private static readonly MLContext MLContext = new(1);
     private static readonly ImageShape Input = new(1, 16, 16);
+    private static readonly string[] KnownNames =
+    [
+        "conv1.weight", "conv3.weight", "patch_embed.proj.weight", "cls_token", "pos_embed", "fc.weight", "fc.bias", "head.weight",
+        "layer1.0.conv1.weight", "layer1.0.conv3.weight", "block1.layer.1.conv1.weight", "bn1.num_batches_tracked", "bn1.running_mean",
+    ];
+
     private static byte[][] _valid = [];
 
     public TestContext TestContext { get; set; } = null!;
@@ -70,6 +77,58 @@ public sealed class SafetensorsFuzzTests
             using InitialWeights weights = InitialWeights.Read((IHostEnvironment)MLContext, path, NetworkArchitecture.ConvNet)!;
             weights.CopyTo(network, numberOfClasses: 3, Input, channel);
         });
+    }
+
+    /// <summary>Well-formed files whose tensors have names that networks are told by, and shapes that nobody expects; without Arch and
+    /// with one.</summary>
+    [TestMethod]
+    public void TensorsOfKnownNamesAndOtherShapesAreTakenOrRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("weights.safetensors");
+        var shape = new ImageShape(3, 32, 32);
+        string[] architectures = [NetworkArchitecture.ConvNet, NetworkArchitecture.ResNet8, NetworkArchitecture.VitTiny];
+        var networks = architectures.ToDictionary(name => name, name => NetworkArchitecture.Create(name, 3, shape));
+        string[] names = [.. KnownNames, .. networks.Values.SelectMany(network => network.state_dict().Keys)];
+        var fuzzing = new ReaderFuzzer(TestContext, "initial weights, safetensors of known names")
+        {
+            Documented = e => e.GetType() == typeof(InvalidDataException) && e.Message.Contains(path, StringComparison.Ordinal),
+        };
+        nn.Module whole = networks[NetworkArchitecture.ConvNet];
+        fuzzing.Run([Bytes(whole.state_dict())], random => KnownButOdd(random, names, whole), file =>
+        {
+            File.WriteAllBytes(path, file);
+            foreach (string? architecture in architectures.Append(null))
+            {
+                try
+                {
+                    using InitialWeights weights = InitialWeights.Read((IHostEnvironment)MLContext, path, architecture)!;
+                    _ = weights.SizeFor(new ImageDataViewType(40, 48), null, null);
+                    if (networks.TryGetValue(weights.Architecture!, out nn.Module<Tensor, Tensor>? network))
+                        weights.CopyTo(network, numberOfClasses: 3, shape, channel: null);
+                }
+                catch (InvalidDataException) when (architecture is not null)
+                {
+                    // the next one
+                }
+            }
+        });
+        foreach (nn.Module network in networks.Values)
+            network.Dispose();
+    }
+
+    private static byte[] KnownButOdd(Random random, string[] names, nn.Module network)
+    {
+        long[][] shapes = [[], [0], [1], [16], [192, 3], [16, 3, 3, 3], [32, 3, 3, 3], [64, 0, 7, 7], [192, 3, 16, 16], [1, 5, 192]];
+        using DisposeScope scope = NewDisposeScope();
+        bool isWhole = random.Next(4) == 0;
+        Dictionary<string, Tensor> tensors = isWhole ? network.state_dict() : new Dictionary<string, Tensor>();
+        for (int i = isWhole ? random.Next(2) : random.Next(1, 8); i > 0; i--)
+        {
+            string name = random.Next(3) > 0 ? KnownNames[random.Next(KnownNames.Length)] : names[random.Next(names.Length)];
+            tensors[name] = zeros(shapes[random.Next(shapes.Length)], random.Next(4) > 0 ? float32 : int64);
+        }
+        return Bytes(tensors);
     }
 
     /// <summary>Half of the inputs: the header's text changed and its length made right again; null for the others.</summary>

@@ -38,6 +38,14 @@ public sealed class PublishedNetworkTests
     }
 
     [TestMethod]
+    public void AScalarOfAKnownNameIsNoNetworkThatIsKnown()
+    {
+        Assert.IsNull(PublishedNetwork.Recognise(new Dictionary<string, long[]> { ["patch_embed.proj.weight"] = [], ["cls_token"] = [] }));
+        Assert.IsNull(PublishedNetwork.Recognise(
+            new Dictionary<string, long[]> { ["conv1.weight"] = [16, 3, 3, 3], ["block1.layer.1.conv1.weight"] = [] }));
+    }
+
+    [TestMethod]
     [DataRow("module.", new[] { "module.conv1.weight", "module.fc.bias" })]
     [DataRow("module.", new[] { "module.conv1.weight", "module.model_head.bias" })]
     [DataRow("_orig_mod.module.", new[] { "_orig_mod.module.conv1.weight" })]
