@@ -17,7 +17,8 @@ public static class SharpnessAwareCatalog
     /// <param name="scoreColumnName">The output column of class probabilities.</param>
     /// <param name="predictedLabelColumnName">The output column of the most probable class.</param>
     /// <param name="method">What to minimise; by default <see cref="SharpnessAwareMethod.Csam"/>.</param>
-    /// <param name="validationSet">Images to validate on; by default a tenth of the training images is set aside.</param>
+    /// <param name="validationSet">Images to validate on. By default a tenth of the training images is set aside; where a training starts
+    /// from weights, none for the head and a fifth for the whole network after it.</param>
     /// <example>
     /// <code>
     /// var pipeline = mlContext.Transforms.Conversion.MapValueToKey("Label")

@@ -15,6 +15,9 @@ internal sealed class InitialWeights : IDisposable
 {
     private const int UsualSide = 128, UsualSideOfVit = 224;
 
+    // Of normalisations for pictures: where they differ by more, one of them is for other numbers.
+    private const double LargestRatio = 3, LargestShift = 0.25;
+
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
     private readonly ImageShape? _madeFor;
@@ -106,30 +109,81 @@ internal sealed class InitialWeights : IDisposable
         }
     }
 
-    /// <summary>The normalisation that the weights were trained with, where the file tells it and it suits the images; else null.</summary>
-    public PixelStatistics? StatisticsFor(ImageDataset images, IChannel channel)
+    /// <summary>The normalisation that the weights were trained with, in the channels and units of the images; null where nothing tells
+    /// it.</summary>
+    /// <exception cref="InvalidOperationException">Nothing tells what it is in the channels or units of the images.</exception>
+    public PixelStatistics? StatisticsFor(ImageDataset images, IChannel channel) =>
+        StatisticsFor(images.PixelType, images.Shape, () => PixelScale.Known(images), channel);
+
+    /// <summary>As <see cref="StatisticsFor(ImageDataset, IChannel)"/>, for images that are not read yet; null also where they would have
+    /// to be: for floats where the weights are of bytes.</summary>
+    public PixelStatistics? StatisticsFor(ScalarType pixelType, ImageShape shape, IChannel channel) =>
+        StatisticsFor(pixelType, shape, white: null, channel);
+
+    /// <summary>What to say where images are normalised wholly otherwise than those that the weights were trained on; else
+    /// null.</summary>
+    /// <param name="given">How they are normalised.</param>
+    /// <param name="white">What is white among them.</param>
+    public string? AdviceOn(PixelStatistics given, double white)
     {
-        PixelStatistics? statistics = StatisticsFor(images.PixelType, images.Shape, channel);
-        if (statistics is null && _statistics is not null)
+        if (_statistics?.White is not double ofWeights || _statistics.ForChannels(given.Mean.Count) is not PixelStatistics converted)
+            return null;
+        PixelStatistics own = converted.Scaled(1 / ofWeights, pixelType: null), other = given.Scaled(1 / white, pixelType: null);
+        return Enumerable.Range(0, own.Mean.Count).All(i => Math.Abs(own.Mean[i] - other.Mean[i]) <= LargestShift
+                && other.StandardDeviation[i] / own.StandardDeviation[i] is >= 1 / LargestRatio and <= LargestRatio)
+            ? null
+            : $"Normalization asks for {other}, where white is 1, and the weights in '{Path}' were trained with {own}: the network gets " +
+                "numbers that are unlike all that it has seen. Leave Normalization unset, and pixels are normalised as they were for the " +
+                "weights.";
+    }
+
+    private PixelStatistics? StatisticsFor(ScalarType pixelType, ImageShape shape, Func<double?>? white, IChannel channel)
+    {
+        if (_statistics is null)
+            return UsualStatistics(pixelType, shape, white, channel);
+        int ofWeights = _statistics.Mean.Count;
+        PixelStatistics statistics = _statistics.ForChannels(shape.Channels) ?? throw new InvalidOperationException(
+            $"The weights in '{Path}' were trained on images of {ofWeights} channels, and these have {shape.Channels}: give images of " +
+            $"{ofWeights} channels (ImageChannels).");
+        if (statistics.PixelType != pixelType)
         {
-            channel.Info(
-                $"The weights were trained on {_statistics.PixelType} pixels of {_statistics.Mean.Count} channels, and these are " +
-                $"{images.PixelType} of {images.Shape.Channels}, so the statistics of the training images normalise them.");
+            if (pixelType != ScalarType.Byte && white is null)
+                return null;
+            double from = statistics.White ?? throw new InvalidOperationException(
+                $"The weights in '{Path}' were trained on float pixels of {_statistics}, of which nothing tells what is white, and these " +
+                "images are bytes: give float pixels in the units of those.");
+            double to = pixelType == ScalarType.Byte ? byte.MaxValue : white!() ?? throw new InvalidOperationException(
+                $"The weights in '{Path}' were trained on bytes, and these images are float pixels of which some lie outside of " +
+                "[0, 255], so that nothing tells what is white: give bytes (ExtractPixels with outputAsFloatArray: false), or floats in [0, 1] or " +
+                "in [0, 255].");
+            statistics = statistics.Scaled(to / from, pixelType);
+        }
+        else if (pixelType != ScalarType.Byte && statistics.White is double known && white?.Invoke() is double here && here != known)
+        {
+            channel.Warning($"The weights in '{Path}' were trained on float pixels of which {known} was white, by their mean and " +
+                $"deviation, and of these it seems to be {here}: give pixels in the same units.");
+        }
+
+        if (!ReferenceEquals(statistics, _statistics))
+        {
+            channel.Info($"The weights were trained on {_statistics.PixelType} pixels of {ofWeights} channels with {_statistics}; these " +
+                $"are {pixelType} pixels of {shape.Channels}, for which that is {statistics}" +
+                (ofWeights > shape.Channels ? ", averaged over the channels." : "."));
         }
         return statistics;
     }
 
-    /// <summary>As <see cref="StatisticsFor(ImageDataset, IChannel)"/>, for images that are not read yet.</summary>
-    public PixelStatistics? StatisticsFor(ScalarType pixelType, ImageShape shape, IChannel channel)
+    /// <summary>What is usual for the network, where the file does not tell.</summary>
+    private PixelStatistics? UsualStatistics(ScalarType pixelType, ImageShape shape, Func<double?>? white, IChannel channel)
     {
-        if (_statistics is not null)
-            return _statistics.Suit(pixelType, shape) ? _statistics : null;
-        if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network || pixelType != ScalarType.Byte || shape.Channels != 3
-            || PublishedNetwork.UsualNormalization(network) is not PixelNormalization usual)
+        if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network
+            || PublishedNetwork.UsualNormalization(network) is not PixelNormalization usual
+            || usual.ForBytes().ForChannels(shape.Channels) is not PixelStatistics statistics
+            || (pixelType == ScalarType.Byte ? byte.MaxValue : white?.Invoke()) is not double here)
             return null;
         channel.Info($"The file of weights does not tell how pixels were normalised; that of '{network}' is usually {usual}, which is " +
             "assumed. Set Normalization where its publisher says otherwise.");
-        return usual.ForBytes();
+        return statistics.Scaled(here / byte.MaxValue, pixelType);
     }
 
     /// <summary>A hash of the weights and of the normalisation that goes with them, whatever the file's name and place.</summary>

@@ -186,7 +186,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             if (candidate.Kind == FineTuning.Gentle)
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
             Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
-            if (options.GivenAugmentation is null && settings.Augmentation.ChangesColors && !PixelScale.IsKnown(parts.Training))
+            if (options.GivenAugmentation is null && settings.Augmentation.ChangesColors && PixelScale.Known(parts.Training) is null)
             {
                 settings.Augmentation = settings.Augmentation with { ColorJitter = null };
                 Log("The float pixels lie outside of [0, 255], so that no colours are changed by the augmentation.");
@@ -247,9 +247,11 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             $"aside, where the head has {lossOfHead:F3}"));
     }
 
-    /// <summary>What to train on and what to compare on: the same rows of pixels and of features.</summary>
+    /// <summary>What to train on and what to compare on: the same rows of pixels and of features. As for the head, pictures that follow
+    /// each other are on one side: it would be the better for the whole network, and its temperature the worse for those to come, if it had
+    /// seen the people that it is judged on.</summary>
     private TrainingImages Parts(TrainingImages all) =>
-        all.Validation is null ? all.SetAside(ShareSetAside, context.Seed) : all.WithOwnValidation();
+        all.Validation is null ? all.SetAside(ShareSetAside, context.Seed, together: true) : all.WithOwnValidation();
 
     private static Options Quiet(Options candidate)
     {

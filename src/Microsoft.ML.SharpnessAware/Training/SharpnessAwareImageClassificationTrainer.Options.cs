@@ -62,9 +62,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// is left out, and the first convolution of a network for colour is summed over its channels for grey images; both are logged.
         /// PyTorch's own files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
         /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model
-        /// file and <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> do) and they are in the units of the data;
-        /// by ImageNet's where the file has torchvision's or timm's names and the images are bytes in colour, which the log says;
-        /// otherwise by those of the training images.</para>
+        /// file, <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> and the package's ONNX file do); by what is usual
+        /// where the file has torchvision's or timm's names, which the log says; otherwise by those of the training images. They are
+        /// converted to the data: averaged over the channels for grey images, and between bytes and floats in [0, 1] or [0, 255]. Floats
+        /// in other units are an error where the weights were trained on bytes.</para>
         /// </remarks>
         public string? InitialWeights { get; set; }
 
@@ -212,16 +213,18 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         }
 
         /// <summary>
-        /// What the network's input is normalised with. Default <see cref="PixelNormalization.FromData"/>: each channel gets mean 0 and
-        /// deviation 1 over the training images. For published weights take what they were trained with, such as
-        /// <see cref="PixelNormalization.ImageNet"/>. It is saved in the model.
+        /// What the network's input is normalised with. Default <see cref="PixelNormalization.FromData"/>: with <see
+        /// cref="InitialWeights"/> what these were trained with, where that is known; else each channel gets mean 0 and deviation 1 over
+        /// the training images. For published weights whose file does not tell it take what they were trained with, such as <see
+        /// cref="PixelNormalization.ImageNet"/>; what is wholly unlike the file's is warned of. It is saved in the model.
         /// </summary>
         public PixelNormalization Normalization { get; set; } = PixelNormalization.FromData;
 
         /// <summary>Gradients with a larger norm are shortened to it before the update. Default: no limit.</summary>
         public double? MaxGradientNorm { get; set; }
 
-        /// <summary>Images to validate on. Default: <see cref="ValidationSetFraction"/> of the training images.</summary>
+        /// <summary>Images to validate on. Default: <see cref="ValidationSetFraction"/> of the training images; where fine-tuning begins
+        /// with the head (<see cref="FineTuning"/>), none are needed for it.</summary>
         public IDataView? ValidationSet { get; set; }
 
         /// <summary>
@@ -229,6 +232,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Ignored with a <see cref="ValidationSet"/>. Default 0.1; null or 0 for none. The temperature is fitted on them and wants a
         /// hundred.
         /// </summary>
+        /// <remarks>It has no effect where fine-tuning begins with the head (<see cref="FineTuning"/> other than Full): the head is trained
+        /// on all images, each of which is judged by a head that has not seen it, nor those next to it in the data. The whole network,
+        /// where it is tried after the head, is trained on four fifths of the images. On the other fifth, of each class images that follow
+        /// each other, it is compared with the head, and its temperature is fitted.</remarks>
         public double? ValidationSetFraction { get; set; } = 0.1;
 
         /// <summary>

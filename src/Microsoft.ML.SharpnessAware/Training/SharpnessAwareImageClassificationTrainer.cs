@@ -339,9 +339,16 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     }
 
     /// <summary>What the options ask for; by default what the initial weights were trained with, or else the images' own.</summary>
-    private static PixelStatistics ChooseStatistics(StartingPoint start, ImageDataset training, IChannel channel) =>
-        (start.Options.Normalization == PixelNormalization.FromData ? start.Weights?.StatisticsFor(training, channel) : null)
-        ?? start.Options.Normalization.For(training);
+    private static PixelStatistics ChooseStatistics(StartingPoint start, ImageDataset training, IChannel channel)
+    {
+        PixelNormalization wanted = start.Options.Normalization;
+        if (wanted == PixelNormalization.FromData)
+            return start.Weights?.StatisticsFor(training, channel) ?? wanted.For(training);
+        PixelStatistics given = wanted.For(training);
+        if (start.Weights?.AdviceOn(given, PixelScale.White(training)) is string advice)
+            channel.Warning(advice);
+        return given;
+    }
 
     /// <summary>The same where no image has to be read for it; else null.</summary>
     private static PixelStatistics? StatisticsBeforeReading(StartingPoint start, ImageColumn column, IChannel channel)
@@ -349,9 +356,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         if (column.Shape is not ImageShape shape || column.PixelType != PixelType.Byte)
             return null;
         PixelNormalization wanted = start.Options.Normalization;
-        return wanted == PixelNormalization.FromData
-            ? start.Weights?.StatisticsFor(ScalarType.Byte, shape, channel)
-            : wanted.ForBytes(shape);
+        if (wanted == PixelNormalization.FromData)
+            return start.Weights?.StatisticsFor(ScalarType.Byte, shape, channel);
+        PixelStatistics? given = wanted.ForBytes(shape);
+        if (given is not null && start.Weights?.AdviceOn(given, byte.MaxValue) is string advice)
+            channel.Warning(advice);
+        return given;
     }
 
     private static nn.Module<Tensor, Tensor> CreateNetwork(StartingPoint start, ImageShape shape, int numberOfClasses, IChannel channel)

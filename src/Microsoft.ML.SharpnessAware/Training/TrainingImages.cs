@@ -48,9 +48,14 @@ internal sealed class TrainingImages : IDisposable
     }
 
     /// <summary>The same images with a part of those to train on set aside, where there are none to validate on.</summary>
-    public TrainingImages SetAside(double fraction, int seed)
+    /// <param name="fraction">Its share.</param>
+    /// <param name="seed">The same seed sets the same rows aside.</param>
+    /// <param name="together">Whether they follow each other in each class, or are drawn at random.</param>
+    public TrainingImages SetAside(double fraction, int seed, bool together = false)
     {
-        (long[] training, long[] validation) = StratifiedSplit.Split(Training.Labels.data<long>().ToArray(), fraction, seed);
+        long[] labels = Training.Labels.data<long>().ToArray();
+        (long[] training, long[] validation) = together
+            ? StratifiedSplit.SplitTogether(labels, fraction, seed) : StratifiedSplit.Split(labels, fraction, seed);
         return validation.Length > 0 ? new(Training.Subset(training), Training.Subset(validation)) : new(Training.Subset(training), null);
     }
 

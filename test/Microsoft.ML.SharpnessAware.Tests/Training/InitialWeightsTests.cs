@@ -245,10 +245,13 @@ public sealed class InitialWeightsTests
     }
 
     [TestMethod]
-    public void StatisticsInOtherUnitsAreNotUsed()
+    public void StatisticsInOtherUnitsAreConverted()
     {
-        using var model = Model(Fitted.View(MLContext, Shapes.Floats(40)), _zip);
-        Assert.IsLessThan(1, model.Classifier.Normalization.Statistics.Mean[0]);
+        using var model = Model(Fitted.View(MLContext, Shapes.Floats(40).Select(row =>
+            new FloatRow { Label = row.Label, Image = [.. row.Image.Select(value => value / 2)] })), _zip);
+        PixelStatistics earlier = _earlier.Classifier.Normalization.Statistics, now = model.Classifier.Normalization.Statistics;
+        Assert.AreEqual(earlier.Mean[0] / 255, now.Mean[0], 1e-9);
+        Assert.AreEqual(earlier.StandardDeviation[0] / 255, now.StandardDeviation[0], 1e-9);
         AssertSame(Weights(_earlier), Weights(model));
     }
 

@@ -17,7 +17,9 @@ public sealed partial record Augmentation
     /// </param>
     /// <param name="versions">How many augmented versions of each.</param>
     /// <param name="imageWidth">
-    /// The width that images are brought to, as in the trainer's options; null takes the trainer's default.
+    /// The width that images are brought to, as in the trainer's options. Default null: that of the data where it is fixed, else
+    /// <paramref name="imageHeight"/> if that is given, else 64. A trainer that starts from weights takes 128 by default, or 224 for a
+    /// vision transformer: give its size to see what it sees.
     /// </param>
     /// <param name="imageHeight">The height, likewise.</param>
     /// <param name="resizing">How images of another proportion are brought to that size, likewise.</param>

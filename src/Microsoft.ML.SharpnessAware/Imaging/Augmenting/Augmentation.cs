@@ -83,9 +83,10 @@ public sealed partial record Augmentation
     public ColorJitter? ColorJitter { get; init; }
 
     /// <summary>
-    /// Hides a square of each image behind the mean colour of the training images (DeVries and Taylor 2017). The value is the square's side
-    /// as a share of the image's shorter side. Its centre is anywhere in the image, so part of it may lie outside. Default 0: none; the
-    /// paper used 0.5 on CIFAR-10 (16 pixels) and 0.25 on CIFAR-100.
+    /// Hides a square of each image behind the mean colour (DeVries and Taylor 2017): that which the trainer's <c>Normalization</c> takes
+    /// away, of the training images or, where the network starts from weights that tell it, of the images that these were trained on. The
+    /// value is the square's side as a share of the image's shorter side. Its centre is anywhere in the image, so part of it may lie
+    /// outside. Default 0: none; the paper used 0.5 on CIFAR-10 (16 pixels) and 0.25 on CIFAR-100.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 1].</exception>
     public double Cutout { get; init => field = Require.Within(value, 0, 1, nameof(Cutout)); }

@@ -17,8 +17,8 @@ internal static class PixelScale
         ? 255
         : White(Range(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count))));
 
-    /// <summary>Whether <see cref="White(ImageDataset)"/> knows it.</summary>
-    public static bool IsKnown(ImageDataset data) => data.PixelType == ScalarType.Byte || Range(data) is ( >= 0, <= 255);
+    /// <summary>The same; null where nothing says it.</summary>
+    public static double? Known(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : Known(Range(data));
 
     private static (float Smallest, float Largest) Range(ImageDataset data)
     {
@@ -45,13 +45,15 @@ internal static class PixelScale
     private static (float Smallest, float Largest) Range(IEnumerable<(float Smallest, float Largest)> chunks) => chunks.Aggregate(
         (float.PositiveInfinity, float.NegativeInfinity), (a, b) => (Math.Min(a.Item1, b.Smallest), Math.Max(a.Item2, b.Largest)));
 
-    private static double White((float Smallest, float Largest) range) => range switch
+    private static double? Known((float Smallest, float Largest) range) => range switch
     {
         ( >= 0, <= 1) => 1,
         ( >= 0, <= 255) => 255,
-        _ => throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
-            $"The float pixels run from {range.Smallest} to {range.Largest}. Augmentation that changes colours (ColorJitter, RandAugment), ") +
-            "statistics that are given as colours (ImageNet's) and pictures need values in [0, 1] or [0, 255]: rescale the pixels, " +
-            "or choose other settings."),
+        _ => null,
     };
+
+    private static double White((float Smallest, float Largest) range) => Known(range) ?? throw new InvalidOperationException(
+        string.Create(CultureInfo.InvariantCulture, $"The float pixels run from {range.Smallest} to {range.Largest}. ") +
+        "Augmentation that changes colours (ColorJitter, RandAugment), statistics that are given as colours (ImageNet's) and " +
+        "pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings.");
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
@@ -11,6 +12,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed record PixelStatistics
 {
     private const long ChunkValues = 4 << 20;
+    private const double Tolerance = 1 + 1e-6;
 
     /// <param name="mean">Mean of each channel.</param>
     /// <param name="standardDeviation">Standard deviation of each channel.</param>
@@ -72,8 +74,38 @@ internal sealed record PixelStatistics
             pixels.dtype, new ChannelMoments[shape[1]]);
     }
 
-    /// <summary>Whether images can be normalised like that: they have as many channels, in the same units.</summary>
-    public bool Suit(ScalarType pixelType, ImageShape shape) => pixelType == PixelType && shape.Channels == Mean.Count;
+    /// <summary>
+    /// The value that is white in these units: 255 for bytes; for floats 1, or 255 where means are above 1, if values from 0 to it can have
+    /// such means and deviations; null where they cannot, and nothing says it.
+    /// </summary>
+    /// <remarks>No values from 0 to w have a variance above mean · (w − mean) (Bhatia and Davis 2000).</remarks>
+    public double? White
+    {
+        get
+        {
+            double white = PixelType == ScalarType.Byte || Mean.Min() > 1 ? byte.MaxValue : 1;
+            return PixelType == ScalarType.Byte || LieIn(white) ? white : null;
+
+            bool LieIn(double white) => Mean.Zip(StandardDeviation).All(
+                channel => channel.Second * channel.Second <= channel.First * (white - channel.First) * Tolerance);
+        }
+    }
+
+    /// <summary>The same for another number of channels: of grey images, in the place of colours, the means over the channels, and of
+    /// colours in the place of grey what grey has; null where nothing tells them.</summary>
+    public PixelStatistics? ForChannels(int channels) => (Mean.Count, channels) switch
+    {
+        _ when channels == Mean.Count => this,
+        (3, 1) => new([Mean.Average()], [StandardDeviation.Average()], PixelType),
+        (1, 3) => new([Mean[0], Mean[0], Mean[0]], [StandardDeviation[0], StandardDeviation[0], StandardDeviation[0]], PixelType),
+        _ => null,
+    };
+
+    /// <summary>The same for pixels that are so many times as large.</summary>
+    public PixelStatistics Scaled(double factor, ScalarType? pixelType) =>
+        new([.. Mean.Select(value => value * factor)], [.. StandardDeviation.Select(value => value * factor)], pixelType);
+
+    public override string ToString() => $"mean ({Join(Mean)}), standard deviation ({Join(StandardDeviation)})";
 
     /// <summary>Equal numbers, not the same lists.</summary>
     public bool Equals(PixelStatistics? other) =>
@@ -81,6 +113,9 @@ internal sealed record PixelStatistics
         && StandardDeviation.SequenceEqual(other.StandardDeviation);
 
     public override int GetHashCode() => HashCode.Combine(PixelType, Mean.Count, Mean[0], StandardDeviation[0]);
+
+    private static string Join(IReadOnlyList<double> values) =>
+        string.Join(", ", values.Select(value => value.ToString("0.####", CultureInfo.InvariantCulture)));
 
     private static PixelStatistics FromData(
         Func<long, long, Tensor> batch, long count, ImageShape shape, ScalarType pixelType, ChannelMoments[] channels)

@@ -31,6 +31,37 @@ public sealed class StratifiedSplitTests
         }
     });
 
+    /// <summary>As many rows of each class as at random, and of each class those that follow each other.</summary>
+    [TestMethod]
+    public void RowsThatAreSetAsideTogetherFollowEachOtherInTheirClass() => Cases.Sample(c =>
+    {
+        (long[] training, long[] validation) = StratifiedSplit.SplitTogether(c.Labels, c.Fraction, c.Seed);
+        CollectionAssert.AreEqual(
+            Enumerable.Range(0, c.Labels.Length).Select(row => (long)row).ToArray(), training.Concat(validation).Order().ToArray());
+        CollectionAssert.AreEqual(training.Order().ToArray(), training);
+        CollectionAssert.AreEqual(validation.Order().ToArray(), validation);
+        foreach (IGrouping<long, long> rows in training.Concat(validation).Order().GroupBy(row => c.Labels[row]))
+        {
+            int[] places = [.. rows.Index().Where(row => validation.Contains(row.Item)).Select(row => row.Index)];
+            double share = c.Fraction * rows.Count();
+            Assert.IsTrue(places.Length < share + 1 && (places.Length > share - 1 || places.Length == rows.Count() - 1));
+            Assert.IsLessThan(rows.Count(), places.Length);
+            if (places.Length > 0)
+                Assert.AreEqual(places.Length - 1, places[^1] - places[0]);
+        }
+    });
+
+    [TestMethod]
+    public void TheSeedChoosesWhichFifthOfEachClassIsSetAside()
+    {
+        long[] labels = [.. Enumerable.Range(0, 50).Select(i => (long)(i % 2))];
+        long[][] fifths = [.. Enumerable.Range(0, 40).Select(seed => StratifiedSplit.SplitTogether(labels, 0.2, seed).Validation)
+            .DistinctBy(rows => rows[0]).OrderBy(rows => rows[0])];
+        Assert.HasCount(5, fifths);
+        for (int i = 0; i < 5; i++)
+            CollectionAssert.AreEqual(Enumerable.Range(10 * i, 10).Select(row => (long)row).ToArray(), fifths[i]);
+    }
+
     [TestMethod]
     public void TheWholeIsRoundedTooUnlessClassesRunOut()
     {
