@@ -23,7 +23,7 @@ internal sealed class ImageClassifierPool : IDisposable
     public ImageClassifierPool(string modelPath)
     {
         var mlContext = new MLContext();
-        _steps = [.. Steps(Load(mlContext, modelPath))];
+        _steps = [.. Steps(Load(mlContext, modelPath)).Select(step => IsOnnx(modelPath) ? step : OneThread(step))];
         var model = new TransformerChain<ITransformer>(_steps);
         DataViewSchema scored = model.GetOutputSchema(mlContext.Data.LoadFromEnumerable<ImageRow>([]).Schema);
         _classNames = ClassNames(scored["Score"]);
@@ -61,7 +61,7 @@ internal sealed class ImageClassifierPool : IDisposable
             (step as IDisposable)?.Dispose();
     }
 
-    private static ITransformer Load(MLContext mlContext, string path) => Path.GetExtension(path) == ".onnx"
+    private static ITransformer Load(MLContext mlContext, string path) => IsOnnx(path)
         ? mlContext.Transforms.ScoreOnnxImageClassifier(path, featureColumnName: "Image", configureSession: Configure)
             .Fit(mlContext.Data.LoadFromEnumerable<ImageRow>([]))
         : mlContext.Model.Load(path, out _);
@@ -71,9 +71,19 @@ internal sealed class ImageClassifierPool : IDisposable
     {
         IEnumerable<ITransformer> chain => chain.SelectMany(Steps),
         ValueToKeyMappingTransformer => [],
-        OnnxImageClassifierTransformer onnx => [onnx.WithSession(Configure)],
         _ => [model],
     };
+
+    private static bool IsOnnx(string path) => string.Equals(Path.GetExtension(path), ".onnx", StringComparison.OrdinalIgnoreCase);
+
+    // A model inside of a .zip comes with a session of its own.
+    private static ITransformer OneThread(ITransformer step)
+    {
+        if (step is not OnnxImageClassifierTransformer onnx)
+            return step;
+        using (onnx)
+            return onnx.WithSession(Configure);
+    }
 
     // A thread a request: the requests keep the processors busy. (ONNX Runtime's arena stays on: without it the C library keeps more.)
     private static void Configure(OnnxOptions options) => options.IntraOpNumThreads = 1;

@@ -41,6 +41,9 @@ public sealed class MulticlassCalibratorTransformer : RowToRowTransformerBase
     /// </summary>
     public MulticlassCalibrator Calibrator { get; }
 
+    /// <summary>The column of the class that follows from the calibrated scores.</summary>
+    internal string PredictedLabelColumnName => _columns.PredictedLabelColumnName;
+
     /// <inheritdoc/>
     protected override IRowMapper MakeRowMapper(DataViewSchema schema) => CreateMapper(schema);
 

@@ -25,7 +25,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
-/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from some hundred rows on.</description></item>
+/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from several hundred rows on.</description></item>
 /// <item><term>StructuredMatrix</term><description>The same, more cautiously.</description></item>
 /// <item><term>Isotonic</term><description>No formula fits; from some thousand rows on.</description></item>
 /// </list>
@@ -50,7 +50,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <para>With up to 2,000 rows they are also dealt into ten parts, each judged by the temperature of the others: where that does worse
     /// than T = 1 by more than 1.6 standard errors, or the log loss of the rows themselves is not lower, T is 1.</para>
     /// </remarks>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class; left as it is, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>
@@ -76,7 +76,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// the temperature, by a quarter, a half, three quarters or all of the way, as a cross-fit of the rows says: fifty rows of ten classes
     /// say nothing but chance. The log loss on the rows never rises above that of the temperature.
     /// </remarks>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="ridge">
@@ -107,7 +107,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// the log loss is convex in w, it is not above that of w = 1.</para>
     /// <para>Takes at most 8,388,608 rows.</para>
     /// </remarks>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>
@@ -122,7 +122,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <summary>
     /// Dirichlet calibration (<see href="https://arxiv.org/abs/1910.12656">Kull et al. 2019</see>): p' = softmax(W ln p + b), a matrix and
     /// a bias with off-diagonal and intercept regularisation (ODIR). For models that confuse certain classes with each other. It has the
-    /// most parameters, so it needs the most rows: some hundred for each class.
+    /// most parameters, so it needs the most rows: several hundred.
     /// </summary>
     /// <remarks>
     /// <para>It begins with the temperature T, W = I/T and b = 0, and minimises the log loss summed over the rows plus
@@ -135,7 +135,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <para>At most 128 classes, since W has the square of that many numbers, more than rows to learn them from can be had, and each step
     /// of the fit takes time in proportion. For more use vector or temperature scaling.</para>
     /// </remarks>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="offDiagonalRegularization">
@@ -168,7 +168,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// cref="Dirichlet"/>. What is fitted is a <see cref="DirichletCalibrator"/>, W = (I + Δ)/T. At most 128
     /// classes.
     /// </remarks>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>

@@ -44,7 +44,7 @@ public sealed class CalibrationReport
     /// </summary>
     /// <param name="name">The name to show, not that of another model of the report.</param>
     /// <param name="scored">Scored data, as <c>model.Transform(testData)</c> gives it.</param>
-    /// <param name="labelColumnName">The true class: a key with as many values as there are scores.</param>
+    /// <param name="labelColumnName">The true class: a key of the classes, matched by name with those of the scores.</param>
     /// <param name="scoreColumnName">The class probabilities: a vector of known size of <see cref="float"/>.</param>
     /// <param name="imageColumnName">
     /// The images: encoded files (variable vector of <see cref="byte"/>), <c>MLImage</c>, or pixels (vector of <see

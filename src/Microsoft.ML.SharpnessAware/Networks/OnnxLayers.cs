@@ -19,6 +19,7 @@ internal static class OnnxLayers
         MaxPool2d pool => MaxPool(graph, pool, input),
         AvgPool2d { divisor_override: null } pool => AveragePool(graph, pool, input),
         AdaptiveAvgPool2d pool when pool.output_size.All(size => size == 1) => graph.Node("GlobalAveragePool", [input]),
+        Flatten { end_dim: -1, start_dim: 1 } => graph.Node("Flatten", [input]),     // -1 in a shape: not without images
         Flatten { end_dim: -1, start_dim: >= 0 } flatten => graph.Node("Reshape", [input, graph.Vector(FlattenedShape(flatten.start_dim))]),
         Dropout or Dropout1d or Dropout2d or AlphaDropout or Identity => input,
         ReLU => graph.Node("Relu", [input]),

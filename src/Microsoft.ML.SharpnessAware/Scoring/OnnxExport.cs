@@ -36,6 +36,9 @@ internal static class OnnxExport
                 $"Opset {options.OpsetVersion} is not offered; choose one from {OldestOpset} to {NewestOpset}. 17 is the default.");
         }
 
+        Check(options);
+        foreach (MulticlassCalibratorTransformer calibrator in followers.OfType<MulticlassCalibratorTransformer>())
+            CheckClass(calibrator, model.Description.PredictedLabelColumnName);
         followers = WithoutHidden(followers);
         using ImageClassifier classifier = model.Classifier.Share();
         OnnxFileWriter BuildFile(double temperature, out OnnxClassifierParts parts)
@@ -48,8 +51,6 @@ internal static class OnnxExport
             return built;
         }
 
-        if (options.Quantize != OnnxQuantization.None)
-            QuantizedExport.Check(options);
         QuantizedClassifier? quantized = options.Quantize == OnnxQuantization.None ? null
             : new QuantizedExport(model, classifier, options).Quantize(BuildFile, warn: followers.Any(IsDecision));
         OnnxFileWriter file = quantized?.File ?? BuildFile(model.Description.Temperature, out _);
@@ -87,6 +88,33 @@ internal static class OnnxExport
             }
         }
         return Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), followers, options);
+    }
+
+    private static void Check(OnnxExportOptions options)
+    {
+        if (!Enum.IsDefined(options.PixelType))
+            throw new ArgumentOutOfRangeException(nameof(options), options.PixelType, "PixelType must be AsTrained, Byte or Float.");
+        if (!Enum.IsDefined(options.PixelOrder))
+            throw new ArgumentOutOfRangeException(nameof(options), options.PixelOrder, "PixelOrder must be ChannelsFirst or ChannelsLast.");
+        if (options.Quantize != OnnxQuantization.None)
+            QuantizedExport.Check(options);
+        else if (options.QuantizationSet is not null)
+        {
+            throw new ArgumentException(
+                "QuantizationSet is given, and Quantize is None: set Quantize = Int8, or leave the set out.", nameof(options));
+        }
+    }
+
+    /// <summary>A file has one class for each image, which is that of its Score.</summary>
+    private static void CheckClass(MulticlassCalibratorTransformer calibrator, string predictedLabelColumnName)
+    {
+        if (calibrator.PredictedLabelColumnName != predictedLabelColumnName)
+        {
+            throw new NotSupportedException(
+                $"The calibrator gives its class in column '{calibrator.PredictedLabelColumnName}' beside '{predictedLabelColumnName}', the " +
+                "classifier's, and an ONNX file has one class for each image. Fit the calibrator with predictedLabelColumnName: " +
+                $"\"{predictedLabelColumnName}\".");
+        }
     }
 
     private static bool IsDecision(ITransformer follower) => follower is PredictionSetTransformer or AbstentionTransformer;

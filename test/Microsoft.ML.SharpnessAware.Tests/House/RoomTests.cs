@@ -96,11 +96,27 @@ public sealed class RoomTests
         Assert.AreEqual("P/One → P/Two: A.cs names B of B.cs", rooms.Describe(("P/One", "P/Two")));
         Assert.HasCount(3, rooms.Arrows.ToArray());
 
-        void Write(string path, string code)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder.Path, path))!);
-            File.WriteAllText(Path.Combine(folder.Path, path), code);
-        }
+        void Write(string path, string code) => WriteCode(folder, path, code);
+    }
+
+    [TestMethod]
+    public void ACallOfAnExtensionMethodIsAnArrow()
+    {
+        using var folder = new TemporaryFolder();
+        WriteCode(folder, "P/One/A.cs", "namespace N;\ninternal sealed class A\n{\n    public void Go() => 1.Twice<int>().Add();\n}");
+        WriteCode(folder, "P/Two/B.cs", "namespace N;\ninternal static class B\n{\n    public static T Twice<T>(this T x) => x;\n" +
+            "    public static int Add(this int x) => x;\n}");
+        WriteCode(folder, "P/Three/C.cs", "namespace N;\ninternal sealed class C\n{\n    public void Add() { }\n}");
+        var rooms = new Rooms(Path.Combine(folder.Path, "P"));
+
+        Assert.AreEqual(("P/One", "P/Two"), rooms.Arrows.Single());
+        Assert.AreEqual("P/One → P/Two: A.cs names Twice of B.cs", rooms.Describe(("P/One", "P/Two")));
+    }
+
+    private static void WriteCode(TemporaryFolder folder, string path, string code)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder.Path, path))!);
+        File.WriteAllText(Path.Combine(folder.Path, path), code);
     }
 
     private static string InPackage(string package, string room) => room.Length == 0 ? package : $"{package}/{room}";

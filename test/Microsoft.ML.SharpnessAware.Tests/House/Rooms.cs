@@ -35,6 +35,8 @@ internal sealed partial class Rooms
                     _arrows.TryAdd((room, other), (path, name, declaredIn[name]));
             }
         }
+
+        AddExtensionMethods(files);
     }
 
     public IEnumerable<(string From, string To)> Arrows => _arrows.Keys;
@@ -69,6 +71,25 @@ internal sealed partial class Rooms
         }
     }
 
+    // A call of an extension method names no type. Names that ordinary methods have as well are left out: a call may be of either.
+    private void AddExtensionMethods(IReadOnlyCollection<(string Room, string Path, string Code)> files)
+    {
+        HashSet<string> ordinary = [.. files.SelectMany(file => OrdinaryMethod().Matches(file.Code)).Select(match => match.Groups["name"].Value)];
+        var extensions =
+            from file in files
+            from name in ExtensionMethod().Matches(file.Code).Select(match => match.Groups["name"].Value).Distinct()
+            where !ordinary.Contains(name)
+            select (Name: name, file.Room, file.Path);
+        foreach ((string name, string room, string path) in extensions)
+        {
+            foreach ((string from, string caller, string code) in files)
+            {
+                if (from != room && Regex.IsMatch(code, $@"\.{name}[(<]"))
+                    _arrows.TryAdd((from, room), (caller, name, path));
+            }
+        }
+    }
+
     // What a comment or a text says is no dependency.
     private static string WithoutTexts(string code) => CommentOrText().Replace(code, match => match.Value[0] == '/' ? "" : "\"\"");
 
@@ -77,6 +98,12 @@ internal sealed partial class Rooms
 
     [GeneratedRegex("""^(?:public |internal |file )(?:(?:static|sealed|abstract|readonly|partial|unsafe|ref|record) )*(?:class|struct|record|interface|enum|delegate \S+) (?<name>[A-Z]\w*)""", RegexOptions.Multiline)]
     private static partial Regex DeclaredType();
+
+    [GeneratedRegex("""\bstatic [\w<>\[\],?. ()]+? (?<name>[A-Z]\w*)(?:<[\w, ]+>)?\(\s*this """)]
+    private static partial Regex ExtensionMethod();
+
+    [GeneratedRegex("""^ +(?:public|internal|protected|private) [\w<>\[\],?. ()]+? (?<name>[A-Z]\w*)(?:<[\w, ]+>)?\((?!\s*this )""", RegexOptions.Multiline)]
+    private static partial Regex OrdinaryMethod();
 
     // Not after a dot: that is a member, which may have the name of a type.
     [GeneratedRegex("""(?<![\w.])[A-Z]\w*""")]

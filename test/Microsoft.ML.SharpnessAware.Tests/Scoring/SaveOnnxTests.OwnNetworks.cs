@@ -1,3 +1,5 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
@@ -27,6 +29,8 @@ public sealed partial class SaveOnnxTests
         {
             model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset });
             AssertSame(model, folder.File("model.onnx"));
+            Assert.IsEmpty(Run(folder.File("model.onnx"),
+                NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>([0, 3, 21, 23]))).Scores);
         }
     }
 

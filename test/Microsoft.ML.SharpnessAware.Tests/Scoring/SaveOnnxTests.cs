@@ -220,6 +220,58 @@ public sealed partial class SaveOnnxTests
     }
 
     [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void ACalibratorWhoseClassStandsInAnotherColumnIsRefused(bool isTemperature)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ConvNet, new(1, 12, 12));
+        using var folder = new TemporaryFolder();
+        IDataView scored = model.Transform(Fitted.View(MLContext, Shapes.Pixels(60)));
+        MulticlassCalibratorsCatalog calibrators = MLContext.MulticlassClassification.Calibrators;
+        ITransformer calibrator = isTemperature
+            ? calibrators.Temperature(predictedLabelColumnName: "Calibrated").Fit(scored)
+            : calibrators.Isotonic(predictedLabelColumnName: "Calibrated").Fit(scored);
+
+        var e = Assert.Throws<NotSupportedException>(() =>
+            new TransformerChain<ITransformer>(model, calibrator).SaveOnnx(folder.File("x")));
+
+        Assert.Contains("'Calibrated' beside 'PredictedLabel'", e.Message);
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    [TestMethod]
+    public void OptionsThatSayNothingAreRefused()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ConvNet, new(1, 12, 12));
+        using var folder = new TemporaryFolder();
+        void Refused<T>(OnnxExportOptions options, string what)
+            where T : Exception => Assert.Contains(what, Assert.Throws<T>(() => model.SaveOnnx(folder.File("x"), options)).Message);
+
+        Refused<ArgumentException>(new() { QuantizationSet = Fitted.View(MLContext, Shapes.Pixels(3)) }, "Quantize = Int8");
+        Refused<ArgumentOutOfRangeException>(new() { PixelOrder = (OnnxPixelOrder)7 }, "PixelOrder");
+        Refused<ArgumentOutOfRangeException>(new() { PixelType = (OnnxPixelType)7 }, "PixelType");
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    [TestMethod]
+    [DataRow(NetworkArchitecture.MLNetResNet18)]
+    [DataRow(NetworkArchitecture.ResNet8)]
+    [DataRow(NetworkArchitecture.VitTiny)]
+    [DataRow(NetworkArchitecture.ConvNet)]
+    public void NoImagesAreABatchToo(string architecture)
+    {
+        using SharpnessAwareImageClassificationTransformer model = Make(architecture, new(3, 32, 32));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        model.SaveOnnx(path);
+
+        (float[] scores, string[] labels) = Run(path, NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>([0, 3, 32, 32])));
+
+        Assert.IsEmpty(scores);
+        Assert.IsEmpty(labels);
+    }
+
+    [TestMethod]
     public void BadPathsAndChainsAreRefused()
     {
         using SharpnessAwareImageClassificationTransformer model = Make(NetworkArchitecture.ConvNet, new(1, 12, 12));
