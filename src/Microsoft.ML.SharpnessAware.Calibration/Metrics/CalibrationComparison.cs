@@ -9,9 +9,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// models that overlap say little, the interval of the difference tells. Rows are taken as independent unless they were measured with
 /// a <c>clusterColumnName</c>: pictures of one patient, or frames of one film, are not independent, and make the intervals too narrow.
 /// The other metrics have no difference here. What chance adds to the adaptive, root mean square, smooth and classwise errors does not
-/// cancel between models of other confidences: simulated 95 % intervals of the adaptive one held the true difference in as few as 20 % of the
-/// samples. One bin of few rows decides the maximum error, and the area under the risk-coverage curve is about the order of the rows, which
-/// each draw would have to go through. Take the log loss or the Brier score for a choice, and <see
+/// cancel between models of other confidences: simulated 95 % intervals of the adaptive one held the true difference in as few as 20 % of
+/// the samples. One bin of few rows decides the maximum error, and the area under the risk-coverage curve is about the order of the rows,
+/// which each draw would have to go through. Take the log loss or the Brier score for a choice, and <see
 /// cref="MulticlassCalibrationMetrics.Bootstrap"/> for each model's own errors.
 /// </remarks>
 public sealed class CalibrationComparison

@@ -1,5 +1,4 @@
 using System.Globalization;
-using MathNet.Numerics.Distributions;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -73,17 +72,14 @@ internal static class PlainWords
     public static string Rows(long rows, int? clusters) => clusters is int some
         ? Invariant($"{some:N0} cluster{(some == 1 ? "" : "s")} of rows") : Invariant($"{rows:N0} row{(rows == 1 ? "" : "s")}");
 
-    /// <summary>How many points mean confidence minus accuracy may be off by chance, and by how many clusters where there are any. These
-    /// are few at times, so Student's quantile counts; one says nothing of how clusters differ.</summary>
+    /// <summary>How many points mean confidence minus accuracy may be off by chance, and by how many clusters where there are any. Not by
+    /// what is left of the gaps in their bins: nothing is, where each cluster lies alone in its own.</summary>
     private static (double Points, int? Clusters) ByChance(ClassifierCalibrationMetrics metrics)
     {
-        double ofRows = 100 * StandardError(metrics.ReliabilityDiagram);
         if (metrics.Measured.Clusters is not List<int> clusters)
-            return (1.96 * ofRows, null);
-        var rows = new ClusteredRows(metrics.Measured, clusters, metrics.AdaptiveReliabilityDiagram);
-        int count = rows.Units.NumberOfClusters;
-        return count == 1 ? (100, 1) : (Math.Min(100,
-            StudentT.InvCDF(0, 1, count - 1, 0.975) * ofRows * Math.Sqrt(rows.EqualWidthGaps().TotalEffect)), count);
+            return (100 * 1.96 * StandardError(metrics.ReliabilityDiagram), null);
+        ClusterGapMean mean = new(metrics.Measured, clusters);
+        return (mean.NumberOfClusters == 1 ? 100 : 100 * mean.HalfWidth(), mean.NumberOfClusters);
     }
 
     /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below

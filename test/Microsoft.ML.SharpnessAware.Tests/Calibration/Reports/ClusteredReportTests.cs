@@ -37,6 +37,33 @@ public sealed class ClusteredReportTests
             _mlContext.MulticlassClassification.EvaluateCalibration(view, clusterColumnName: clusters));
     }
 
+    /// <summary>A calibrated model that says another number of each patient, whose pictures are all right or all wrong.</summary>
+    [TestMethod]
+    [DataRow(6)]
+    [DataRow(12)]
+    [DataRow(60)]
+    public void ACalibratedModelIsSeldomCalledTooSureWhereEachClusterHasItsOwnConfidence(int patients)
+    {
+        const int Draws = 300, Rows = 20;
+        int accused = 0;
+        for (int draw = 0; draw < Draws; draw++)
+        {
+            var random = new Random(draw);
+            var accumulator = new CalibrationAccumulator(2, 15);
+            for (int patient = 0; patient < patients; patient++)
+            {
+                float confidence = .55f + .4f * (patient + .5f) / patients;
+                int label = random.NextDouble() < confidence ? 0 : 1;
+                for (int row = 0; row < Rows; row++)
+                    accumulator.Add([confidence, 1 - confidence], [label], default, [patient]);
+            }
+
+            accused += PlainWords.Headline(accumulator.GetMetrics()).Contains("right on average", StringComparison.Ordinal) ? 0 : 1;
+        }
+
+        Assert.IsLessThan(Draws / 20 + 4 * Math.Sqrt(Draws * .05 * .95), accused);
+    }
+
     /// <summary>80 of 100 patients have a set that holds the class, where 85 % were asked.</summary>
     [TestMethod]
     public void SetsAreJudgedByClusters()
