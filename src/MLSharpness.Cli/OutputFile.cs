@@ -7,10 +7,14 @@ namespace MLSharpness.Cli;
 /// <summary>Files that a command will write at its end, tried at its beginning.</summary>
 internal static class OutputFile
 {
+    // What the trainer's checkpoints are called while they are written, and the one before the last.
+    private static readonly string[] BesideCheckpoint = [".tmp", ".previous"];
+
     /// <summary>The full path of a file that can be written.</summary>
     /// <param name="path">As it was given; folders that are missing are made.</param>
     /// <param name="option">The option to name in an error.</param>
-    /// <param name="example">The name of such a file, for who has given a folder; null where the name is not the user's.</param>
+    /// <param name="example">The name of such a file, for who has given a folder; null for the checkpoint, whose name is not the
+    /// user's.</param>
     /// <param name="inputs">The files that the command reads, which it must not write over; null stands for none.</param>
     /// <exception cref="IOException">It is a folder, a device or a pipe, or what the command reads, or nothing can be written
     /// there.</exception>
@@ -26,11 +30,13 @@ internal static class OutputFile
             throw Overwrites(path, option, same);
         try
         {
-            AtomicFile.CheckWritable(full);
+            AtomicFile.CheckWritable(full, example is null ? BesideCheckpoint : []);
         }
         catch (IOException exception)
         {
-            throw new IOException($"{option} '{path}' cannot be written: {(exception.InnerException ?? exception).Message}", exception);
+            Exception cause = exception.InnerException ?? exception;
+            throw new IOException($"{option} '{path}' cannot be written: {cause.Message}" +
+                (cause is PathTooLongException ? $" Give {Named(option)} a shorter name." : ""), exception);
         }
 
         return full;
@@ -57,5 +63,8 @@ internal static class OutputFile
 
     private static IOException Overwrites(string path, string option, string input) => new(
         $"{option} '{path}' is the file '{input}', which is read: it would be overwritten. Give " +
-        $"{(option.StartsWith('-') ? option : "--out")} another name.");
+        $"{Named(option)} another name.");
+
+    // The checkpoint's name is the model's, and more.
+    private static string Named(string option) => option.StartsWith('-') ? option : "--out";
 }

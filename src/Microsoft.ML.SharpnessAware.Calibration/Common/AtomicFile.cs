@@ -3,27 +3,30 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Files that are either complete or not there, whatever happens while they are written.</summary>
 internal static class AtomicFile
 {
+    private const UnixFileMode AnyWrite = UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+
     /// <summary>
     /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
-    /// created. A link stays, and what it leads to is written.
+    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permissions.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
     /// <param name="temporary">The name to write under; null makes one that nobody else has. A fixed name leaves one file at most where the
     /// process is killed again and again, and keeps a second writer out.</param>
     /// <param name="previous">The name that the file that was there gets; null deletes it.</param>
-    /// <exception cref="IOException">The file cannot be written: no permission, no space, in use, or a device or a pipe, whose place it
-    /// would take. The message names the target.</exception>
+    /// <exception cref="IOException">The file cannot be written: no permission, read-only, no space, in use, or a device or a pipe, whose
+    /// place it would take. The message names the target.</exception>
     public static void Write(string path, Action<FileStream> write, string? temporary = null, string? previous = null)
     {
         string named = Path.GetFullPath(path);
         try
         {
             string target = Target(named), folder = Path.GetDirectoryName(target) ?? target;
+            RefuseReadOnly(target);
             Directory.CreateDirectory(folder);
             temporary ??= Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
             // Opened outside of WriteAndRename's try, so that a file that is another writer's is not deleted.
-            WriteAndRename(new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None), write, target, previous);
+            WriteAndRename(Create(temporary, target), write, target, previous);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -33,10 +36,13 @@ internal static class AtomicFile
 
     /// <summary>
     /// Tries whether <see cref="Write"/> could write there now, so that hours of work do not end in an error: the folder is created if need
-    /// be, and a file beside the target, which is deleted again.
+    /// be, and a file beside the target, which is deleted again. A target that is there is opened, and left as it is; one that is not is
+    /// created and deleted.
     /// </summary>
+    /// <param name="path">The target.</param>
+    /// <param name="suffixes">What is added to the target's name for other files that are written beside it.</param>
     /// <exception cref="IOException">It could not; the message names the target.</exception>
-    public static void CheckWritable(string path)
+    public static void CheckWritable(string path, params string[] suffixes)
     {
         string named = Path.GetFullPath(path);
         try
@@ -50,6 +56,8 @@ internal static class AtomicFile
                 FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
             probe.WriteByte(0);
             probe.Flush(flushToDisk: true);
+            foreach (string name in (string[])[target, .. suffixes.Select(suffix => target + suffix)])
+                Try(name);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -61,6 +69,69 @@ internal static class AtomicFile
     private static string Target(string path) => SpecialFile.Is(path)
         ? throw new IOException("It is a device, a pipe or a socket, whose place a file would take. Give the name of a file.")
         : RealPath.ToWrite(path) ?? throw new IOException("It is a link that leads round in a circle.");
+
+    private static void RefuseReadOnly(string target)
+    {
+        if (File.Exists(target) && (OperatingSystem.IsWindows() ? File.GetAttributes(target).HasFlag(FileAttributes.ReadOnly)
+            : (File.GetUnixFileMode(target) & AnyWrite) == 0))
+            throw new IOException("It is read-only. Make it writable, or give another name.");
+    }
+
+    /// <summary>Whether a file of this very name can be: it may be too long, somebody else's, or in use where that is an
+    /// obstacle.</summary>
+    private static void Try(string file)
+    {
+        if (!File.Exists(file))
+        {
+            try
+            {
+                new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.Delete).Dispose();
+            }
+            catch (IOException) when (File.Exists(file))
+            {
+                return;     // another process tries at this moment, too
+            }
+
+            if (new FileInfo(file) is { Exists: true, Length: 0 })
+                File.Delete(file);
+            return;
+        }
+
+        RefuseReadOnly(file);
+        try
+        {
+            new FileStream(file, FileMode.Open, FileAccess.Write, OperatingSystem.IsWindows() ? FileShare.None : FileShare.ReadWrite)
+                .Dispose();
+        }
+        catch (IOException) when (!OperatingSystem.IsWindows() || !File.Exists(file))
+        {
+            // In use, which Unix allows, or gone.
+        }
+    }
+
+    /// <summary>The file to write to, which nobody may read who may not read the target.</summary>
+    private static FileStream Create(string temporary, string target)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.ReadWrite, Share = FileShare.None };
+        if (OperatingSystem.IsWindows() || !File.Exists(target))
+            return new FileStream(temporary, options);
+        UnixFileMode mode = File.GetUnixFileMode(target);
+        options.UnixCreateMode = mode;
+        var file = new FileStream(temporary, options);
+        try
+        {
+            // The process's mask takes some away, and a file that an earlier process left has those of its own.
+            if (File.GetUnixFileMode(file.SafeFileHandle) != mode)
+                File.SetUnixFileMode(file.SafeFileHandle, mode);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            File.Delete(temporary);
+            throw;
+        }
+    }
 
     private static void WriteAndRename(FileStream file, Action<FileStream> write, string target, string? previous)
     {

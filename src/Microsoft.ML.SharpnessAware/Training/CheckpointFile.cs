@@ -25,6 +25,8 @@ internal sealed class CheckpointFile
     private const ulong Signature = 0x0054504B43534C4D;
     private const int HeaderLength = sizeof(ulong) + sizeof(int) + SHA256.HashSizeInBytes;
 
+    private const string TemporarySuffix = ".tmp", PreviousSuffix = ".previous";
+
     private readonly string _path;
     private readonly string _previous;
 
@@ -32,8 +34,12 @@ internal sealed class CheckpointFile
     {
         // Behind a link, so that the three files lie together.
         _path = RealPath.ToWrite(path) ?? Path.GetFullPath(path);
-        _previous = _path + ".previous";
+        _previous = _path + PreviousSuffix;
     }
+
+    /// <summary>Tries whether checkpoints could be written at a path now.</summary>
+    /// <exception cref="IOException">They could not.</exception>
+    public static void CheckWritable(string path) => AtomicFile.CheckWritable(path, TemporarySuffix, PreviousSuffix);
 
     /// <summary>Writes a checkpoint.</summary>
     /// <exception cref="IOException">It cannot be written; the checkpoints before it are still there.</exception>
@@ -54,7 +60,7 @@ internal sealed class CheckpointFile
             file.Position = HeaderLength - hash.Length;
             file.Write(hash);
         },
-        temporary: _path + ".tmp",
+        temporary: _path + TemporarySuffix,
         _previous);
 
     /// <summary>Reads the latest checkpoint that is complete.</summary>

@@ -42,9 +42,9 @@ internal static class Preconditions
                 "process that finds its own ones in the cache.");
         }
         if (options.CheckpointPath is string checkpoint)
-            Try(checkpoint, reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
+            Try(() => CheckpointFile.CheckWritable(checkpoint), reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
         if (options.WorkspacePath is string workspace)
-            Try(Path.Combine(workspace, "pixels"), reason =>
+            Try(() => AtomicFile.CheckWritable(Path.Combine(workspace, "pixels")), reason =>
                 $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
     }
 
@@ -93,11 +93,11 @@ internal static class Preconditions
         }
     }
 
-    private static void Try(string path, Func<string, string> describe)
+    private static void Try(Action check, Func<string, string> describe)
     {
         try
         {
-            AtomicFile.CheckWritable(path);
+            check();
         }
         catch (IOException e)
         {

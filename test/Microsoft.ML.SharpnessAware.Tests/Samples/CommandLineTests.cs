@@ -149,6 +149,9 @@ public sealed partial class CommandLineTests
     [DataRow("train", "--test", "0.001", "none to test on")]
     [DataRow("train", "--test", "0.999", "none to train on")]
     [DataRow("train", "--out", "BUSY", "busy.zip.checkpoint' is a folder. Move it, or give --out another name.")]
+    [DataRow("train", "--out", "LONG", "Give --out a shorter name.")]
+    [DataRow("report", "--out", "TOO LONG", "Give --out a shorter name.")]
+    [DataRow("compare", "--report", "TOO LONG", "Give --report a shorter name.")]
     [DataRow("compare", "--report", "FOLDER", "/report.html'")]
     [DataRow("evaluate", "--scores", "FOLDER", "/scores.csv'")]
     [DataRow("compare", "--test", "0.001", "none to test on")]
@@ -157,7 +160,8 @@ public sealed partial class CommandLineTests
     {
         string[] operands = command is "report" or "evaluate" ? [ModelPath, ImagesPath] : [ImagesPath, .. Small];
         value = value.Replace("FOLDER", ImagesPath).Replace("PICTURE", APicture).Replace("none/", Folder.File("none/"))
-            .Replace("BUSY", Folder.File("busy.zip"));
+            .Replace("BUSY", Folder.File("busy.zip"))
+            .Replace("TOO LONG", Folder.File(new string('l', 256))).Replace("LONG", Folder.File(new string('l', 240)));
         if (value.EndsWith("busy.zip", StringComparison.Ordinal))
             Directory.CreateDirectory(value + ".checkpoint");
 

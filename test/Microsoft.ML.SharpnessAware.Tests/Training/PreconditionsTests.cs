@@ -59,6 +59,17 @@ public sealed class PreconditionsTests
         StringAssert.Contains(Refused<IOException>(options => options.WorkspacePath = disk.Folder.File("pixels")), "Read-only");
     }
 
+    /// <summary>The checkpoint before it has a longer name still.</summary>
+    [TestMethod]
+    [DataRow(256)]
+    [DataRow(250)]
+    public void ACheckpointWhoseNameIsTooLongIsRefused(int length)
+    {
+        string path = _folder.File(new string('c', length));
+        StringAssert.Contains(Refused<IOException>(options => options.CheckpointPath = path), path);
+        Assert.IsEmpty(_folder.FileNames());
+    }
+
     [TestMethod]
     public void TryingLeavesNothingBehindButFolders()
     {

@@ -62,6 +62,67 @@ public sealed class AtomicFileTests
         Assert.HasCount(1, Directory.GetFileSystemEntries(Path.GetDirectoryName(link)!));
     }
 
+    /// <summary>The name that a file is written under first is short, whatever its own.</summary>
+    [TestMethod]
+    public void ANameThatIsTooLongIsFoundWhenItIsTried()
+    {
+        string name = new('x', 256), path = Path.Combine(_folder, name);
+        var exception = Assert.ThrowsExactly<IOException>(() => AtomicFile.CheckWritable(path));
+        StringAssert.Contains(exception.Message, $"'{path}' cannot be written");
+        AtomicFile.CheckWritable(Path.Combine(_folder, name[..200]));
+        Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    /// <summary>Also for root, who may write everything.</summary>
+    [TestMethod]
+    public void AFileThatIsReadOnlyIsNotReplaced()
+    {
+        string path = Path.Combine(_folder, "file.txt"), link = Path.Combine(_folder, "link.txt");
+        File.WriteAllText(path, "old");
+        Links.Make(link, path);
+        File.SetAttributes(path, FileAttributes.ReadOnly);
+        foreach (string target in new[] { path, link })
+        {
+            foreach (Action write in new Action[] { () => AtomicFile.CheckWritable(target), () => AtomicFile.Write(target, _ => { }) })
+                StringAssert.Contains(Assert.ThrowsExactly<IOException>(write).Message, "It is read-only");
+        }
+
+        Assert.AreEqual("old", File.ReadAllText(path));
+        Assert.HasCount(2, Directory.GetFileSystemEntries(_folder));
+        File.SetAttributes(path, FileAttributes.Normal);
+        AtomicFile.CheckWritable(path);
+    }
+
+    /// <summary>Also while it is written, where an earlier process left its file, and against the process's mask.</summary>
+    [TestMethod]
+    [DataRow(UnixFileMode.UserRead | UnixFileMode.UserWrite)]
+    [DataRow(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)]
+    public void WhoMayReadAFileStaysAsItWas(UnixFileMode mode)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Inconclusive("On Windows a file has the permissions of its folder.");
+            return;
+        }
+
+        string path = Path.Combine(_folder, "file.txt"), left = path + ".tmp", previous = path + ".previous";
+        File.WriteAllText(path, "old");
+        File.SetUnixFileMode(path, mode);
+        AtomicFile.Write(path, Write);
+        Assert.AreEqual(mode, File.GetUnixFileMode(path));
+        File.WriteAllText(left, "by a process that was killed");
+        AtomicFile.Write(path, Write, left, previous);
+        Assert.AreEqual(mode, File.GetUnixFileMode(path));
+        Assert.AreEqual(mode, File.GetUnixFileMode(previous));
+
+        void Write(FileStream file)
+        {
+            file.Write("new"u8);
+            if (!OperatingSystem.IsWindows())
+                Assert.AreEqual(mode, File.GetUnixFileMode(file.SafeFileHandle));
+        }
+    }
+
     [TestMethod]
     public void ALinkToItselfIsAnErrorAndStays()
     {
