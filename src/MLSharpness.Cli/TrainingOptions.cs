@@ -32,7 +32,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
     };
 
     private readonly Option<double> _timeBudget = NumberOption.AtLeast(0.0, "--time-budget",
-        "Minutes for the whole network after the head; 0 for none.", 5);
+        "With --fine-tuning Auto, minutes for the whole network after the head; 0 for none.", 5);
 
     private readonly Option<int?> _epochs = NumberOption.AtLeast(1, "--epochs",
         "Passes over the training images (30 from random weights; from others as many as suit them).");
@@ -112,7 +112,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
         var options = new SharpnessAwareImageClassificationTrainer.Options
         {
             FeatureColumnName = "Image",
-            Arch = context.Value(_architecture),
+            Arch = Architecture(context),
             InitialWeights = Weights(context),
             BatchSize = context.Value(_batchSize),
             ImageWidth = context.Value(_size),
@@ -138,30 +138,61 @@ internal sealed class TrainingOptions(bool comparesMethods)
     public string? WeightsFile(CommandContext context) => Weights(context) is var weights && weights != PretrainedWeights.None
         ? weights : null;
 
-    /// <summary>What to tell a user of options that are of a start from weights, where there are none; null where there is
-    /// nothing.</summary>
-    public string? Unused(CommandContext context) =>
-        WeightsFile(context) is null && new Option[] { _fineTuning, _timeBudget }.Where(context.IsGiven).ToArray()
-            is { Length: > 0 } unused
-            ? $"warning: {string.Join(" and ", unused.Select(option => option.Name))} " +
-                $"{(unused.Length == 1 ? "is" : "are")} not used: the training starts from random weights."
-            : null;
+    /// <summary>What to tell a user of options that have no effect.</summary>
+    /// <param name="context">What was given.</param>
+    /// <param name="fineTuning">What is trained of a network that starts from weights.</param>
+    /// <param name="areSeveral">Whether several processes train together.</param>
+    public IEnumerable<string> Unused(CommandContext context, FineTuning fineTuning, bool areSeveral)
+    {
+        if (WeightsFile(context) is null)
+        {
+            if (new Option[] { _fineTuning, _timeBudget }.Where(context.IsGiven).ToArray() is { Length: > 0 } unused)
+                yield return $"warning: {string.Join(" and ", unused.Select(option => option.Name))} " +
+                    $"{(unused.Length == 1 ? "is" : "are")} not used: the training starts from random weights.";
+        }
+        else if (fineTuning != FineTuning.Auto && context.IsGiven(_timeBudget))
+        {
+            yield return $"warning: {_timeBudget.Name} is not used: it is for {_fineTuning.Name} {nameof(FineTuning.Auto)}" +
+                (areSeveral && !context.IsGiven(_fineTuning) ? ", and several processes train the whole network." : ".");
+        }
+    }
+
+    /// <summary>The network and its weights, in a sentence.</summary>
+    public string Start(CommandContext context)
+    {
+        string? weights = WeightsFile(context);
+        string network = Architecture(context) is var given && !given.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase)
+            ? $"'{given}'"
+            : weights is null ? $"'{NetworkArchitecture.ResNet20}'" : IsAuto(context) ? $"'{NetworkArchitecture.MLNetResNet18}'"
+            : "that of the file";
+        return $"The network is {network} and starts from {(weights is null ? "random weights" : $"the weights in '{weights}'")}.";
+    }
 
     /// <summary>What to tell a user who could have had weights and has none.</summary>
     public string? Advice(CommandContext context) =>
-        context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase) && TakesThoseOfThePackage(context)
-            && PretrainedFile.Find() is null ? PretrainedFile.Advice : null;
+        IsAuto(context) && TakesThoseOfThePackage(context) && PretrainedFile.Find() is null ? PretrainedFile.Advice : null;
 
     private string Weights(CommandContext context)
     {
         string given = context.Value(_weights);
         if (given.Equals(PretrainedWeights.None, StringComparison.OrdinalIgnoreCase))
             return PretrainedWeights.None;
-        if (!given.Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase))
+        if (!IsAuto(context))
             return PretrainedFile.Of(given);
+        if (context.IsGiven(_weights) && !TakesThoseOfThePackage(context))
+            throw new ArgumentException($"{_weights.Name} {PretrainedWeights.Auto} has none for {_architecture.Name} " +
+                $"{context.Value(_architecture)}: the package's are of {NetworkArchitecture.MLNetResNet18}. Give {_weights.Name} FILE or " +
+                $"{PretrainedWeights.None}, or leave {_architecture.Name} out.");
         return (TakesThoseOfThePackage(context) ? PretrainedFile.Find() : null) ?? PretrainedWeights.None;
     }
 
-    private bool TakesThoseOfThePackage(CommandContext context) => context.Value(_architecture).ToLowerInvariant()
+    private bool IsAuto(CommandContext context) =>
+        context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Where methods are compared, a small network, but with the package's weights theirs.</summary>
+    private string Architecture(CommandContext context) => IsAuto(context) && !context.IsGiven(_architecture)
+        ? NetworkArchitecture.Auto : context.Value(_architecture);
+
+    private bool TakesThoseOfThePackage(CommandContext context) => Architecture(context).ToLowerInvariant()
         is NetworkArchitecture.Auto or NetworkArchitecture.MLNetResNet18;
 }

@@ -36,13 +36,16 @@ internal static class CompareCommand
             if (names.Distinct(StringComparer.OrdinalIgnoreCase).Count() < names.Length)
                 throw new ArgumentException("Name each method once.");
             training.CheckUse(context, names);
-            string? path = context.Value(report) is string file
-                ? OutputFile.Check(file, "--report", "report.html", training.WeightsFile(context)) : null;
+            string? weights = training.WeightsFile(context);
+            string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report", "report.html", weights) : null;
             IDataView images = Images.Load(mlContext, context.Value(folder));
             if (path is not null)
                 OutputFile.CheckIsNoPicture(path, "--report", images);
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);
             var split = Images.Split(mlContext, labelled, context.Value(test));
+            context.Say(training.Start(context));
+            if (training.Advice(context) is string advice)
+                context.Say(advice);
             TestPictures.Check(context, split.TestSet);
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);

@@ -51,15 +51,15 @@ internal static class TrainCommand
 
             string? weights = training.WeightsFile(context);
             string path = OutputFile.Check(context.Value(output), "--out", "model.zip", weights);
-            string checkpoint = OutputFile.Check(path + ".checkpoint", "The checkpoint", example: null, weights);
+            string checkpoint = path + ".checkpoint";
+            if (weights is null || options.FineTuning == FineTuning.Full)
+                options.CheckpointPath = OutputFile.Check(checkpoint, "The checkpoint", example: null, weights);
             IDataView images = Images.Load(mlContext, context.Value(folder));
             OutputFile.CheckIsNoPicture(path, "--out", images);
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
 
             options.MetricsCallback = new Progress(context.Messages).Report;
-            if (weights is null || options.FineTuning == FineTuning.Full)
-                options.CheckpointPath = checkpoint;
             if (context.Value(restart))
                 Delete(checkpoint);
             else if (options.CheckpointPath is not null && File.Exists(checkpoint))
@@ -67,8 +67,12 @@ internal static class TrainCommand
 
             if (training.Advice(context) is string advice)
                 context.Say(advice);
-            if (training.Unused(context) is string unused)
+            foreach (string unused in training.Unused(context, options.FineTuning, areSeveral: group is { Size: > 1 }))
                 context.Say(unused);
+            if (options.Sharding == DataSharding.ByRow && group is null)
+                context.Say($"warning: {sharding.Name} is not used: it is for several processes that mpirun or srun has started.");
+            string state = RealPath.ToWrite(checkpoint) ?? checkpoint;
+            DateTime written = File.GetLastWriteTimeUtc(state);
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
             using SharpnessAwareImageClassificationTransformer classifier = Fit();
             group?.Dispose();       // the others need not wait for the test
@@ -144,12 +148,17 @@ internal static class TrainCommand
             // What there is to say of a training that was stopped.
             string SaveBestSoFar()
             {
+                string model = File.Exists(path) ? $"{context.Value(output)} is unchanged" : "there is no model yet";
                 if (options.CheckpointPath is null)
                 {
                     bool isHeadAlone = options is { FineTuning: FineTuning.HeadOnly } or { FineTuning: FineTuning.Auto, TimeBudget: null };
-                    return "Stopped: there is no model yet; the same command begins anew." +
+                    return $"Stopped: {model}; the same command begins anew." +
                         (isHeadAlone ? "" : " With --fine-tuning HeadOnly the head alone is the model, which takes seconds.");
                 }
+
+                // What this training has not written it may not have looked at yet: it may be of other classes, and be refused later.
+                if (File.GetLastWriteTimeUtc(state) == written && (File.Exists(state) || File.Exists(state + ".previous")))
+                    return $"Stopped before the training began; {model}.";
 
                 SharpnessAwareImageClassificationTransformer best;
                 try
@@ -159,8 +168,12 @@ internal static class TrainCommand
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
                     // The file, where there is one, has the steps so far.
-                    return "Stopped before the first epoch ended: there is no model yet; the same command " +
+                    return $"Stopped before the first epoch ended: {model}; the same command " +
                         (exception is InvalidOperationException ? "continues." : "begins anew.");
+                }
+                catch (InvalidDataException exception)
+                {
+                    return $"Stopped; {model}. {exception.Message}";
                 }
 
                 using (best)

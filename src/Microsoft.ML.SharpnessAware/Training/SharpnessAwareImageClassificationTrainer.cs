@@ -140,6 +140,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <summary>
     /// The best model so far from the checkpoint of a training that is not finished, or was cancelled: that of the epoch with the best
     /// <see cref="Options.EarlyStoppingCriteria"/> metric, by default the lowest validation log loss; the latest without validation images.
+    /// The file is not compared with these options or with data, as <see cref="Fit"/> compares it: the model has the classes of the
+    /// training that wrote it.
     /// </summary>
     /// <exception cref="FileNotFoundException">There is no file at <see cref="Options.CheckpointPath"/>.</exception>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>

@@ -29,6 +29,24 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
+    public void CompareFromTheWeightsOfThePackageTakesItsNetwork()
+    {
+        string packages = Folder.File("packages of compare");
+        string weights = LayPackage(packages, "0.23.1");
+        (int exitCode, _, string error) = RunWith(packages, "compare", ImagesPath, "--methods", "sgd", "--seeds", "1", "--size", "32",
+            "--epochs", "1", "--device", "cpu", "--weights", "auto");
+        Directory.Delete(packages, recursive: true);
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, $"The network is 'mlnet_resnet18' and starts from the weights in '{weights}'.");
+
+        (exitCode, _, error) = RunWith(Folder.File("no packages"), "compare", ImagesPath, "--methods", "sgd", "--seeds", "1", "--size",
+            "12", "--epochs", "1", "--device", "cpu", "--weights", "auto");
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, "No pretrained weights were found");
+        StringAssert.Contains(error, "The network is 'resnet20' and starts from random weights.");
+    }
+
+    [TestMethod]
     public void CompareShowsWhatItHasWhenALaterTrainingFails()
     {
         // The second method's radius makes the training diverge.

@@ -23,6 +23,43 @@ public sealed partial class CommandLineTests
         Assert.IsFalse(File.Exists(model));
     }
 
+    /// <summary>A class came to the pictures, and with it the checkpoint is of another training: its network has one class less.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void ATrainingThatIsStoppedBeforeItLooksAtTheCheckpointLeavesTheModel(bool isDamaged)
+    {
+        string images = CopyOfImages("of a class more"), model = Folder.File("kept.zip"), checkpoint = model + ".checkpoint";
+        string[] command = ["train", images, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8", "--device", "cpu"];
+        (int exitCode, _, string error) = StopAt("2/20000", "", command);
+        Assert.AreEqual(Stopped, exitCode, error);
+        byte[] before = File.ReadAllBytes(model);
+        if (isDamaged)
+        {
+            File.Delete(checkpoint + ".previous");
+            File.WriteAllBytes(checkpoint, File.ReadAllBytes(checkpoint)[..^1]);
+        }
+
+        string large = LargeImages();
+        Directory.Move(Path.Combine(large, "across"), Path.Combine(images, "more"));
+        Directory.Delete(large, recursive: true);
+        (exitCode, string output, error) = StopAt("Continuing from", "", command);
+        bool isAsItWas = File.ReadAllBytes(model).AsSpan().SequenceEqual(before);
+        File.Delete(model);
+        (int withoutModel, _, string secondError) = StopAt("Continuing from", "", command);
+        Directory.Delete(images, recursive: true);
+        string[] left = FilesOf("kept");
+        foreach (string file in left)
+            File.Delete(Folder.File(file));
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        Assert.IsTrue(isAsItWas, error);
+        StringAssert.Contains(error, $"Stopped before the training began; {model} is unchanged.");
+        Assert.AreEqual(Stopped, withoutModel, secondError);
+        StringAssert.Contains(secondError, "Stopped before the training began; there is no model yet.");
+        CollectionAssert.DoesNotContain(left, "kept.zip");
+    }
+
     [TestMethod]
     public void ATrainingFromWeightsThatIsStoppedSaysThatThereIsNoModelAndWhatGivesTheHead()
     {

@@ -249,6 +249,49 @@ public sealed partial class CommandLineTests
         StringAssert.Contains(error, "--fine-tuning and --time-budget are not used: the training starts from random weights.");
     }
 
+    [TestMethod]
+    public void OptionsThatHaveNoEffectAreNamed()
+    {
+        string packages = Folder.File("packages of the unused"), model = Folder.File("unused head.zip");
+        LayPackage(packages, "0.23.1");
+        (int exitCode, _, string error) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--device", "cpu",
+            "--fine-tuning", "headonly", "--time-budget", "1", "--sharding", "byrow");
+        Directory.Delete(packages, recursive: true);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, "warning: --time-budget is not used: it is for --fine-tuning Auto.");
+        StringAssert.Contains(error, "warning: --sharding is not used: it is for several processes that mpirun or srun has started.");
+    }
+
+    [TestMethod]
+    public void ProcessesOfMpirunSayThatTheyTakeNoTimeBudget()
+    {
+        string model = Folder.File("unused by two.zip");
+        (int exitCode, _, string error) = MpiRun.Run(MpiRun.Any(), 2, Tool, ["train", ImagesPath, "--out", model, "--size", "32",
+            "--device", "cpu", "--epochs", "1", "--time-budget", "1", "--weights", OnnxFile.ResNet18]);
+        File.Delete(model);
+
+        Assert.AreEqual(Done, exitCode, error);
+        Assert.HasCount(2, error.Split("warning: --time-budget is not used: it is for --fine-tuning Auto"), error);
+        StringAssert.Contains(error, "several processes train the whole network");
+    }
+
+    /// <summary>The folder is missing, so that those that are taken end in another error.</summary>
+    [TestMethod]
+    [DataRow("train nowhere --weights auto --arch resnet18", "--weights auto has none for --arch resnet18")]
+    [DataRow("compare nowhere --weights auto --arch resnet20", "--weights auto has none for --arch resnet20")]
+    [DataRow("train nowhere --arch resnet18", "does not exist")]
+    [DataRow("train nowhere --weights auto --arch auto", "does not exist")]
+    public void WeightsThatAreOfAnotherNetworkAreNotIgnoredInSilence(string command, string says)
+    {
+        (int exitCode, string output, string error) = Run(command.Split(' '));
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, says);
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
     /// <summary>A picture that the tool keeps for the test.</summary>
     private static string OneOfTheTest(string images)
     {
