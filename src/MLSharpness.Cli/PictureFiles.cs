@@ -6,6 +6,15 @@ namespace MLSharpness.Cli;
 /// <summary>Image files as a model wants to see them: beside each its path, and a label that says nothing.</summary>
 internal static class PictureFiles
 {
+    // As shells do it, hidden files are left out; and *.* is every file, as it is on Windows.
+    private static readonly EnumerationOptions Matching = new() { MatchType = MatchType.Win32, IgnoreInaccessible = false };
+
+    /// <summary>In the place of each pattern (* and ? in the last part of a path), of which there is no file, the files that it stands
+    /// for, in the order of their names; a pattern that stands for none stays. Not every shell does so.</summary>
+    public static string[] Expand(IEnumerable<string> files) => [.. files.SelectMany(file =>
+        IsPattern(file) && Path.GetDirectoryName(file) is string folder && Directory.Exists(folder.Length == 0 ? "." : folder)
+            && Matches(folder, Path.GetFileName(file)) is { Length: > 0 } matches ? matches : [file])];
+
     /// <summary>The files, each read when its row is.</summary>
     /// <param name="mlContext">The context.</param>
     /// <param name="files">Paths.</param>
@@ -38,9 +47,17 @@ internal static class PictureFiles
             files.Select(file => new Row<T> { Label = label, ImagePath = file, Image = Read(file) }), schema);
     }
 
+    private static bool IsPattern(string file) => Path.GetFileName(file).AsSpan().ContainsAny('*', '?') && !Path.Exists(file);
+
+    private static string[] Matches(string folder, string pattern) =>
+    [
+        .. Directory.EnumerateFiles(folder.Length == 0 ? "." : folder, pattern, Matching)
+            .Select(path => Path.Combine(folder, Path.GetFileName(path))).Order(StringComparer.Ordinal),
+    ];
+
     private static byte[] Read(string file) => Directory.Exists(file)
         ? throw new InvalidDataException($"'{file}' is a folder. Name the pictures in it, for example {Path.Combine(file, "*")}")
-        : File.ReadAllBytes(file);
+        : IsPattern(file) ? throw new FileNotFoundException($"'{file}': no file has such a name.") : File.ReadAllBytes(file);
 
     private sealed class Row<T>
     {

@@ -11,14 +11,17 @@ internal static class PredictCommand
     public static Command Create()
     {
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
-        var files = new Argument<string[]>("files") { Description = "Image files.", Arity = ArgumentArity.OneOrMore };
+        var files = new Argument<string[]>("files")
+        {
+            Description = "Image files; * and ? may stand in their names.", Arity = ArgumentArity.OneOrMore,
+        };
         Option<int> top = NumberOption.AtLeast(1, "--top", "How many classes to show.", 3);
         var command = new Command("predict", "Says what pictures show, and how sure it is.") { model, files, top };
         CommandAction.Set(command, context =>
         {
             ITransformer transformer = ModelFile.Load(context.MLContext, context.Value(model), out DataViewSchema inputSchema);
             string[] classes = ModelFile.ClassNames(transformer, inputSchema);
-            string[] given = context.Value(files);
+            string[] given = PictureFiles.Expand(context.Value(files));
             var results = new List<Result>();
             var bad = new List<string>();
             bool isStopped = false;

@@ -78,6 +78,41 @@ public sealed partial class CommandLineTests
         Assert.HasCount(2, error.TrimEnd().Split('\n'), error);
     }
 
+    /// <summary>Neither cmd nor PowerShell makes names of a pattern, and here no shell is between.</summary>
+    [TestMethod]
+    public void PredictTakesPatternsWhereNoFileHasThatName()
+    {
+        string images = CopyOfImages("by pattern"), folder = Path.Combine(images, "down"), missing = Path.Combine(folder, "*.tif");
+        string[] pictures = [.. Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)];
+        File.WriteAllText(Path.Combine(folder, ".hidden.png"), "no picture");
+        (int exitCode, string output, string error) = Run("predict", ModelPath, Path.Combine(folder, "*"), APicture, "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        CollectionAssert.AreEqual((string[])[.. pictures, APicture], Files(output));
+
+        (exitCode, output, error) = Run("predict", ModelPath, missing, APicture, "--json");
+        Assert.AreEqual(AtFault, exitCode, error);
+        CollectionAssert.AreEqual(new[] { APicture }, Files(output));
+        StringAssert.Contains(error, $"'{missing}': no file has such a name.");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+        Directory.Delete(images, recursive: true);
+        if (OperatingSystem.IsWindows())
+            return;
+        string star = Folder.File("star*.png"), other = Folder.File("stars.png");
+        File.Copy(APicture, star);
+        File.Copy(APicture, other);
+        (exitCode, output, error) = Run("predict", ModelPath, star, "--json");
+        File.Delete(star);
+        File.Delete(other);
+        Assert.AreEqual(Done, exitCode, error);
+        CollectionAssert.AreEqual(new[] { star }, Files(output));
+
+        static string?[] Files(string output)
+        {
+            using JsonDocument json = JsonDocument.Parse(output);
+            return [.. json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("file").GetString())];
+        }
+    }
+
     [TestMethod]
     public void APictureWhoseNameBeginsWithAtIsAPicture()
     {
