@@ -29,7 +29,7 @@ if (args.Contains("--random-encoder"))
 
 // 1. Four sets of texts: to train on, to calibrate on, to fit the prediction sets on, and to measure on.
 IReadOnlyList<Request> requests = Option("--data") is string path
-    ? [.. File.ReadLines(path).Select(line => line.Split('\t', 2)).Select(cells => new Request { Label = cells[0], Text = cells[1] })]
+    ? Requests.Read(path, seed: 1)
     : Requests.Draw(int.Parse(Option("--rows") ?? "1200"), seed: 1);
 IDataView rows = mlContext.Data.LoadFromEnumerable(requests);
 ITransformer key = mlContext.Transforms.Conversion.MapValueToKey("Label").Fit(rows);

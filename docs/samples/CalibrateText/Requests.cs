@@ -6,6 +6,9 @@ namespace CalibrateText;
 /// </summary>
 internal static class Requests
 {
+    // A sixth of them, one text, is the smallest part.
+    private const int Fewest = 6;
+
     private static readonly Dictionary<string, string[]> Subjects = new()
     {
         ["billing"] = ["the invoice", "my refund", "the payment", "a second charge", "the price"],
@@ -19,6 +22,23 @@ internal static class Requests
 
     private static readonly string[] Endings =
         ["is wrong", "has not arrived", "does not work", "is still missing", "was promised for today", "is not what i asked for"];
+
+    /// <summary>The requests of a file, shuffled, as a file may be sorted: label, tab, text on each line that is not blank.</summary>
+    /// <exception cref="InvalidDataException">A line has no tab, or there are too few.</exception>
+    public static IReadOnlyList<Request> Read(string path, int seed)
+    {
+        Request[] requests =
+        [
+            .. File.ReadLines(path).Select((line, i) => (Line: line, Number: i + 1)).Where(row => !string.IsNullOrWhiteSpace(row.Line))
+                .Select(row => row.Line.Split('\t', 2) is [var label, var text]
+                    ? new Request { Label = label, Text = text }
+                    : throw new InvalidDataException($"'{path}', line {row.Number}: there is no tab between a label and a text.")),
+        ];
+        if (requests.Length < Fewest)
+            throw new InvalidDataException($"'{path}' has {requests.Length} texts. Give at least {Fewest}.");
+        new Random(seed).Shuffle(requests);
+        return requests;
+    }
 
     /// <summary>The requests of a seed.</summary>
     public static IReadOnlyList<Request> Draw(int count, int seed)

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using SignDigitsSample;
 
@@ -15,18 +16,15 @@ AllocatorTuning.KeepFreedMemory();
 var mlContext = new MLContext(seed: 1);
 
 // Ten pictures in a row, nearly always, are of one student. A model that has seen a student's hand is surer of it than of a stranger's, so
-// all pictures
-// of a person go to the same side. samplingKeyColumnName is ML.NET's way to say so; it could be a patient, a device or a day.
-var photographs = Directory.GetDirectories(folder).Order(StringComparer.Ordinal)
-    .SelectMany(directory => Directory.GetFiles(directory).Order(StringComparer.Ordinal))
-    .Select(path => new Photograph
-    {
-        Label = Path.GetFileName(Path.GetDirectoryName(path))!,
-        ImageSource = File.ReadAllBytes(path),
-        Person = Photograph.Number(path) / 10,
-    });
+// all pictures of a person go to the same side. samplingKeyColumnName is ML.NET's way to say so; it could be a patient, a device or a day.
 var split = mlContext.Data.TrainTestSplit(
-    mlContext.Data.LoadFromEnumerable(photographs.ToArray()), testFraction: 0.2, samplingKeyColumnName: nameof(Photograph.Person));
+    mlContext.Data.LoadFromEnumerable(Photograph.Load(folder)), testFraction: 0.2, samplingKeyColumnName: nameof(Photograph.Person));
+if (!split.TrainSet.GetColumn<float>(nameof(Photograph.Person)).Any() || !split.TestSet.GetColumn<float>(nameof(Photograph.Person)).Any())
+{
+    Console.Error.WriteLine($"The pictures in '{folder}' are of too few people to train on some and to test on others: ten numbers in a " +
+        "row in their names are one person.");
+    return 1;
+}
 
 Console.WriteLine("Training …");
 ITransformer model = SignDigits.RetrainModel(mlContext, split.TrainSet);

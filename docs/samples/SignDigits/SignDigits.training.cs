@@ -21,18 +21,21 @@ public partial class SignDigits
     public static IDataView LoadImageFromFolder(MLContext mlContext, string folder)
     {
         var images = new List<ModelInput>();
-        string[] extensions = [".png", ".jpg", ".jpeg", ".gif"];
         foreach (string directory in Directory.GetDirectories(folder).Order(StringComparer.Ordinal))
         {
             foreach (string path in Directory.GetFiles(directory).Order(StringComparer.Ordinal))
             {
-                if (extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
+                if (IsImage(path))
                     images.Add(new ModelInput { Label = Path.GetFileName(directory), ImageSource = File.ReadAllBytes(path) });
             }
         }
 
         return mlContext.Data.LoadFromEnumerable(images);
     }
+
+    /// <summary>Whether a file is an image, by its name; folders also have files of the system in them.</summary>
+    internal static bool IsImage(string path) =>
+        new[] { ".png", ".jpg", ".jpeg", ".gif" }.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Trains the pipeline on the data.</summary>
     public static ITransformer RetrainModel(MLContext mlContext, IDataView trainData) => BuildPipeline(mlContext).Fit(trainData);

@@ -1,3 +1,4 @@
+using CalibrateText;
 using MLSharpness.Build;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
@@ -20,6 +21,23 @@ public sealed class CalibrateTextTests
                 "loaded images True",
             },
             output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), output);
+    }
+
+    [TestMethod]
+    public void AFileThatIsSortedByLabelIsShuffledAndABadLineIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("texts.tsv");
+        string[] lines = [.. Enumerable.Range(0, 60).Select(i => $"{(i < 30 ? "first" : "second")}\ttext\t{i}")];
+        File.WriteAllLines(path, [.. lines, ""]);
+        IReadOnlyList<Request> requests = Requests.Read(path, seed: 1);
+        CollectionAssert.AreEquivalent(lines, requests.Select(request => $"{request.Label}\t{request.Text}").ToArray());
+        Assert.AreEqual(2, requests.Take(20).Select(request => request.Label).Distinct().Count());
+
+        File.WriteAllLines(path, [.. lines[..2], "", "no tab", .. lines[2..]]);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Requests.Read(path, 1)).Message, $"'{path}', line 4: ");
+        File.WriteAllLines(path, lines[..5]);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Requests.Read(path, 1)).Message, "at least 6");
     }
 
     [TestMethod]

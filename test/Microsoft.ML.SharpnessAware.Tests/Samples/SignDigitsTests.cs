@@ -6,6 +6,22 @@ namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 [TestClass]
 public sealed class SignDigitsTests
 {
+    /// <summary>A date in a name is no number of a picture, and is of nobody else.</summary>
+    [TestMethod]
+    public void APictureWithoutANumberIsOfAPersonOfItsOwnAndOtherFilesAreNoPictures()
+    {
+        using var folder = new TemporaryFolder();
+        string directory = Directory.CreateDirectory(folder.File("3")).FullName;
+        foreach (string name in new[] { "IMG_1118.JPG", "IMG_1119.jpg", "IMG_1120.jpg", "IMG_20240101_123456.jpg", "hand.png", "fist.png",
+            ".DS_Store", "Thumbs.db" })
+            File.WriteAllText(Path.Combine(directory, name), name);
+
+        Photograph[] photographs = Photograph.Load(folder.Path);
+
+        CollectionAssert.AreEqual(new[] { 111f, 111, 112, -4, -5, -6 }, photographs.Select(photograph => photograph.Person).ToArray());
+        Assert.IsTrue(photographs.All(photograph => photograph.Label == "3"));
+    }
+
     [TestMethod]
     public void AModelBuilderScriptTrainsSavesPredictsAndMeasures()
     {
