@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -25,6 +26,39 @@ public sealed partial class WorkflowTests
     {
         foreach (Match project in Project().Matches(Read(".github/workflows/ci.yml") + Read("README.md") + Read("CONTRIBUTING.md")))
             Assert.IsTrue(Path.Exists(Path.Combine(Repository.Root, project.Groups["path"].Value)), project.Value);
+    }
+
+    /// <summary>With a dotnet that fails at once, so that nothing is built.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void TheFreshCloneDeletesNothingThatItHasNotMade(bool byFullPath)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Inconclusive("The script is for Linux.");
+            return;
+        }
+
+        if (!Directory.Exists(Path.Combine(Repository.Root, ".git")) && !File.Exists(Path.Combine(Repository.Root, ".git")))
+            Assert.Inconclusive("This is no clone.");
+        using var folder = new TemporaryFolder();
+        string mine = Directory.CreateDirectory(folder.File("mine")).FullName, dotnet = folder.File("dotnet");
+        File.WriteAllText(Path.Combine(mine, "work.txt"), "of years");
+        File.WriteAllText(dotnet, "#!/bin/sh\necho no dotnet; exit 1\n");
+        File.SetUnixFileMode(dotnet, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, ".ci", "fresh-clone"), [byFullPath ? mine : "mine"])
+        {
+            WorkingDirectory = folder.Path, RedirectStandardOutput = true, RedirectStandardError = true,
+            Environment = { ["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}" },
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+
+        StringAssert.Contains(output, "no dotnet", error.Result);
+        CollectionAssert.AreEqual(new[] { Path.Combine(mine, "work.txt") }, Directory.GetFileSystemEntries(mine));
     }
 
     private static string Read(string path) => File.ReadAllText(Path.Combine(Repository.Root, path));
