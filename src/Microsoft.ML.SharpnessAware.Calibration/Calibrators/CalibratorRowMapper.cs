@@ -104,7 +104,6 @@ internal sealed class CalibratorRowMapper(
         private readonly SourceRow _source = new(input);
         private VBuffer<float> _buffer;
         private long _position = -1;
-        private bool _isMissing;
 
         public ReadOnlySpan<float> Current()
         {
@@ -113,8 +112,7 @@ internal sealed class CalibratorRowMapper(
 
             _getScore(ref _buffer);
             _buffer.CopyTo(_probabilities);
-            _isMissing = float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
-            if (!_isMissing)
+            if (!float.IsNaN(TensorPrimitives.Min<float>(_probabilities)))       // else it stays as it is
             {
                 if (ScoreRow.ToProbabilities(_probabilities, scoreKind) is string problem)
                     throw ScoreRow.Unusable(score.Name, scoreKind, _source.Number, problem);
@@ -143,11 +141,8 @@ internal sealed class CalibratorRowMapper(
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>
         public uint Key()
         {
-            ReadOnlySpan<float> probabilities = Current();
-            if (_isMissing)
-                return 0;
-            uint key = ProbabilityBuffer.Key(probabilities);
-            return keys is null ? key : (uint)keys[key - 1] + 1;
+            uint key = ProbabilityBuffer.Key(Current());
+            return keys is null || key == 0 ? key : (uint)keys[key - 1] + 1;
         }
     }
 }

@@ -20,6 +20,11 @@ internal static class ProbabilityBuffer
         ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> score) => Copy(probabilities(), ref score))
         : (ValueGetter<uint>)((ref uint key) => key = Key(probabilities()));
 
-    /// <summary>The key (counted from 1) of the most probable class; ties go to the lowest.</summary>
-    public static uint Key(ReadOnlySpan<float> probabilities) => (uint)TensorPrimitives.IndexOfMax(probabilities) + 1;
+    /// <summary>The key (counted from 1) of the most probable class; ties go to the lowest. 0, a missing value, where one is
+    /// NaN.</summary>
+    public static uint Key(ReadOnlySpan<float> probabilities)
+    {
+        int largest = TensorPrimitives.IndexOfMax(probabilities);      // the first NaN, if there is one
+        return float.IsNaN(probabilities[largest]) ? 0 : (uint)largest + 1;
+    }
 }

@@ -203,11 +203,11 @@ internal sealed class OnnxClassifier : IDisposable
     }
 
     /// <summary>Two probabilities that are one float32 may be of unequal logits, by which the file decides: its class gets the larger
-    /// one, as in <see cref="Softmax"/>.</summary>
+    /// one, as in <see cref="Softmax"/>. A row of NaN has no class.</summary>
     private static void Favour(int predicted, Span<float> row)
     {
         int largest = (int)ProbabilityBuffer.Key(row) - 1;
-        if (predicted >= 0 && largest != predicted && row[predicted] == row[largest])
+        if (predicted >= 0 && largest >= 0 && largest != predicted && row[predicted] == row[largest])
             row[predicted] = MathF.BitIncrement(row[predicted]);
     }
 }

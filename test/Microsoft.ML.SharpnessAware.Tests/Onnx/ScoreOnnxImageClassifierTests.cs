@@ -234,6 +234,21 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
+    public void ARowWhoseScoresAreNotNumbersHasNoPredictedLabel()
+    {
+        using var folder = new TemporaryFolder();
+        List<FloatRow> rows = Shapes.Floats(30);
+        using SharpnessAwareImageClassificationTransformer trained = Train(Fitted.View(_mlContext, rows));
+        trained.SaveOnnx(folder.File("model.onnx"));
+        Array.Fill(rows[1].Image, 1e38f);
+        IDataView data = Fitted.View(_mlContext, rows);
+        using OnnxImageClassifierTransformer model = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data);
+
+        Assert.AreEqual(0u, model.Transform(data).GetColumn<uint>("PredictedLabel").ElementAt(1));
+        AssertSameColumns(trained.Transform(data), model.Transform(data));
+    }
+
+    [TestMethod]
     [DataRow("PredictedLabel", null, "both 'PredictedLabel'")]
     [DataRow("Same", "Same", "both 'Same'")]
     [DataRow("PredictionSetSize", null, "a column 'PredictionSetSize'")]

@@ -162,6 +162,26 @@ public sealed class TransformerTests
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _model.WithTemperature(temperature));
     }
 
+    /// <summary>As ML.NET's scorers have it: a missing key, and NaN or an empty text for the value behind it.</summary>
+    [TestMethod]
+    public void ARowWhoseScoresAreNotNumbersHasNoPredictedLabel()
+    {
+        List<FloatRow> rows = Shapes.Floats(30);
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(MLContext, Fitted.View(MLContext, rows));
+        Array.Fill(rows[1].Image, 1e38f);
+        IDataView scored = model.Transform(Fitted.View(MLContext, rows));
+        IDataView named = MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored).Transform(scored);
+        var engine = MLContext.Model.CreatePredictionEngine<FloatRow, ScoredRow>(
+            model, new PredictionEngineOptions { OwnsTransformer = false });
+
+        Assert.IsTrue(scored.GetColumn<float[]>("Score").ElementAt(1).All(float.IsNaN));
+        uint[] keys = [.. scored.GetColumn<uint>("PredictedLabel")];
+        Assert.AreEqual(0u, keys[1]);
+        Assert.AreEqual(1, keys.Count(key => key == 0));
+        Assert.AreEqual("", named.GetColumn<string>("PredictedLabel").ElementAt(1));
+        Assert.AreEqual(0u, engine.Predict(rows[1]).PredictedLabel);
+    }
+
     private sealed class ImageRow
     {
         [Transforms.Image.ImageType(Shapes.Size, Shapes.Size)]
