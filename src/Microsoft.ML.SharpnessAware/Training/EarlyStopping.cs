@@ -13,12 +13,17 @@ public sealed record EarlyStopping(
     int Patience = 10, double MinDelta = 0.001, EarlyStoppingMetric Metric = EarlyStoppingMetric.Accuracy)
 {
     /// <inheritdoc cref="EarlyStopping"/>
-    public int Patience { get; init; } = Patience >= 1
-        ? Patience : throw new ArgumentOutOfRangeException(nameof(Patience), Patience, "Patience must be at least 1.");
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
+    public int Patience { get; init => field = Checked(value); } = Checked(Patience);
 
     /// <inheritdoc cref="EarlyStopping"/>
-    public double MinDelta { get; init; } = MinDelta >= 0 && double.IsFinite(MinDelta)
-        ? MinDelta : throw new ArgumentOutOfRangeException(nameof(MinDelta), MinDelta, "MinDelta must be at least 0.");
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double MinDelta { get; init => field = Require.NonNegative(value, nameof(MinDelta)); } =
+        Require.NonNegative(MinDelta, nameof(MinDelta));
+
+    /// <inheritdoc cref="EarlyStopping"/>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such metric.</exception>
+    public EarlyStoppingMetric Metric { get; init => field = Checked(value); } = Checked(Metric);
 
     /// <summary>Whether the latest epoch is the last one: there was no improvement for <see cref="Patience"/> epochs.</summary>
     internal bool IsDue(IReadOnlyList<EpochMetrics> history)
@@ -32,4 +37,10 @@ public sealed record EarlyStopping(
 
         return history.Count - 1 - improved >= Patience;
     }
+
+    private static int Checked(int patience) => patience >= 1
+        ? patience : throw new ArgumentOutOfRangeException(nameof(Patience), patience, "Patience must be at least 1.");
+
+    private static EarlyStoppingMetric Checked(EarlyStoppingMetric metric) => Enum.IsDefined(metric)
+        ? metric : throw new ArgumentOutOfRangeException(nameof(Metric), metric, "Metric must be Accuracy, Loss or Refinement.");
 }

@@ -162,4 +162,26 @@ public sealed class BestEpochTests
         ImagesPerSecond = 1,
         Duration = TimeSpan.Zero,
     })];
+
+    [TestMethod]
+    public void EarlyStoppingIsCheckedHoweverItIsSet()
+    {
+        var usual = new EarlyStopping();
+        AssertRefused("Patience", () => new EarlyStopping(0), () => new EarlyStopping { Patience = 0 }, () => usual with { Patience = -1 });
+        foreach (double value in new[] { -1, double.NaN, double.PositiveInfinity })
+        {
+            AssertRefused("MinDelta", () => new EarlyStopping(MinDelta: value), () => new EarlyStopping { MinDelta = value },
+                () => usual with { MinDelta = value });
+        }
+
+        const EarlyStoppingMetric None = (EarlyStoppingMetric)7;
+        AssertRefused("Metric", () => new EarlyStopping(Metric: None), () => new EarlyStopping { Metric = None },
+            () => usual with { Metric = None });
+
+        static void AssertRefused(string name, params Func<EarlyStopping>[] ways)
+        {
+            foreach (Func<EarlyStopping> way in ways)
+                Assert.AreEqual(name, Assert.ThrowsExactly<ArgumentOutOfRangeException>(way).ParamName);
+        }
+    }
 }
