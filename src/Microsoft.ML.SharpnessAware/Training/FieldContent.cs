@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -14,8 +15,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// It goes through the fields of records and classes of this library and of the application, through collections, tensors and modules.
-/// What belongs to .NET, ML.NET or TorchSharp beyond that (a lock, a logger, a generator) is named by its type alone, and of a delegate
-/// there is only what it holds and, where it has one, its name: code is not content.
+/// Of what belongs to .NET, ML.NET or TorchSharp it reads values (structs), boxes and lazy values, and the beginning of a sequence; the
+/// rest (a lock, a logger, a generator) is named by its type alone, and of a delegate there is only what it holds and, where it has one,
+/// its name: code is not content.
 /// </remarks>
 internal static class FieldContent
 {
@@ -23,12 +25,22 @@ internal static class FieldContent
     private const int MaximumFields = 200;
     private const int MaximumDepth = 16;
 
-    private static readonly string[] OthersAssemblies = ["System", "Microsoft.", "TorchSharp", "netstandard", "mscorlib"];
+    private const int LongestSequence = 1000;
 
-    public static IReadOnlyList<(string Name, string Value)> Of(string name, object? value)
+    // The public key tokens of .NET, ASP.NET, ML.NET, ONNX Runtime and TorchSharp; names of an application may begin as theirs do.
+    private static readonly HashSet<string> OthersKeys =
+    [
+        "7CEC85D7BEA7798E", "B03F5F7F11D50A3A", "B77A5C561934E089", "CC7B13FFCD2DDD51", "ADB9793829DDAE60", "31BF3856AD364E35",
+        "F27F157F0A5B7BB6", "67B0E5E1DA516A1C",
+    ];
+
+    /// <param name="name">What the texts' names begin with.</param>
+    /// <param name="value">The setting.</param>
+    /// <param name="withWeights">Whether tensors and modules in it count by what they hold; if not, by their types.</param>
+    public static IReadOnlyList<(string Name, string Value)> Of(string name, object? value, bool withWeights = true)
     {
         List<(string Name, string Value)> fields = [];
-        new Visitor(fields).Visit(name, value, depth: 0);
+        new Visitor(fields, withWeights).Visit(name, value, depth: 0);
         if (fields.Count <= MaximumFields)
             return fields;
         byte[] all = Encoding.UTF8.GetBytes(string.Join('\n', fields.Select(field => $"{field.Name}={field.Value}")));
@@ -38,15 +50,17 @@ internal static class FieldContent
     private static string Sum(int values, ReadOnlySpan<byte> content) =>
         string.Create(CultureInfo.InvariantCulture, $"{values} values, SHA-256 {Convert.ToHexString(SHA256.HashData(content))}");
 
-    private static bool IsOthers(Type type) => type.Assembly != typeof(FieldContent).Assembly
-        && OthersAssemblies.Any(prefix => type.Assembly.GetName().Name!.StartsWith(prefix, StringComparison.Ordinal))
-        && !type.Assembly.GetName().Name!.StartsWith(typeof(FieldContent).Assembly.GetName().Name!, StringComparison.Ordinal);
+    private static bool IsOthers(Type type) => OthersKeys.Contains(Convert.ToHexString(type.Assembly.GetName().GetPublicKeyToken() ?? []));
 
     private static string NameOf(Type type) => type.Assembly == typeof(FieldContent).Assembly ? type.Name : type.FullName ?? type.Name;
 
-    private sealed class Visitor(List<(string Name, string Value)> fields)
+    private sealed class Visitor(List<(string Name, string Value)> fields, bool withWeights)
     {
         private readonly HashSet<object> _parents = new(ReferenceEqualityComparer.Instance);
+
+        // Without weights no name tells a version, or what the compiler calls a lambda's variables.
+        private string NameOf(Type type) => withWeights ? FieldContent.NameOf(type)
+            : type.Name.StartsWith('<') ? "variables" : type.ToString();
 
         public void Visit(string name, object? value, int depth)
         {
@@ -59,6 +73,8 @@ internal static class FieldContent
                 IFormattable number when number is not ITuple && IsOthers(value.GetType()) =>
                     number.ToString(null, CultureInfo.InvariantCulture),
                 Array { Rank: 1 } array when array.GetType().GetElementType()!.IsPrimitive => Text(array),
+                Scalar scalar => Text(scalar),
+                CancellationToken or nn.Module or Tensor when value is CancellationToken || !withWeights => value.GetType().ToString(),
                 Tensor tensor => $"{TensorContent.Shape(tensor)}, SHA-256 {TensorContent.Hash([new("", tensor)])}",
                 nn.Module module => $"{NameOf(module.GetType())}, SHA-256 {TensorContent.Hash(module.state_dict())}",
                 _ => null,
@@ -87,19 +103,28 @@ internal static class FieldContent
                         Visit($"{name}.Item{Text(i + 1)}", tuple[i], depth);
                     break;
                 case IDictionary dictionary:
-                    VisitList(name, [.. dictionary.Keys.Cast<object>().Select(key => (Key: key, Text: Of("", key)[0].Value))
+                    VisitList(name, [.. dictionary.Keys.Cast<object>().Select(key => (Key: key, Text: KeyText(key)))
                         .OrderBy(entry => entry.Text, StringComparer.Ordinal)
                         .Select(entry => (object)(entry.Text, dictionary[entry.Key]))], depth);
                     break;
                 case IEnumerable list when value is ICollection || IsCollection(type):
                     VisitList(name, [.. list.Cast<object?>()], depth);
                     break;
-                case var _ when IsOthers(type):
+                case IEnumerable sequence when IsLazySequence(type):
+                    VisitList(name, [.. sequence.Cast<object?>().Take(LongestSequence)], depth);
+                    break;
+                case var _ when Memory(value) is Array memory:
+                    Visit(name, memory, depth);
+                    break;
+                case var _ when withWeights && IsOf(type, typeof(Lazy<>)):
+                    Visit($"{name}.Value", type.GetProperty("Value")!.GetValue(value), depth);
+                    break;
+                case var _ when IsOthers(type) && !type.IsValueType && !IsOf(type, typeof(StrongBox<>)):
                     fields.Add((name, NameOf(type)));
                     break;
                 default:
-                    fields.Add((name, NameOf(type)));
-                    foreach (FieldInfo field in Fields(type))
+                    fields.Add((name, IsOthers(type) ? type.ToString() : NameOf(type)));
+                    foreach (FieldInfo field in IsOthers(type) ? OwnFields(type) : Fields(type))
                         Visit($"{name}.{PropertyOf(field)}", field.GetValue(value), depth);
                     break;
             }
@@ -117,22 +142,50 @@ internal static class FieldContent
     private static bool IsCollection(Type type) => type.GetInterfaces().Where(one => one.IsGenericType)
         .Select(one => one.GetGenericTypeDefinition()).Any(one => one == typeof(IReadOnlyCollection<>) || one == typeof(ICollection<>));
 
+    /// <summary>Whether it is a query or a method with yield: what it holds changes as it is read.</summary>
+    private static bool IsLazySequence(Type type) =>
+        type.Assembly == typeof(Enumerable).Assembly || (type.Name.StartsWith('<') && !IsOthers(type));
+
+    /// <summary>What a memory reaches, copied; null for another type.</summary>
+    private static Array? Memory(object value) => IsOf(value.GetType(), typeof(Memory<>)) || IsOf(value.GetType(), typeof(ReadOnlyMemory<>))
+        ? (Array)value.GetType().GetMethod("ToArray")!.Invoke(value, null)!
+        : null;
+
+    private static bool IsOf(Type type, Type definition) => type.IsGenericType && type.GetGenericTypeDefinition() == definition;
+
+    private static string KeyText(object key) => string.Join(", ", Of("", key).Select(field => field.Value));
+
     private static IEnumerable<FieldInfo> Fields(Type type)
     {
         for (Type? of = type; of is not null && !IsOthers(of); of = of.BaseType)
         {
-            const BindingFlags Own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
-            foreach (FieldInfo field in of.GetFields(Own).Where(field => !field.FieldType.IsPointer && !field.FieldType.IsByRefLike)
-                         .OrderBy(PropertyOf, StringComparer.Ordinal))
+            foreach (FieldInfo field in OwnFields(of))
                 yield return field;
         }
     }
 
+    /// <summary>The fields that a type declares itself, but for addresses.</summary>
+    public static IEnumerable<FieldInfo> OwnFields(Type type)
+    {
+        const BindingFlags Own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        return type.GetFields(Own).Where(field => !field.FieldType.IsPointer && !field.FieldType.IsByRefLike
+            && field.FieldType != typeof(nint) && field.FieldType != typeof(nuint)).OrderBy(PropertyOf, StringComparer.Ordinal);
+    }
+
     // "<Rho>k__BackingField" is the property Rho.
-    private static string PropertyOf(FieldInfo field) =>
+    public static string PropertyOf(FieldInfo field) =>
         field.Name is ['<', .. string name] && name.IndexOf('>') is > 0 and int end ? name[..end] : field.Name;
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Text(Scalar scalar) => scalar.Type switch
+    {
+        ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64 =>
+            scalar.ToDouble().ToString(CultureInfo.InvariantCulture),
+        ScalarType.Bool => scalar.ToBoolean().ToString(),
+        ScalarType.ComplexFloat32 or ScalarType.ComplexFloat64 => scalar.ToComplexFloat64().ToString(CultureInfo.InvariantCulture),
+        _ => scalar.ToInt64().ToString(CultureInfo.InvariantCulture),
+    };
 
     private static string Text(Array numbers)
     {

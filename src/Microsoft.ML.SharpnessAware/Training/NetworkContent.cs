@@ -23,10 +23,18 @@ internal static class NetworkContent
         return Sum(all);
     }
 
-    /// <summary>The modules by name and type, with the numbers, words and switches that they hold, such as a dropout's p.</summary>
+    /// <summary>The modules by name and type, with the numbers, words and switches that their own class declares, such as a dropout's p.
+    /// The texts are those of earlier checkpoints; <see cref="Settings"/> is what modules hold beyond that.</summary>
     public static string Modules(nn.Module network) => Sum(
         [.. network.named_modules().Select(entry => (entry.name, entry.module)).Prepend((name: "", module: network))
-            .Select(entry => $"{entry.name} {entry.module.GetType()} {string.Join(' ', Settings(entry.module))}")]);
+            .Select(entry => $"{entry.name} {entry.module.GetType()} {string.Join(' ', PlainSettings(entry.module))}")]);
+
+    /// <summary>All that the modules hold, in whichever class it is declared, but for weights and other modules.</summary>
+    public static string Settings(nn.Module network) => Sum(
+        [.. network.named_modules().Select(entry => (entry.name, entry.module)).Prepend((name: "", module: network))
+            .SelectMany(entry => Fields(entry.module.GetType()).SelectMany(field =>
+                FieldContent.Of($"{entry.name}.{FieldContent.PropertyOf(field)}", field.GetValue(entry.module), withWeights: false)))
+            .Select(text => $"{text.Name}={text.Value}")]);
 
     /// <summary>The logits of the first image, as numbers in one text; equal to about a hundredth between machines.</summary>
     public static string Outputs(ImageClassifier classifier, ImageDataset images, int seed)
@@ -51,7 +59,18 @@ internal static class NetworkContent
         return $"SHA-256 {TensorContent.Hash(classifier.Network.state_dict().Where(entry => !head.Owns(entry.Key)))}";
     }
 
-    private static IEnumerable<string> Settings(nn.Module module)
+    /// <summary>The fields of a module's classes, up to TorchSharp's nn.Module and its variants, which hold mode and hooks.</summary>
+    private static IEnumerable<FieldInfo> Fields(Type type)
+    {
+        for (Type? of = type; of is not null && of.DeclaringType != typeof(nn); of = of.BaseType)
+        {
+            foreach (FieldInfo field in FieldContent.OwnFields(of).Where(field =>
+                         !typeof(nn.Module).IsAssignableFrom(field.FieldType) && !typeof(Tensor).IsAssignableFrom(field.FieldType)))
+                yield return field;
+        }
+    }
+
+    private static IEnumerable<string> PlainSettings(nn.Module module)
     {
         Type type = module.GetType();
         IEnumerable<(string Name, object? Value)> values = type.Assembly == typeof(nn.Module).Assembly

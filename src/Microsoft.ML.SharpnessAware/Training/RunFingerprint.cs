@@ -9,6 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class RunFingerprint
 {
+    private const string SettingsOfModules = "settings of the modules";
     private const int MaximumFields = 10_000;
     private const char Approximately = '≈';
     private const double Tolerance = 0.01;
@@ -44,6 +45,7 @@ internal sealed class RunFingerprint
         {
             fingerprint.Add("parameters of the network", NetworkContent.Parameters(classifier.Network));
             fingerprint.Add("modules of the network", NetworkContent.Modules(classifier.Network));
+            fingerprint.Add(SettingsOfModules, NetworkContent.Settings(classifier.Network));
             fingerprint.Add("outputs of the untrained network", Approximately + NetworkContent.Outputs(classifier, images.Training, seed));
             if (initialWeights is null && (options.FreezeBackbone || options.FreezeEpochs > 0))
                 fingerprint.Add("weights of the backbone", NetworkContent.Backbone(classifier));
@@ -102,7 +104,7 @@ internal sealed class RunFingerprint
         {
             if (!then.TryGetValue(name, out string? before))
             {
-                if (!IsNewAndNotSet(name))
+                if (!IsNewAndNotSet(name) && name != SettingsOfModules)      // earlier files do not have it
                     differences.Add($"{name} was not known, now {Shown(value)}");
             }
             else if (!AreSame(before, value))

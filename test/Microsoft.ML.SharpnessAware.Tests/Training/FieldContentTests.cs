@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Training;
@@ -49,11 +52,77 @@ public sealed class FieldContentTests
     }
 
     [TestMethod]
+    public void NumbersInTypesOfDotNetAndTorchSharpAreContent()
+    {
+        AreDifferent<ReadOnlyMemory<double>>(new double[] { 1, 2 }, new double[] { 1, 3 });
+        AreDifferent<Memory<float>>(new float[] { 1, 2 }, new float[] { 1 });
+        AreDifferent("abc".AsMemory(), "abd".AsMemory());
+        AreDifferent(KeyValuePair.Create("a", 1.5), KeyValuePair.Create("a", 2.5));
+        AreDifferent(new Dictionary<(int, int), int> { [(1, 2)] = 3 }, new Dictionary<(int, int), int> { [(1, 4)] = 3 });
+        AreDifferent(new Lazy<double[]>(() => [1, 2]), new Lazy<double[]>(() => [1, 3]));
+        AreDifferent(new[] { 1, 2 }.Select(i => i * 0.5), new[] { 1, 3 }.Select(i => i * 0.5));
+        AreDifferent(Halves(3), Halves(4));
+        AreDifferent(new System.Numerics.Matrix3x2(1, 2, 3, 4, 5, 6), new System.Numerics.Matrix3x2(1, 2, 3, 4, 5, 7));
+        AreDifferent(new System.Runtime.CompilerServices.StrongBox<double>(1), new System.Runtime.CompilerServices.StrongBox<double>(2));
+        using TorchSharp.Scalar half = 0.5.ToScalar(), quarter = 0.25.ToScalar(), one = 1L.ToScalar(), two = 2L.ToScalar();
+        AreDifferent(half, quarter);
+        AreDifferent(one, two);
+
+        static IEnumerable<double> Halves(int count)
+        {
+            for (int i = 0; i < count; i++)
+                yield return i / 2.0;
+        }
+
+        static void AreDifferent<T>(T first, T second)
+        {
+            CollectionAssert.AreNotEqual(Of("x", first), Of("x", second), $"{typeof(T)}");
+            CollectionAssert.AreEqual(Of("x", first), Of("x", first));
+        }
+    }
+
+    [TestMethod]
+    public void AnEndlessSequenceEnds()
+    {
+        Assert.IsLessThan(10, Of("x", Endless()).Length);
+
+        static IEnumerable<int> Endless()
+        {
+            for (int i = 0; true; i++)
+                yield return i;
+        }
+    }
+
+    /// <summary>Whose a type is shows in the key of its assembly: the name may begin as others' do.</summary>
+    [TestMethod]
+    [DataRow("SystemsLab.Training")]
+    [DataRow("Microsoft.MyTeam")]
+    [DataRow("Microsoft.ML.MyTeam")]
+    [DataRow("TorchSharpTricks")]
+    public void ATypeOfTheApplicationIsContentWhateverItsAssemblyIsCalled(string assembly)
+    {
+        Type type = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName(assembly), AssemblyBuilderAccess.Run)
+            .DefineDynamicModule(assembly).DefineType("Weighted") is var builder && builder.DefineField("Weight", typeof(double),
+                FieldAttributes.Public) is not null ? builder.CreateType() : throw new InvalidOperationException();
+        CollectionAssert.AreNotEqual(Of("x", With(1)), Of("x", With(2)));
+
+        object With(double weight)
+        {
+            object one = Activator.CreateInstance(type)!;
+            type.GetField("Weight")!.SetValue(one, weight);
+            return one;
+        }
+    }
+
+    [TestMethod]
     public void WhatIsEqualInContentHasTheSameTexts()
     {
         AreSame(new Dictionary<string, int> { ["a"] = 1, ["b"] = 2 }, new Dictionary<string, int> { ["b"] = 2, ["a"] = 1 });
         AreSame(new Derived { Value = 3, Lock = new Lock() }, new Derived { Value = 3, Lock = new Lock() });
         AreSame(new[] { 1.5, 2 }, new[] { 1.5, 2 });
+        AreSame(new ReadOnlyMemory<double>([0, 1, 2], 1, 2), new ReadOnlyMemory<double>([1, 2]));
+        using var cancellation = new CancellationTokenSource();
+        AreSame(cancellation.Token, CancellationToken.None);
 
         static void AreSame(object first, object second) => CollectionAssert.AreEqual(Of("x", first), Of("x", second));
     }

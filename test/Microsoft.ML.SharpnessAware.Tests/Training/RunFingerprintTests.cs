@@ -80,6 +80,8 @@ public sealed class RunFingerprintTests
         AssertRefused("modules of the network", message => Assert.DoesNotContain("parameters of the network", message));
         Register(classes => new SmallNetwork(classes, activation: input => input.tanh()));
         AssertRefused("outputs of the untrained network", message => Assert.DoesNotContain("modules of the network", message));
+        Register(classes => new SmallNetwork(classes, momentum: 0.2));
+        AssertRefused("settings of the modules", message => Assert.DoesNotContain("outputs of the untrained network", message));
         Register(classes => new SmallNetwork(classes, fixedConvolution: true));
         AssertRefused("parameters of the network");
         Register(classes => new SmallNetwork(classes));
@@ -331,16 +333,18 @@ public sealed class RunFingerprintTests
     private sealed class SmallNetwork : nn.Module<Tensor, Tensor>
     {
         private readonly TorchSharp.Modules.Conv2d _conv;
+        private readonly TorchSharp.Modules.BatchNorm2d _norm;
         private readonly TorchSharp.Modules.LeakyReLU _relu;
         private readonly TorchSharp.Modules.Dropout _dropout;
         private readonly TorchSharp.Modules.Linear _classifier;
         private readonly Func<Tensor, Tensor> _activation;
 
         public SmallNetwork(int classes, int width = 6, double dropout = 0.1, double slope = 0.1, Func<Tensor, Tensor>? activation = null,
-            bool fixedConvolution = false, float? convolution = null)
+            bool fixedConvolution = false, float? convolution = null, double momentum = 0.1)
             : base(nameof(SmallNetwork))
         {
             _conv = nn.Conv2d(1, width, 3);
+            _norm = nn.BatchNorm2d(width, momentum: momentum);
             _relu = nn.LeakyReLU(slope);
             _dropout = nn.Dropout(dropout);
             _classifier = nn.Linear(width * 4, classes);
@@ -356,7 +360,7 @@ public sealed class RunFingerprintTests
 
         public override Tensor forward(Tensor input)
         {
-            Tensor features = nn.functional.adaptive_avg_pool2d(_relu.call(_activation(_conv.call(input))), [2, 2]).flatten(1);
+            Tensor features = nn.functional.adaptive_avg_pool2d(_relu.call(_activation(_norm.call(_conv.call(input)))), [2, 2]).flatten(1);
             return _classifier.call(_dropout.call(features));
         }
     }
