@@ -18,49 +18,41 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
         ArgumentNullException.ThrowIfNull(input);
         calibrator.CheckBeforeTraining(estimator, input.Schema);
         List<(CalibrationRows Rows, LabelValues? Classes)> unseen = [];
-        ITransformer? first = null;
+        List<ITransformer> held = [];       // trained and not freed: the first one until another shows what they share
         HashSet<ITransformer>? shared = null;
-        foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
+        try
         {
-            ITransformer ofFold = estimator.Fit(fold.TrainSet);
-            unseen.Add(calibrator.ReadUnseen(ofFold.Transform(fold.TestSet)));
-            if (first is null)
+            foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
             {
-                first = ofFold;
-                continue;
+                held.Add(estimator.Fit(fold.TrainSet));
+                unseen.Add(calibrator.ReadUnseen(held[^1].Transform(fold.TestSet)));
+                if (shared is not null || held.Count > 1)
+                    FreeHeld(shared ??= TrainedModel.Shared(held[0], held[1]));
             }
 
-            if (shared is null)
-                Free(first, shared = Shared(first, ofFold));
-            Free(ofFold, shared);
+            ITransformer model = estimator.Fit(input);
+            if (held.Count > 0)
+                FreeHeld(TrainedModel.Shared(held[0], model));
+            held.Add(model);
+            LabelledScores scores = calibrator.Bind(model.Transform(input).Schema);
+            CalibrationRows rows = CalibrationRows.Concat(
+                [.. unseen.Select((fold, i) => InOrder(fold.Rows, fold.Classes, scores, i + 1))], scores.NumberOfClasses);
+            return model.Append(calibrator.Fit(rows, scores.Classes));
+        }
+        catch
+        {
+            shared ??= held.Count > 1 ? TrainedModel.Shared(held[0], held[1]) : [];
+            FreeHeld([.. shared, .. TrainedModel.KeptBy(estimator)]);
+            throw;
         }
 
-        ITransformer model = estimator.Fit(input);
-        if (shared is null && first is not null)
-            Free(first, Shared(first, model));
-        LabelledScores scores = calibrator.Bind(model.Transform(input).Schema);
-        CalibrationRows rows = CalibrationRows.Concat(
-            [.. unseen.Select((fold, i) => InOrder(fold.Rows, fold.Classes, scores, i + 1))], scores.NumberOfClasses);
-        return model.Append(calibrator.Fit(rows, scores.Classes));
+        void FreeHeld(IReadOnlyCollection<ITransformer> butFor)
+        {
+            foreach (ITransformer model in held)
+                TrainedModel.Free(model, butFor);
+            held.Clear();
+        }
     }
-
-    /// <summary>What two models have both: some estimators, such as that of ApplyOnnxModel, give the same transformer each time.</summary>
-    private static HashSet<ITransformer> Shared(ITransformer one, ITransformer other)
-    {
-        HashSet<ITransformer> shared = new(Members(one), ReferenceEqualityComparer.Instance);
-        shared.IntersectWith(Members(other));
-        return shared;
-    }
-
-    /// <summary>Frees what a model holds that is not needed any more, but for what all of them have.</summary>
-    private static void Free(ITransformer model, HashSet<ITransformer> shared)
-    {
-        foreach (ITransformer member in Members(model).Where(member => !shared.Contains(member)))
-            (member as IDisposable)?.Dispose();
-    }
-
-    private static IEnumerable<ITransformer> Members(ITransformer transformer) =>
-        transformer is ITransformerChainAccessor chain ? chain.Transformers.SelectMany(Members) : [transformer];
 
     /// <summary>A pipeline that maps labels to keys itself may number the classes of a fold in another order, or miss one.</summary>
     private static CalibrationRows InOrder(CalibrationRows rows, LabelValues? classes, LabelledScores scores, int fold)

@@ -17,6 +17,14 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
         calibrator.CheckBeforeTraining(estimator, input.Schema);
         DataOperationsCatalog.TrainTestData split = GroupedSplit.TrainTest(environment, input, fraction, samplingKeyColumnName);
         ITransformer model = estimator.Fit(split.TrainSet);
-        return model.Append(calibrator.FitOnUnseen(model.Transform(split.TestSet)));
+        try
+        {
+            return model.Append(calibrator.FitOnUnseen(model.Transform(split.TestSet)));
+        }
+        catch
+        {
+            TrainedModel.Free(model, TrainedModel.KeptBy(estimator));
+            throw;
+        }
     }
 }

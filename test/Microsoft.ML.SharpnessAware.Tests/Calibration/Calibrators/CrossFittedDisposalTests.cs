@@ -66,6 +66,50 @@ public sealed class CrossFittedDisposalTests
         Assert.AreEqual(1, most);
     }
 
+    /// <summary>Whichever step fails: training or scoring a part, or the model of all rows, or the calibrator.</summary>
+    [TestMethod]
+    [DataRow(2, 0)]
+    [DataRow(4, 0)]
+    [DataRow(5, 0)]
+    [DataRow(0, 1)]
+    [DataRow(0, 2)]
+    [DataRow(0, 4)]
+    [DataRow(0, 5)]
+    public void WhereAStepFailsWhatWasTrainedIsFreed(int failsAtFit, int failsAtTransform)
+    {
+        var shared = new Counted(always: new Held());
+        var own = new Counted(always: null);
+        own.Giving = () =>
+        {
+            if (own.Given.Count + 1 == failsAtFit)
+                throw new InvalidDataException("fit");
+            if (own.Given.Count + 1 == failsAtTransform)
+                own.FailsNext = true;
+        };
+        IEstimator<ITransformer> trained = new EstimatorChain<ITransformer>().Append(own).Append(shared).Append(Trainer("Features"));
+
+        Assert.ThrowsExactly<InvalidDataException>(() => Calibrators.CrossFitted(
+            trained, Calibrators.Temperature(), folds: 4).Fit(Examples.Data(_mlContext, 200)));
+
+        Assert.IsTrue(own.Given.TrueForAll(held => held.Disposals == 1), string.Join(", ", own.Given.Select(held => held.Disposals)));
+        Assert.AreEqual(0, shared.Given[0].Disposals);
+    }
+
+    [TestMethod]
+    public void WhereTheCalibratorFailsTheModelBeforeItIsFreed()
+    {
+        var shared = new Counted(always: new Held());
+        var own = new Counted(always: null);
+        own.Giving = () => own.FailsNext = true;
+
+        Assert.ThrowsExactly<InvalidDataException>(() => Calibrators.HeldOut(
+            new EstimatorChain<ITransformer>().Append(shared).Append(Trainer("Features")).Append(own), Calibrators.Temperature())
+            .Fit(Examples.Data(_mlContext, 200)));
+
+        Assert.AreEqual(1, own.Given.Single().Disposals);
+        Assert.AreEqual(0, shared.Given[0].Disposals);
+    }
+
     private sealed class Input
     {
         [VectorType(2)]
@@ -79,6 +123,8 @@ public sealed class CrossFittedDisposalTests
 
         public Action? Giving { get; set; }
 
+        public bool FailsNext { get; set; }
+
         public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema;
 
         public ITransformer Fit(IDataView input)
@@ -86,13 +132,18 @@ public sealed class CrossFittedDisposalTests
             Giving?.Invoke();
             if (always is not null)
                 return always;
-            Given.Add(new Held());
+            Given.Add(new Held { Fails = FailsNext });
             return Given[^1];
         }
     }
 
     private sealed class Held : ITransformer, IDisposable
     {
+        private int _transformed;
+
+        /// <summary>Whether it can score no more rows after those that the rest of its pipeline is trained on.</summary>
+        public bool Fails { get; init; }
+
         public int Disposals { get; private set; }
 
         public bool IsRowToRowMapper => false;
@@ -104,7 +155,7 @@ public sealed class CrossFittedDisposalTests
         public IDataView Transform(IDataView input)
         {
             ObjectDisposedException.ThrowIf(Disposals > 0, this);
-            return input;
+            return Fails && ++_transformed > 1 ? throw new InvalidDataException("transform") : input;
         }
 
         public void Dispose() => Disposals++;
