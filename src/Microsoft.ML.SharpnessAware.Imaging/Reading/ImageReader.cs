@@ -28,6 +28,10 @@ internal abstract class ImageReader
     /// <summary>Whether an error of this class is about the image of one row, and not about the data as a whole.</summary>
     public static bool IsAboutOneImage(InvalidOperationException error) => error.InnerException is { } cause && IsAboutTheImage(cause);
 
+    /// <summary>Whether such an error says that the image could not be had, so that nothing is known of it: a file that is gone or locked,
+    /// or on a disk that does not answer.</summary>
+    public static bool IsUnread(InvalidOperationException error) => error.InnerException is IOException or UnauthorizedAccessException;
+
     /// <summary>
     /// Moves the cursor on. ML.NET may read rows ahead in other threads (it does for LoadRawImageBytes), and then it is here, and not in
     /// <see cref="Read"/>, that a file that cannot be read comes to light.

@@ -219,6 +219,36 @@ public sealed class ImageDatasetTests
         StringAssert.EndsWith(message, "None is left.");
     }
 
+    /// <summary>A share that is away for a moment is no reason to train on what is left.</summary>
+    [TestMethod]
+    public void AFileThatCannotBeOpenedIsAnErrorAlsoWhereBadImagesAreSkipped()
+    {
+        byte[] good = TestImages.EncodeGrey(2, 2, (_, _) => 9);
+        GuardedRow[] rows = [.. Enumerable.Range(0, 6).Select(i => new GuardedRow
+        {
+            Bytes = i == 0 ? "no image"u8.ToArray() : good, Label = (uint)(i % 3), ImagePath = $"{i}.png",
+        })];
+        rows[3].Problem = new IOException("The network name is no longer available.");
+        AssertRefused("1 of 6 images cannot be read", "'3.png'", "no longer available");
+        rows[4].Problem = new UnauthorizedAccessException("Access is denied.");
+        AssertRefused("2 of 6 images cannot be read", "'3.png'", "'4.png'", "Access is denied");
+
+        void AssertRefused(params string[] parts)
+        {
+            List<string> warnings = [];
+            string message = Assert.ThrowsExactly<InvalidOperationException>(() => ImageDataset.Load(View(), "Image", "Label", new(2, 2),
+                badImages: new BadImages(OnBadImage.Skip, warnings.Add))).Message;
+            foreach (string part in parts)
+                Assert.Contains(part, message);
+            Assert.DoesNotContain("'0.png'", message);
+            Assert.IsEmpty(warnings);
+            Assert.Contains("'0.png'", Assert.ThrowsExactly<InvalidOperationException>(
+                () => ImageDataset.Load(View(), "Image", "Label", new(2, 2))).Message);
+        }
+
+        IDataView View() => Context.Data.LoadFromEnumerable(rows);
+    }
+
     [TestMethod]
     public void PixelsThatAreNoNumbersMayBeSkipped()
     {
@@ -245,6 +275,27 @@ public sealed class ImageDatasetTests
         using (expected)
         using (actual)
             Assert.IsTrue(expected.equal(actual).all().item<bool>());
+    }
+
+    /// <summary>A row whose file cannot be opened while there is a problem.</summary>
+    private sealed class GuardedRow
+    {
+        public byte[] Image
+        {
+            get => Problem is null ? Bytes : throw Problem;
+            set => Bytes = value;
+        }
+
+        [KeyType(3)]
+        public uint Label { get; set; }
+
+        public string ImagePath { get; set; } = "";
+
+        [NoColumn]
+        public byte[] Bytes { get; set; } = [];
+
+        [NoColumn]
+        public Exception? Problem { get; set; }
     }
 
     private sealed class Mapped
