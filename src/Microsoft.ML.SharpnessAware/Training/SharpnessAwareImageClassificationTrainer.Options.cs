@@ -162,6 +162,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// the version of the decoder are the same; the images are read and hashed for that, and the file's checksum is verified. Labels
         /// always come from the data. Anything else makes a new file, and the old ones stay until <see cref="ImageCache.Delete"/> is
         /// called. Several trainings can use one folder at the same time.</para>
+        /// <para>The data must be such that they can be read more than once (a list or files, and no queue): they are read again where the
+        /// folder does not have their images.</para>
         /// </remarks>
         public string? WorkspacePath { get; set; }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using static TorchSharp.torch;
 
@@ -13,6 +14,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     private readonly List<long> _badRows = [];
     private readonly long[] _ofChannels = new long[4];
     private byte[] _pixels = [];
+    private long _rowsSeen;
 
     public PixelCache? Cache { get; init; }
 
@@ -189,9 +191,11 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         long row = -1, place = -1;
         foreach (long bad in badRows)
         {
-            while (place < bad && reader.MoveNext(cursor))
+            while (place < bad)
             {
                 CheckCancelled?.Invoke();
+                if (!reader.MoveNext(cursor))
+                    throw Exhausted(place + 1);
                 if (Reads?.Invoke(++row) != false)
                     place++;
             }
@@ -234,8 +238,17 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
             rows++;
         }
 
+        if (rows < _rowsSeen)
+            throw Exhausted(rows);
+        _rowsSeen = rows;
         return rows > 0
             ? rows
             : throw new InvalidOperationException($"The data has no rows, so there are no images in column '{images.Name}' to train on.");
     }
+
+    /// <summary>What is thrown for a queue or a stream that is empty when it is read again.</summary>
+    private InvalidOperationException Exhausted(long rows) => new(string.Create(CultureInfo.InvariantCulture,
+        $"The data gave {_rowsSeen} rows with images in column '{images.Name}' and, read again, {rows}: it can be read only once. ")
+        + "WorkspacePath may read data twice, first to see whether it has the images already. Give rows that can be read again (a list, "
+        + "files), or leave WorkspacePath null.");
 }

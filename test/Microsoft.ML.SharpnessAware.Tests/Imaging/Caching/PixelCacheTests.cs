@@ -184,6 +184,37 @@ public sealed partial class PixelCacheTests
         StringAssert.StartsWith(error, "3 of 7 images cannot be used");
     }
 
+    [TestMethod]
+    public void ASourceThatCanBeReadOnlyOnceIsToldSoWhereItIsReadAgain()
+    {
+        FileRow[] rows =
+        [
+            .. new[] { Grey(1), "no image"u8.ToArray(), Grey(2) }.Select((file, i) => new FileRow { Image = file, Label = (uint)i }),
+        ];
+        using (Load(Once(rows), badImages: new BadImages(OnBadImage.Skip)))
+            StringAssert.Contains(_log[0], New);
+
+        foreach (FileRow[] again in new FileRow[][] { rows, [rows[0], rows[2]] })
+        {
+            string error = Error(() => Load(Once(again), badImages: new BadImages(OnBadImage.Skip)));
+            StringAssert.Contains(error, "can be read only once");
+            StringAssert.Contains(error, "WorkspacePath");
+            StringAssert.Contains(error, $"{again.Length} row");
+        }
+
+        static IDataView Once(FileRow[] rows)
+        {
+            var left = new Queue<FileRow>(rows);
+            return Context.Data.LoadFromEnumerable(Left());
+
+            IEnumerable<FileRow> Left()
+            {
+                while (left.TryDequeue(out FileRow? row))
+                    yield return row;
+            }
+        }
+    }
+
     private static byte[] Grey(int level) => TestImages.EncodeGrey(2, 2, (_, _) => (byte)((10 * level) + 1));
 
     private static IDataView Images(int count) =>
