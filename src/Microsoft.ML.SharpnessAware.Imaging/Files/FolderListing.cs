@@ -8,12 +8,9 @@ internal sealed class FolderListing
 {
     private const char NotDecoded = '\uFFFD';
 
-    private static readonly StringComparer PathComparer =
-        OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
-
     private readonly Func<string, string?> _labelFrom;
-    private readonly HashSet<string> _files = new(PathComparer);
-    private readonly HashSet<string> _folders = new(PathComparer);
+    private readonly HashSet<string> _files = new(RealPath.Comparer);
+    private readonly HashSet<string> _folders = new(RealPath.Comparer);
     private readonly Queue<(FileSystemInfo Entry, string Path, string RealFolder)> _links = [];
     private readonly List<string> _topFolders = [];
     private readonly string _realRoot;
@@ -125,7 +122,7 @@ internal sealed class FolderListing
         if (LabelOf(path) is not string label)
             Foreign.Add(path);
         else if (_files.Add(real))
-            Images.Add(new Image(label, path, Path.Combine(Root, path)));
+            Images.Add(new Image(label, path, Path.Combine(Root, path.Replace('/', Path.DirectorySeparatorChar))));
         else
             Repeated.Add(path);
     }
@@ -135,11 +132,11 @@ internal sealed class FolderListing
 
     private static bool Contains(string folder, string inner) => inner.StartsWith(
         Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar,
-        PathComparer == StringComparer.Ordinal ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
+        RealPath.Comparer == StringComparer.Ordinal ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
 
     /// <summary>An image.</summary>
     /// <param name="Label">Its label.</param>
     /// <param name="Path">Its path relative to the folder, with / between the parts.</param>
-    /// <param name="File">Its full path.</param>
+    /// <param name="File">Its full path, as the system spells it.</param>
     internal readonly record struct Image(string Label, string Path, string File);
 }
