@@ -12,6 +12,9 @@ internal static class GroupProgram
                 return 0;
             case "fail":
                 return Fail();
+            case "again":
+                Again();
+                return 0;
             case "hang":
                 return Hang(int.Parse(arguments[0]));
             case "loop":
@@ -67,6 +70,25 @@ internal static class GroupProgram
             Print(group, e.Message);
         }
         return 0;
+    }
+
+    /// <summary>Asks for the group once more while it is there, and after it has ended.</summary>
+    private static void Again()
+    {
+        ProcessGroup group = ProcessGroup.Mpi();
+        double[] count = [1];
+        ProcessGroup.Mpi().AllReduceSum(count);
+        group.Dispose();
+        string again;
+        try
+        {
+            again = $"{ProcessGroup.Mpi()}";
+        }
+        catch (Exception e)
+        {
+            again = $"{e.GetType().Name}: {e.Message}";
+        }
+        Print(group, $"{count[0]} {again}");
     }
 
     /// <summary>The last process does not come for so many seconds; the others wait for half as long.</summary>

@@ -63,6 +63,12 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "The timeout must be above 0, or infinite.");
         lock (Starting)
         {
+            if (_world is { IsOver: true })
+            {
+                throw new InvalidOperationException(
+                    "The group of this process has ended: it was disposed, or the connection to the others was lost. MPI can be started " +
+                    "once in the life of a process; keep the group, and dispose it when the program ends.");
+            }
             if (_world is not null)
                 return _world;
             MpiLauncher? launcher = MpiLauncher.Current;

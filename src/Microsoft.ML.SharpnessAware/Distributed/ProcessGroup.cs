@@ -54,7 +54,7 @@ public abstract class ProcessGroup : IDisposable
     /// ever.</param>
     /// <returns>The same group each time; MPI can be started once in the life of a process.</returns>
     /// <exception cref="InvalidOperationException">There is no MPI library, it is of an unknown kind or not the launcher's (the message says
-    /// what to install), or MPI has ended in this process.</exception>
+    /// what to install), or the group of this process has ended: keep it as long as the program works with others.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="timeout"/> is not above 0.</exception>
     public static ProcessGroup Mpi(string? library = null, TimeSpan? timeout = null) => MpiProcessGroup.Start(library, timeout);
 
@@ -153,6 +153,9 @@ public abstract class ProcessGroup : IDisposable
         return new ProcessGroupException($"Process {Rank} of {Size}: {reason}", rank: null, cause);
     }
 
+    /// <summary>Whether nothing can be exchanged any more: this process has left the group, or the connection is lost.</summary>
+    private protected bool IsOver => _isOver;
+
     /// <summary>Sums three numbers, the same bits for all, by a meeting alone.</summary>
     internal (double A, double B, double C) SumOf(double a, double b = 0, double c = 0) => Meet(OfNothing, a, b, c);
 
@@ -179,7 +182,8 @@ public abstract class ProcessGroup : IDisposable
         if (Size == 1)
             return (a, b, c);
 
-        Span<double> numbers = [failure is null ? 0 : 1, leaves ? 1 : 0, purpose, Rank == 0 ? purpose : 0, a, b, c];
+        Span<double> numbers =
+            [failure is null ? 0 : 1, leaves ? 1 : 0, purpose, Rank == 0 ? purpose : 0, Mixed(purpose), a, b, c];
         SumWhenAllHaveCome(numbers, withoutLimit: leaves);
         (double failing, double leaving) = (numbers[0], numbers[1]);
         if (failing > 0 || (leaving > 0 && leaving < Size))
@@ -190,13 +194,20 @@ public abstract class ProcessGroup : IDisposable
             if (failure is null && !leaves)
                 throw new ProcessGroupException(news, first);
         }
-        else if (leaving == 0 && numbers[2] != Size * numbers[3])
+        else if (leaving == 0 && (numbers[2] != Size * numbers[3] || numbers[4] != Size * Mixed(numbers[3])))
         {
             throw new ProcessGroupException(
                 "The processes of the group want different things: they called different methods, or gave other numbers of values or " +
                 $"another root. Process {Rank} of {Size} came for {Text(purpose)}, process 0 for {Text(numbers[3])}.", rank: null);
         }
-        return (numbers[4], numbers[5], numbers[6]);
+        return (numbers[5], numbers[6], numbers[7]);
+    }
+
+    /// <summary>What does not add up where purposes do: 20 is the mean of 10 and 30. Of 32 bits, so that sums of it are exact.</summary>
+    private static double Mixed(double purpose)
+    {
+        ulong state = BitConverter.DoubleToUInt64Bits(purpose);
+        return SplitMix64.Next(ref state) >> 32;
     }
 
     private int FirstOf(bool isOne)

@@ -40,6 +40,17 @@ public sealed class MpiTests
 
     [TestMethod]
     [DynamicData(nameof(Launchers))]
+    public void AGroupThatWasDisposedIsNotGivenAgain(string launcher)
+    {
+        (int exitCode, string output, string error) = MpiRun.Run(launcher, 2, Program, "group", "again");
+
+        Assert.AreEqual(0, exitCode, error);
+        StringAssert.Contains(output, "[0] 2 InvalidOperationException: The group of this process has ended");
+        StringAssert.Contains(output, "[1] 2 InvalidOperationException: The group of this process has ended");
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(Launchers))]
     public void AProcessThatDoesNotComeIsGivenUp(string launcher)
     {
         (int exitCode, string output, string error) = MpiRun.Run(launcher, 2, Program, "group", "hang", "3");

@@ -108,6 +108,16 @@ public sealed class ProcessGroupTests
     }
 
     [TestMethod]
+    public void WishesThatDifferAndAddUpToThoseOfTheFirstAreToldToo()
+    {
+        ProcessGroupException[] errors = ThreadProcessGroup.Run(3, group => Assert.ThrowsExactly<ProcessGroupException>(
+            () => group.AllReduceSum(new float[group.Rank switch { 0 => 20, 1 => 10, _ => 30 }])));
+
+        StringAssert.Contains(errors[1].Message, "Process 1 of 3 came for the sum of 10 floats, process 0 for the sum of 20 floats");
+        StringAssert.Contains(errors[2].Message, "Process 2 of 3 came for the sum of 30 floats, process 0 for the sum of 20 floats");
+    }
+
+    [TestMethod]
     public void OneThatNeverComesIsWaitedForNoLongerThanTheTimeout()
     {
         using var over = new ManualResetEventSlim();
