@@ -72,6 +72,17 @@ internal static class ClassificationBatch
             : share.unsqueeze(1).expand(-1, logits.numel() / (logits.shape[0] * logits.shape[1])).reshape(-1);
     }
 
+    /// <summary>Makes sure that there are as many of something as inputs, and one at least.</summary>
+    public static void CheckRows(Tensor inputs, Tensor values, string what)
+    {
+        if (inputs.dim() == 0 || values.dim() == 0 || values.shape[0] == 0 || values.shape[0] != inputs.shape[0])
+        {
+            throw new ArgumentException(
+                $"The {what} must be as many as the inputs, whose first dimension is the samples, and not be empty, but they are " +
+                $"{Describe(values)} where the inputs are {Describe(inputs)}.", nameof(values));
+        }
+    }
+
     /// <summary>Makes sure that the two labels of mixed samples are of one kind.</summary>
     public static void CheckKinds(Tensor labels, Tensor others)
     {

@@ -56,24 +56,23 @@ internal sealed class FlatBuffers : IDisposable
         return [.. _vectors.Select(v => v.clone())];
     }
 
-    /// <summary>Whether something is not a number that was one in a saved copy.</summary>
-    public bool HasNewNaN(Tensor[] saved)
+    /// <summary>Whether something is not a number that was one in an earlier copy: above 0 if so. It is not waited for.</summary>
+    /// <param name="before">The earlier copy.</param>
+    /// <param name="after">A later copy, or the vectors.</param>
+    /// <param name="device">Where the answer is to be.</param>
+    public static Tensor HasNewNaN(IEnumerable<Tensor> before, IEnumerable<Tensor> after, Device device)
     {
-        for (int i = 0; i < saved.Length; i++)
-        {
-            if (!saved[i].is_floating_point())
-                continue;
-            using Tensor isNaN = _vectors[i].isnan(), isNew = isNaN.logical_and_(saved[i].eq(saved[i])).any();
-            if (isNew.item<bool>())
-                return true;
-        }
-        return false;
+        using DisposeScope scope = NewDisposeScope();
+        Tensor[] areNew = [.. before.Zip(after).Where(pair => pair.First.is_floating_point())
+            .Select(pair => pair.Second.isnan().logical_and_(pair.First.eq(pair.First)).any().to(float64, device))];
+        return scope.MoveToOuter(areNew.Length == 1 ? areNew[0]
+            : areNew.Length == 0 ? zeros([], float64, device) : stack(areNew).sum());
     }
 
     /// <summary>Puts a saved copy back.</summary>
-    public void Restore(Tensor[] saved)
+    public void Restore(IReadOnlyList<Tensor> saved)
     {
-        for (int i = 0; i < saved.Length; i++)
+        for (int i = 0; i < saved.Count; i++)
             _vectors[i].copy_(saved[i]);
     }
 

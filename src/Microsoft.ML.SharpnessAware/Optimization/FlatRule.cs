@@ -22,14 +22,14 @@ internal sealed class FlatRule(BaseOptimizer settings, FlatParameters parameters
 
     public override void Apply()
     {
-        foreach (FlatParameter member in parameters.Members.Where(member => member.HasGradient))
-            member.Steps++;
         foreach ((long start, long length, (double factor, double decay, long step)) in parameters.Runs(KeyOf))
         {
             settings.Update(new ParameterUpdate(
                 parameters.Weights.narrow(0, start, length), parameters.Gradient.narrow(0, start, length),
                 Array.ConvertAll(_state, vector => vector.narrow(0, start, length)), LearningRate * factor, decay, step));
         }
+        foreach (FlatParameter member in parameters.Members.Where(member => member.HasGradient))
+            member.Steps++;         // where no part has thrown
     }
 
     public override void Save(BinaryWriter writer)
@@ -66,6 +66,6 @@ internal sealed class FlatRule(BaseOptimizer settings, FlatParameters parameters
         member.HasGradient
             ? (member.LearningRateFactor,
                 member.WeightDecay ?? (member.IsMatrix || settings.DecayBiasAndNorm ? settings.DefaultWeightDecay : 0),
-                member.Steps)
+                member.Steps + 1)
             : null;
 }

@@ -31,13 +31,13 @@ public sealed partial class SharpnessAwareOptimizer
         else if (_synchronized is not null)
             _exchange?.TakeFromFirst(_buffers.Vectors);         // its sums are of differences from the running means
         _savedWeights.copy_(_parameters.Weights);
-        Tensor[] savedBuffers = _buffers.Save();
+        _savedBuffers = _buffers.Save();
         try
         {
             if (!Climbs || (_completedSteps + 1) % _method.Period != 0)
-                (loss, norm, _) = Pass(batch, gamma: 0);
+                (loss, norm, _) = Pass(batch, gamma: 0, _buffers.Vectors);
             else if (Rho == 0 && !(_method.Renormalize && Gamma > 0))
-                (loss, norm, _) = Pass(batch, Gamma);                                   // L(w), g = ∇L_γ(w)
+                (loss, norm, _) = Pass(batch, Gamma, _buffers.Vectors);                 // L(w), g = ∇L_γ(w)
             else if (ascent == Ascent.PerMicroBatch && (batch.Length > 1 || _exchange is not null))
                 (loss, norm, normThere) = ClimbWithEach([.. batch.Select(part => new[] { part })]);
             else if (_exchange is not null && !SharedAscent)
@@ -47,25 +47,21 @@ public sealed partial class SharpnessAwareOptimizer
             if (_method.Renormalize && !double.IsNaN(normThere))
                 Scale(norm / (normThere + Epsilon), loss, norm);                        // (‖g‖/(‖g̃‖ + ε)) g̃
             if (_buffers.MayChange)
-            {
-                if (_buffers.HasNewNaN(savedBuffers))
-                    BatchStatistics.CheckVariances(_module);
-                _exchange?.Average(_buffers, savedBuffers);
-            }
+                _exchange?.Average(_buffers, _savedBuffers);
+            if (MaxGradientNorm is { } maximum)
+                Clip(_parameters.Gradient, maximum);
+            _rule.Apply();
         }
         catch
         {
             _parameters.Weights.copy_(_savedWeights);
-            _buffers.Restore(savedBuffers);
+            _buffers.Restore(_savedBuffers);
             throw;
         }
 
         (GradientNorm, PerturbedGradientNorm) = (norm, normThere);
-        if (MaxGradientNorm is { } maximum)
-            Clip(_parameters.Gradient, maximum);
         _completedSteps++;
         _isFirst = false;
-        _rule.Apply();
         return loss;
     }
 
@@ -95,13 +91,14 @@ public sealed partial class SharpnessAwareOptimizer
         if (share is not null && _buffers.MayChange)
             Array.ForEach(batch, part => part.Forward());           // running statistics are those of the whole mini-batch at w
         Tensor[]? ofWholeBatch = share is null ? null : _buffers.Save();
-        (double loss, double norm, double climbNorm) = Pass(share ?? batch, gamma: 0, alone);   // L(w), g = ∇L(w)
+        (double loss, double norm, double climbNorm) =                                          // L(w), g = ∇L(w)
+            Pass(share ?? batch, gamma: 0, ofWholeBatch ?? _buffers.Vectors, alone);
         Tensor[] buffers = ofWholeBatch ?? _buffers.Save();
         keep?.Invoke();
         Climb(loss, climbNorm);                                                                 // w̃ = w + ρ g/(‖g‖ + ε)
         (_, double normThere, _) = randomness is null                                           // g̃ = ∇L_γ(w̃)
-            ? Pass(batch, Gamma, alone)
-            : randomness.Repeat(() => Pass(batch, Gamma, alone));
+            ? Pass(batch, Gamma, alone: alone)
+            : randomness.Repeat(() => Pass(batch, Gamma, alone: alone));
         _parameters.Weights.copy_(_savedWeights);
         _buffers.Restore(buffers);
         return (loss, norm, normThere);
@@ -150,8 +147,10 @@ public sealed partial class SharpnessAwareOptimizer
     /// </summary>
     /// <param name="batch">The parts; there may be none where other processes have some.</param>
     /// <param name="gamma">CSAM's γ.</param>
+    /// <param name="statistics">The running statistics that the step leaves; null for a pass at w̃, of which none stay.</param>
     /// <param name="alone">Leaves other processes out. What is not finite is theirs to know of, too, and no error yet.</param>
-    private (double Loss, double Norm, double ClimbNorm) Pass(MicroBatch[] batch, double gamma, bool alone = false)
+    private (double Loss, double Norm, double ClimbNorm) Pass(
+        MicroBatch[] batch, double gamma, IReadOnlyList<Tensor>? statistics = null, bool alone = false)
     {
         using DisposeScope scope = NewDisposeScope();
         _parameters.PrepareGradient();
@@ -168,9 +167,17 @@ public sealed partial class SharpnessAwareOptimizer
             loss = tensor(_exchange.Mean(loss.item<double>(), total, _parameters.Gradient), device: _parameters.Device);
         Tensor norm = NormOf(_parameters.Gradient), climbNorm = ClimbNorm() ?? norm;
         // The numbers come to the host together: on a GPU a pass waits once.
-        double[] numbers = [.. stack([loss, norm.to(float64), climbNorm.to(float64)]).cpu().data<double>()];
+        Tensor hasNewNaN = statistics is not null && _buffers.MayChange
+            ? FlatBuffers.HasNewNaN(_savedBuffers, statistics, _parameters.Device)
+            : zeros_like(loss);
+        double[] numbers = [.. stack([loss, norm.to(float64), climbNorm.to(float64), hasNewNaN]).cpu().data<double>()];
         if (!(double.IsFinite(numbers[0]) && double.IsFinite(numbers[1])) && (_exchange is null || !alone))
             throw new TrainingDivergedException(_completedSteps + 1, LearningRate, numbers[0], numbers[1]);
+        if (numbers[3] > 0)
+        {
+            _buffers.Restore(statistics!);          // without those of a share of the mini-batch
+            BatchStatistics.CheckVariances(_module);
+        }
         return (numbers[0], numbers[1], numbers[2]);
     }
 

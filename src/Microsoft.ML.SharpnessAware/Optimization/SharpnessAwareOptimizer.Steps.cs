@@ -131,6 +131,8 @@ public sealed partial class SharpnessAwareOptimizer
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(inputs);
+        if (_method.AscentShare < 1)
+            targets.CheckRows(inputs);
         using Tensor? original = _isFirst && inputs.numel() > 0 ? inputs.detach().clone() : null;
         MicroBatch whole = new(() => Unchanged(network(inputs)), targets);
         return Step([whole], Ascent.WholeBatch, _method.AscentShare == 1 ? null : Some);

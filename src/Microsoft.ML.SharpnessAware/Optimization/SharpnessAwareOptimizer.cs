@@ -18,7 +18,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </para>
 /// <para>
 /// Running statistics (batch normalisation) are those of the first, unperturbed pass, and both passes see the same dropout mask.
-/// A step that throws leaves weights and running statistics as they were.
+/// A step that throws leaves weights and running statistics as they were, and does not count. Where it is the update of a rule of your own
+/// or of TorchSharp's that throws, the rule's own state (momentum, moments) keeps what the update made of it until then.
 /// </para>
 /// <para>
 /// On a CUDA device the mask is repeated by seeding: TorchSharp can neither save nor restore the state of a CUDA generator, so each step of
@@ -45,6 +46,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private readonly HeldBatchNorm _batchNorm;
     private GradientExchange? _exchange;
     private SynchronizedBatchNorm? _synchronized;
+    private Tensor[] _savedBuffers = [];
     private long _completedSteps;
     private bool _isFirst = true;
     private bool _disposed;
@@ -79,7 +81,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="groups">Parameters that climb differently from the others or are frozen; null where all are alike. Learning rates and
     /// weight decay are the base optimiser's to group.</param>
     /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight
-    /// decay, or the base optimiser is L-BFGS.</exception>
+    /// decay, or the base optimiser is L-BFGS or has none of the parameters that are trained.</exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, optim.Optimizer baseOptimizer,
         ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)

@@ -15,9 +15,23 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
     /// <summary>How many samples or pixels there are: the mean of the losses is over these.</summary>
     public long Count => AreSoft && First.dim() > 1 && First.shape[1] > 0 ? First.numel() / First.shape[1] : First.numel();
 
+    /// <summary>Makes sure that there is one for each of the inputs, so that the same rows can be taken of both.</summary>
+    public void CheckRows(Tensor inputs)
+    {
+        ClassificationBatch.CheckRows(inputs, First, "labels");
+        if (Second is not null)
+            ClassificationBatch.CheckRows(inputs, Second, "second labels");
+        if (Share is not null)
+            ClassificationBatch.CheckRows(inputs, Share, "shares of the first label");
+    }
+
     /// <summary>Those of some rows, in the current dispose scope.</summary>
-    public Targets Rows(Tensor rows) =>
-        new(First.index_select(0, rows), Second?.index_select(0, rows), Share?.index_select(0, rows));
+    public Targets Rows(Tensor rows)
+    {
+        return new(Of(First), Second is null ? null : Of(Second), Share is null ? null : Of(Share));
+
+        Tensor Of(Tensor all) => all.index_select(0, rows.to(all.device));     // the network may move its inputs
+    }
 
     /// <summary>The mean loss, and the one damped by γ that is to be minimised.</summary>
     public (Tensor Loss, Tensor Objective) Evaluate(Tensor? logits, ClassificationLoss loss, double gamma)

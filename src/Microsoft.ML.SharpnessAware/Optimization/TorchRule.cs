@@ -19,7 +19,8 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         }
     }
 
-    /// <exception cref="ArgumentException">The optimiser is L-BFGS, or groups have what are settings of the optimiser.</exception>
+    /// <exception cref="ArgumentException">The optimiser is L-BFGS, or groups have what are settings of the optimiser; from what is
+    /// returned, it has other parameters than those that are trained.</exception>
     public static Func<FlatParameters, UpdateRule> Of(optim.Optimizer optimizer, IReadOnlyList<ParameterGroup>? groups)
     {
         if (optimizer is LBFGS)
@@ -34,14 +35,45 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
                 $"{wrong}: learning rates and weight decay of groups are settings of TorchSharp's optimiser here. Make it with groups of " +
                 "its own.", nameof(groups));
         }
-        return parameters => new TorchRule(optimizer, parameters);
+        return parameters =>
+        {
+            var rule = new TorchRule(optimizer, parameters);
+            rule.CheckTrainsSomething();
+            return rule;
+        };
     }
 
-    public override void Apply()
+    public override void Apply() => WithGradients(member => member.HasGradient, () => optimizer.step());
+
+    /// <summary>Looks for a parameter that has the gradient of one that is trained: there may be two objects of one parameter.</summary>
+    private void CheckTrainsSomething()
+    {
+        if (optimizer is not OptimizerHelper helper)
+            return;
+        bool any = false;
+        WithGradients(_ => true, () => any = Valid(helper).Any(HasGradient));
+        if (!any)
+        {
+            throw new ArgumentException(
+                $"None of the parameters of this {Name} is trained here: they are another module's, or frozen. Make it of the " +
+                "parameters() of this module, after it was converted or moved.",
+                "baseOptimizer");
+        }
+
+        static bool HasGradient(Parameter parameter)
+        {
+            using Tensor? gradient = parameter.grad;
+            return gradient is not null;
+        }
+    }
+
+    private static IEnumerable<Parameter> Valid(OptimizerHelper helper) => helper.parameters().Where(parameter => !parameter.IsInvalid);
+
+    private void WithGradients(Func<FlatParameter, bool> hasGradient, Action work)
     {
         // TorchSharp passes over parameters without a gradient. One that is frozen, or of another module, may have one from before.
         List<(Parameter Parameter, Tensor Gradient)> others = [];
-        foreach (Parameter parameter in (optimizer as OptimizerHelper)?.parameters() ?? [])
+        foreach (Parameter parameter in optimizer is OptimizerHelper helper ? Valid(helper) : [])
         {
             if (parameter.grad is { } gradient)
                 others.Add((parameter, gradient));
@@ -51,8 +83,8 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
             foreach ((Parameter parameter, _) in others)
                 parameter.grad = null;
             foreach (FlatParameter member in parameters.Members)
-                member.Parameter.grad = member.HasGradient ? member.GradientView : null;
-            optimizer.step();
+                member.Parameter.grad = hasGradient(member) ? member.GradientView : null;
+            work();
         }
         finally
         {

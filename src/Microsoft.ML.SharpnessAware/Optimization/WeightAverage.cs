@@ -106,7 +106,8 @@ public sealed class WeightAverage : IDisposable
         return own;
     }
 
-    /// <summary>Makes running statistics anew, those of the weights as they are: the mean over passes on training data.</summary>
+    /// <summary>Makes running statistics anew, those of the weights as they are: the mean over passes on training data. A layer may
+    /// run more than once in a pass, and each of its runs counts alike; one that no pass runs keeps its own.</summary>
     /// <param name="module">The network. What is in evaluation mode while the network itself, or a part of it that has statistics, is in
     /// training mode is frozen, and stays as it is. Otherwise all of it is put into training mode for the passes; afterwards each layer has
     /// its own mode again.</param>
@@ -126,7 +127,6 @@ public sealed class WeightAverage : IDisposable
         if (!areOfTraining)
             module.train();
         layers = Array.FindAll(layers, norm => norm.training);
-        double?[] momenta = [.. layers.Select(layer => layer.momentum)];
         try
         {
             if (layers.Length > 0)
@@ -134,8 +134,6 @@ public sealed class WeightAverage : IDisposable
         }
         finally
         {
-            for (int i = 0; i < layers.Length; i++)
-                layers[i].momentum = momenta[i];
             if (!areOfTraining)
                 Array.ForEach(modes, mode => mode.Layer.train(mode.IsTraining));
         }
@@ -145,43 +143,33 @@ public sealed class WeightAverage : IDisposable
     {
         using var noGradient = no_grad();
         using DisposeScope outer = NewDisposeScope();
-        Tensor[] statistics = [.. layers.SelectMany(layer => layer.buffers(recurse: false))];
-        Tensor[] before = [.. statistics.Select(tensor => tensor.clone())];
+        var statistics = new List<MeanStatistics>();
         try
         {
-            // What is no number would stay so: the first pass takes 0 times the statistics before it.
-            foreach (NormBase layer in layers.Where(layer => !IsFinite(layer.running_mean!) || !IsFinite(layer.running_var!)))
+            foreach (NormBase layer in layers)
+                statistics.Add(new MeanStatistics(layer));
+            long count = 0;
+            foreach (Action pass in passes)
             {
-                layer.running_mean!.zero_();
-                layer.running_var!.fill_(FixedScalars.One);
+                count++;
+                statistics.ForEach(ofLayer => ofLayer.BeginPass(count));
+                using DisposeScope scope = NewDisposeScope();
+                pass();
             }
-
-            Average(layers, passes);
+            if (count == 0)
+                throw new ArgumentException("Running statistics need passes over training data, and there are none.", nameof(passes));
             BatchStatistics.CheckVariances(module);
+            statistics.ForEach(ofLayer => ofLayer.Complete());
         }
         catch
         {
-            for (int i = 0; i < before.Length; i++)
-                statistics[i].copy_(before[i]);
+            statistics.ForEach(ofLayer => ofLayer.PutBack());
             throw;
         }
-
-        static bool IsFinite(Tensor values) => values.isfinite().all().item<bool>();
-    }
-
-    private static void Average(NormBase[] layers, IEnumerable<Action> passes)
-    {
-        long count = 0;
-        foreach (Action pass in passes)
+        finally
         {
-            count++;
-            foreach (NormBase layer in layers)
-                layer.momentum = 1.0 / count;       // the mean of all so far
-            using DisposeScope scope = NewDisposeScope();
-            pass();
+            statistics.ForEach(ofLayer => ofLayer.Dispose());
         }
-        if (count == 0)
-            throw new ArgumentException("Running statistics need passes over training data, and there are none.", nameof(passes));
     }
 
     /// <summary>Writes the average, for an exact continuation.</summary>

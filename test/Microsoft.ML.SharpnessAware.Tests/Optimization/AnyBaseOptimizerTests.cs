@@ -119,6 +119,45 @@ public sealed class AnyBaseOptimizerTests : WithDisposeScope
     }
 
     [TestMethod]
+    [DataRow("of another module")]
+    [DataRow("frozen")]
+    public void AnOptimizerThatWouldTrainNothingIsRefusedAtOnce(string whose)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false), elsewhere = Linear(2, 2);
+        IEnumerable<TorchSharp.Modules.Parameter> parameters = whose switch
+        {
+            "of another module" => elsewhere.parameters(),
+            _ => net.named_parameters().Where(entry => entry.name.StartsWith("conv")).Select(entry => entry.parameter),
+        };
+        using optim.Optimizer torchs = optim.AdamW(parameters);
+        ParameterGroup[]? groups = whose == "frozen" ? [new ParameterGroup("conv.*") { Frozen = true }] : null;
+
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(
+                () => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), torchs, groups: groups)).Message,
+            "None of the parameters of this AdamW is trained here");
+        Assert.IsTrue(net.parameters().All(parameter => parameter.requires_grad));
+        using var next = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1));
+    }
+
+    [TestMethod]
+    public void AnOptimizerOfSomeOfTheParametersTrainsThose()
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        Tensor gradient = ones_like(net.get_parameter("fc.bias")!);
+        net.get_parameter("fc.bias")!.grad = gradient;
+        using optim.Optimizer torchs = optim.SGD([net.get_parameter("fc.bias")!], 0.1);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), torchs);
+        Assert.IsTrue(net.get_parameter("fc.bias")!.grad!.equal(gradient).all().item<bool>(), "it is not taken before a step");
+        double[] before = TestNets.Values(net);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        optimizer.Step(() => net.call(x), y);
+        double[] after = TestNets.Values(net);
+        CollectionAssert.AreEqual(before[..^3], after[..^3]);
+        CollectionAssert.AreNotEqual(before[^3..], after[^3..]);
+    }
+
+    [TestMethod]
     public void ARuleOfOnesOwnTrains()
     {
         double[] actual = Train(SharpnessAwareMethod.Sam(0.3), (o, net, x, y) => o.Step(() => net.call(x), y), settings: new SignSgd(0.01));

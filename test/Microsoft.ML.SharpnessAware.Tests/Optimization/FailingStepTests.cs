@@ -135,6 +135,41 @@ public sealed class FailingStepTests
     }
 
     [TestMethod]
+    public void AnUpdateThatThrowsHalfwayLeavesTheStepUndone()
+    {
+        _optimizer.Dispose();
+        var rule = new MomentumThatFails(0.01);
+        using var optimizer = new SharpnessAwareOptimizer(
+            _net, SharpnessAwareMethod.Ssam(0.3), rule, groups: [new ParameterGroup("fc.*") { LearningRateFactor = 0.5 }]);
+        optimizer.Step(() => _net.call(_images), _labels);
+        Assert.IsGreaterThan(1, rule.Steps.Count, "the update is in parts");
+        double[] before = TestNets.Values(_net);
+        (double norm, int parts) = (optimizer.GradientNorm, rule.Steps.Count);
+
+        rule.FailsAt = 2;
+        Assert.ThrowsExactly<TimeoutException>(() => optimizer.Step(() => _net.call(_images.flip(0)), _labels));
+        CollectionAssert.AreEqual(before, TestNets.Values(_net));
+        Assert.AreEqual(norm, optimizer.GradientNorm, "of the latest step");
+
+        rule.FailsAt = 0;
+        rule.Steps.Clear();
+        optimizer.Step(() => _net.call(_images), _labels);
+        CollectionAssert.AreEqual(Enumerable.Repeat(2L, parts).ToArray(), rule.Steps);
+        Assert.AreEqual(3L, Assert.ThrowsExactly<TrainingDivergedException>(
+            () => optimizer.Step(() => _net.call(_images) * double.NaN, _labels)).Step);
+    }
+
+    [TestMethod]
+    public void AnOptimizerOfTorchSharpThatThrowsLeavesWeightsAsTheyWere()
+    {
+        _optimizer.Dispose();
+        using var optimizer = new SharpnessAwareOptimizer(_net, SharpnessAwareMethod.Sam(), new Halfway(_net));
+        double[] before = TestNets.Values(_net);
+        Assert.ThrowsExactly<TimeoutException>(() => optimizer.Step(() => _net.call(_images), _labels));
+        CollectionAssert.AreEqual(before, TestNets.Values(_net));
+    }
+
+    [TestMethod]
     public void BadLabelsAreRejected()
     {
         void Rejects(Tensor labels, string message) =>
@@ -173,6 +208,40 @@ public sealed class FailingStepTests
     {
         using (no_grad())
             Assert.IsTrue(double.IsFinite(_optimizer.Step(() => _net.forward(_images), _labels)));
+    }
+
+    /// <summary>Adds the gradient up, changes the weights, and then throws in one of its parts.</summary>
+    private sealed record MomentumThatFails(double Rate) : BaseOptimizer
+    {
+        public List<long> Steps { get; } = [];
+
+        public int FailsAt { get; set; }
+
+        public override double LearningRate { get; init; } = Rate;
+
+        protected internal override int StateCount => 1;
+
+        protected internal override void Update(ParameterUpdate update)
+        {
+            using Scalar rate = (-update.LearningRate).ToScalar(), one = 1.0.ToScalar();
+            update.Weights.add_(update.State[0].add_(update.Gradient, one), rate);
+            Steps.Add(update.Step);
+            if (--FailsAt == 0)
+                throw new TimeoutException();
+        }
+    }
+
+    /// <summary>As one of TorchSharp's that throws after its first parameter.</summary>
+    private sealed class Halfway(Module net) : optim.Optimizer(0)
+    {
+        public override IEnumerable<optim.ILearningRateController> ParamGroups => [];
+
+        public override Tensor step(Func<Tensor>? closure = null)
+        {
+            Parameter first = net.parameters().First();
+            first.sub_(first.grad!);
+            throw new TimeoutException();
+        }
     }
 
     private T Fails<T>(Func<Tensor> logits, Tensor? labels = null) where T : Exception

@@ -44,6 +44,40 @@ public sealed class OneValuePerChannelTests : WithDisposeScope
         }
     }
 
+    /// <summary>It is read with the numbers of a pass, for which a GPU is waited for anyway, and so it is known after the first.</summary>
+    [TestMethod]
+    public void TheFirstPassSaysSo()
+    {
+        var net = new Net(isByCall: true);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        (Tensor images, Tensor labels) = Batch();
+        int passes = 0;
+        Assert.ThrowsExactly<InvalidOperationException>(() => optimizer.Step(
+            () =>
+            {
+                passes++;
+                return net.call(images.narrow(0, 0, 1));
+            }, labels.narrow(0, 0, 1)));
+        Assert.AreEqual(1, passes);
+    }
+
+    /// <summary>With statistics of the whole mini-batch that are no number in one layer, and in another in the climb only.</summary>
+    [TestMethod]
+    public void OfAStepWithAShareItIsTheLayerThatHadOneValueInTheWholeMiniBatch()
+    {
+        var net = new Net(isByCall: true);
+        Module<Tensor, Tensor> alone = InstanceNorm1d(4, track_running_stats: true).to(ScalarType.Float64),
+            both = Sequential(("net", (Module<Tensor, Tensor>)net), ("alone", alone));
+        using var optimizer = new SharpnessAwareOptimizer(both, SharpnessAwareMethod.Sam() with { AscentShare = 0.01 }, Sgd);
+        (Tensor images, Tensor labels) = Batch();
+        double[] before = TestNets.Values(both);
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => optimizer.Step(
+            input => net.call(input) + (alone.call(net.First.call(input).unsqueeze(2)).sum([1, 2], keepdim: false).unsqueeze(1) * 0),
+            images, labels)).Message;
+        StringAssert.Contains(message, "'alone' (InstanceNorm1d)");
+        CollectionAssert.AreEqual(before, TestNets.Values(both));
+    }
+
     [TestMethod]
     public void OneImageOfManyPixelsIsEnough()
     {
@@ -156,6 +190,8 @@ public sealed class OneValuePerChannelTests : WithDisposeScope
             RegisterComponents();
             this.to(ScalarType.Float64);
         }
+
+        public Linear First => _first;
 
         public BatchNorm1d Norm => _norm;
 

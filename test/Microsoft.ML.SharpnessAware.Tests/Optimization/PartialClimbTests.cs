@@ -100,6 +100,46 @@ public sealed class PartialClimbTests : WithDisposeScope
             [.. autograd.grad([functional.cross_entropy(twin.call(images), labels)], parameters)];
     }
 
+    /// <summary>Before a share is drawn, which libtorch would fail at less clearly, and on a GPU end the process.</summary>
+    [TestMethod]
+    [DataRow(1.0)]
+    [DataRow(0.25)]
+    public void LabelsThatDoNotFitTheInputsAreRefusedByTheirShapesWithAShareToo(double share)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam() with { AscentShare = share }, Sgd);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        Tensor lambda = full(8, 0.4, float64), soft = functional.one_hot(y, 3).to(float64);
+        double[] before = TestNets.Values(net);
+
+        Refused(() => optimizer.Step(net.call, x, y.narrow(0, 0, 7)), "Int64 [7]");
+        Refused(() => optimizer.Step(net.call, x, cat([y, y])), "Int64 [16]");
+        Refused(() => optimizer.Step(net.call, x, soft.narrow(0, 0, 7)), "Float64 [7, 3]");
+        Refused(() => optimizer.Step(net.call, x, y[0]), "Int64 []");
+        Refused(() => optimizer.Step(net.call, x, y, y.narrow(0, 0, 7), lambda), "Int64 [7]");
+        Refused(() => optimizer.Step(net.call, x, y, y, lambda.narrow(0, 0, 7)), "Float64 [7]");
+        Refused(() => optimizer.Step(net.call, x, y, y, full([], 0.4, float64)), "Float64 []");
+        Refused(() => optimizer.Step(net.call, x.narrow(0, 0, 0), y.narrow(0, 0, 0)), "Int64 [0]");
+
+        void Refused(Action step, string shape)
+        {
+            string message = Assert.ThrowsExactly<ArgumentException>(step).Message;
+            StringAssert.Contains(message, shape);
+            CollectionAssert.AreEqual(before, TestNets.Values(net));
+        }
+    }
+
+    [TestMethod]
+    public void InputsOfAShareHaveADimensionOfSamples()
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam() with { AscentShare = 0.5 }, Sgd);
+        (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => optimizer.Step(input => net.call(x + input), tensor(0.0), y)).Message,
+            "inputs are Float64 []");
+    }
+
     [TestMethod]
     public void AShareHasAtLeastOneSampleAndMayBeOfMicroBatches()
     {

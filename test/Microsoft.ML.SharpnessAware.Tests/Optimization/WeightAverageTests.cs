@@ -132,6 +132,67 @@ public sealed class WeightAverageTests
         WeightAverage.UpdateStatistics(Linear(2, 2), []);
     }
 
+    /// <summary>As update_bn of PyTorch: the mean over all that a layer has normalised.</summary>
+    [TestMethod]
+    [DataRow("batch", "call", 0.1)]
+    [DataRow("batch", "call", double.NaN)]
+    [DataRow("batch", "forward", 0.1)]
+    [DataRow("batch", "optimizer", 0.1)]
+    [DataRow("batch", "optimizer", double.NaN)]
+    [DataRow("images", "call", 0.1)]
+    [DataRow("instance", "call", 0.1)]
+    public void StatisticsOfALayerThatRunsSeveralTimesInAPassAreTheMeanOverAllItsRuns(string kind, string how, double momentum)
+    {
+        TorchSharp.Modules.NormBase norm = kind switch
+        {
+            "batch" => BatchNorm2d(2),
+            "images" => new ImageBatchNorm(2),
+            _ => InstanceNorm2d(2, affine: true, track_running_stats: true),
+        };
+        norm.momentum = double.IsNaN(momentum) ? null : momentum;
+        using SharpnessAwareOptimizer? optimizer =
+            how == "optimizer" ? new(norm, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1)) : null;
+        norm.call(randn(5, 2, 4, 4)).Dispose();
+        Tensor[] runs = [.. Enumerable.Range(0, 7).Select(i => randn(3, 2, 4, 4) + i)];
+        int next = 0;
+
+        WeightAverage.UpdateStatistics(norm, new[] { 2, 1, 4 }.Select(count => (Action)(() =>
+        {
+            for (int i = 0; i < count; i++)
+                _ = how == "forward" ? norm.forward(runs[next++]) : norm.call(runs[next++]);
+        })));
+
+        Assert.AreEqual(runs.Length, next);
+        Tensor mean = stack(runs.Select(run => run.mean([0, 2, 3]))).mean([0]), variance = stack(runs.Select(run => kind == "instance"
+            ? run.flatten(2).var(2, unbiased: true).mean([0])
+            : run.transpose(0, 1).flatten(1).var(1, unbiased: true))).mean([0]);
+        Assert.IsTrue(norm.running_mean!.allclose(mean, 0, 1e-5), $"{norm.running_mean!.str()} {mean.str()}");
+        Assert.IsTrue(norm.running_var!.allclose(variance, 0, 1e-5), $"{norm.running_var!.str()} {variance.str()}");
+        Assert.AreEqual(double.IsNaN(momentum) ? null : momentum, norm.momentum);
+    }
+
+    [TestMethod]
+    [DataRow(false, 0.25)]
+    [DataRow(false, double.NaN)]
+    [DataRow(true, 0.25)]
+    [DataRow(true, double.NaN)]
+    public void ALayerThatNoPassRunsKeepsWhatItHad(bool isInstance, double variance)
+    {
+        TorchSharp.Modules.NormBase used = BatchNorm1d(4),
+            idle = isInstance ? InstanceNorm1d(4, track_running_stats: true) : BatchNorm1d(4);
+        Module<Tensor, Tensor> net = Sequential(("used", (Module<Tensor, Tensor>)used), ("idle", idle));
+        using (no_grad())
+        {
+            idle.running_mean!.fill_(3);
+            idle.running_var!.fill_(variance);
+            idle.num_batches_tracked!.fill_(7);
+        }
+        double[] before = TestNets.Values(idle), ofUsed = TestNets.Values(used);
+        WeightAverage.UpdateStatistics(net, [() => used.call(randn(8, 4))]);
+        CollectionAssert.AreEqual(before, TestNets.Values(idle));
+        CollectionAssert.AreNotEqual(ofUsed, TestNets.Values(used));
+    }
+
     [TestMethod]
     public void WhatIsInEvaluationModeWhileTheRestTrainsStaysSoAndAsItIs()
     {
