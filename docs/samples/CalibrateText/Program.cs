@@ -28,9 +28,19 @@ if (args.Contains("--random-encoder"))
     RandomEncoder.Write(mlContext.TempFilePath);
 
 // 1. Four sets of texts: to train on, to calibrate on, to fit the prediction sets on, and to measure on.
-IReadOnlyList<Request> requests = Option("--data") is string path
-    ? Requests.Read(path, seed: 1)
-    : Requests.Draw(int.Parse(Option("--rows") ?? "1200"), seed: 1);
+IReadOnlyList<Request> requests;
+try
+{
+    requests = Option("--data") is string path
+        ? Requests.Read(path, seed: 1) : Requests.Draw(int.Parse(Option("--rows") ?? "1200"), seed: 1);
+}
+catch (Exception exception) when (exception is IOException or InvalidDataException)
+{
+    Console.Error.WriteLine(exception.Message);
+    Environment.ExitCode = 1;
+    return;
+}
+
 IDataView rows = mlContext.Data.LoadFromEnumerable(requests);
 ITransformer key = mlContext.Transforms.Conversion.MapValueToKey("Label").Fit(rows);
 IDataView labelled = key.Transform(rows);

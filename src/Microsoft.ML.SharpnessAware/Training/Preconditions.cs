@@ -42,7 +42,8 @@ internal static class Preconditions
                 "process that finds its own ones in the cache.");
         }
         if (options.CheckpointPath is string checkpoint)
-            Try(() => CheckpointFile.CheckWritable(checkpoint), reason => $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
+            Try(() => CheckpointFile.CheckWritable(checkpoint), reason =>
+                $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
         if (options.WorkspacePath is string workspace)
             Try(() => AtomicFile.CheckWritable(Path.Combine(workspace, "pixels")), reason =>
                 $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
