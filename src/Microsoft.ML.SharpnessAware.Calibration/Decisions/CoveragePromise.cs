@@ -18,7 +18,7 @@ internal static class CoveragePromise
             return null;
 
         // Rows that belong together say less: they were fitted on such rows as they are measured on.
-        double effect = Math.Clamp(DesignEffect(sets), 1, sets.Count), mean = 0, variance = 0;
+        double effect = DesignEffect(sets), mean = 0, variance = 0;
         foreach ((long rows, double fitted) in thresholds)
         {
             double rank = Math.Clamp(ConformalThreshold.Rank(fitted, sets.CoverageAsked), 1, fitted);
@@ -34,11 +34,14 @@ internal static class CoveragePromise
             BetaBinomialTail.AtMost(trials - covered, trials, (1 - mean) * size, mean * size));
     }
 
+    /// <summary>How many rows say as much as one that is independent: by the widths of the intervals, and at most as many as a cluster has,
+    /// since a width shrinks with the rows and not with their root where nearly all of them are covered.</summary>
     private static double DesignEffect(PredictionSetMetrics sets)
     {
-        if (sets.NumberOfClusters is null)
+        if (sets.NumberOfClusters is not int clusters)
             return 1;
         ConfidenceInterval ofRows = BinomialTail.Interval((long)Math.Round(sets.Coverage * sets.Count), sets.Count);
-        return Math.Pow((sets.CoverageInterval.Upper - sets.CoverageInterval.Lower) / (ofRows.Upper - ofRows.Lower), 2);
+        double effect = Math.Pow((sets.CoverageInterval.Upper - sets.CoverageInterval.Lower) / (ofRows.Upper - ofRows.Lower), 2);
+        return Math.Clamp(effect, 1, (double)sets.Count / clusters);
     }
 }

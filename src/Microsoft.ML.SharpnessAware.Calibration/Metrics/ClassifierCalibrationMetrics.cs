@@ -163,9 +163,12 @@ public abstract class ClassifierCalibrationMetrics
     {
         CalibrationBootstrap.Check(numberOfResamples, confidenceLevel);
         if (Measured.LeftOut != other.Measured.LeftOut)
-            throw new ArgumentException("Models are compared on the same rows, but other rows were left out of these metrics than of the " +
-                $"others ({Measured.LeftOut.Count} and {other.Measured.LeftOut.Count} rows without a label or valid scores). Leave the " +
-                "same rows out of both views.", nameof(other));
+        {
+            throw new ArgumentException("Models are compared on the same rows, but other rows were left out of the view of these metrics " +
+                $"than of that of the others ({Measured.LeftOut.Count} and {other.Measured.LeftOut.Count} rows without a label or valid " +
+                "scores, of whichever group). Leave the same rows out of both views.", nameof(other));
+        }
+
         if (!Measured.HasTheLabelsOf(other.Measured))
             throw new ArgumentException("Models are compared on the same rows in the same order, but the labels of these metrics and of " +
                 "the others differ, come in another order, or have classes of other names. Score the same view with both models.",

@@ -45,13 +45,15 @@ internal static class PlainWords
             return Invariant($"Of the prediction sets {sets.Coverage:P1} hold the right class.") + size;
         const double Tail = 0.025;
         string asAsked = $"as asked, as far as {Rows(sets.Count, sets.NumberOfClusters)} can tell.";
-        // The coverage of one fit is chance as well. Where the rows it was fitted on are not known, nobody is accused.
-        string verdict = CoveragePromise.Chance(sets) is (double asFew, double asMany)
-            ? asFew <= Tail ? "fewer than asked, by more than chance. Were they fitted on rows of another kind, or on rows that the model "
-                + "was trained on?"
-            : asMany <= Tail ? "more than asked, by more than chance." : asAsked
-            : sets.CoverageAsked > sets.CoverageInterval.Upper ? "fewer than asked, judged by the rows measured alone."
-            : sets.CoverageAsked < sets.CoverageInterval.Lower ? "more than asked, judged by the rows measured alone." : asAsked;
+        bool areFew = sets.CoverageAsked > sets.CoverageInterval.Upper, areMany = sets.CoverageAsked < sets.CoverageInterval.Lower;
+        // What the interval allows is no news, and one cluster tells nothing. Beyond it the coverage of one fit is chance as well; where the
+        // rows it was fitted on are not known, nobody is accused.
+        string verdict = !(areFew || areMany) || sets.NumberOfClusters == 1 ? asAsked
+            : CoveragePromise.Chance(sets) is not (double asFew, double asMany)
+                ? $"{(areFew ? "fewer" : "more")} than asked, judged by the rows measured alone."
+            : areFew && asFew <= Tail ? "fewer than asked, by more than chance. Were they fitted on rows of another kind, or on rows that the "
+                + "model was trained on?"
+            : areMany && asMany <= Tail ? "more than asked, by more than chance." : asAsked;
         return Invariant($"Of the prediction sets, asked to hold the right class in {sets.CoverageAsked:0.## %}, {sets.Coverage:P1} do: ")
             + verdict + size;
     }

@@ -37,7 +37,7 @@ internal sealed class ReportPage(string title, IReadOnlyList<ReportModel> models
                 + Invariant($"Small below a value: its {models[0].Intervals.ConfidenceLevel:0.# %} interval. ")
                 + string.Concat(models.GroupBy(model => model.Intervals.NumberOfClusters).Where(of => of.Key is not null).Select(of =>
                     $"Intervals{(of.Count() == models.Count ? "" : $" of {string.Join(", ", of.Select(model => model.Name))}")} "
-                    + Invariant($"are of {of.Key:N0} clusters of rows. ")))
+                    + $"are of {PlainWords.Rows(0, of.Key)}. "))
                 + "Calibration errors are never quite 0 on few rows, even of a perfect model; their intervals allow for that, "
                 + "and may lie below the value."),
         ];

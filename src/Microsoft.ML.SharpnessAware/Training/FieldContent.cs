@@ -50,7 +50,9 @@ internal static class FieldContent
     private static string Sum(int values, ReadOnlySpan<byte> content) =>
         string.Create(CultureInfo.InvariantCulture, $"{values} values, SHA-256 {Convert.ToHexString(SHA256.HashData(content))}");
 
-    private static bool IsOthers(Type type) => OthersKeys.Contains(Convert.ToHexString(type.Assembly.GetName().GetPublicKeyToken() ?? []));
+    // F#'s options, results and references have .NET's key, and are nothing but what they hold.
+    private static bool IsOthers(Type type) => type.Assembly.GetName() is var assembly && assembly.Name != "FSharp.Core"
+        && OthersKeys.Contains(Convert.ToHexString(assembly.GetPublicKeyToken() ?? []));
 
     private static string NameOf(Type type) => type.Assembly == typeof(FieldContent).Assembly ? type.Name : type.FullName ?? type.Name;
 

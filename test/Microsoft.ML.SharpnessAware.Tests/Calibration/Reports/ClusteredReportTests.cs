@@ -82,6 +82,29 @@ public sealed class ClusteredReportTests
         StringAssert.Contains(page.Value, "Intervals of classes and sizes take rows as independent.");
     }
 
+    /// <summary>What sets hold that were fitted on 1,000 rows, of so many patients, each whole or not at all.</summary>
+    [TestMethod]
+    [DataRow(.9, 200, 10, 200, "more than asked, by more than chance")]
+    [DataRow(.9, 100, 10, 100, "more than asked, by more than chance")]
+    [DataRow(.9, 60, 100, 60, "as asked, as far as 60 clusters of rows can tell")]   // fitted on ten such clusters, so to speak
+    [DataRow(.9, 200, 10, 150, "fewer than asked, by more than chance")]
+    [DataRow(.9, 20, 100, 20, "as asked, as far as 20 clusters of rows can tell")]
+    [DataRow(.99, 1, 1000, 0, "as asked, as far as 1 cluster of rows can tell")]
+    [DataRow(.9, 2, 100, 1, "as asked, as far as 2 clusters of rows can tell")]
+    public void SetsOfFewClustersAreNotAccusedAndThoseOfManyCoveredOnesAreTold(
+        double asked, int patients, int rowsEach, int covered, string verdict)
+    {
+        ScoredRows rows = ScoredRows.Confused(1000);
+        PredictionSetTransformer sets = Decisions.PredictionSets(asked).Fit(rows.View(_mlContext));
+        bool[] holds = [.. sets.Transform(rows.View(_mlContext)).GetColumn<uint[]>("PredictionSet")
+            .Select((set, row) => set.Contains((uint)rows.Labels[row] + 1))];
+        int with = Array.IndexOf(holds, true), without = Array.IndexOf(holds, false);
+        IDataView decided = sets.Transform(Copied(rowsEach, [.. Enumerable.Range(0, patients).Select(patient =>
+            patient < covered ? with : without).Select(row => (rows.Labels[row], rows.Row(row)))]));
+
+        StringAssert.Contains(Page(decided, "Patient").Value, verdict);
+    }
+
     /// <summary>80 of 100 patients whose rows are accepted are predicted right, where 85 % were asked.</summary>
     [TestMethod]
     public void AbstentionIsJudgedByClusters()
@@ -160,8 +183,11 @@ public sealed class ClusteredReportTests
     private IDataView Copied(ScoredRows rows, params int[][] chosen) =>
         Copied([.. chosen.SelectMany(some => some).Select(row => (rows.Labels[row], rows.Row(row)))]);
 
-    private IDataView Copied((int Label, float[] Score)[] rows) => _mlContext.Data.LoadFromEnumerable(rows.SelectMany((row, patient) =>
-        Enumerable.Repeat(new PatientRow { Label = (uint)row.Label, Score = row.Score, Patient = patient }, Copies)).ToArray());
+    private IDataView Copied((int Label, float[] Score)[] rows) => Copied(Copies, rows);
+
+    private IDataView Copied(int copies, (int Label, float[] Score)[] rows) => _mlContext.Data.LoadFromEnumerable(rows.SelectMany(
+        (row, patient) => Enumerable.Repeat(new PatientRow { Label = (uint)row.Label, Score = row.Score, Patient = patient }, copies))
+        .ToArray());
 
     private sealed class PatientRow
     {
