@@ -61,17 +61,16 @@ internal sealed class FineTuningMethods : Experiment
             FineTuningVariant.Head, Variant(Method.Base.Name, SharpnessAwareMethod.Standard),
             LabelSmoothing, .. Climbing.Select(method => Variant(method.Name, method.Of(Chosen(tuning, setting, method.Name)))),
         ]);
-        laboratory.Do(file, Name, Runs(sizes, (key, trained) =>
+        laboratory.Do(file, Name, Runs((key, trained) =>
         {
-            if (key[1] == Text.Of(sizes[0]))
-                smooth.Add(key, trained.SmoothErrors);
+            smooth.Add(key, trained.SmoothErrors);
             return [.. trained.Scores, trained.Seconds];
         }));
-        // Of trainings that were made before it was measured: the fewest pictures once more.
-        laboratory.Do(smooth, Name + "-smooth", Runs(sizes[..1], (_, trained) => trained.SmoothErrors));
+        // Trainings that were made before it was measured, once more.
+        laboratory.Do(smooth, Name + "-smooth", Runs((_, trained) => trained.SmoothErrors));
 
-        IEnumerable<Run> Runs(int[] each, Func<string[], FineTunedPictures, double[]> measure) =>
-            from size in each
+        IEnumerable<Run> Runs(Func<string[], FineTunedPictures, double[]> measure) =>
+            from size in sizes
             from seed in Enumerable.Range(1, laboratory.Seeds)
             from setting in settings
             from variant in variants[setting]

@@ -9,11 +9,13 @@ namespace MLSharpness.Evidence.Experiments;
 /// </summary>
 /// <remarks>
 /// Hours a training on a core, so each writes a checkpoint and the next sitting continues it. ρ = 0.1 for all, what the validation images
-/// chose with 5,000 images for most: choosing it here would take as long again, and the table says what it is.
+/// chose with 5,000 images for most: choosing it here would take as long again, and the table says what it is. With ρ = 0.05, the papers'
+/// radius, in a file of its own, because with 0.1 the training loss of those that climb does not fall below 0.05.
 /// </remarks>
 internal sealed class LearntUntilTheEnd : Experiment
 {
     private const double Rho = 0.1;
+    private const double SmallerRho = 0.05;
     private const int StepsBetweenCheckpoints = 200;
 
     public override string Name => "learnt-until-the-end";
@@ -22,12 +24,16 @@ internal sealed class LearntUntilTheEnd : Experiment
 
     public override void Run(Laboratory laboratory, IReadOnlyList<Setting> settings)
     {
-        ResultFile file = laboratory.Open(Name, ["setting", "method", "rho", "seed"],
-            [.. Scores.Columns, "train_loss", "least_train_loss", "train_seconds"]);
-        laboratory.Do(file, Name,
+        Train(Name, Method.Four(new Radii(Rho, Rho, Rho)));
+        Train(Name + "-smaller-radius", Method.Four(new Radii(SmallerRho, SmallerRho, SmallerRho))[1..]);
+
+        void Train(string name, Method[] methods) => laboratory.Do(
+            laboratory.Open(name, ["setting", "method", "rho", "seed"],
+                [.. Scores.Columns, "train_loss", "least_train_loss", "train_seconds"]),
+            name,
             from seed in Enumerable.Range(1, laboratory.Seeds)
             from setting in settings
-            from method in Method.Four(new Radii(Rho, Rho, Rho))
+            from method in methods
             select new Run([setting.Name, method.Name, Text.Of(method.Minimises.Rho), Text.Of(seed)],
                 () => Measure(laboratory, setting, method, seed)));
     }
