@@ -47,6 +47,10 @@ internal sealed partial class EvidencePage(string results, string figures)
             "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
                 ? Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
                     + Tables.Differences(rows, "base", Measure.Main) : Missing(words),
+            "learnt-smaller" => Rows("learnt-until-the-end-smaller-radius") is { Count: > 0 } rows
+                ? Tables.Means([.. rows, .. Rows("learnt-until-the-end").Where(row => row["method"] == Method.Base.Name
+                        && rows.Any(other => other["seed"] == row["seed"]))],
+                    [.. Measure.Main, Measure.Temperature, Measure.TrainLoss]) : Missing(words),
             "methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows
                 ? FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n" + FineTuningMethodsTables.Means(rows) + "\n\n"
                     + FineTuningMethodsTables.Differences(rows, "base") : Missing(words),
