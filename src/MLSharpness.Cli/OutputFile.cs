@@ -8,7 +8,7 @@ namespace MLSharpness.Cli;
 internal static class OutputFile
 {
     // What the trainer's checkpoints are called while they are written, and the one before the last.
-    private static readonly string[] BesideCheckpoint = [".tmp", ".previous"];
+    private static readonly string[] BesideCheckpoint = [".previous"];
 
     /// <summary>The full path of a file that can be written.</summary>
     /// <param name="path">As it was given; folders that are missing are made.</param>

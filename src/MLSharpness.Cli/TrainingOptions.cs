@@ -190,8 +190,9 @@ internal sealed class TrainingOptions(bool comparesMethods)
         context.Value(_weights).Equals(PretrainedWeights.Auto, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Where methods are compared, a small network, but with the package's weights theirs.</summary>
-    private string Architecture(CommandContext context) => IsAuto(context) && !context.IsGiven(_architecture)
-        ? NetworkArchitecture.Auto : context.Value(_architecture);
+    private string Architecture(CommandContext context) => context.IsGiven(_architecture)
+        || context.Value(_weights).Equals(PretrainedWeights.None, StringComparison.OrdinalIgnoreCase)
+        ? context.Value(_architecture) : NetworkArchitecture.Auto;
 
     private bool TakesThoseOfThePackage(CommandContext context) => Architecture(context).ToLowerInvariant()
         is NetworkArchitecture.Auto or NetworkArchitecture.MLNetResNet18;

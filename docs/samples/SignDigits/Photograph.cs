@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SignDigitsSample;
 
 /// <summary>A picture and whose hand it shows.</summary>
@@ -27,6 +29,10 @@ internal sealed class Photograph
     }
 
     /// <summary>The number in a file name such as IMG_1118.JPG; null where there is none, or one as long as a date.</summary>
-    private static int? Number(string path) =>
-        int.TryParse(string.Concat(Path.GetFileNameWithoutExtension(path).Where(char.IsAsciiDigit)), out int number) ? number : null;
+    private static int? Number(string path)
+    {
+        const int LengthOfDate = 8;
+        string digits = string.Concat(Path.GetFileNameWithoutExtension(path).Where(char.IsAsciiDigit));
+        return digits.Length is > 0 and < LengthOfDate ? int.Parse(digits, CultureInfo.InvariantCulture) : null;
+    }
 }

@@ -3,6 +3,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Files that are either complete or not there, whatever happens while they are written.</summary>
 internal static class AtomicFile
 {
+    // What IOException.HResult is where a file to be created is there already.
+    private const int UnixFileExists = 17, WindowsFileExists = unchecked((int)0x80070050);
+
     private const UnixFileMode AnyWrite = UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     /// <summary>
@@ -50,12 +53,7 @@ internal static class AtomicFile
             string target = Target(named);
             if (Directory.Exists(target) || Path.EndsInDirectorySeparator(named))
                 throw new IOException("It is a folder, not the name of a file.");
-            string folder = Path.GetDirectoryName(target) ?? target;
-            Directory.CreateDirectory(folder);
-            using var probe = new FileStream(Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp"), FileMode.CreateNew, FileAccess.Write,
-                FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
-            probe.WriteByte(0);
-            probe.Flush(flushToDisk: true);
+            CheckFolder(Path.GetDirectoryName(target) ?? target);
             foreach (string name in (string[])[target, .. suffixes.Select(suffix => target + suffix)])
                 Try(name);
         }
@@ -65,6 +63,18 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>Tries whether files can be written into a folder, which is created if need be. Any number of processes may try at once.</summary>
+    /// <exception cref="IOException">They cannot.</exception>
+    /// <exception cref="UnauthorizedAccessException">They may not.</exception>
+    public static void CheckFolder(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        using var probe = new FileStream(Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp"), FileMode.CreateNew, FileAccess.Write,
+            FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+        probe.WriteByte(0);
+        probe.Flush(flushToDisk: true);
+    }
+
     /// <summary>The path itself, or what a link leads to: a file, or nothing yet.</summary>
     private static string Target(string path) => SpecialFile.Is(path)
         ? throw new IOException("It is a device, a pipe or a socket, whose place a file would take. Give the name of a file.")
@@ -72,10 +82,26 @@ internal static class AtomicFile
 
     private static void RefuseReadOnly(string target)
     {
-        if (File.Exists(target) && (OperatingSystem.IsWindows() ? File.GetAttributes(target).HasFlag(FileAttributes.ReadOnly)
-            : (File.GetUnixFileMode(target) & AnyWrite) == 0))
+        if (IsReadOnly(target))
             throw new IOException("It is read-only. Make it writable, or give another name.");
     }
+
+    private static bool IsReadOnly(string file)
+    {
+        try
+        {
+            return File.Exists(file) && (OperatingSystem.IsWindows() ? File.GetAttributes(file).HasFlag(FileAttributes.ReadOnly)
+                : (File.GetUnixFileMode(file) & AnyWrite) == 0);
+        }
+        catch (FileNotFoundException)
+        {
+            return false;       // another process has deleted it meanwhile
+        }
+    }
+
+    // There nobody may take the place of somebody else's file.
+    private static bool IsSticky(string folder) =>
+        !OperatingSystem.IsWindows() && File.GetUnixFileMode(folder).HasFlag(UnixFileMode.StickyBit);
 
     /// <summary>Whether a file of this very name can be: it may be too long, somebody else's, or in use where that is an
     /// obstacle.</summary>
@@ -87,7 +113,7 @@ internal static class AtomicFile
             {
                 new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.Delete).Dispose();
             }
-            catch (IOException) when (File.Exists(file))
+            catch (IOException e) when (e.HResult is UnixFileExists or WindowsFileExists)
             {
                 return;     // another process tries at this moment, too
             }
@@ -106,6 +132,10 @@ internal static class AtomicFile
         catch (IOException) when (!OperatingSystem.IsWindows() || !File.Exists(file))
         {
             // In use, which Unix allows, or gone.
+        }
+        catch (UnauthorizedAccessException) when (!OperatingSystem.IsWindows() && !IsSticky(Path.GetDirectoryName(file)!))
+        {
+            // Somebody else's, whose place a new file may take all the same: that is a matter of the folder.
         }
     }
 

@@ -29,9 +29,9 @@ internal static class SpecialFile
             using (var writer = new TarWriter(archive, leaveOpen: true))
                 writer.WriteEntry(path, "file");
         }
-        catch (UnauthorizedAccessException)
+        catch (Exception e) when (e is UnauthorizedAccessException or FileNotFoundException)
         {
-            return true;
+            return true;        // or gone
         }
         catch (IOException)
         {

@@ -189,7 +189,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             if (options.GivenAugmentation is null && settings.Augmentation.ChangesColors && PixelScale.Known(parts.Training) is null)
             {
                 settings.Augmentation = settings.Augmentation with { ColorJitter = null };
-                Log("The float pixels lie outside of [0, 255], so that no colours are changed by the augmentation.");
+                Log("Nothing tells which value of the float pixels is white, so that no colours are changed by the augmentation.");
             }
 
             if (options.FineTuning == FineTuning.Auto)

@@ -45,7 +45,7 @@ internal static class Preconditions
             Try(() => CheckpointFile.CheckWritable(checkpoint), reason =>
                 $"CheckpointPath: '{Path.GetFullPath(checkpoint)}' cannot be written. {reason}");
         if (options.WorkspacePath is string workspace)
-            Try(() => AtomicFile.CheckWritable(Path.Combine(workspace, "pixels")), reason =>
+            Try(() => AtomicFile.CheckFolder(workspace), reason =>
                 $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
     }
 

@@ -35,9 +35,14 @@ public sealed partial class CommandLineTests
         string weights = LayPackage(packages, "0.23.1");
         (int exitCode, _, string error) = RunWith(packages, "compare", ImagesPath, "--methods", "sgd", "--seeds", "1", "--size", "32",
             "--epochs", "1", "--device", "cpu", "--weights", "auto");
-        Directory.Delete(packages, recursive: true);
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(error, $"The network is 'mlnet_resnet18' and starts from the weights in '{weights}'.");
+
+        (exitCode, _, error) = RunWith(Folder.File("no packages"), "compare", ImagesPath, "--methods", "sgd", "--seeds", "1", "--size",
+            "32", "--epochs", "1", "--device", "cpu", "--weights", weights);
+        Directory.Delete(packages, recursive: true);
+        Assert.AreEqual(Done, exitCode, error);
+        StringAssert.Contains(error, $"The network is that of the file and starts from the weights in '{weights}'.");
 
         (exitCode, _, error) = RunWith(Folder.File("no packages"), "compare", ImagesPath, "--methods", "sgd", "--seeds", "1", "--size",
             "12", "--epochs", "1", "--device", "cpu", "--weights", "auto");

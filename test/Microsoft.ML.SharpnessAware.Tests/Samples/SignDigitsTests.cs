@@ -13,12 +13,12 @@ public sealed class SignDigitsTests
         using var folder = new TemporaryFolder();
         string directory = Directory.CreateDirectory(folder.File("3")).FullName;
         foreach (string name in new[] { "IMG_1118.JPG", "IMG_1119.jpg", "IMG_1120.jpg", "IMG_20240101_123456.jpg", "hand.png", "fist.png",
-            ".DS_Store", "Thumbs.db" })
+            "IMG_20240110.jpg", ".DS_Store", "Thumbs.db" })
             File.WriteAllText(Path.Combine(directory, name), name);
 
         Photograph[] photographs = Photograph.Load(folder.Path);
 
-        CollectionAssert.AreEqual(new[] { 111f, 111, 112, -4, -5, -6 }, photographs.Select(photograph => photograph.Person).ToArray());
+        CollectionAssert.AreEqual(new[] { 111f, 111, 112, -4, -5, -6, -7 }, photographs.Select(photograph => photograph.Person).ToArray());
         Assert.IsTrue(photographs.All(photograph => photograph.Label == "3"));
     }
 

@@ -66,14 +66,15 @@ public sealed class StatisticsOfWeightsTests
 
     /// <summary>As ML.NET's ExtractPixels gives them by default, or divided by 255.</summary>
     [TestMethod]
-    [DataRow(255)]
-    [DataRow(1)]
-    public void FloatVectorsGiveTheScoresOfTheSameBytes(int white)
+    [DataRow(255f)]
+    [DataRow(1f)]
+    [DataRow(255 * 0.00392157f)]    // a little more than 1, as ExtractPixels gives it with this scale
+    public void FloatVectorsGiveTheScoresOfTheSameBytes(float white)
     {
         IDataView floats = Floats(white, shift: 0);
         using SharpnessAwareImageClassificationTransformer ofBytes = Fit(Bytes()), ofFloats = Fit(floats);
-        AssertNear([OnnxResNet.Mean.Average() * white / 255], ofFloats.Classifier.Normalization.Statistics.Mean);
-        AssertNear([white / 255.0], ofFloats.Classifier.Normalization.Statistics.StandardDeviation);
+        AssertNear([OnnxResNet.Mean.Average() * Math.Round(white) / 255], ofFloats.Classifier.Normalization.Statistics.Mean);
+        AssertNear([Math.Round(white) / 255.0], ofFloats.Classifier.Normalization.Statistics.StandardDeviation);
         using (DisposeScope scope = NewDisposeScope())
             Assert.IsTrue(Features(ofFloats, floats).allclose(Features(ofBytes, Bytes()), rtol: 1e-3, atol: 1e-3));
 
@@ -89,7 +90,8 @@ public sealed class StatisticsOfWeightsTests
     {
         string message = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Floats(1, shift: -0.5f))).Message;
         StringAssert.Contains(message, OnnxFile.ResNet18);
-        StringAssert.Contains(message, "give bytes (ExtractPixels with outputAsFloatArray: false), or floats in [0, 1] or in [0, 255]");
+        StringAssert.Contains(message, "give bytes (ExtractPixels with outputAsFloatArray: false), floats in [0, 1] or in [0, 255]");
+        Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Floats(10, shift: 0)));
 
         var shape = new ImageShape(1, Side, Side);
         using ImageClassifier earlier = Classifier(shape, new([0.1], [1], ScalarType.Float32));
@@ -155,7 +157,7 @@ public sealed class StatisticsOfWeightsTests
     private static IDataView Bytes() =>
         Fitted.View(MLContext, Rows().Select(row => new LargePixels { Label = row.Label, Image = Enlarged(row.Image) }));
 
-    private static IDataView Floats(int white, float shift) => Fitted.View(MLContext, Rows().Select(row => new LargeFloats
+    private static IDataView Floats(float white, float shift) => Fitted.View(MLContext, Rows().Select(row => new LargeFloats
     {
         Label = row.Label, Image = Array.ConvertAll(Enlarged(row.Image), pixel => (pixel * white / 255f) + shift),
     }));

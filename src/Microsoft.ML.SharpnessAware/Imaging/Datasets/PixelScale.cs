@@ -8,6 +8,9 @@ internal static class PixelScale
 {
     private const long ChunkRows = 1024;
 
+    // 255 times a float of 1/255 may be a little more than 1. And no set of pictures is so dark that none has a pixel of a quarter of white.
+    private const float MostOfUnit = 1.001f, LeastOfBytes = 64;
+
     /// <summary>255 for bytes; for floats 1 if they all lie in [0, 1], 255 if in [0, 255].</summary>
     /// <exception cref="InvalidOperationException">Floats lie outside of [0, 255], so that nothing says what they mean.</exception>
     public static double White(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : White(Range(data));
@@ -17,7 +20,7 @@ internal static class PixelScale
         ? 255
         : White(Range(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count))));
 
-    /// <summary>The same; null where nothing says it.</summary>
+    /// <summary>The same; null where nothing says it, as with floats from 0 to 10.</summary>
     public static double? Known(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : Known(Range(data));
 
     private static (float Smallest, float Largest) Range(ImageDataset data)
@@ -47,13 +50,13 @@ internal static class PixelScale
 
     private static double? Known((float Smallest, float Largest) range) => range switch
     {
-        ( >= 0, <= 1) => 1,
-        ( >= 0, <= 255) => 255,
+        ( >= 0, <= MostOfUnit) => 1,
+        ( >= 0, >= LeastOfBytes and <= 255) => 255,
         _ => null,
     };
 
-    private static double White((float Smallest, float Largest) range) => Known(range) ?? throw new InvalidOperationException(
+    private static double White((float Smallest, float Largest) range) => Known(range) ?? (range is ( >= 0, <= 255) ? 255 : throw new InvalidOperationException(
         string.Create(CultureInfo.InvariantCulture, $"The float pixels run from {range.Smallest} to {range.Largest}. ") +
         "Augmentation that changes colours (ColorJitter, RandAugment), statistics that are given as colours (ImageNet's) and " +
-        "pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings.");
+        "pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings."));
 }

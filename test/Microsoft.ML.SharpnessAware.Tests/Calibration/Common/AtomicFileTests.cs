@@ -75,6 +75,18 @@ public sealed class AtomicFileTests
 
     /// <summary>Also for root, who may write everything.</summary>
     [TestMethod]
+    public void AnyNumberOfThreadsMayTryOneNameAtOnce()
+    {
+        string path = Path.Combine(_folder, "file.txt");
+        Parallel.For(0, 8, _ =>
+        {
+            for (int i = 0; i < 300; i++)
+                AtomicFile.CheckWritable(path, ".previous");
+        });
+        Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    [TestMethod]
     public void AFileThatIsReadOnlyIsNotReplaced()
     {
         string path = Path.Combine(_folder, "file.txt"), link = Path.Combine(_folder, "link.txt");
