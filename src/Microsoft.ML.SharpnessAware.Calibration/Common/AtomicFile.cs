@@ -10,7 +10,7 @@ internal static class AtomicFile
 
     /// <summary>
     /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
-    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permissions.
+    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permission bits, not its owner and group.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
@@ -107,6 +107,8 @@ internal static class AtomicFile
     /// obstacle.</summary>
     private static void Try(string file)
     {
+        if (Directory.Exists(file))
+            throw new IOException($"'{file}' is a folder.");
         if (!File.Exists(file))
         {
             try
@@ -139,7 +141,7 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>The file to write to, which nobody may read who may not read the target.</summary>
+    /// <summary>The file to write to, with the permission bits of the target.</summary>
     private static FileStream Create(string temporary, string target)
     {
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.ReadWrite, Share = FileShare.None };

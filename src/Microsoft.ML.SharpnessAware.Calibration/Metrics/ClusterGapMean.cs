@@ -32,6 +32,9 @@ internal sealed class ClusterGapMean
 
     public int NumberOfClusters { get; }
 
+    /// <summary>Whether 0 is in the interval, which reaches further to the side where one cluster more would change most.</summary>
+    public bool MayBeZero => _gap.Lower <= 0 && _gap.Upper >= 0;
+
     /// <summary>Half of the interval, and as much as it takes to reach 0 where 0 is in it.</summary>
     public double HalfWidth() => Math.Max((_gap.Upper - _gap.Lower) / 2, _gap.Estimate > 0 ? _gap.Estimate - _gap.Lower
         : _gap.Upper - _gap.Estimate);

@@ -74,14 +74,15 @@ internal static class PlainWords
     public static string Rows(long rows, int? clusters) => clusters is int some
         ? Invariant($"{some:N0} cluster{(some == 1 ? "" : "s")} of rows") : Invariant($"{rows:N0} row{(rows == 1 ? "" : "s")}");
 
-    /// <summary>How many points mean confidence minus accuracy may be off by chance, and by how many clusters where there are any. Not by
+    /// <summary>How many points mean confidence minus accuracy may be off by chance, and by how many clusters where there are any (0 where
+    /// their interval says that it is none). Not by
     /// what is left of the gaps in their bins: nothing is, where each cluster lies alone in its own.</summary>
     private static (double Points, int? Clusters) ByChance(ClassifierCalibrationMetrics metrics)
     {
         if (metrics.Measured.Clusters is not List<int> clusters)
             return (100 * 1.96 * StandardError(metrics.ReliabilityDiagram), null);
         ClusterGapMean mean = new(metrics.Measured, clusters);
-        return (mean.NumberOfClusters == 1 ? 100 : 100 * mean.HalfWidth(), mean.NumberOfClusters);
+        return (mean.NumberOfClusters == 1 ? 100 : mean.MayBeZero ? 100 * mean.HalfWidth() : 0, mean.NumberOfClusters);
     }
 
     /// <summary>A share in percent, rounded as the diagrams' format P1 rounds it: 0.8405 is 84.1 %, though 100 · 0.8405 is below

@@ -155,7 +155,7 @@ internal sealed class InitialWeights : IDisposable
             double to = pixelType == ScalarType.Byte ? byte.MaxValue : white!() ?? throw new InvalidOperationException(
                 $"The weights in '{Path}' were trained on bytes, and these images are float pixels that are neither from 0 to 1 nor from 0 to " +
                 "255 by their least and greatest, so that nothing tells what is white: give bytes (ExtractPixels with " +
-                "outputAsFloatArray: false), floats in [0, 1] or in [0, 255], or a Normalization.");
+                "outputAsFloatArray: false), or floats in [0, 1] or in [0, 255].");
             statistics = statistics.Scaled(to / from, pixelType);
         }
         else if (pixelType != ScalarType.Byte && statistics.White is double known && white?.Invoke() is double here && here != known)

@@ -12,6 +12,7 @@ internal sealed class MeanStatistics : IDisposable
 {
     private readonly NormBase _layer;
     private readonly double? _momentum;
+    private readonly bool _countsItself;
     private readonly Tensor[] _before;
     private readonly Action? _removeHook;
     private long _seen;
@@ -24,7 +25,10 @@ internal sealed class MeanStatistics : IDisposable
         layer.running_var!.fill_(FixedScalars.One);
         layer.num_batches_tracked!.zero_();
         layer.momentum = null;
-        if (layer is InstanceNorm)              // counts nothing itself
+        // Instance norm does not, and what a class of an application does nobody knows.
+        _countsItself = layer is not InstanceNorm
+            && (layer.GetType().Assembly == typeof(NormBase).Assembly || layer.GetType().Assembly == typeof(MeanStatistics).Assembly);
+        if (!_countsItself)
         {
             _removeHook = layer.register_forward_pre_hook((_, input) =>
             {
@@ -38,7 +42,7 @@ internal sealed class MeanStatistics : IDisposable
     /// <param name="number">Its number, from 1. A layer that counts nothing, run by <c>forward()</c>, is taken to run once in each.</param>
     public void BeginPass(long number)
     {
-        if (_layer is InstanceNorm && _seen == 0)
+        if (!_countsItself && _seen == 0)
             _layer.momentum = 1.0 / number;
     }
 

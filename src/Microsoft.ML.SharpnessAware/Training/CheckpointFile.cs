@@ -40,7 +40,12 @@ internal sealed class CheckpointFile
     /// <summary>Tries whether checkpoints could be written at a path now. Not under the name they are written under, which is shorter than
     /// that of the one before, and may be in use by a training that runs.</summary>
     /// <exception cref="IOException">They could not.</exception>
-    public static void CheckWritable(string path) => AtomicFile.CheckWritable(path, PreviousSuffix);
+    public static void CheckWritable(string path)
+    {
+        AtomicFile.CheckWritable(path, PreviousSuffix);
+        if (Directory.Exists(path + TemporarySuffix))
+            throw new IOException($"'{path + TemporarySuffix}' is a folder, and checkpoints are written under that name.");
+    }
 
     /// <summary>Writes a checkpoint.</summary>
     /// <exception cref="IOException">It cannot be written; the checkpoints before it are still there.</exception>

@@ -347,7 +347,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         if (wanted == PixelNormalization.FromData)
             return start.Weights?.StatisticsFor(training, channel) ?? wanted.For(training);
         PixelStatistics given = wanted.For(training);
-        if (start.Weights?.AdviceOn(given, PixelScale.White(training)) is string advice)
+        if (start.Weights?.AdviceOn(given, PixelScale.WhiteForSure(training)) is string advice)
             channel.Warning(advice);
         return given;
     }

@@ -90,7 +90,7 @@ public sealed class StatisticsOfWeightsTests
     {
         string message = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Floats(1, shift: -0.5f))).Message;
         StringAssert.Contains(message, OnnxFile.ResNet18);
-        StringAssert.Contains(message, "give bytes (ExtractPixels with outputAsFloatArray: false), floats in [0, 1] or in [0, 255]");
+        StringAssert.Contains(message, "give bytes (ExtractPixels with outputAsFloatArray: false), or floats in [0, 1] or in [0, 255]");
         Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Floats(10, shift: 0)));
 
         var shape = new ImageShape(1, Side, Side);
@@ -146,6 +146,8 @@ public sealed class StatisticsOfWeightsTests
     [DataRow(0, 1, null)]
     [DataRow(-0.1, 0.2, null)]
     [DataRow(300, 20, null)]
+    [DataRow(5, 3, null)]
+    [DataRow(10, 30, 255.0)]
     public void WhatIsWhiteIsToldByMeanAndDeviation(double mean, double deviation, double? white) =>
         Assert.AreEqual(white, new PixelStatistics([mean], [deviation], ScalarType.Float32).White);
 

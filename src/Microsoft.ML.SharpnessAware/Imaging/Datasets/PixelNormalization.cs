@@ -50,7 +50,7 @@ public sealed class PixelNormalization
         if (_mean is null || _standardDeviation is null)
             return PixelStatistics.FromData(training);
         CheckChannels(training.Shape);
-        return Scaled(PixelScale.White(training), training.PixelType);
+        return Scaled(PixelScale.WhiteForSure(training), training.PixelType);
     }
 
     /// <summary>The numbers for bytes of a shape, before there are images; null where it is images that tell them.</summary>

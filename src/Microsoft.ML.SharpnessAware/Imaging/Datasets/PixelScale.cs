@@ -20,7 +20,12 @@ internal static class PixelScale
         ? 255
         : White(Range(Chunks(pixels.shape[0], ChunkRows, (start, count) => pixels.narrow(0, start, count))));
 
-    /// <summary>The same; null where nothing says it, as with floats from 0 to 10.</summary>
+    /// <summary>The same where it has to be known for sure.</summary>
+    /// <exception cref="InvalidOperationException">Nothing says it, as with floats from 0 to 10.</exception>
+    public static double WhiteForSure(ImageDataset data) =>
+        data.PixelType == ScalarType.Byte ? 255 : Range(data) is var range && Known(range) is double white ? white : throw Unknown(range);
+
+    /// <summary>The same; null where nothing says it.</summary>
     public static double? Known(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : Known(Range(data));
 
     private static (float Smallest, float Largest) Range(ImageDataset data)
@@ -55,8 +60,12 @@ internal static class PixelScale
         _ => null,
     };
 
-    private static double White((float Smallest, float Largest) range) => Known(range) ?? (range is ( >= 0, <= 255) ? 255 : throw new InvalidOperationException(
+    // What is done to colours in training does no harm to pixels of other units.
+    private static double White((float Smallest, float Largest) range) =>
+        Known(range) ?? (range is ( >= 0, <= 255) ? 255 : throw Unknown(range));
+
+    private static InvalidOperationException Unknown((float Smallest, float Largest) range) => new(
         string.Create(CultureInfo.InvariantCulture, $"The float pixels run from {range.Smallest} to {range.Largest}. ") +
         "Augmentation that changes colours (ColorJitter, RandAugment), statistics that are given as colours (ImageNet's) and " +
-        "pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings."));
+        "pictures need values in [0, 1] or [0, 255]: rescale the pixels, or choose other settings.");
 }

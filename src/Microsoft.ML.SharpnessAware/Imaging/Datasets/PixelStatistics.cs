@@ -14,6 +14,9 @@ internal sealed record PixelStatistics
     private const long ChunkValues = 4 << 20;
     private const double Tolerance = 1 + 1e-6;
 
+    // Of statistics of values up to 255; those of values up to 10 do not come so far.
+    private const double LeastOfBytes = 16;
+
     /// <param name="mean">Mean of each channel.</param>
     /// <param name="standardDeviation">Standard deviation of each channel.</param>
     /// <param name="pixelType">The pixels' type, where it is known.</param>
@@ -76,7 +79,7 @@ internal sealed record PixelStatistics
 
     /// <summary>
     /// The value that is white in these units: 255 for bytes; for floats 1, or 255 where means are above 1, if values from 0 to it can have
-    /// such means and deviations; null where they cannot, and nothing says it.
+    /// such means and deviations; null where they cannot, or where they are far below it, and nothing says it.
     /// </summary>
     /// <remarks>No values from 0 to w have a variance above mean · (w − mean) (Bhatia and Davis 2000).</remarks>
     public double? White
@@ -84,8 +87,9 @@ internal sealed record PixelStatistics
         get
         {
             double white = PixelType == ScalarType.Byte || Mean.Min() > 1 ? byte.MaxValue : 1;
-            return PixelType == ScalarType.Byte || LieIn(white) ? white : null;
+            return PixelType == ScalarType.Byte || (LieIn(white) && (white == 1 || Reach(LeastOfBytes))) ? white : null;
 
+            bool Reach(double value) => Mean.Zip(StandardDeviation).Any(channel => channel.First + channel.Second >= value);
             bool LieIn(double white) => Mean.Zip(StandardDeviation).All(
                 channel => channel.Second * channel.Second <= channel.First * (white - channel.First) * Tolerance);
         }

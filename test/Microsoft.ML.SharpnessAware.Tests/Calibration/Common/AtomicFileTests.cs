@@ -73,7 +73,14 @@ public sealed class AtomicFileTests
         Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
     }
 
-    /// <summary>Also for root, who may write everything.</summary>
+    [TestMethod]
+    public void AFolderUnderANameThatIsWrittenIsFound()
+    {
+        string path = Path.Combine(_folder, "file.txt");
+        Directory.CreateDirectory(path + ".previous");
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.CheckWritable(path, ".previous")).Message, "is a folder");
+    }
+
     [TestMethod]
     public void AnyNumberOfThreadsMayTryOneNameAtOnce()
     {
@@ -86,6 +93,7 @@ public sealed class AtomicFileTests
         Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
     }
 
+    /// <summary>Also for root, who may write everything.</summary>
     [TestMethod]
     public void AFileThatIsReadOnlyIsNotReplaced()
     {

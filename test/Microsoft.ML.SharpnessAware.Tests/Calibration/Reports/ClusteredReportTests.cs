@@ -37,6 +37,17 @@ public sealed class ClusteredReportTests
             _mlContext.MulticlassClassification.EvaluateCalibration(view, clusterColumnName: clusters));
     }
 
+    /// <summary>Of each of 20 patients the model is right in 89 of 100 pictures, and says 95 %: that is no chance of patients.</summary>
+    [TestMethod]
+    public void AGapThatAllClustersShareIsTold()
+    {
+        var accumulator = new CalibrationAccumulator(2, 15);
+        for (int row = 0; row < 2000; row++)
+            accumulator.Add([.95f, .05f], [row % 100 < 89 ? 0 : 1], default, [row / 100]);
+
+        StringAssert.Contains(PlainWords.Headline(accumulator.GetMetrics()), "overconfident by 6.0 points");
+    }
+
     /// <summary>A calibrated model that says another number of each patient, whose pictures are all right or all wrong.</summary>
     [TestMethod]
     [DataRow(6)]
