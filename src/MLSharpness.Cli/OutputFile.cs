@@ -7,7 +7,7 @@ namespace MLSharpness.Cli;
 /// <summary>Files that a command will write at its end, tried at its beginning.</summary>
 internal static class OutputFile
 {
-    // What the trainer's checkpoints are called while they are written, and the one before the last.
+    // The longest name that the trainer gives to a checkpoint: of the one before the last.
     private static readonly string[] BesideCheckpoint = [".previous"];
 
     /// <summary>The full path of a file that can be written.</summary>
