@@ -25,7 +25,8 @@ public sealed class FixMicrosoftMLTorchSharp : Task
             if (MLTorchSharpImage.KeepInitialisedWeights(image))
             {
                 OutputFile.Replace(path, image);
-                Log.LogMessage(MessageImportance.High, $"Microsoft.ML.TorchSharp: {path} no longer disposes of the weights it initialises.");
+                Log.LogMessage(MessageImportance.High,
+                    $"Microsoft.ML.TorchSharp: {path} no longer disposes of the weights it initialises.");
             }
         }
         return true;

@@ -124,16 +124,16 @@ public static class CalibrationCatalog
     /// <param name="numberOfFolds">The number of folds, at least 2.</param>
     /// <param name="labelColumnName">The true class: a key of the model's classes.</param>
     /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
-    /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same fold, so
-    /// that, say, pictures of one patient are not both trained on and measured with; by default there is no such column.</param>
+    /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same fold,
+    /// so that, say, pictures of one patient are not both trained on and measured with; by default there is no such column.</param>
     /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range,
     /// or a column is missing or has another type.</exception>
-    /// <exception cref="InvalidOperationException">There are fewer rows or groups than folds, a fold has no row to evaluate, or scores are not
-    /// probabilities.</exception>
+    /// <exception cref="InvalidOperationException">There are fewer rows or groups than folds, a fold has no row to evaluate, or scores are
+    /// not probabilities.</exception>
     /// <example>
     /// <code>
     /// var folds = mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline);

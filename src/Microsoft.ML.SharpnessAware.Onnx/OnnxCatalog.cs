@@ -32,7 +32,8 @@ public static class OnnxCatalog
     /// <exception cref="IOException">It is a folder, or cannot be read.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, or not one of SaveOnnx: the message says what it takes and
     /// gives.</exception>
-    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing; the message names the package.</exception>
+    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing; the message names the
+    /// package.</exception>
     /// <example>
     /// <code>
     /// var pipeline = mlContext.Transforms.ScoreOnnxImageClassifier("pets.onnx", featureColumnName: "Image")
@@ -56,7 +57,8 @@ public static class OnnxCatalog
             NotEmpty(scoreColumnName), NotEmpty(predictedLabelColumnName), configureSession);
     }
 
-    private static string? NotEmpty(string? name, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(name))] string? of = null)
+    private static string? NotEmpty(
+        string? name, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(name))] string? of = null)
     {
         if (name is not null)
             ArgumentException.ThrowIfNullOrWhiteSpace(name, of);

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Microsoft.ML.SharpnessAware.Benchmarks;
 
-/// <summary>A run of this program by itself, so that two libraries that are compared do not disturb each other's threads and memory.</summary>
+/// <summary>A run of this program by itself, so that two libraries that are compared do not disturb each other's threads and
+/// memory.</summary>
 internal static class ChildProcess
 {
     /// <summary>Waits for the end of a run with these arguments and returns the numbers that it wrote.</summary>

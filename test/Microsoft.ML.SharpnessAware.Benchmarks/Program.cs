@@ -25,10 +25,12 @@ Dictionary<string, (string Help, Action Run)> benchmarks = new()
     ["scoring"] = ("Transform of 10,000 rows against raw forward passes, and row by row", () => ScoringBenchmark.Run()),
     ["batches"] = ("how the time of an image depends on how many are scored together", BatchSizeBenchmark.Run),
     ["single"] = ("one image through a prediction engine", SingleImageBenchmark.Run),
-    ["features"] = ("FeaturizeImages against ONNX Runtime on the same network, batches and single images, in processes in turns; rounds may follow",
+    ["features"] = (
+        "FeaturizeImages against ONNX Runtime on the same network, batches and single images, in processes in turns; rounds may follow",
         () => FeaturesBenchmark.Run(Number(1, 9))),
     ["features-child"] = ("one process of 'features'", () => FeaturesBenchmark.RunChild(args[1], args[2], Number(3, 1))),
-    ["onnx"] = ("MLSharpness.Onnx, float32 and Int8, against libtorch, batches and single images, in processes in turns; a network may follow",
+    ["onnx"] = (
+        "MLSharpness.Onnx, float32 and Int8, against libtorch, batches and single images, in processes in turns; a network may follow",
         () => OnnxBenchmark.Run(args.ElementAtOrDefault(1))),
     ["onnx-photographs"] = ("JPEG files by MLSharpness.Onnx, decoding with it", PhotographScoringBenchmark.Run),
     ["onnx-resize"] = ("differences between a file saved with Resize and Transform; a folder of pictures follows",

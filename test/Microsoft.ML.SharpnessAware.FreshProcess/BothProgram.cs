@@ -5,7 +5,8 @@ using TorchSharp;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
-/// <summary>Microsoft.ML.TorchSharp's text classifier, whose encoder is random here, and this library's trainer on one TorchSharp.</summary>
+/// <summary>Microsoft.ML.TorchSharp's text classifier, whose encoder is random here, and this library's trainer on one
+/// TorchSharp.</summary>
 internal static class BothProgram
 {
     private const int TrainingRows = 32, OtherRows = 16;
@@ -30,7 +31,8 @@ internal static class BothProgram
         float[][] probabilities = [.. calibrated.GetColumn<float[]>("Score")];
         Console.WriteLine($"rows {probabilities.Length}");
         Console.WriteLine($"sums {probabilities.All(row => Math.Abs(row.Sum() - 1) < 1e-5)}");
-        Console.WriteLine($"order {scored.GetColumn<float[]>("Score").Zip(probabilities).All(row => Largest(row.First) == Largest(row.Second))}");
+        Console.WriteLine(
+            $"order {scored.GetColumn<float[]>("Score").Zip(probabilities).All(row => Largest(row.First) == Largest(row.Second))}");
         Console.WriteLine($"labels {scored.GetColumn<uint>("PredictedLabel").SequenceEqual(calibrated.GetColumn<uint>("PredictedLabel"))}");
 
         // The text trainer seeds torch's own generator in each epoch; ours has its own.

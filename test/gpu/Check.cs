@@ -23,7 +23,8 @@ internal static class Check
             folder = libtorch ?? peer!.Folder;
             if (peer is not null)
                 Console.WriteLine($"PyTorch {peer.Version} of {python}{(peer.Version.StartsWith("2.10", StringComparison.Ordinal) ? "" :
-                    "; TorchSharp was built for 2.10, and what this one changed in how things lie in memory nobody can see from outside")}");
+                    "; TorchSharp was built for 2.10, and what this one changed in how things lie in memory nobody can see from " +
+                    "outside")}");
             TorchLibraries.Load(folder);
             using (empty(1))
                 Console.WriteLine($"Loaded: libtorch of {folder}, by TorchSharp.");
@@ -36,7 +37,9 @@ internal static class Check
             return 2;
         }
         PyTorchPeer.Python = python;
-        string deviceName = onCpu ? "the CPU, a trial at small sizes" : $"the first of {cuda.device_count()} GPUs: {peer?.DeviceName ?? "name unknown"}";
+        string deviceName = onCpu
+            ? "the CPU, a trial at small sizes"
+            : $"the first of {cuda.device_count()} GPUs: {peer?.DeviceName ?? "name unknown"}";
         Console.WriteLine($"Device: {deviceName}.");
 
         bool good = true;
@@ -69,10 +72,11 @@ internal static class Check
     {
         if (!TorchLibraries.HasCuda(folder))
         {
-            throw new CannotBeginException($"The libtorch in '{folder}' was built without CUDA (it has no libtorch_cuda.so). Install PyTorch " +
-                "with CUDA (pip install torch brings it on Linux), or give --cpu for a trial on the CPU.");
+            throw new CannotBeginException($"The libtorch in '{folder}' was built without CUDA (it has no libtorch_cuda.so). Install " +
+                "PyTorch with CUDA (pip install torch brings it on Linux), or give --cpu for a trial on the CPU.");
         }
         if (!cuda.is_available())
-            throw new CannotBeginException($"No CUDA device can be used: {CudaDriver.Problem(peer?.Cuda ?? "")} Or give --cpu for a trial on the CPU.");
+            throw new CannotBeginException(
+                $"No CUDA device can be used: {CudaDriver.Problem(peer?.Cuda ?? "")} Or give --cpu for a trial on the CPU.");
     }
 }

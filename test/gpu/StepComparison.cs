@@ -40,7 +40,8 @@ internal sealed class StepComparison
     private int StepsAtOnce => _isTrial ? 1 : 10;
 
     private StepSetting[] Settings => _isTrial
-        ? [StepSetting.Small with { BatchSize = 8 }, new(NetworkArchitecture.ResNet18, 2, new(3, 64, 64)), new(NetworkArchitecture.VitSmall, 1, new(3, 32, 32))]
+        ? [StepSetting.Small with { BatchSize = 8 }, new(NetworkArchitecture.ResNet18, 2, new(3, 64, 64)),
+            new(NetworkArchitecture.VitSmall, 1, new(3, 32, 32))]
         : [new(NetworkArchitecture.ResNet20, 128, new(3, 32, 32)), new(NetworkArchitecture.ResNet18, 64, new(3, 224, 224)),
             new(NetworkArchitecture.VitSmall, 64, new(3, 224, 224))];
 
@@ -70,7 +71,8 @@ internal sealed class StepComparison
 
     private string[] Beside(TrainingStep ours, StepSetting setting, PyTorchVariant variant)
     {
-        using PyTorchPeer? peer = PyTorchPeer.TryStart(setting, get_num_threads(), variant, out string problem, $"{_device.type}".ToLowerInvariant());
+        using PyTorchPeer? peer = PyTorchPeer.TryStart(
+            setting, get_num_threads(), variant, out string problem, $"{_device.type}".ToLowerInvariant());
         if (peer is null)
             return Failed(problem);
         if (peer.Parameters != ours.Parameters)

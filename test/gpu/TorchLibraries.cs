@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware.Gpu;
 /// <summary>Loads the libraries of a libtorch that lies anywhere, and TorchSharp's bridge against them.</summary>
 /// <remarks>
 /// A library that is loaded already serves whoever asks for its name, so TorchSharp finds these when its bridge asks for libtorch.so. They
-/// find each other, and the libraries of CUDA in the packages nvidia-* beside PyTorch, by the paths that are written in them. Where those do
-/// not lead there, the library that is missing is looked for in these packages and loaded first.
+/// find each other, and the libraries of CUDA in the packages nvidia-* beside PyTorch, by the paths that are written in them. Where those
+/// do not lead there, the library that is missing is looked for in these packages and loaded first.
 /// </remarks>
 internal static partial class TorchLibraries
 {
@@ -92,7 +92,8 @@ internal static partial class TorchLibraries
         string[] loaded = [.. File.ReadLines("/proc/self/maps").Where(line => line.EndsWith("/libtorch_cpu.so", StringComparison.Ordinal))
             .Select(line => Path.GetDirectoryName(line[line.IndexOf('/')..])!).Distinct()];
         if (loaded.Length != 1)
-            throw new CannotBeginException($"libtorch_cpu.so of '{folder}' was to be loaded; loaded are those of: {string.Join(", ", loaded)}.");
+            throw new CannotBeginException(
+                $"libtorch_cpu.so of '{folder}' was to be loaded; loaded are those of: {string.Join(", ", loaded)}.");
     }
 
     private static string LastLine(string message) =>

@@ -9,7 +9,7 @@ using MLSharpness.Evidence.Summary;
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 Console.OutputEncoding = Encoding.UTF8;
 
-Experiment[] experiments = 
+Experiment[] experiments =
 [
     new Calibration(), new Stability(), new Toy(), new Noise(), new SmallData(), new Combinations(), new Corruptions(), new Sharpness(),
         new Temperature(),
@@ -50,8 +50,8 @@ var threads = new Option<int>("--threads")
 };
 var part = new Option<string>("--part")
 {
-    Description = "2/8: every eighth training beginning with the second, for eight processes, each with --results of its own whose rows are " +
-        "put together afterwards.",
+    Description = "2/8: every eighth training beginning with the second, for eight processes, each with --results of its own whose rows " +
+        "are put together afterwards.",
     DefaultValueFactory = _ => "1/1",
 };
 part.Validators.Add(result =>
@@ -98,11 +98,12 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
     };
     string[] names = parsed.GetValue(settings) ?? [];
     foreach (Experiment each in chosen)
-        each.Run(laboratory, 
+        each.Run(laboratory,
             names.Length > 0 ? [.. names.Select(Setting.Named)] : isSmoke ? [.. each.DefaultSettings.Take(1)] : each.DefaultSettings);
     return 0;
 }));
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
 
 static (int Number, int Of)? Part(string? text) =>
-    text?.Split('/') is [string number, string of] && int.TryParse(number, out int n) && int.TryParse(of, out int parts) ? (n, parts) : null;
+    text?.Split('/') is [string number, string of] && int.TryParse(number, out int n) && int.TryParse(of, out int parts)
+        ? (n, parts) : null;

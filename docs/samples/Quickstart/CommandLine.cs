@@ -36,7 +36,8 @@ internal sealed record CommandLine(string? DataFolder, string OutputFolder, int 
                         dotnet run -c Release --project docs/samples/Quickstart -- [options]
                           --quick          {QuickEpochs} epochs instead of {DefaultEpochs}
                           --epochs <n>     that many epochs
-                          --images <n>     train on n images (default: {ImageData.DefaultImages} of the 5000 beside this program, all of your own)
+                          --images <n>     train on n images (default: {ImageData.DefaultImages} of the 5000 beside this program,
+                                           all of your own)
                           --data <folder>  your images: one sub-folder for each class, or the four IDX files of the MNIST family
                           --out <folder>   where the model and the pictures go (default: out)
                         """);

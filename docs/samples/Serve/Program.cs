@@ -4,9 +4,9 @@ using Serve;
 // curl --data-binary @picture.jpg http://localhost:5000/predict
 // and in a browser http://localhost:5000
 //
-// A model.onnx is one of SaveOnnx. A model.zip is one of mlContext.Model.Save: a trained model, scored by libtorch, or a pipeline that begins
-// with ScoreOnnxImageClassifier. Prediction sets and abstention that follow in it are shown. Published with -p:OnnxOnly=true, libtorch stays
-// out.
+// A model.onnx is one of SaveOnnx. A model.zip is one of mlContext.Model.Save: a trained model, scored by libtorch, or a pipeline that
+// begins with ScoreOnnxImageClassifier. Prediction sets and abstention that follow in it are shown. Published with -p:OnnxOnly=true,
+// libtorch stays out.
 if (args is not [string modelPath, ..])
 {
     Console.Error.WriteLine("dotnet run -c Release --project docs/samples/Serve -- <model file>");

@@ -23,8 +23,8 @@ internal static class CompareCommand
         var command = new Command("compare", """
             Trains the same network by several methods on the same images, with several seeds.
 
-            Shows the means with their standard errors, and for each method but the first the mean difference from the first with its 95 % interval
-            (Student's t over the seeds, paired). With one seed, bootstrap intervals over the test images instead.
+            Shows the means with their standard errors, and for each method but the first the mean difference from the first with its 95 %
+            interval (Student's t over the seeds, paired). With one seed, bootstrap intervals over the test images instead.
             """)
         { folder, methods, seeds, test, report };
         training.AddTo(command);

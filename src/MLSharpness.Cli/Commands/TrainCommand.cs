@@ -19,15 +19,15 @@ internal static class TrainCommand
         var restart = new Option<bool>("--restart") { Description = "Begin anew where an interrupted training could continue." };
         var sharding = new Option<DataSharding>("--sharding")
         {
-            Description = "With mpirun, which pictures each process decodes and keeps: None (all) or ByRow (its own share, for data larger " +
-                "than memory).",
+            Description = "With mpirun, which pictures each process decodes and keeps: None (all) or ByRow (its own share, for data " +
+                "larger than memory).",
         };
         var training = new TrainingOptions(comparesMethods: false);
         var command = new Command("train", """
             Trains a classifier and measures it on images that it has not seen.
 
-            Where pretrained weights are found the network starts from them, and its head is trained first, which takes seconds; else a small
-            network learns from scratch. What was chosen, and why, is said on standard error.
+            Where pretrained weights are found the network starts from them, and its head is trained first, which takes seconds; else a
+            small network learns from scratch. What was chosen, and why, is said on standard error.
 
             A training from scratch writes its state to a file beside the model after each epoch, MODEL.checkpoint, which is deleted at the
             end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped. A training that begins with

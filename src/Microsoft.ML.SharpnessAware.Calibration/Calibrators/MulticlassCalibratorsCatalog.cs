@@ -25,7 +25,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
 /// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
-/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from several hundred rows on.</description></item>
+/// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from several hundred rows
+/// on.</description></item>
 /// <item><term>StructuredMatrix</term><description>The same, more cautiously.</description></item>
 /// <item><term>Isotonic</term><description>No formula fits; from some thousand rows on.</description></item>
 /// </list>

@@ -10,7 +10,8 @@ internal static class AtomicFile
 
     /// <summary>
     /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
-    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permission bits, not its owner and group.
+    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permission bits, not its owner and
+    /// group.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
@@ -63,7 +64,8 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Tries whether files can be written into a folder, which is created if need be. Any number of processes may try at once.</summary>
+    /// <summary>Tries whether files can be written into a folder, which is created if need be. Any number of processes may try at
+    /// once.</summary>
     /// <exception cref="IOException">They cannot.</exception>
     /// <exception cref="UnauthorizedAccessException">They may not.</exception>
     public static void CheckFolder(string folder)

@@ -158,8 +158,8 @@ internal sealed class CalibrationEvaluator
         if (_accumulator.Count == 0)
             throw _host.Except(leftOut.Count == 0
                 ? "The data has no rows to evaluate."
-                : $"None of the {leftOut.Count} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in {_withoutLabel.Count} and "
-                    + $"column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
+                : $"None of the {leftOut.Count} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in "
+                    + $"{_withoutLabel.Count} and column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
         return _accumulator.GetMetrics(_columns.Classes?.Names, leftOut, _groups?.Values);
     }
 }

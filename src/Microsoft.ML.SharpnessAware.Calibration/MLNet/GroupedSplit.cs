@@ -41,8 +41,8 @@ internal static class GroupedSplit
             : Deal(environment, data, columnName, [.. Enumerable.Repeat(1.0, folds)], seed));
 
     /// <summary>
-    /// Deals groups to parts: the larger ones first, since they are the hardest to place (by powers of two, at random among their like), and
-    /// each to the part that it fits best, so that Σ rows² / share grows least. No part stays empty if there are groups enough.
+    /// Deals groups to parts: the larger ones first, since they are the hardest to place (by powers of two, at random among their like),
+    /// and each to the part that it fits best, so that Σ rows² / share grows least. No part stays empty if there are groups enough.
     /// </summary>
     /// <returns>The part of each group.</returns>
     internal static int[] Deal(IReadOnlyList<long> sizes, IReadOnlyList<double> shares, Random random)

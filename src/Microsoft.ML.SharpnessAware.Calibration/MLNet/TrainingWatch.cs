@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// Counts the trainings that ML.NET's trainers begin, thread by thread. In a pipeline a step cannot see what was fitted before it, but
-/// nearly every trainer opens a channel "Training" (LightGBM "Training with LightGBM", those of Microsoft.ML.TorchSharp "TrainModel") in the
-/// same environment. So does MapValueToKey, which is no trainer; ML.NET's ImageClassification opens none, and is not seen.
+/// nearly every trainer opens a channel "Training" (LightGBM "Training with LightGBM", those of Microsoft.ML.TorchSharp "TrainModel") in
+/// the same environment. So does MapValueToKey, which is no trainer; ML.NET's ImageClassification opens none, and is not seen.
 /// </summary>
 internal sealed class TrainingWatch : IDisposable
 {

@@ -53,8 +53,8 @@ internal sealed record MetricRow(
         new("Spiegelhalter's p", "How often a calibrated model shows gaps so large, without bins; below 5 % it is hardly calibrated.",
             metrics => metrics.SpiegelhalterTest.PValue, Share, 0)
         {
-            ForClusters = "How often a calibrated model shows gaps so large, without bins, if rows are independent; it may be far too small "
-                + "here, since rows of a cluster are not independent.",
+            ForClusters = "How often a calibrated model shows gaps so large, without bins, if rows are independent; it may be far too "
+                + "small here, since rows of a cluster are not independent.",
         },
         new("Brier score", "Mean squared error of all probabilities, 0 to 2 (of a binary model 0 to 1): accuracy and calibration together.",
             metrics => metrics.BrierScore, Number, -1, intervals => intervals.BrierScore),

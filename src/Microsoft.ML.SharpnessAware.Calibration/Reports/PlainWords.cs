@@ -46,13 +46,13 @@ internal static class PlainWords
         const double Tail = 0.025;
         string asAsked = $"as asked, as far as {Rows(sets.Count, sets.NumberOfClusters)} can tell.";
         bool areFew = sets.CoverageAsked > sets.CoverageInterval.Upper, areMany = sets.CoverageAsked < sets.CoverageInterval.Lower;
-        // What the interval allows is no news, and one cluster tells nothing. Beyond it the coverage of one fit is chance as well; where the
-        // rows it was fitted on are not known, nobody is accused.
+        // What the interval allows is no news, and one cluster tells nothing. Beyond it the coverage of one fit is chance as well; where
+        // the rows it was fitted on are not known, nobody is accused.
         string verdict = !(areFew || areMany) || sets.NumberOfClusters == 1 ? asAsked
             : CoveragePromise.Chance(sets) is not (double asFew, double asMany)
                 ? $"{(areFew ? "fewer" : "more")} than asked, judged by the rows measured alone."
-            : areFew && asFew <= Tail ? "fewer than asked, by more than chance. Were they fitted on rows of another kind, or on rows that the "
-                + "model was trained on?"
+            : areFew && asFew <= Tail ? "fewer than asked, by more than chance. Were they fitted on rows of another kind, or on rows that "
+                + "the model was trained on?"
             : areMany && asMany <= Tail ? "more than asked, by more than chance." : asAsked;
         return Invariant($"Of the prediction sets, asked to hold the right class in {sets.CoverageAsked:0.## %}, {sets.Coverage:P1} do: ")
             + verdict + size;

@@ -54,7 +54,8 @@ internal static class ImageFileEnd
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<byte> entry = Part(file, 6 + (16 * i), 16);
-            if ((long)BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]) + BinaryPrimitives.ReadUInt32LittleEndian(entry[12..]) > file.Length)
+            if ((long)BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]) + BinaryPrimitives.ReadUInt32LittleEndian(entry[12..])
+                > file.Length)
                 throw new InvalidDataException($"the image is truncated: one of its {count} sizes lies beyond the end of the file.");
         }
     }

@@ -14,9 +14,9 @@ internal static class OnnxContract
         if (!entries.ContainsKey(OnnxMetadata.Format))
         {
             throw new InvalidDataException(
-                $"{source} was not written by SaveOnnx: its metadata has no '{OnnxMetadata.Format}', so it does not tell how pictures are " +
-                $"decoded, resized and named. It {Describe(session)}. Score it by ApplyOnnxModel (package Microsoft.ML.OnnxTransformer), " +
-                "which takes tensors.");
+                $"{source} was not written by SaveOnnx: its metadata has no '{OnnxMetadata.Format}', so it does not tell how pictures " +
+                $"are decoded, resized and named. It {Describe(session)}. Score it by ApplyOnnxModel (package " +
+                "Microsoft.ML.OnnxTransformer), which takes tensors.");
         }
 
         try

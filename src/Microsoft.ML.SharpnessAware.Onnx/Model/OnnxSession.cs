@@ -71,9 +71,9 @@ internal static class OnnxSession
                                       or EntryPointNotFoundException)
         {
             throw new InvalidOperationException(
-                "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime for " +
-                "the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML for " +
-                "any GPU on Windows.", e);
+                "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime " +
+                "for the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML " +
+                "for any GPU on Windows.", e);
         }
     }
 

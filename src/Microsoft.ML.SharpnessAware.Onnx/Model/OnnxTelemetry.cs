@@ -4,8 +4,9 @@ using Microsoft.ML.OnnxRuntime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Newer packages of ONNX Runtime report its use to Microsoft, with an identifier that they keep in the user's cache folder, unless they are
-/// told not to before they start. An application that scores pictures here has not asked for that, and waits a tenth of a second for it.
+/// Newer packages of ONNX Runtime report its use to Microsoft, with an identifier that they keep in the user's cache folder, unless they
+/// are told not to before they start. An application that scores pictures here has not asked for that, and waits a tenth of a second for
+/// it.
 /// </summary>
 internal static partial class OnnxTelemetry
 {

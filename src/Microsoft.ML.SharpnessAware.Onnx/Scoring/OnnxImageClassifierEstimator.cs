@@ -88,8 +88,8 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
         string? taken = DecisionSchema().Where(column => column.IsHidden).Select(column => column.Name).FirstOrDefault();
         if (taken is not null)
         {
-            throw new ArgumentException($"A prediction set or an abstention in {_source} gives a column '{taken}', which would hide that of " +
-                "this name: give scoreColumnName or predictedLabelColumnName another one.");
+            throw new ArgumentException($"A prediction set or an abstention in {_source} gives a column '{taken}', which would hide that " +
+                "of this name: give scoreColumnName or predictedLabelColumnName another one.");
         }
     }
 

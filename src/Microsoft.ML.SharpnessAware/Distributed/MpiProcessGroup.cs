@@ -78,8 +78,9 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
             {
                 throw new InvalidOperationException(
                     $"This process is one of {launcher.Size} that {launcher.Name} has started, but the MPI library '{mpi.Name}' " +
-                    $"({mpi.Version}) sees {world.Size}: they do not belong together. Start the processes with that library's own mpirun, " +
-                    "or install the launcher's library (with srun, choose what the library understands: --mpi=pmix or --mpi=pmi2).");
+                    $"({mpi.Version}) sees {world.Size}: they do not belong together. Start the processes with that library's own " +
+                    "mpirun, or install the launcher's library (with srun, choose what the library understands: --mpi=pmix or " +
+                    "--mpi=pmi2).");
             }
             world._localSize = world.CountOfThoseWith(Environment.MachineName);
             world._sharers = world.CountOfThoseWith($"{Environment.MachineName} {AllowedProcessors()}");
@@ -111,8 +112,8 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
                     if (waited > _timeout && _timeout != Timeout.InfiniteTimeSpan && !withoutLimit)
                     {
                         _isStuck = true;
-                        throw Lost($"not all of the others have come within {_timeout:g} (hours:minutes:seconds). One of them has ended or " +
-                            "hangs, or the network between the machines is cut; what its launcher and its log say tells which. Where " +
+                        throw Lost($"not all of the others have come within {_timeout:g} (hours:minutes:seconds). One of them has ended " +
+                            "or hangs, or the network between the machines is cut; what its launcher and its log say tells which. Where " +
                             "one only takes long, give ProcessGroup.Mpi a longer timeout.");
                     }
                     if (waited > Polite)

@@ -9,10 +9,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// <para>Give one to <c>Options.ProcessGroup</c> or <c>SharpnessAwareOptimizer.ProcessGroup</c>. <see cref="Mpi"/> makes the one of
 /// the processes that <c>mpirun</c>, <c>mpiexec</c> or <c>srun</c> has started.</para>
-/// <para>Before each exchange the processes meet: they add up a few numbers, which tell whether all are well and want the same. So a process
-/// that fails in a training, or leaves by disposing its group, ends the others with an error that names it, where they would otherwise wait
-/// for ever, and so does one that calls another method than the others. A process that is killed cannot tell: its launcher ends the others,
-/// or the meeting takes longer than it may.</para>
+/// <para>Before each exchange the processes meet: they add up a few numbers, which tell whether all are well and want the same. So a
+/// process that fails in a training, or leaves by disposing its group, ends the others with an error that names it, where they would
+/// otherwise wait for ever, and so does one that calls another method than the others. A process that is killed cannot tell: its launcher
+/// ends the others, or the meeting takes longer than it may.</para>
 /// </remarks>
 public abstract class ProcessGroup : IDisposable
 {
@@ -53,8 +53,8 @@ public abstract class ProcessGroup : IDisposable
     /// launcher has not noticed. Default ten minutes; <see cref="Timeout.InfiniteTimeSpan"/>, or 49 days and more, waits for
     /// ever.</param>
     /// <returns>The same group each time; MPI can be started once in the life of a process.</returns>
-    /// <exception cref="InvalidOperationException">There is no MPI library, it is of an unknown kind or not the launcher's (the message says
-    /// what to install), or the group of this process has ended: keep it as long as the program works with others.</exception>
+    /// <exception cref="InvalidOperationException">There is no MPI library, it is of an unknown kind or not the launcher's (the message
+    /// says what to install), or the group of this process has ended: keep it as long as the program works with others.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="timeout"/> is not above 0.</exception>
     public static ProcessGroup Mpi(string? library = null, TimeSpan? timeout = null) => MpiProcessGroup.Start(library, timeout);
 

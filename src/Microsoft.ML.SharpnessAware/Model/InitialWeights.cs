@@ -43,8 +43,8 @@ internal sealed class InitialWeights : IDisposable
     /// <summary>The channels of the images that they were trained on, where that is known.</summary>
     public int? Channels => _statistics?.Mean.Count ?? (int?)PublishedNetwork.Stem(Shapes(_tensors))?[1];
 
-    /// <summary>The size to bring pictures to: what was asked for, or the data has where the network can take that, or else what the weights
-    /// were trained at, where their file tells it, or what is usual.</summary>
+    /// <summary>The size to bring pictures to: what was asked for, or the data has where the network can take that, or else what the
+    /// weights were trained at, where their file tells it, or what is usual.</summary>
     /// <param name="pictures">The type of their column.</param>
     /// <param name="width">What was asked for; null for nothing. Height alone is width, too.</param>
     /// <param name="height">What was asked for.</param>
@@ -153,8 +153,8 @@ internal sealed class InitialWeights : IDisposable
                 $"The weights in '{Path}' were trained on float pixels of {_statistics}, of which nothing tells what is white, and these " +
                 "images are bytes: give float pixels in the units of those.");
             double to = pixelType == ScalarType.Byte ? byte.MaxValue : white!() ?? throw new InvalidOperationException(
-                $"The weights in '{Path}' were trained on bytes, and these images are float pixels that are neither from 0 to 1 nor from 0 to " +
-                "255 by their least and greatest, so that nothing tells what is white: give bytes (ExtractPixels with " +
+                $"The weights in '{Path}' were trained on bytes, and these images are float pixels that are neither from 0 to 1 nor from " +
+                "0 to 255 by their least and greatest, so that nothing tells what is white: give bytes (ExtractPixels with " +
                 "outputAsFloatArray: false), or floats in [0, 1] or in [0, 255].");
             statistics = statistics.Scaled(to / from, pixelType);
         }

@@ -173,7 +173,8 @@ internal sealed class OnnxQuantizer
         replaced.Add(bias.Name);
     }
 
-    private string Dequantize(List<NodeProto> nodes, ReadOnlySpan<byte> rounded, OnnxType type, long[] dimensions, float[] scales, long axis)
+    private string Dequantize(
+        List<NodeProto> nodes, ReadOnlySpan<byte> rounded, OnnxType type, long[] dimensions, float[] scales, long axis)
     {
         // The zeros are the default, and told because ONNX Runtime looks for them where it turns weights into bytes without sign.
         byte[] zeros = new byte[scales.Length * (type == OnnxType.Int8 ? sizeof(sbyte) : sizeof(int))];

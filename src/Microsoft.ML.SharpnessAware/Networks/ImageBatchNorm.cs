@@ -18,6 +18,7 @@ internal sealed class ImageBatchNorm(long channels)
     protected override void ValidateInputDimensions(Tensor input)
     {
         if (input.dim() != 4)
-            throw new ArgumentException($"Batch norm of images needs 4 dimensions, [batch, channels, height, width]; there are {input.dim()}.");
+            throw new ArgumentException(
+                $"Batch norm of images needs 4 dimensions, [batch, channels, height, width]; there are {input.dim()}.");
     }
 }

@@ -71,8 +71,8 @@ public sealed partial class SharpnessAwareOptimizer
         if (climbsAlone || _method.AscentShare < 1)
         {
             throw new InvalidOperationException(
-                "Batch norm that is synchronised normalises by the mini-batch of all processes, so that none can climb on its own, or by a " +
-                "share of the mini-batch: set SharedAscent and leave AscentShare 1, or do without SynchronizeBatchNorm.");
+                "Batch norm that is synchronised normalises by the mini-batch of all processes, so that none can climb on its own, or by " +
+                "a share of the mini-batch: set SharedAscent and leave AscentShare 1, or do without SynchronizeBatchNorm.");
         }
         if (_synchronized is not null)
             return;

@@ -151,8 +151,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     public double GradientNorm { get; private set; } = double.NaN;
 
     /// <summary>
-    /// The same of the gradient g̃ at w̃ in the latest step, ‖g̃‖ or for an adaptive method ‖|w̃|g̃‖, before SSAM rescales it; where parts of
-    /// the mini-batch climb by themselves, that of the averaged g̃, and ‖|w|g̃‖. Not a number where there was no second pass. While
+    /// The same of the gradient g̃ at w̃ in the latest step, ‖g̃‖ or for an adaptive method ‖|w̃|g̃‖, before SSAM rescales it; where parts
+    /// of the mini-batch climb by themselves, that of the averaged g̃, and ‖|w|g̃‖. Not a number where there was no second pass. While
     /// training is stable it is near <see cref="GradientNorm"/>; where it is many times as large, SAM's steps overshoot.
     /// </summary>
     public double PerturbedGradientNorm { get; private set; } = double.NaN;
@@ -201,8 +201,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
 
     /// <summary>
     /// Whether batch norm in training mode normalises by the images of all processes of a group, at the price of an exchange for each layer
-    /// in each forward and each backward pass: outputs, gradients and running statistics are those of one process with the whole mini-batch.
-    /// Default false: by those of each process. A climb must be shared then (<see cref="SharedAscent"/>), and be of the whole mini-batch.
+    /// in each forward and each backward pass: outputs, gradients and running statistics are those of one process with the whole
+    /// mini-batch. Default false: by those of each process. A climb must be shared then (<see cref="SharedAscent"/>), and be of the whole
+    /// mini-batch.
     /// </summary>
     /// <remarks>Of BatchNorm1d, 2d and 3d with running statistics, which must have no forward hooks then, and be run by <c>call()</c>: of
     /// <c>forward()</c> nobody can take the place. A step says so. From the first step until the optimiser is disposed, every pass of the

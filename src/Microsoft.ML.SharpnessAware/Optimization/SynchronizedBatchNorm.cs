@@ -10,8 +10,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// With the layer's own mean μ and deviation σ and those of all images, M and S, (x − M)/S is the local (x − μ)/σ times σ/S plus
-/// (μ − M)/S. So the native operation does the work, with a scale and a shift that depend on statistics, and the gradient runs through a sum
-/// over all processes of a few numbers a channel: one exchange a layer in a forward pass, and one in a backward pass.
+/// (μ − M)/S. So the native operation does the work, with a scale and a shift that depend on statistics, and the gradient runs through a
+/// sum over all processes of a few numbers a channel: one exchange a layer in a forward pass, and one in a backward pass.
 /// </remarks>
 internal sealed class SynchronizedBatchNorm : IDisposable
 {

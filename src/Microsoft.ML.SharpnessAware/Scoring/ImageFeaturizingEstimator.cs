@@ -111,7 +111,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
     {
         string architecture = weights.Architecture!;
         ImageShape shape = images.Shape!.Value;
-        PixelStatistics statistics = weights.StatisticsFor(images.PixelType.ToScalarType(), shape, channel) ?? throw new InvalidOperationException(
+        PixelStatistics statistics = weights.StatisticsFor(images.PixelType.ToScalarType(), shape, channel)
+            ?? throw new InvalidOperationException(
             images.PixelType == PixelType.Byte
                 ? $"The file '{_path}' does not tell how the pixels were normalised that the weights were trained on, and without that " +
                     "its features mean nothing. A file that SaveWeights has written tells it."
@@ -128,8 +129,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         network.to(device);
         network.eval();
         scope.Detach(network.parameters().Concat(network.buffers()));
-        return new ImageClassifier(architecture, network, device, shape, images.PixelType.ToScalarType(), new Normalization(statistics, device),
-            NumberOfClasses)
+        return new ImageClassifier(architecture, network, device, shape, images.PixelType.ToScalarType(),
+            new Normalization(statistics, device), NumberOfClasses)
         {
             Resizing = images.Resizing,
         };

@@ -87,7 +87,8 @@ internal static class OnnxExport
                         $"has a {step.GetType().Name}. Save the classifier by itself, and do in your application what that step does.");
             }
         }
-        return Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."), followers, options);
+        return Save(path, model ?? throw new NotSupportedException("The model has no image classifier of this library."),
+            followers, options);
     }
 
     private static void Check(OnnxExportOptions options)
@@ -111,8 +112,8 @@ internal static class OnnxExport
         if (calibrator.PredictedLabelColumnName != predictedLabelColumnName)
         {
             throw new NotSupportedException(
-                $"The calibrator gives its class in column '{calibrator.PredictedLabelColumnName}' beside '{predictedLabelColumnName}', the " +
-                "classifier's, and an ONNX file has one class for each image. Fit the calibrator with predictedLabelColumnName: " +
+                $"The calibrator gives its class in column '{calibrator.PredictedLabelColumnName}' beside '{predictedLabelColumnName}', " +
+                "the classifier's, and an ONNX file has one class for each image. Fit the calibrator with predictedLabelColumnName: " +
                 $"\"{predictedLabelColumnName}\".");
         }
     }

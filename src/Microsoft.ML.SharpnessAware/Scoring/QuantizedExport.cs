@@ -25,7 +25,8 @@ internal sealed class QuantizedExport(
         if (options.QuantizationSet is null)
         {
             throw new ArgumentException(
-                "Quantize = Int8 needs QuantizationSet: some hundred images like those that the model will see, best of the validation set.",
+                "Quantize = Int8 needs QuantizationSet: some hundred images like those that the model will see, best of the " +
+                "validation set.",
                 nameof(options));
         }
 
@@ -74,8 +75,8 @@ internal sealed class QuantizedExport(
     {
         using IChannel channel = model.Host.Start("Quantising");
         if (report.Count < FewImages)
-            channel.Warning($"The model is quantised with {report.Count} images, by which its ranges and its temperature are a guess. Some " +
-                "hundred of the validation set are better.");
+            channel.Warning($"The model is quantised with {report.Count} images, by which its ranges and its temperature are a guess. " +
+                "Some hundred of the validation set are better.");
         if (warn)
             channel.Warning("The decisions behind the model were fitted on its scores in float32, and what they promise holds for those. " +
                 "Save the model without them, and fit them on the scores of the quantised file (ScoreOnnxImageClassifier).");
@@ -89,7 +90,8 @@ internal sealed class QuantizedExport(
         IReadOnlyList<NodeProto> nodes = quantizer.WithExtremes(out IReadOnlyList<string> extremes);
         var ranges = quantizer.Activations.ToDictionary(name => name, _ => (Least: 0f, Greatest: 0f));
         List<float> logits = [];
-        foreach (float[][] values in _runner.Run(file.Part(nodes, parts.Pixels, Dimensions(), [parts.Logits, .. extremes]), images.Batches()))
+        foreach (float[][] values in _runner.Run(
+            file.Part(nodes, parts.Pixels, Dimensions(), [parts.Logits, .. extremes]), images.Batches()))
         {
             logits.AddRange(values[0]);
             for (int i = 0; i < quantizer.Activations.Count; i++)

@@ -51,7 +51,8 @@ internal static class ComputeDevice
         if (fallBackToCpu)
             return CPU;
         throw new InvalidOperationException(
-            $"{request}, but {(cuda.is_available() ? $"this machine has {cuda.device_count()} CUDA device(s)" : "no CUDA device is usable")}" +
+            $"{request}, but " +
+            $"{(cuda.is_available() ? $"this machine has {cuda.device_count()} CUDA device(s)" : "no CUDA device is usable")}" +
             ". Reference a CUDA backend of TorchSharp, or set MLContext.FallbackToCpu.");
     }
 }

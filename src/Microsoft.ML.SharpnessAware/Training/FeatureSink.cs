@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Sends images through a backbone as they are read, a batch at a time, and keeps their features. The pixels are kept as well for as long as
-/// someone may want them; after that a batch is all there is of them.
+/// Sends images through a backbone as they are read, a batch at a time, and keeps their features. The pixels are kept as well for as long
+/// as someone may want them; after that a batch is all there is of them.
 /// </summary>
 internal sealed class FeatureSink : PixelSink
 {

@@ -69,7 +69,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
             ? [gentle with { StepsAreLarge = true }, gentle, full] : [gentle, full];
     }
 
-    /// <summary>What to say of a radius of the user's own which suits a training from scratch; null where there is nothing to say.</summary>
+    /// <summary>What to say of a radius of the user's own which suits a training from scratch; null where there is nothing to
+    /// say.</summary>
     public static string? AdviceOnRadius(Options options)
     {
         if (options.FineTuning is not (FineTuning.Auto or FineTuning.Gentle)
@@ -77,8 +78,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
             return null;
         double suitable = method.Adaptive ? Rho * AdaptiveScale : Rho;
         return method.Rho < TimesThatHarm * suitable ? null : string.Create(CultureInfo.InvariantCulture,
-            $"Method has the radius ρ = {method.Rho}, which suits a training from scratch. In the small steps of a pretrained network such " +
-            $"radii cost 0.1 to 0.3 of log loss: leave Method unset, or give it ρ = {suitable}.");
+            $"Method has the radius ρ = {method.Rho}, which suits a training from scratch. In the small steps of a pretrained network " +
+            $"such radii cost 0.1 to 0.3 of log loss: leave Method unset, or give it ρ = {suitable}.");
     }
 
     /// <summary>What is worth trying within the time.</summary>

@@ -147,8 +147,9 @@ internal sealed class FittedHead
         if (Array.IndexOf(areFinite, false) is >= 0 and int image)
         {
             throw new InvalidOperationException(
-                $"The network gives numbers that are infinite or NaN for {of} image {image} (counted from 0; {areFinite.Count(each => !each)} " +
-                $"of {areFinite.Length} in all), so no head can be trained on them. Its weights, or the image's pixels, are too large.");
+                $"The network gives numbers that are infinite or NaN for {of} image {image} (counted from 0; " +
+                $"{areFinite.Count(each => !each)} of {areFinite.Length} in all), so no head can be trained on them. Its weights, " +
+                "or the image's pixels, are too large.");
         }
     }
 

@@ -22,8 +22,8 @@ internal static class Preconditions
             catch (ArgumentOutOfRangeException e)
             {
                 throw new ArgumentOutOfRangeException(
-                    $"ValidationSet: {e.Message} It has to come through the steps before the trainer (MapValueToKey, for example), as the " +
-                    "training data do.", e);
+                    $"ValidationSet: {e.Message} It has to come through the steps before the trainer (MapValueToKey, for example), as " +
+                    "the training data do.", e);
             }
         }
 
@@ -31,8 +31,8 @@ internal static class Preconditions
             && ((options.Method.Rho > 0 && !options.SharedAscent) || options.Method.AscentShare < 1))
         {
             throw new InvalidOperationException(
-                "SynchronizeBatchNorm needs SharedAscent and a method whose AscentShare is 1: batch norm normalises by the mini-batch of all " +
-                "processes then, so that none can climb on its own, or by a share of it.");
+                "SynchronizeBatchNorm needs SharedAscent and a method whose AscentShare is 1: batch norm normalises by the mini-batch of " +
+                "all processes then, so that none can climb on its own, or by a share of it.");
         }
         if (options.Sharding == DataSharding.ByRow && options.Group is not null && options.WorkspacePath is not null
             && ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest).Shape is null)
@@ -84,7 +84,8 @@ internal static class Preconditions
     {
         ImageColumn images = ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest);
         // Vectors are never resized; pictures are, to a size that may not be chosen yet.
-        ImageRequest request = images is { Layout: not null, Shape: ImageShape shape } ? new(shape, options.Resizing) : options.ImageRequest;
+        ImageRequest request = images is { Layout: not null, Shape: ImageShape shape }
+            ? new(shape, options.Resizing) : options.ImageRequest;
         PixelType found = ImageColumn.Bind(validation, options.FeatureColumnName, request).PixelType;
         if (images.PixelType != found)
         {

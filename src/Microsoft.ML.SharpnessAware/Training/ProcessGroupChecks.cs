@@ -52,8 +52,9 @@ internal static class ProcessGroupChecks
         {
             throw new InvalidOperationException(
                 $"The weights of process {group.Rank} are no longer those of process 0. The processors of the two machines compute " +
-                "differently, perhaps: set the environment variable ATEN_CPU_CAPABILITY to the same, avx2 for example, for all processes. " +
-                "A network or loss of your own must not depend on the time, the machine or random numbers that are not torch's.");
+                "differently, perhaps: set the environment variable ATEN_CPU_CAPABILITY to the same, avx2 for example, for all " +
+                "processes. A network or loss of your own must not depend on the time, the machine or random numbers that are not " +
+                "torch's.");
         }
     }
 

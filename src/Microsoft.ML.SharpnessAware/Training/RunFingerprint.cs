@@ -119,8 +119,8 @@ internal sealed class RunFingerprint
         if (differences.Count > 0)
             throw new InvalidDataException(
                 $"The checkpoint is of another training: {string.Join("; ", differences)}. Restore these, or choose another " +
-                "CheckpointPath to begin anew. Where one trainer is fitted several times (CrossValidate, CrossFitted), leave CheckpointPath " +
-                "null: it is of one training.");
+                "CheckpointPath to begin anew. Where one trainer is fitted several times (CrossValidate, CrossFitted), leave " +
+                "CheckpointPath null: it is of one training.");
 
         // A setting of a later version than the file: at its default it changes nothing.
         bool IsNewAndNotSet(string name) => _settings.Contains(name) && defaults.GetValueOrDefault(name) == _fields[name];

@@ -32,8 +32,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// What to minimise. Default <see cref="SharpnessAwareMethod.Csam"/>: at the cost of SAM, and at the same accuracy, it is better
         /// calibrated than SAM and SSAM at the radii 0.05 and 0.1, before any temperature. With a radius chosen on validation images, SAM
         /// has the lowest log loss; <see cref="SharpnessAwareMethod.Standard"/> takes half the time (docs/evidence.md, "What to choose").
-        /// For a pretrained network the default has γ = 1, too, and ρ = 0.01 (0.05 with <see cref="FineTuning.Full"/>); a method of your own
-        /// is taken as it is, and the log warns of a radius that is too large for it.
+        /// For a pretrained network the default has γ = 1, too, and ρ = 0.01 (0.05 with <see cref="FineTuning.Full"/>); a method of your
+        /// own is taken as it is, and the log warns of a radius that is too large for it.
         /// </summary>
         public SharpnessAwareMethod Method
         {
@@ -175,7 +175,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Passes over the training images. Default 30; of a network that starts from weights 8 (<see cref="FineTuning.Gentle"/>) or 10
-        /// (<see cref="FineTuning.Full"/>). <see cref="FineTuning.Auto"/> makes fewer where <see cref="TimeBudget"/> is too short for these.
+        /// (<see cref="FineTuning.Full"/>). <see cref="FineTuning.Auto"/> makes fewer where <see cref="TimeBudget"/> is too short for
+        /// these.
         /// </summary>
         public int Epoch
         {
@@ -308,8 +309,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
         /// <summary>
-        /// Processes, on one machine or on many, that train one network together: <see cref="SharpnessAware.ProcessGroup.Mpi"/> where mpirun
-        /// or srun has started them. Default null: this process trains alone.
+        /// Processes, on one machine or on many, that train one network together: <see cref="SharpnessAware.ProcessGroup.Mpi"/> where
+        /// mpirun or srun has started them. Default null: this process trains alone.
         /// </summary>
         /// <remarks>
         /// <para>Every process calls <c>Fit</c> with the same data and settings, which is checked before the first step (with <see
@@ -334,8 +335,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// each forward and backward pass. Default false: by those of each process, which is enough where a process has 16 or more. With
         /// <see cref="SharedAscent"/> the result is that of one process, whatever the network.
         /// </summary>
-        /// <remarks>It needs SharedAscent, or a method without a climb, and no AscentShare. A step of ResNet-20 took 1.7 times as long with it
-        /// (docs/scaling.md).</remarks>
+        /// <remarks>It needs SharedAscent, or a method without a climb, and no AscentShare. A step of ResNet-20 took 1.7 times as long with
+        /// it (docs/scaling.md).</remarks>
         public bool SynchronizeBatchNorm { get; set; }
 
         /// <summary>
@@ -343,10 +344,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <see cref="DataSharding.ByRow"/>: its own share, for data that take long to decode or are larger than a machine's memory.
         /// </summary>
         /// <remarks>
-        /// <para>With ByRow the split, the images of an epoch, their augmentation and the metrics are those of one process. The mini-batches
-        /// are others, since each has so many rows of every process; where all climb together (<see cref="SharedAscent"/>) and no layer
-        /// depends on who has which image, the result is that of one process with these mini-batches. Images are mixed (mixup, CutMix)
-        /// with others of the same process.</para>
+        /// <para>With ByRow the split, the images of an epoch, their augmentation and the metrics are those of one process. The
+        /// mini-batches are others, since each has so many rows of every process; where all climb together (<see cref="SharedAscent"/>) and
+        /// no layer depends on who has which image, the result is that of one process with these mini-batches. Images are mixed (mixup,
+        /// CutMix) with others of the same process.</para>
         /// <para>A checkpoint is continued by the same number of processes; by another one it is refused. With <see cref="WorkspacePath"/>
         /// each process keeps a file of its own share there, and <see cref="ImageChannels"/> must be set for encoded images.</para>
         /// </remarks>

@@ -47,8 +47,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 {
     /// <summary>Fewer images than these to fit a temperature on are warned of.</summary>
     internal const int FewToCalibrateOn = 100;
-    internal const string FewSayLittle = "Fewer than 100 say little about probabilities, which may be wrong by chance. Give more images if " +
-        "you can.";
+    internal const string FewSayLittle = "Fewer than 100 say little about probabilities, which may be wrong by chance. Give more images " +
+        "if you can.";
 
     private readonly IHost _host;
     private readonly Options _options;
@@ -88,7 +88,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="IOException"><see cref="Options.CheckpointPath"/> or the folder of <see cref="Options.WorkspacePath"/> cannot be
     /// written to, which is tried before an image is read, or is full.</exception>
     /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
-    /// <exception cref="ProcessGroupException">Another process of <see cref="Options.ProcessGroup"/> failed, left or did not come.</exception>
+    /// <exception cref="ProcessGroupException">Another process of <see cref="Options.ProcessGroup"/> failed, left or did not
+    /// come.</exception>
     /// <exception cref="NotSupportedException">A process group is to fine-tune the head alone.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the MLContext, was cancelled.</exception>
     public SharpnessAwareImageClassificationTransformer Fit(IDataView input)
@@ -392,9 +393,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     }
 
     private static NotSupportedException NotTogether(FineTuning fineTuning) => new(
-        $"With FineTuning {fineTuning} a training begins with the head on features that are kept, which takes seconds in one process, and " +
-        "is not shared out to the processes of a group. Leave ProcessGroup null, or set FineTuning to Full for a training of the whole " +
-        "network from the weights, by all processes.");
+        $"With FineTuning {fineTuning} a training begins with the head on features that are kept, which takes seconds in one process, " +
+        "and is not shared out to the processes of a group. Leave ProcessGroup null, or set FineTuning to Full for a training of the " +
+        "whole network from the weights, by all processes.");
 
     private int ChooseSeed(IChannel channel)
     {

@@ -80,8 +80,8 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
         if (other?.Climbs == candidate.Climbs && other.Epochs >= candidate.Epochs && other.Epochs < candidate.Epochs + 2)
             return;     // one epoch more is not worth beginning anew
         throw new CandidateEndedException(string.Create(CultureInfo.InvariantCulture,
-            $"an epoch takes {SecondsPerEpoch * candidate.CostOfAnEpoch:F1} s here, so that TimeBudget allows {other?.Epochs ?? 0} epochs " +
-            $"{(other is null || other.Climbs == candidate.Climbs ? "" : other.Climbs ? "with a climb " : "without a climb ")}" +
+            $"an epoch takes {SecondsPerEpoch * candidate.CostOfAnEpoch:F1} s here, so that TimeBudget allows {other?.Epochs ?? 0} " +
+            $"epochs {(other is null || other.Climbs == candidate.Climbs ? "" : other.Climbs ? "with a climb " : "without a climb ")}" +
             $"instead of {candidate.Epochs}"))
         {
             IsByClock = true,

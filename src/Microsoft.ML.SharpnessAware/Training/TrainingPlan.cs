@@ -33,8 +33,8 @@ internal sealed class TrainingPlan : IDisposable
     public EpochValidation? Validation { get; }
 
     /// <summary>
-    /// For passes after the steps of an epoch: throws where the training was cancelled. Not where such a pass has to end, since a checkpoint
-    /// can be saved only then, or other processes take part in it.
+    /// For passes after the steps of an epoch: throws where the training was cancelled. Not where such a pass has to end, since a
+    /// checkpoint can be saved only then, or other processes take part in it.
     /// </summary>
     public Action CheckCancelled { get; }
 

@@ -49,8 +49,8 @@ internal sealed class OnnxResNet
             throw new InvalidDataException(
                 $"The ONNX file (of {(graph.Producer.Length > 0 ? PrintableText.Of(graph.Producer) : "an unknown producer")}, " +
                     $"{graph.Nodes.Count} operators) is of another " +
-                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} {PackageVersion}, which is the only one " +
-                    $"whose ONNX file is read: {e.Message} Other networks' weights are read as safetensors.", e);
+                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} {PackageVersion}, which is the only " +
+                    $"one whose ONNX file is read: {e.Message} Other networks' weights are read as safetensors.", e);
         }
 
         scope.MoveToOuter(network._tensors.Values);

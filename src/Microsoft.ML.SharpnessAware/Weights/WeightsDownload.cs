@@ -72,8 +72,8 @@ public static class WeightsDownload
             {
                 part.Discard(content);
                 throw new InvalidDataException(
-                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, or " +
-                    "it was changed on the way. It is not kept.");
+                    $"The file at {address} has the SHA-256 checksum {actual} and not {sha256.ToLowerInvariant()}: it is another file, " +
+                    "or it was changed on the way. It is not kept.");
             }
         }
         part.Complete(path);
@@ -113,8 +113,8 @@ public static class WeightsDownload
             if (!IsChecksum(trusted))
             {
                 throw new InvalidDataException(
-                    $"'{note}' should hold the SHA-256 checksum of the file that was trusted, and does not. Write it there, or delete the " +
-                    "file to trust what the address gives now.");
+                    $"'{note}' should hold the SHA-256 checksum of the file that was trusted, and does not. Write it there, or delete " +
+                    "the file to trust what the address gives now.");
             }
 
             string known = await GetAsync(address, trusted, cacheFolder, progress, cancellationToken, maximumBytes).ConfigureAwait(false);

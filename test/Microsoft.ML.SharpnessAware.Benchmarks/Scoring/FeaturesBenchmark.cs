@@ -97,7 +97,8 @@ internal static class FeaturesBenchmark
 
         void Run(int count)
         {
-            using IDisposableReadOnlyCollection<OrtValue> outputs = session.Run(run, [name], [count == 1 ? one : many], session.OutputNames);
+            using IDisposableReadOnlyCollection<OrtValue> outputs =
+                session.Run(run, [name], [count == 1 ? one : many], session.OutputNames);
         }
 
         OrtValue Images(int count)

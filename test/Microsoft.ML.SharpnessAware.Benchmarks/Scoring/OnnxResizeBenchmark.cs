@@ -51,7 +51,8 @@ internal static class OnnxResizeBenchmark
             {
                 (int width, int height) = ImageDecoder.ReadSize(file);
                 (byte[] planes, _) = decoder.Decode(file, height, width, 3, ResizingKind.Fill);
-                using var results = session.Run([NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(planes, [1, 3, height, width]))]);
+                using var results = session.Run(
+                    [NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>(planes, [1, 3, height, width]))]);
                 yield return results[0].AsEnumerable<float>().Zip(expected, (actual, score) => Math.Abs(actual - score)).Max();
             }
         }

@@ -31,7 +31,8 @@ internal static class PhotographScoringBenchmark
                 trained.SaveOnnx(path);
             using OnnxImageClassifierTransformer model = mlContext.Transforms.ScoreOnnxImageClassifier(path, "Image").Fit(images);
             IDataView scored = model.Transform(images);
-            byte[][] files = [.. Directory.EnumerateFiles(photographs.Folder, "*.jpg", SearchOption.AllDirectories).Select(File.ReadAllBytes)];
+            byte[][] files =
+                [.. Directory.EnumerateFiles(photographs.Folder, "*.jpg", SearchOption.AllDirectories).Select(File.ReadAllBytes)];
             ImageDecoder decoder = new();
             ImageShape shape = new(3, 48, 48);
             byte[] planes = new byte[shape.ValueCount];

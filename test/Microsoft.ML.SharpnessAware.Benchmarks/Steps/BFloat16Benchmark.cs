@@ -36,7 +36,8 @@ internal static class BFloat16Benchmark
     private static void Ways()
     {
         int[] factors = [1, 4, 16, 64];
-        Table table = new(["Network and batch", .. factors.Select(factor => $"To nearest, {factor} ρ"), "At random", "Two numbers a weight"]);
+        Table table = new(
+            ["Network and batch", .. factors.Select(factor => $"To nearest, {factor} ρ"), "At random", "Two numbers a weight"]);
         foreach (StepSetting setting in StepSetting.All)
         {
             using DisposeScope scope = NewDisposeScope();

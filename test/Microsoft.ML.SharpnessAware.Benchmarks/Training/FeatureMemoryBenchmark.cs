@@ -58,7 +58,8 @@ internal static class FeatureMemoryBenchmark
         }
 
         void Add(string what) => table!.Add(what, $"{(double)read * 3 * Side * Side / 1e6:F0}", $"{ProcessMemory.Now() / 1e6:F0}",
-            $"{peak:F0}", $"{GC.GetTotalMemory(forceFullCollection: false) / 1e6:F0}", $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0}");
+            $"{peak:F0}", $"{GC.GetTotalMemory(forceFullCollection: false) / 1e6:F0}",
+            $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0}");
     }
 
     private sealed class Picture

@@ -40,7 +40,8 @@ internal static class MemoryBenchmark
             Console.WriteLine($"The data set as bytes is {images * setting.Shape.ValueCount / 1e6:F0} MB.");
         }
 
-        using PyTorchPeer? peer = PyTorchPeer.TryStart(setting, TorchSharp.torch.get_num_threads(), PyTorchVariant.Eager, out string problem);
+        using PyTorchPeer? peer = PyTorchPeer.TryStart(
+            setting, TorchSharp.torch.get_num_threads(), PyTorchVariant.Eager, out string problem);
         if (peer is null)
         {
             Console.WriteLine($"PyTorch's step is skipped ({problem}).");

@@ -85,8 +85,8 @@ internal static class ScalingBenchmark
         }
 
         Say(group, string.Create(CultureInfo.InvariantCulture,
-            $"ResNet-20, SAM, batch {BatchSize} a process, {get_num_threads()} thread(s): {Median(times[0]):F1} ms a step without exchange, " +
-            $"{1000 * BatchSize * (group?.Size ?? 1) / Median(times[Math.Min(1, ways.Length - 1)]):F1} images/s"));
+            $"ResNet-20, SAM, batch {BatchSize} a process, {get_num_threads()} thread(s): {Median(times[0]):F1} ms a step without " +
+            $"exchange, {1000 * BatchSize * (group?.Size ?? 1) / Median(times[Math.Min(1, ways.Length - 1)]):F1} images/s"));
         for (int way = 1; way < ways.Length; way++)
         {
             double[] more = [.. times[way].Zip(times[0], (with, without) => (with / without) - 1)];

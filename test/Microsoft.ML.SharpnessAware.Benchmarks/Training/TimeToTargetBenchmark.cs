@@ -39,7 +39,8 @@ internal static class TimeToTargetBenchmark
     /// <param name="arguments">An accuracy, a log loss, a number of seeds, and which ways (all); each may be left out.</param>
     public static void Run(string[] arguments)
     {
-        double[] targets = [.. arguments.Select(text => double.TryParse(text, CultureInfo.InvariantCulture, out double number) ? number : -1)
+        double[] targets = [.. arguments
+            .Select(text => double.TryParse(text, CultureInfo.InvariantCulture, out double number) ? number : -1)
             .Where(number => number >= 0)];
         (double accuracy, double logLoss) = targets is [double a, double l, ..] ? (a, l) : (DefaultAccuracy, DefaultLogLoss);
         int seeds = targets is [_, _, double n] ? (int)n : DefaultSeeds;
@@ -109,7 +110,8 @@ internal static class TimeToTargetBenchmark
             .SharpnessAwareImageClassification(new SharpnessAwareImageClassificationTrainer.Options
             {
                 FeatureColumnName = "Image", Arch = NetworkArchitecture.ResNet8, Method = method, BatchSize = BatchSize, Epoch = epochs,
-                BaseOptimizer = new BaseOptimizer.Sgd(LearningRate), Augmentation = Augmentation.None, ValidationSet = validation, Seed = seed,
+                BaseOptimizer = new BaseOptimizer.Sgd(LearningRate), Augmentation = Augmentation.None, ValidationSet = validation,
+                Seed = seed,
             }).Fit(training);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         MulticlassCalibrationMetrics scaled = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(test));

@@ -40,7 +40,8 @@ internal sealed class DeviceRun : IDisposable
     public double[] Values()
     {
         using DisposeScope scope = NewDisposeScope();
-        return [.. _network.state_dict().Values.SelectMany(value => value.to(ScalarType.Float64).cpu().reshape(-1).data<double>().ToArray())];
+        return [.. _network.state_dict().Values
+            .SelectMany(value => value.to(ScalarType.Float64).cpu().reshape(-1).data<double>().ToArray())];
     }
 
     /// <summary>The same network, and an optimiser with the state that this one saves, on a device.</summary>

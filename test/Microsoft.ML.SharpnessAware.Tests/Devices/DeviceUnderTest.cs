@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>
-/// Where the tests of this folder compute: on the CPU, or on what an environment variable names. The package of test/gpu runs the same tests
-/// on a GPU.
+/// Where the tests of this folder compute: on the CPU, or on what an environment variable names. The package of test/gpu runs the same
+/// tests on a GPU.
 /// </summary>
 internal static class DeviceUnderTest
 {
@@ -21,7 +21,8 @@ internal static class DeviceUnderTest
 
     public static bool IsCuda => Device.type == DeviceType.CUDA;
 
-    /// <summary>Products and convolutions of float32 in full, and not with the 10 bits that GPUs take for convolutions of themselves.</summary>
+    /// <summary>Products and convolutions of float32 in full, and not with the 10 bits that GPUs take for convolutions of
+    /// themselves.</summary>
     public static void ComputeInFullPrecision()
     {
         if (cuda.is_available())

@@ -12,8 +12,8 @@ public sealed class FineTuningMethodsTablesTests
         Row("10", "SAM", 1, 0.7), Row("10", "SAM", 2, 0.4), Row("50", "SAM", 1, 0.4), Row("50", "SAM", 2, 0.0),
     ];
 
-    /// <summary>Seed 1 gains 0.1 and 0, seed 2 0.2 and 0.2: 0.05 and 0.2 on the mean of the sizes, 0.125 ± 0.075 over seeds, and Student's t
-    /// of one degree of freedom is 12.71.</summary>
+    /// <summary>Seed 1 gains 0.1 and 0, seed 2 0.2 and 0.2: 0.05 and 0.2 on the mean of the sizes, 0.125 ± 0.075 over seeds, and Student's
+    /// t of one degree of freedom is 12.71.</summary>
     [TestMethod]
     public void TheOverallDifferenceHasItsIntervalOverSeeds() => Assert.AreEqual(
         "| SAM | −0.125 [−1.078, +0.828] | −0.125 [−1.078, +0.828] |",

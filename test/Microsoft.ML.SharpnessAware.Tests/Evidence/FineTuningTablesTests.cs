@@ -20,7 +20,8 @@ public sealed class FineTuningTablesTests
             Row("signs 20", "gentle at 0.001", "3", "0.1"), Row("signs 20", "gentle at 0.003", "1", "0.4"),
             Row("signs 20", "gentle at 0.003", "2", "0.3"), Row("clothes 20", "gentle at 0.001", "1", "0.7"),
         ];
-        Assert.AreEqual("| gentle at 0.003, ρ = 0.01 | −0.200 [−1.471, +1.071] | – |", FineTuningTables.AgainstDefault(rows).Split('\n')[^1]);
+        Assert.AreEqual(
+            "| gentle at 0.003, ρ = 0.01 | −0.200 [−1.471, +1.071] | – |", FineTuningTables.AgainstDefault(rows).Split('\n')[^1]);
         Assert.AreEqual("| gentle at 0.003 | 0.01 | 90.0 | – | 0.350 | – | 2 / 0 |", FineTuningTables.Ways(rows).Split('\n')[^1]);
     }
 

@@ -41,7 +41,8 @@ public sealed class RoomTests
     public void EveryArrowPointsToARoomFurtherUpTheList()
     {
         List<string> order = [.. Calibration.Select(room => InPackage(CalibrationPackage, room)),
-            .. Imaging.Select(room => InPackage(ImagingPackage, room)), .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room)),
+            .. Imaging.Select(room => InPackage(ImagingPackage, room)),
+            .. SharpnessAware.Select(room => InPackage(SharpnessAwarePackage, room)),
             .. Onnx.Select(room => InPackage(OnnxPackage, room))];
 
         string[] unknown = [.. House.Names.Where(room => !order.Contains(room))];

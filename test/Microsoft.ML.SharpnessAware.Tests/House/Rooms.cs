@@ -74,7 +74,8 @@ internal sealed partial class Rooms
     // A call of an extension method names no type. Names that ordinary methods have as well are left out: a call may be of either.
     private void AddExtensionMethods(IReadOnlyCollection<(string Room, string Path, string Code)> files)
     {
-        HashSet<string> ordinary = [.. files.SelectMany(file => OrdinaryMethod().Matches(file.Code)).Select(match => match.Groups["name"].Value)];
+        HashSet<string> ordinary = [.. files.SelectMany(file => OrdinaryMethod().Matches(file.Code))
+            .Select(match => match.Groups["name"].Value)];
         var extensions =
             from file in files
             from name in ExtensionMethod().Matches(file.Code).Select(match => match.Groups["name"].Value).Distinct()
@@ -93,16 +94,19 @@ internal sealed partial class Rooms
     // What a comment or a text says is no dependency.
     private static string WithoutTexts(string code) => CommentOrText().Replace(code, match => match.Value[0] == '/' ? "" : "\"\"");
 
-    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|\"{3}.*?\"{3}|@"(?:""|[^"])*"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", RegexOptions.Singleline)]
+    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|\"{3}.*?\"{3}|@"(?:""|[^"])*"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""",
+        RegexOptions.Singleline)]
     private static partial Regex CommentOrText();
 
-    [GeneratedRegex("""^(?:public |internal |file )(?:(?:static|sealed|abstract|readonly|partial|unsafe|ref|record) )*(?:class|struct|record|interface|enum|delegate \S+) (?<name>[A-Z]\w*)""", RegexOptions.Multiline)]
+    [GeneratedRegex("""^(?:public |internal |file )(?:(?:static|sealed|abstract|readonly|partial|unsafe|ref|record) )*"""
+        + """(?:class|struct|record|interface|enum|delegate \S+) (?<name>[A-Z]\w*)""", RegexOptions.Multiline)]
     private static partial Regex DeclaredType();
 
     [GeneratedRegex("""\bstatic [\w<>\[\],?. ()]+? (?<name>[A-Z]\w*)(?:<[\w, ]+>)?\(\s*this """)]
     private static partial Regex ExtensionMethod();
 
-    [GeneratedRegex("""^ +(?:public|internal|protected|private) [\w<>\[\],?. ()]+? (?<name>[A-Z]\w*)(?:<[\w, ]+>)?\((?!\s*this )""", RegexOptions.Multiline)]
+    [GeneratedRegex("""^ +(?:public|internal|protected|private) [\w<>\[\],?. ()]+? (?<name>[A-Z]\w*)(?:<[\w, ]+>)?\((?!\s*this )""",
+        RegexOptions.Multiline)]
     private static partial Regex OrdinaryMethod();
 
     // Not after a dot: that is a member, which may have the name of a type.

@@ -126,7 +126,8 @@ public sealed class ExifOrientationTests
     [DataRow(ResizingKind.IsoPad)]
     public void ATurnedImageIsResizedAsTheSameImageThatNeedsNoTurning(ResizingKind resizing)
     {
-        byte[] stored = TestImages.Encode(24, 16, (x, y) => new SKColor((byte)(50 + (8 * x)), (byte)(60 + (9 * y)), (byte)(90 + (5 * x) - y)));
+        byte[] stored = TestImages.Encode(24, 16, (x, y) =>
+            new SKColor((byte)(50 + (8 * x)), (byte)(60 + (9 * y)), (byte)(90 + (5 * x) - y)));
         for (byte orientation = 1; orientation <= 8; orientation++)
         {
             byte[] turned = TestImages.WithPngOrientation(stored, orientation);

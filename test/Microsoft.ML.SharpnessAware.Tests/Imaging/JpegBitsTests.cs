@@ -13,7 +13,8 @@ public sealed class JpegBitsTests
         for (int round = 0; round < 400; round++)
         {
             (byte[] counts, byte[] values) = Table(random, round);
-            var dc = new JpegHuffmanTable([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], isAc: false);
+            var dc = new JpegHuffmanTable(
+                [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], isAc: false);
             JpegHuffmanTable one = new(counts, values, isAc: true), several = new(counts, values, isAc: true);
             several.PrepareRuns();
             Assert.AreNotSame(several.Steps, several.Runs);
@@ -39,7 +40,8 @@ public sealed class JpegBitsTests
         }
     }
 
-    /// <summary>The usual lengths of codes, fewer long ones, all short, sixteen zeros in a code of one bit: whatever the values are.</summary>
+    /// <summary>The usual lengths of codes, fewer long ones, all short, sixteen zeros in a code of one bit: whatever the values
+    /// are.</summary>
     private static (byte[] Counts, byte[] Values) Table(Random random, int round)
     {
         byte[] counts = (round % 4) switch

@@ -30,7 +30,8 @@ internal static class OddPictures
 
     private static IEnumerable<SeenPicture> ReadGood()
     {
-        foreach (string line in System.Text.Encoding.UTF8.GetString(Files["seen-in-chromium.txt"]).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string line in System.Text.Encoding.UTF8.GetString(Files["seen-in-chromium.txt"])
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] parts = line.Split(' ');
             yield return new SeenPicture(parts[0], Files["good/" + parts[0]], Number(parts[1]), Number(parts[2]), parts[3..]);

@@ -67,7 +67,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
 
         // (A claim of billions of pixels ends the process, in ML.NET.)
         foreach (byte[] file in OddPictures.Good.Select(picture => picture.File)
-            .Concat(OddPictures.Bad.Where(picture => !picture.Name.StartsWith("bomb", StringComparison.Ordinal)).Select(picture => picture.File)))
+            .Concat(OddPictures.Bad.Where(picture => !picture.Name.StartsWith("bomb", StringComparison.Ordinal))
+                .Select(picture => picture.File)))
         {
             try
             {

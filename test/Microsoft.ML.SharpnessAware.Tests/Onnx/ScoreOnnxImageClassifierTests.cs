@@ -25,7 +25,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
         using SharpnessAwareImageClassificationTransformer trained = Train(data);
         trained.SaveOnnx(folder.File("model.onnx"));
         IEstimator<OnnxImageClassifierTransformer> estimator = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx"));
-        IDataView unusable = Fitted.View(_mlContext, Shapes.Pixels(6).Select(row => new WrongRow { Label = row.Label, Image = row.Number }));
+        IDataView unusable = Fitted.View(
+            _mlContext, Shapes.Pixels(6).Select(row => new WrongRow { Label = row.Label, Image = row.Number }));
 
         EstimatorConformance.Check(_mlContext, estimator, data, unusable);
         using OnnxImageClassifierTransformer model = estimator.Fit(data);
@@ -125,7 +126,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
         using var folder = new TemporaryFolder();
         List<EncodedRow> rows = Shapes.Encoded(48);
         IDataView data = _mlContext.Data.LoadFromEnumerable(rows);
-        using SharpnessAwareImageClassificationTransformer trained = Train(Fitted.Keys(_mlContext, data), options => options.ImageWidth = 12);
+        using SharpnessAwareImageClassificationTransformer trained =
+            Train(Fitted.Keys(_mlContext, data), options => options.ImageWidth = 12);
         trained.SaveOnnx(folder.File("model.onnx"));
         float[][] expected = Fitted.Scores(_mlContext, trained.Transform(data));
         using OnnxImageClassifierTransformer model = _mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx"),
@@ -218,7 +220,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
     {
         using var folder = new TemporaryFolder();
         List<EncodedRow> rows = Shapes.Encoded(9);
-        using SharpnessAwareImageClassificationTransformer trained = Train(Fitted.View(_mlContext, rows), options => options.ImageWidth = 12);
+        using SharpnessAwareImageClassificationTransformer trained =
+            Train(Fitted.View(_mlContext, rows), options => options.ImageWidth = 12);
         trained.SaveOnnx(folder.File("model.onnx"));
         rows[4].Image = [1, 2, 3];
         IDataView data = _mlContext.Data.LoadFromEnumerable(rows);
@@ -287,7 +290,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
 
         string message = Assert.Throws<InvalidDataException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(path)).Message;
 
-        foreach (string part in new[] { path, "was not written by SaveOnnx", "'mlsharpness_format'", "It takes '", "(Float [", " and gives '",
+        foreach (string part in new[]
+            { path, "was not written by SaveOnnx", "'mlsharpness_format'", "It takes '", "(Float [", " and gives '",
             "ApplyOnnxModel" })
             Assert.Contains(part, message);
     }
@@ -308,7 +312,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
 
         Assert.Contains("folder", Assert.Throws<IOException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(folder.Path)).Message);
         string missing = folder.File("missing.onnx");
-        Assert.Contains(missing, Assert.Throws<FileNotFoundException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(missing)).Message);
+        Assert.Contains(missing,
+            Assert.Throws<FileNotFoundException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(missing)).Message);
         Assert.Throws<ArgumentException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(""));
         Assert.Throws<ArgumentException>(() => _mlContext.Transforms.ScoreOnnxImageClassifier(path, scoreColumnName: " "));
     }
@@ -345,7 +350,8 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     private SharpnessAwareImageClassificationTransformer Train(
-        IDataView data, Action<SharpnessAwareImageClassificationTrainer.Options>? change = null) => Fitted.Model(_mlContext, data, options =>
+        IDataView data, Action<SharpnessAwareImageClassificationTrainer.Options>? change = null) =>
+        Fitted.Model(_mlContext, data, options =>
         {
             options.Epoch = 1;
             change?.Invoke(options);

@@ -82,7 +82,8 @@ public sealed class SynchronizedBatchNormTests
         {
             using DisposeScope scope = NewDisposeScope();
             Module<Tensor, Tensor> net = Net(isDouble: true);
-            using SharpnessAwareOptimizer optimizer = Optimizer(net, Methods["SSAM"], group, new BaseOptimizer.Sgd(0.05), synchronize: true);
+            using SharpnessAwareOptimizer optimizer =
+                Optimizer(net, Methods["SSAM"], group, new BaseOptimizer.Sgd(0.05), synchronize: true);
             for (int t = 0; t < 10; t++)
             {
                 (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);

@@ -296,7 +296,8 @@ public sealed partial class CommandLineTests
     private static string OneOfTheTest(string images)
     {
         var mlContext = new MLContext(seed: 1);
-        return mlContext.Data.TrainTestSplit(mlContext.Data.LoadImagesFromFolder(images), 0.2).TestSet.GetColumn<string>("ImagePath").First();
+        return mlContext.Data.TrainTestSplit(mlContext.Data.LoadImagesFromFolder(images), 0.2).TestSet
+            .GetColumn<string>("ImagePath").First();
     }
 
     [TestMethod]

@@ -189,7 +189,8 @@ public sealed partial class CommandLineTests
     [DataRow("compare IMAGES --report PICTURE")]
     public void AnOutputThatIsAnInputIsRefusedAtOnce(string command)
     {
-        string link = Folder.File("link to the model.zip"), spelt = Path.Combine(ImagesPath, "..", "down", "..", Path.GetFileName(ModelPath));
+        string link = Folder.File("link to the model.zip");
+        string spelt = Path.Combine(ImagesPath, "..", "down", "..", Path.GetFileName(ModelPath));
         Links.Make(link, ModelPath);
         byte[] model = File.ReadAllBytes(ModelPath), picture = File.ReadAllBytes(APicture);
         (int exitCode, string output, string error) = Run([.. command.Split(' ').Select(word => word switch

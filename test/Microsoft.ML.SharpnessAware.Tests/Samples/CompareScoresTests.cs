@@ -114,7 +114,8 @@ public sealed class CompareScoresTests
         (int exitCode, _, string error) = Run(File("first", Rows(first)), File("second", Rows(second)));
         Assert.AreEqual(otherRow == 0 ? Done : AtFault, exitCode, error);
         if (otherRow > 0)
-            StringAssert.Contains(error, $"row {otherRow} is '{first.Split(' ')[otherRow - 1]}' in one and '{second.Split(' ')[otherRow - 1]}'");
+            StringAssert.Contains(error,
+                $"row {otherRow} is '{first.Split(' ')[otherRow - 1]}' in one and '{second.Split(' ')[otherRow - 1]}'");
 
         static string Rows(string paths) =>
             $"ImagePath,Label,Score.a,Score.b\n{string.Concat(paths.Split(' ').Select(path => $"{path},a,.6,.4\n"))}";

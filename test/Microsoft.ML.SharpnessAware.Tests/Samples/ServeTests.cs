@@ -106,7 +106,8 @@ public sealed class ServeTests
         foreach ((EncodedRow row, Decided decided) in rows.Zip(expected))
         {
             Prediction answer = pool.Predict(row.Image);
-            CollectionAssert.AreEqual(decided.PredictionSet.Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
+            CollectionAssert.AreEqual(
+                decided.PredictionSet.Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
             Assert.AreEqual(0.8, answer.Coverage);
             Assert.AreEqual(decided.Accepted, answer.Accepted);
         }

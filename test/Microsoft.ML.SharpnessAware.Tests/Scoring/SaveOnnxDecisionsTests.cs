@@ -69,8 +69,8 @@ public sealed class SaveOnnxDecisionsTests
         Assert.IsEmpty(folder.FileNames());
     }
 
-    /// <summary>Decisions that were fitted again hide the earlier ones, in the file as in the pipeline; a name that only one of two columns can
-    /// have is refused, and what was there stays.</summary>
+    /// <summary>Decisions that were fitted again hide the earlier ones, in the file as in the pipeline; a name that only one of two columns
+    /// can have is refused, and what was there stays.</summary>
     [TestMethod]
     public void OfTwoDecisionsOfOneNameTheLaterOneIsWritten()
     {

@@ -25,7 +25,8 @@ public sealed class SaveWeightsTests
         meta = header.pop('__metadata__')
         types = {'F32': torch.float32, 'I64': torch.int64}
         tensors = {name: torch.frombuffer(data, dtype=types[t['dtype']], offset=t['data_offsets'][0],
-            count=(t['data_offsets'][1] - t['data_offsets'][0]) // (8 if t['dtype'] == 'I64' else 4)).reshape(t['shape']) for name, t in header.items()}
+            count=(t['data_offsets'][1] - t['data_offsets'][0]) // (8 if t['dtype'] == 'I64' else 4)).reshape(t['shape'])
+            for name, t in header.items()}
 
         class ConvNet(nn.Module):
             def __init__(self):

@@ -78,7 +78,8 @@ public sealed class FixedScalarsTests
     {
         Type[] arithmetic =
         [
-            typeof(torch), typeof(torch.Tensor), typeof(torch.nn.functional), typeof(torch.special), typeof(TensorExtensionMethods), .. others,
+            typeof(torch), typeof(torch.Tensor), typeof(torch.nn.functional), typeof(torch.special), typeof(TensorExtensionMethods),
+            .. others,
         ];
         HashSet<MethodBase> hazards = [.. typeof(Scalar).GetMethods().Where(method => method.Name == "op_Implicit")];
         Dictionary<MethodBase, MethodBase[]> calls = Methods(arithmetic).ToDictionary(method => method, method => Called(method).ToArray());

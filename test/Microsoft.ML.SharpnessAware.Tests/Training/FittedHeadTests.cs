@@ -253,7 +253,8 @@ public sealed class FittedHeadTests
         Assert.HasCount(People * Each, head.HeldOutLabels);
     }
 
-    /// <summary>Right about every held-out picture says that errors are rare and not that there are none: no head is certain then.</summary>
+    /// <summary>Right about every held-out picture says that errors are rare and not that there are none: no head is certain
+    /// then.</summary>
     [TestMethod]
     [DataRow(15)]
     [DataRow(60)]

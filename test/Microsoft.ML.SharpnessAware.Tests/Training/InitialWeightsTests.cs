@@ -203,8 +203,8 @@ public sealed class InitialWeightsTests
         {
             SharpnessAwareImageClassificationTrainer.Options options = new()
             {
-                FeatureColumnName = "Image", Arch = NetworkArchitecture.ConvNet, InitialWeights = _safetensors, FineTuning = FineTuning.Full,
-                Schedule = new LearningRateSchedule.Constant(), Device = "cpu",
+                FeatureColumnName = "Image", Arch = NetworkArchitecture.ConvNet, InitialWeights = _safetensors,
+                FineTuning = FineTuning.Full, Schedule = new LearningRateSchedule.Constant(), Device = "cpu",
             };
             change(options);
             return MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(_data);

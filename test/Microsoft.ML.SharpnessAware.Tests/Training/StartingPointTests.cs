@@ -218,7 +218,8 @@ public sealed class StartingPointTests
 
     private static IDataView Sized(MLContext mlContext) => mlContext.Data.LoadFromEnumerable(
         mlContext.Data.CreateEnumerable<EncodedKey>(Fitted.View(mlContext, Shapes.Encoded(18, seed: 2)), reuseRowObject: false)
-            .Select(row => new SizedRow { Label = row.Label - 1, Image = MLImage.CreateFromStream(new MemoryStream(row.Image)) }).ToArray());
+            .Select(row => new SizedRow { Label = row.Label - 1, Image = MLImage.CreateFromStream(new MemoryStream(row.Image)) })
+            .ToArray());
 
     private static byte[] GreyPng(byte[] pixels)
     {

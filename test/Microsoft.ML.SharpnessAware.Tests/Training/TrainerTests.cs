@@ -231,7 +231,8 @@ public sealed class TrainerTests
         };
         try
         {
-            Assert.ThrowsExactly<OperationCanceledException>(() => Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(60)), options =>
+            Assert.ThrowsExactly<OperationCanceledException>(() =>
+            Fitted.Model(mlContext, Fitted.View(mlContext, Shapes.Pixels(60)), options =>
             {
                 (options.Arch, options.Epoch, options.CancellationToken) = (CountingNetwork.Name, 1, source.Token);
                 options.ValidationSet = Fitted.View(mlContext, Shapes.Pixels(300, seed: 4));

@@ -23,10 +23,8 @@ public sealed class SafetensorsFileTests
             },
             new Dictionary<string, string> { ["k"] = "v" });
 
-        const string Header = """{"__metadata__":{"k":"v"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"""
-            + """
-            "u":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}  
-            """;
+        const string Header = """{"__metadata__":{"k":"v"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}"""
+            + ""","u":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}  """;
         Assert.AreEqual(0, Header.Length % 8);
         byte[] expected =
         [
@@ -44,7 +42,8 @@ public sealed class SafetensorsFileTests
         using DisposeScope scope = NewDisposeScope();
         byte[] file = FileOf(
             """{ "b" : {"data_offsets":[8,12],"extra":{},"shape":[2,2],"dtype":"BOOL"}, """
-            + """ "\u0061": {"dtype":"I32","shape":[2],"data_offsets":[0,8]}, "s": {"dtype":"BF16","shape":[],"data_offsets":[12,14]}, "e": {"dtype":"F64","shape":[3,0],"data_offsets":[14,14]} }""",
+            + """ "\u0061": {"dtype":"I32","shape":[2],"data_offsets":[0,8]}, "s": {"dtype":"BF16","shape":[],"data_offsets":[12,14]},"""
+            + """ "e": {"dtype":"F64","shape":[3,0],"data_offsets":[14,14]} }""",
             [1, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 1, 0xC0, 0x3F]);
         Dictionary<string, Tensor> tensors = Read(file);
 

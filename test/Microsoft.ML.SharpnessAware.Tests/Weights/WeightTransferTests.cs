@@ -274,8 +274,8 @@ public sealed class WeightTransferTests
         StringAssert.Contains(exception.Message, "patch_embed.proj.weight (the network has Float32 [192, 3, 4, 4], the file Float32 " +
             "[192, 3, 16, 16])");
         StringAssert.Contains(exception.Message,
-            "The file's network cuts images into patches of 16×16 pixels, and this one images of 64×64 into patches of 4×4: set ImageWidth " +
-            "and ImageHeight to the size that the file is for, which is 224 mostly.");
+            "The file's network cuts images into patches of 16×16 pixels, and this one images of 64×64 into patches of 4×4: set " +
+            "ImageWidth and ImageHeight to the size that the file is for, which is 224 mostly.");
 
         IReadOnlyList<string> notes = Load(NetworkArchitecture.VitTiny, 4, new(3, 112, 112), published).Notes;
         Assert.HasCount(2, notes);

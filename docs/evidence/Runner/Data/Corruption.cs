@@ -9,7 +9,8 @@ namespace MLSharpness.Evidence.Data;
 /// </summary>
 internal static class Corruption
 {
-    private static readonly Dictionary<string, (double[] Strengths, Func<byte[], ImageShape, double, Random, byte[]> Apply)> Corruptions = new()
+    private static readonly Dictionary<string, (double[] Strengths, Func<byte[], ImageShape, double, Random, byte[]> Apply)> Corruptions =
+        new()
     {
         ["noise"] = ([0.04, 0.06, 0.08, 0.09, 0.10], (image, _, c, random) => Map(image, value => value + 255 * c * Normal(random))),
         ["blur"] = ([0.4, 0.6, 0.7, 0.8, 1], (image, shape, c, _) => Blur(image, shape, c)),

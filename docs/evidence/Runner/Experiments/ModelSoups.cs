@@ -114,7 +114,8 @@ internal sealed class ModelSoups : Experiment
     }
 
     /// <summary>Moves a network's weights towards another's by a share of the way.</summary>
-    private static void Add(SharpnessAwareImageClassificationTransformer to, SharpnessAwareImageClassificationTransformer other, double share)
+    private static void Add(
+        SharpnessAwareImageClassificationTransformer to, SharpnessAwareImageClassificationTransformer other, double share)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();

@@ -77,7 +77,8 @@ internal static class FineTuningMethodsTables
            select (set, size),
     ];
 
-    private static string Title((string Set, string Size) cell) => $"{cell.Set.Replace("-pictures", "", StringComparison.Ordinal)}, {cell.Size}";
+    private static string Title((string Set, string Size) cell) =>
+        $"{cell.Set.Replace("-pictures", "", StringComparison.Ordinal)}, {cell.Size}";
 
     private static bool In(ResultRow row, (string Set, string Size) cell) => row["setting"] == cell.Set && row["pictures"] == cell.Size;
 }

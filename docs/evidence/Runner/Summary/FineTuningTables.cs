@@ -123,7 +123,8 @@ internal static class FineTuningTables
         return Tables.Table(["Method", "Seeds", .. columns.Select(column => column.Title)], methods.Select(method => (string[])
             [
                 method.Key, $"{method.Select(row => row["seed"]).Distinct().Count()}",
-                .. columns.Select(column => Estimate.Of([.. BySeed(method, column).Values]).Text(column.Measure.Factor, column.Measure.Decimals)),
+                .. columns.Select(column =>
+                    Estimate.Of([.. BySeed(method, column).Values]).Text(column.Measure.Factor, column.Measure.Decimals)),
             ])) + "\n\n" + Tables.Table(
             [$"Difference from {methods[0].Key}", .. columns.Select(column => column.Title)],
             methods[1..].Select(method => (string[])

@@ -10,7 +10,8 @@ internal static class StabilityGridSummary
     private static readonly (string Name, string Title)[] Networks =
         [("fashion-1000", "with batch norm"), ("fashion-1000-plain", "without batch norm")];
 
-    /// <summary>The share of the trainings of each cell that are right more than twice as often as guessing, with warm-up or without.</summary>
+    /// <summary>The share of the trainings of each cell that are right more than twice as often as guessing, with warm-up or
+    /// without.</summary>
     public static Figure Map(IReadOnlyList<ResultRow> rows)
     {
         string[] rates = Values(rows, "learning_rate"), radii = Values(rows, "rho");
@@ -27,8 +28,8 @@ internal static class StabilityGridSummary
             ], 4);
     }
 
-    /// <summary>By network, climb and warm-up: the share that trains, in how many cells one method does and the other does not, how often the
-    /// loss was no longer finite, and the accuracy, whose difference has its interval over seeds.</summary>
+    /// <summary>By network, climb and warm-up: the share that trains, in how many cells one method does and the other does not, how often
+    /// the loss was no longer finite, and the accuracy, whose difference has its interval over seeds.</summary>
     public static string Table(IReadOnlyCollection<ResultRow> rows)
     {
         var pairs = rows.GroupBy(row => (Network: row["setting"], WarmUp: row["warm_up"], Climb: row["climb"], Rate: row["learning_rate"],
@@ -37,7 +38,8 @@ internal static class StabilityGridSummary
             .Select(pair => (pair.Key, Sam: pair.Single(row => row["method"] == "SAM"), Ssam: pair.Single(row => row["method"] == "SSAM")))
             .ToArray();
         return Tables.Table(
-            ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM succeeds, %", "SSAM succeeds, %", "only SAM", "only SSAM", "SAM diverged",
+            ["Network", "Climb", "Warm-up", "Seeds", "Pairs", "SAM succeeds, %", "SSAM succeeds, %", "only SAM", "only SSAM",
+            "SAM diverged",
                 "SSAM diverged", "SAM: accuracy %", "SSAM: accuracy %", "SSAM − SAM"],
             from network in Networks
             from climb in StabilityGrid.Climbs
@@ -52,7 +54,8 @@ internal static class StabilityGridSummary
                 $"{of.Count(pair => pair.Sam["trains"] == "1" && pair.Ssam["trains"] == "0")}",
                 $"{of.Count(pair => pair.Sam["trains"] == "0" && pair.Ssam["trains"] == "1")}",
                 $"{of.Count(pair => pair.Sam["diverged"] == "1")}", $"{of.Count(pair => pair.Ssam["diverged"] == "1")}",
-                $"{100 * of.Average(pair => pair.Sam.Number("accuracy")):F1}", $"{100 * of.Average(pair => pair.Ssam.Number("accuracy")):F1}",
+                $"{100 * of.Average(pair => pair.Sam.Number("accuracy")):F1}",
+                $"{100 * of.Average(pair => pair.Ssam.Number("accuracy")):F1}",
                 Estimate.Of([.. of.GroupBy(pair => pair.Key.Seed).Select(seed =>
                     seed.Average(pair => pair.Ssam.Number("accuracy") - pair.Sam.Number("accuracy")))]).Difference(100, 1),
             ]);

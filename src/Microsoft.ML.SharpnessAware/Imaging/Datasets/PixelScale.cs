@@ -8,7 +8,8 @@ internal static class PixelScale
 {
     private const long ChunkRows = 1024;
 
-    // 255 times a float of 1/255 may be a little more than 1. And no set of pictures is so dark that none has a pixel of a quarter of white.
+    // 255 times a float of 1/255 may be a little more than 1. And no set of pictures is so dark that none has a pixel of a quarter of
+    // white.
     private const float MostOfUnit = 1.001f, LeastOfBytes = 64;
 
     /// <summary>255 for bytes; for floats 1 if they all lie in [0, 1], 255 if in [0, 255].</summary>

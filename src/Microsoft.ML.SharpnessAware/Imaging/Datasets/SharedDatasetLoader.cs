@@ -69,8 +69,8 @@ internal sealed class SharedDatasetLoader(ImageDatasetLoader loader, ProcessGrou
         string difference = rows == ofFirst
             ? $"the {what} are others"
             : string.Create(CultureInfo.InvariantCulture, $"{rows} rows here and {ofFirst} there");
-        throw new InvalidOperationException($"Process {group.Rank} reads other data than process 0: {difference}. With Sharding ByRow all " +
-            "processes need the same data view, in the same order, of which each decodes its own rows.");
+        throw new InvalidOperationException($"Process {group.Rank} reads other data than process 0: {difference}. With Sharding ByRow " +
+            "all processes need the same data view, in the same order, of which each decodes its own rows.");
     }
 
     private (long Grey, long Colored) CountOfAll(long grey, long colored)

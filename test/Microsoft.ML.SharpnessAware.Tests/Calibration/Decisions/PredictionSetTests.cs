@@ -135,7 +135,8 @@ public sealed class PredictionSetTests
         Assert.AreEqual(1.0, metrics.Coverage);
     }
 
-    /// <summary>Three single sets that are right and an empty one: it is a gap of its class, and says nothing of sets of one size.</summary>
+    /// <summary>Three single sets that are right and an empty one: it is a gap of its class, and says nothing of sets of one
+    /// size.</summary>
     [TestMethod]
     public void AnEmptySetIsNoSizeToBeUnevenIn()
     {

@@ -108,7 +108,10 @@ public sealed class GroupedSplitTests
         IDataView empty = mlContext.Data.LoadFromEnumerable(Array.Empty<Member>());
         IDataView one = mlContext.Data.LoadFromEnumerable(new[] { new Member { Team = "a" } });
         foreach ((IDataView data, string? column, string expected) in new[]
-            { (empty, "Team", "no rows"), (empty, "Number", "no rows"), (one, "Team", "'Team'"), (empty, null, "too few rows"), (one, null, "too few rows") })
+            {
+                (empty, "Team", "no rows"), (empty, "Number", "no rows"), (one, "Team", "'Team'"), (empty, null, "too few rows"),
+                (one, null, "too few rows"),
+            })
         {
             StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
                 () => GroupedSplit.TrainTest(mlContext, data, 0.3, column)).Message, expected);

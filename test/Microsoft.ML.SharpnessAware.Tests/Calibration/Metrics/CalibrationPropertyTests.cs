@@ -213,7 +213,7 @@ public sealed class CalibrationPropertyTests
     {
         public bool HasTies => Scores.Chunk(Classes).Any(row => row.Count(score => score == row.Max()) > 1);
 
-        public MulticlassCalibrationMetrics Compute() 
+        public MulticlassCalibrationMetrics Compute()
             => CalibrationMetrics.Compute(Scores, Labels, Classes, Bins, topKPredictionCount: 2);
     }
 }

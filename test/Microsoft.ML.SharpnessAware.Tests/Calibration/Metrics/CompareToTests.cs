@@ -168,7 +168,8 @@ public sealed class CompareToTests
             [
                 .. Enumerable.Range(0, 20).Select(row => new Scored
                 {
-                    Label = row < 10 ? 0u : 1u, Score = rows.Contains(row) ? [float.NaN, float.NaN] : Row(row), Half = row % 10 < 8 ? "a" : "b",
+                    Label = row < 10 ? 0u : 1u, Score = rows.Contains(row) ? [float.NaN, float.NaN] : Row(row),
+                    Half = row % 10 < 8 ? "a" : "b",
                 }),
             ];
             return mlContext.MulticlassClassification.EvaluateCalibration(mlContext.Data.LoadFromEnumerable(view), scoreKind: kind,
