@@ -24,7 +24,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <list type="table">
 /// <listheader><term>Calibrator</term><description>When</description></listheader>
 /// <item><term>Temperature</term><description>First; from about a hundred rows on.</description></item>
-/// <item><term>Vector</term><description>Some classes are wrong in particular; from some hundred rows on.</description></item>
+/// <item><term>Vector</term><description>Some classes are wrong in particular; from several hundred rows on.</description></item>
 /// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from several hundred rows
 /// on.</description></item>
 /// <item><term>StructuredMatrix</term><description>The same, more cautiously.</description></item>
@@ -66,7 +66,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <summary>
     /// Vector scaling (<see href="https://arxiv.org/abs/1706.04599">Guo et al. 2017</see>): p' = softmax(a ∘ ln p + b), a scale and a bias
     /// for each class. For models that are wrong about some classes in particular, for example because these are rarer or more common now
-    /// than in training. Needs some hundred rows, and some of each class.
+    /// than in training. Needs several hundred rows, and some of each class.
     /// </summary>
     /// <remarks>
     /// It begins with the temperature T, a = 1/T and b = 0, and minimises the log loss summed over the rows plus ridge/2 · Σ b_k² plus

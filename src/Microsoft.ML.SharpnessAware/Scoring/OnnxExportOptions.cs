@@ -31,7 +31,7 @@ public sealed record OnnxExportOptions
     public OnnxQuantization Quantize { get; init; } = OnnxQuantization.None;
 
     /// <summary>
-    /// Images like those that the model will see, best the validation set, some hundred of them: what the model is given. They tell the
+    /// Images like those that the model will see, best the validation set, a few hundred of them: what the model is given. They tell the
     /// ranges that are rounded to bytes, and the temperature is fitted on them again. Kept in memory meanwhile.
     /// </summary>
     public IDataView? QuantizationSet { get; init; }

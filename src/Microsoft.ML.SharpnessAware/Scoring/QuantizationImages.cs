@@ -41,7 +41,7 @@ internal sealed class QuantizationImages
         }
 
         if (_pixels.Count == 0)
-            throw new ArgumentException("QuantizationSet has no images. Give it some hundred of the validation set.", nameof(images));
+            throw new ArgumentException("QuantizationSet has no images. Give it a few hundred from the validation set.", nameof(images));
     }
 
     public int Count => _pixels.Count;

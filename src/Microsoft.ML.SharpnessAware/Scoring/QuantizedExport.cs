@@ -25,7 +25,7 @@ internal sealed class QuantizedExport(
         if (options.QuantizationSet is null)
         {
             throw new ArgumentException(
-                "Quantize = Int8 needs QuantizationSet: some hundred images like those that the model will see, best of the " +
+                "Quantize = Int8 needs QuantizationSet: a few hundred images like those that the model will see, best of the " +
                 "validation set.",
                 nameof(options));
         }
@@ -76,7 +76,7 @@ internal sealed class QuantizedExport(
         using IChannel channel = model.Host.Start("Quantising");
         if (report.Count < FewImages)
             channel.Warning($"The model is quantised with {report.Count} images, by which its ranges and its temperature are a guess. " +
-                "Some hundred of the validation set are better.");
+                "A few hundred from the validation set are better.");
         if (warn)
             channel.Warning("The decisions behind the model were fitted on its scores in float32, and what they promise holds for those. " +
                 "Save the model without them, and fit them on the scores of the quantised file (ScoreOnnxImageClassifier).");

@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Batch norm in training, with numbers that are held.</summary>
 /// <remarks>
 /// TorchSharp's own layer counts its mini-batches by <c>add_(1)</c>, with a number that the collector may free while libtorch reads it (see
-/// <see cref="FixedScalars"/>): one training in some thousand ended with an error of that.
+/// <see cref="FixedScalars"/>): one training in several thousand ended with an error of that.
 /// </remarks>
 internal static class BatchStatistics
 {
