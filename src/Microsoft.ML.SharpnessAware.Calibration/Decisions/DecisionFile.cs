@@ -113,13 +113,28 @@ internal static class DecisionFile
         }
         catch (EndOfStreamException e)
         {
-            throw new FormatException("The model file ends in the middle of the decision: it is cut short. Copy or save it again.", e);
+            throw CutShort(e);
         }
     }
 
     /// <summary>Reads the content of the checked block.</summary>
     /// <exception cref="FormatException">It is damaged.</exception>
     internal static ITransformer Read(IHostEnvironment env, BinaryReader reader)
+    {
+        try
+        {
+            return ReadDecision(env, reader);
+        }
+        catch (IOException e)
+        {
+            throw CutShort(e); // or a text has a negative length, which BinaryReader tells like this
+        }
+    }
+
+    private static FormatException CutShort(IOException e) =>
+        new("The model file ends in the middle of the decision: it is cut short. Copy or save it again.", e);
+
+    private static ITransformer ReadDecision(IHostEnvironment env, BinaryReader reader)
     {
         var kind = (Kind)reader.ReadByte();
         var columns = new DecisionColumns(reader.ReadString(), reader.ReadString(), reader.ReadString(), (ScoreKind)reader.ReadByte());

@@ -102,9 +102,10 @@ public sealed partial class SharpnessAwareOptimizer
                 member.RhoFactor = saved.RhoFactor;
             }
         }
-        catch (EndOfStreamException e)
+        catch (IOException e)
         {
-            throw new InvalidDataException("The optimiser's state ends early: the file was cut short.", e);
+            // Either that, or a text has a negative length, which BinaryReader tells like this.
+            throw new InvalidDataException("The optimiser's state ends early or is damaged: the file was cut short.", e);
         }
         catch (Exception e) when (e is ArgumentOutOfRangeException or FormatException)
         {

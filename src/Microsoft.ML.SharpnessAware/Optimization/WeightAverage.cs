@@ -214,7 +214,7 @@ public sealed class WeightAverage : IDisposable
             _average.copy_(loaded);
             Updates = updates;
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException)
+        catch (Exception e) when (e is IOException or FormatException)      // IOException also where a text has a negative length
         {
             throw new InvalidDataException("The average of weights ends early or is damaged.", e);
         }

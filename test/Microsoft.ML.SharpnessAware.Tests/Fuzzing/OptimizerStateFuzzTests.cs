@@ -32,11 +32,41 @@ public sealed class OptimizerStateFuzzTests
         });
     }
 
-    private static byte[] Saved(SharpnessAwareOptimizer optimizer)
+    [TestMethod]
+    public void AveragesOfWeightsLoadOrAreRefusedAndThenNothingHasChanged()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        var net = TestNets.ReferenceNet(batchNorm: true);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.01));
+        using WeightAverage average = WeightAverage.Exponential(optimizer);
+        average.Update();
+        byte[] valid = Saved(average);
+        var fuzzing = new ReaderFuzzer(TestContext, "average of weights") { Documented = e => e.GetType() == typeof(InvalidDataException) };
+        fuzzing.Run([valid], file =>
+        {
+            byte[] before = Saved(average);
+            try
+            {
+                using var reader = new BinaryReader(new MemoryStream(file));
+                average.Load(reader);
+            }
+            catch
+            {
+                CollectionAssert.AreEqual(before, Saved(average));
+                throw;
+            }
+        });
+    }
+
+    private static byte[] Saved(SharpnessAwareOptimizer optimizer) => Saved(optimizer.Save);
+
+    private static byte[] Saved(WeightAverage average) => Saved(average.Save);
+
+    private static byte[] Saved(Action<BinaryWriter> save)
     {
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream);
-        optimizer.Save(writer);
+        save(writer);
         return stream.ToArray();
     }
 }

@@ -84,6 +84,18 @@ public sealed class OptimizerStateTests
         CollectionAssert.AreEqual(before, Saved(optimizer));
     }
 
+    [TestMethod]
+    public void ATextOfNegativeLengthIsRejectedAndChangesNothing()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var optimizer = new SharpnessAwareOptimizer(TestNets.ReferenceNet(batchNorm: false), SharpnessAwareMethod.Sam(), Sgd);
+        byte[] before = Saved(optimizer);
+        byte[] damaged = [.. before[..8], 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, .. before[8..]];
+        var e = Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))));
+        StringAssert.Contains(e.Message, "The optimiser's state ends early or is damaged");
+        CollectionAssert.AreEqual(before, Saved(optimizer));
+    }
+
     private static void Steps(Module<Tensor, Tensor> net, SharpnessAwareOptimizer optimizer, int from, int to)
     {
         for (int t = from; t < to; t++)

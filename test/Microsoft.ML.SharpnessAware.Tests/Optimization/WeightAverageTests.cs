@@ -286,7 +286,10 @@ public sealed class WeightAverageTests
         resumed.Update();
         CollectionAssert.AreEqual(Saved(average), Saved(resumed));
         byte[] before = Saved(resumed);
-        foreach (byte[] wrong in new[] { saved[..^5], [1, 2, 3, 4, 5, 6, 7, 8], [] })
+        foreach (byte[] wrong in new[]
+        {
+            saved[..^5], [1, 2, 3, 4, 5, 6, 7, 8], [], [.. saved[..8], 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, .. saved[8..]],
+        })
         {
             Assert.ThrowsExactly<InvalidDataException>(() => resumed.Load(new BinaryReader(new MemoryStream(wrong))));
             CollectionAssert.AreEqual(before, Saved(resumed));

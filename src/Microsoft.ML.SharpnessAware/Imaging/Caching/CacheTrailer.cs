@@ -96,8 +96,20 @@ internal sealed record CacheTrailer
         end.Write(Magic);
     }
 
-    /// <exception cref="FormatException">The block contradicts itself.</exception>
+    /// <exception cref="FormatException">The block ends early or contradicts itself.</exception>
     internal static CacheTrailer ReadBlock(BinaryReader block)
+    {
+        try
+        {
+            return ReadTrailer(block);
+        }
+        catch (IOException e)
+        {
+            throw new FormatException("The block ends early, or its text has a negative length.", e);
+        }
+    }
+
+    private static CacheTrailer ReadTrailer(BinaryReader block)
     {
         var trailer = new CacheTrailer
         {

@@ -325,7 +325,8 @@ public sealed class PredictionSetTests
         using var stream = new MemoryStream();
         _mlContext.Model.Save(Decisions.PredictionSets(.8).Fit(data), data.Schema, stream);
         foreach (object[] content in new object[][] { [(byte)9], [(byte)0, "L", "S", "O", (byte)9],
-            [(byte)0, "L", "S", "O", (byte)0, 1, 5L] })
+            [(byte)0, "L", "S", "O", (byte)0, 1, 5L],
+            [(byte)0, (byte)0xFF, (byte)0xFF, (byte)0xFF, (byte)0xFF, (byte)0x0F] })     // a text of negative length
         {
             using var bytes = new MemoryStream();
             using var writer = new BinaryWriter(bytes);

@@ -252,6 +252,19 @@ public sealed partial class PixelCacheTests
             request ?? (data.Schema["Image"].Type is VectorDataViewType { IsKnownSize: true } ? new() : new(2, 2)),
             badImages: badImages, cache: cache);
 
+    /// <summary>BinaryReader tells of a negative length as of a disk that cannot be read.</summary>
+    [TestMethod]
+    public void ATrailerWithATextOfNegativeLengthIsDamaged()
+    {
+        using var file = new MemoryStream();
+        using var writer = new BinaryWriter(file);
+        CheckedBlock.Write(writer, [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
+        writer.Write(0L);
+        writer.Write("MLSPIX02"u8);
+        writer.Flush();
+        Assert.IsNull(CacheTrailer.Read(file));
+    }
+
     private string Single() => Directory.GetFiles(_folder.Path, "*.cache").Single();
 
     /// <summary>Replaces the cache's file by one with inverted pixels, whole in itself, and returns the pixels.</summary>
