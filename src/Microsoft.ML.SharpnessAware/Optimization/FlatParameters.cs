@@ -11,8 +11,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// <para>
 /// Parameters are ordered by group, within a group those of more than one dimension come first, and then by the module's order, so that
-/// what is treated alike lies side by side. A parameter that two layers share is there once. Which parameters are trainable
-/// (<c>requires_grad</c>) is decided here, once. Each keeps its memory layout, channels-last for example.
+/// what is treated alike lies side by side. A parameter that two layers share is there once, under its first name. Which parameters are
+/// trainable (<c>requires_grad</c>) is decided here, once. Each keeps its memory layout, channels-last for example.
 /// </para>
 /// <para>
 /// The module's parameters stay the objects that they were: <c>state_dict</c>, <c>save</c> and <c>load</c> work and see W. Replacing them,
@@ -34,8 +34,8 @@ internal sealed class FlatParameters : IDisposable
     public FlatParameters(nn.Module module, IReadOnlyList<ParameterGroup>? groups = null)
     {
         _module = module;
-        (string Name, Parameter Value)[] all = [.. module.named_parameters()];
         Dictionary<string, ParameterGroup> groupOf = groups is null ? [] : ParameterGroup.Assign(module, groups);
+        (string Name, Parameter Value)[] all = TiedParameters.Once(module.named_parameters(), groupOf);
         List<ParameterGroup?> order = groups is null ? [null] : [null, .. groups];
         (string Name, Parameter Value, ParameterGroup? Group)[] parameters = [.. all
             .Select(p => (p.Name, p.Value, Group: groupOf.GetValueOrDefault(p.Name)))
@@ -43,6 +43,7 @@ internal sealed class FlatParameters : IDisposable
             .OrderBy(p => order.FindIndex(group => ReferenceEquals(group, p.Group)))
             .ThenBy(p => p.Value.dim() > 1 ? 0 : 1)];
         Check([.. parameters.Select(p => (p.Name, p.Value))]);
+        TiedParameters.CheckApart(parameters.Select(p => (p.Name, p.Value)));
         _owned = OwnedTensors.Take(parameters.Select(p => (p.Name, (Tensor)p.Value)), this);
 
         Parameter first = parameters[0].Value;
@@ -180,7 +181,10 @@ internal sealed class FlatParameters : IDisposable
             using Tensor? gradient = member.Parameter.grad;
             if (gradient is null)
                 continue;
-            if (member.HasGradient)
+            bool isSparse = gradient.is_sparse;         // that of an embedding, where it was asked for
+            if (isSparse && !member.HasGradient)
+                member.GradientView.zero_();
+            if (isSparse || member.HasGradient)
                 member.GradientView.add_(gradient, FixedScalars.One);
             else
                 member.GradientView.copy_(gradient);
@@ -262,6 +266,13 @@ internal sealed class FlatParameters : IDisposable
             {
                 throw new ArgumentException(
                     $"Parameter '{name}' is on {parameter.device} but '{firstName}' is on {first.device}; move the module to one device.",
+                    "module");
+            }
+            if (parameter.device_type is not (DeviceType.CPU or DeviceType.CUDA))
+            {
+                // Numbers of a pass are float64, which Apple's GPUs do not have.
+                throw new ArgumentException(
+                    $"Parameter '{name}' is on {parameter.device}; the optimiser works on the CPU and on CUDA. Move the module there.",
                     "module");
             }
         }

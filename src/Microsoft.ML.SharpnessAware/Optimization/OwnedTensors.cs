@@ -9,27 +9,35 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal static class OwnedTensors
 {
-    private static readonly ConditionalWeakTable<Tensor, object> Owners = [];
+    private static readonly ConditionalWeakTable<Tensor, Owned> Owners = [];
 
     /// <summary>Takes all of them, or none.</summary>
+    /// <remarks>One tensor may come as several objects.</remarks>
     /// <returns>Gives them up.</returns>
     /// <exception cref="InvalidOperationException">One belongs to another owner; the message names it.</exception>
     public static IDisposable Take(IEnumerable<(string Name, Tensor Tensor)> tensors, object owner)
     {
         var taken = new Taken();
-        foreach ((string name, Tensor tensor) in tensors)
+        lock (Owners)
         {
-            if (!Owners.TryAdd(tensor, owner))
+            HashSet<IntPtr> ofOthers = [.. Owners.Where(entry => !entry.Key.IsInvalid).Select(entry => entry.Value.Identity)];
+            foreach ((string name, Tensor tensor) in tensors)
             {
-                taken.Dispose();
-                throw new InvalidOperationException(
-                    $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. " +
-                    "Dispose that one first; a parameter has one optimiser at a time.");
+                IntPtr identity = TensorIdentity.Of(tensor);
+                if (ofOthers.Contains(identity) || !Owners.TryAdd(tensor, new Owned(owner, identity)))
+                {
+                    taken.Dispose();
+                    throw new InvalidOperationException(
+                        $"'{name}' of the module belongs to another SharpnessAwareOptimizer, which would continue without changing it. " +
+                        "Dispose that one first; a parameter has one optimiser at a time.");
+                }
+                taken.Tensors.Add(tensor);
             }
-            taken.Tensors.Add(tensor);
         }
         return taken;
     }
+
+    private sealed record Owned(object Owner, IntPtr Identity);
 
     private sealed class Taken : IDisposable
     {

@@ -7,7 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Parameters of a module that are trained differently from the others, as an immutable value.</summary>
 /// <remarks>
 /// A group names its parameters by patterns, by modules, or as all normalisation layers or all that is left. A parameter is in one group at
-/// most, and one that is in none has the values that a new group has.
+/// most, and one that is in none has the values that a new group has. A parameter that the module has under several names is in a group
+/// with all of them, or with none.
 /// </remarks>
 /// <example>
 /// Fine-tuning with a slower backbone, and SAM on normalisation layers only (Mueller et al. 2023):

@@ -59,6 +59,8 @@ public sealed partial class SharpnessAwareOptimizer
     /// each time and not call <c>backward()</c>; tensors that it creates are disposed after the pass.
     /// </param>
     /// <returns>The loss of the first pass: at the weights before the step.</returns>
+    /// <remarks>In a process group the loss of each process counts alike, of however many samples it is. Where they have different numbers
+    /// n of samples, take <c>Step([new MicroBatch(loss, weight: n)])</c>.</remarks>
     /// <exception cref="ArgumentException">The loss is not one floating-point number.</exception>
     /// <exception cref="InvalidOperationException">
     /// The loss does not depend on the parameters; the method is CSAM, whose damping needs class probabilities, or takes a share of the

@@ -22,6 +22,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// or of TorchSharp's that throws, the rule's own state (momentum, moments) keeps what the update made of it until then.
 /// </para>
 /// <para>
+/// A step that climbs returns to the weights from before it, and so does not keep what a forward pass itself has changed of them, as an
+/// <c>nn.Embedding</c> with <c>max_norm</c> does: bound such weights between steps.
+/// </para>
+/// <para>
 /// On a CUDA device the mask is repeated by seeding: TorchSharp can neither save nor restore the state of a CUDA generator, so each step of
 /// two passes draws a number from torch's generator on the CPU and seeds all CUDA generators of the process with it. What the application
 /// draws on a GPU afterwards depends on that. Where it must not, and no layer draws, set <see cref="RepeatsRandomness"/> to false.
@@ -52,14 +56,17 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     private bool _disposed;
 
     /// <summary>Makes an optimiser for a module.</summary>
-    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
+    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device: the CPU or a CUDA device.
+    /// A parameter under several names, such as an embedding that is the output layer's weight, is trained once, and is called by the
+    /// first of them.</param>
     /// <param name="method">What a step minimises.</param>
     /// <param name="baseOptimizer">How a gradient changes the weights.</param>
     /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
     /// <param name="groups">Parameters that are treated differently from the others; null where all are alike.</param>
     /// <exception cref="ArgumentException">
-    /// The module has no trainable parameters, or has some of another type or on several devices; or groups overlap or name nothing. The
-    /// message names the parameter.
+    /// The module has no trainable parameters, or has some of another type, on several devices or on one that is neither the CPU nor of
+    /// CUDA, or two that share memory without being one; or groups overlap, name nothing, or treat the names of one parameter differently.
+    /// The message names the parameter.
     /// </exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer,
@@ -70,7 +77,9 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     }
 
     /// <summary>Makes an optimiser for a module on top of one of TorchSharp's.</summary>
-    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device.</param>
+    /// <param name="module">The network, with parameters of one type (float32 or float64) on one device: the CPU or a CUDA device.
+    /// A parameter under several names, such as an embedding that is the output layer's weight, is trained once, and is called by the
+    /// first of them.</param>
     /// <param name="method">What a step minimises.</param>
     /// <param name="baseOptimizer">
     /// An optimiser of the module's parameters, made by <c>torch.optim</c>; any but L-BFGS, which makes passes of its own. Its groups, its
@@ -81,7 +90,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="groups">Parameters that climb differently from the others or are frozen; null where all are alike. Learning rates and
     /// weight decay are the base optimiser's to group.</param>
     /// <exception cref="ArgumentException">As for the other base optimisers, or a group has a learning rate factor or a weight
-    /// decay, or the base optimiser is L-BFGS or has none of the parameters that are trained.</exception>
+    /// decay, or the base optimiser is L-BFGS, has none of the parameters that are trained, or has one of them in two groups.</exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, optim.Optimizer baseOptimizer,
         ClassificationLoss? loss = null, IReadOnlyList<ParameterGroup>? groups = null)
@@ -181,9 +190,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// step, bit for bit, where they have the same number of threads and the same kind of processor.
     /// </summary>
     /// <remarks>
+    /// A loss of your own does not tell of how many samples it is: each process counts alike in <see cref="Step(Func{Tensor})"/>. Where
+    /// they have different numbers n of samples, say so: <c>Step([new MicroBatch(loss, weight: n)])</c>.
+    /// <para>
     /// Every process makes its steps in the same number and order, each with at least one sample. Weights and running statistics of the
     /// first step are those of process 0. Batch normalisation normalises by the part of the mini-batch that a process has, unless <see
     /// cref="SynchronizeBatchNorm"/> is set.
+    /// </para>
     /// </remarks>
     public ProcessGroup? ProcessGroup
     {

@@ -39,11 +39,12 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         {
             var rule = new TorchRule(optimizer, parameters);
             rule.CheckTrainsSomething();
+            rule.CheckHasNoneTwice();
             return rule;
         };
     }
 
-    public override void Apply() => WithGradients(member => member.HasGradient, () => optimizer.step());
+    public override void Apply() => WithGradients(member => member.HasGradient, StepOfEachOnce);
 
     /// <summary>Looks for a parameter that has the gradient of one that is trained: there may be two objects of one parameter.</summary>
     private void CheckTrainsSomething()
@@ -64,6 +65,50 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
         {
             using Tensor? gradient = parameter.grad;
             return gradient is not null;
+        }
+    }
+
+    private void CheckHasNoneTwice()
+    {
+        var groupOf = new Dictionary<IntPtr, ParamGroup>();
+        foreach (ParamGroup group in optimizer.ParamGroups.OfType<ParamGroup>())
+        {
+            foreach (IntPtr identity in group.Parameters.Select(TensorIdentity.Of))
+            {
+                if (groupOf.TryAdd(identity, group) || ReferenceEquals(groupOf[identity], group))
+                    continue;
+                if (parameters.Members.FirstOrDefault(member => TensorIdentity.Of(member.Parameter) == identity) is { } trained)
+                {
+                    throw new ArgumentException(
+                        $"Parameter '{trained.Name}' is in two groups of this {Name}, perhaps under another name; it can be in one.",
+                        "baseOptimizer");
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// TorchSharp's <c>parameters()</c> have a parameter as often as there are objects of it, and its optimisers would update it as often.
+    /// </summary>
+    private void StepOfEachOnce()
+    {
+        List<(ParamGroup Group, IEnumerable<Parameter> All)> groups = [];
+        try
+        {
+            foreach (ParamGroup group in optimizer.ParamGroups.OfType<ParamGroup>())
+            {
+                Parameter[] all = [.. group.Parameters], once = [.. all.DistinctBy(TensorIdentity.Of)];
+                if (once.Length == all.Length)
+                    continue;
+                groups.Add((group, group.Parameters));
+                group.Parameters = once;
+            }
+            optimizer.step();
+        }
+        finally
+        {
+            foreach ((ParamGroup group, IEnumerable<Parameter> all) in groups)
+                group.Parameters = all;
         }
     }
 

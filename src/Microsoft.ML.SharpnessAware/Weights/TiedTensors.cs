@@ -2,21 +2,14 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Tensors that a network has under several names: one layer used in two places.</summary>
+/// <summary>Tensors that a network has under several names: one layer, or one parameter, used in two places.</summary>
 internal static class TiedTensors
 {
     /// <summary>The names of each tensor that has more than one, in the order of the state dictionary.</summary>
     public static IReadOnlyList<string[]> Of(IReadOnlyDictionary<string, Tensor> own)
     {
-        var names = new Dictionary<Tensor, List<string>>(ReferenceEqualityComparer.Instance);
-        foreach ((string name, Tensor tensor) in own)
-        {
-            if (!names.TryGetValue(tensor, out List<string>? all))
-                names.Add(tensor, all = []);
-            all.Add(name);
-        }
-
-        return [.. names.Values.Where(all => all.Count > 1).Select(all => all.ToArray())];
+        return [.. own.GroupBy(entry => TensorIdentity.Of(entry.Value), entry => entry.Key)
+            .Select(names => names.ToArray()).Where(names => names.Length > 1)];
     }
 
     /// <summary>

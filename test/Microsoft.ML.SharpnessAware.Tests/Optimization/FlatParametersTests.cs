@@ -116,6 +116,16 @@ public sealed class FlatParametersTests
     }
 
     [TestMethod]
+    public void OtherDevicesThanCpuAndCudaAreRejectedByParameterName()
+    {
+        using Module<Tensor, Tensor> net = Sequential(("fc", Linear(2, 2, device: META)));
+        var e = Assert.ThrowsExactly<ArgumentException>(() => new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd));
+        StringAssert.Contains(e.Message, "'fc.weight' is on meta");
+        StringAssert.Contains(e.Message, "CUDA");
+        Assert.AreEqual("module", e.ParamName);
+    }
+
+    [TestMethod]
     public void StateDictSaveAndLoadKeepTheViews()
     {
         using DisposeScope scope = NewDisposeScope();

@@ -27,6 +27,24 @@ public sealed class TiedTensorsTests
         }
     }
 
+    /// <summary>TorchSharp's embedding gives a new object of its weights each time it is asked.</summary>
+    [TestMethod]
+    public void AFileThatStoresATiedEmbeddingOnceIsTakenAndOneThatContradictsItIsRefused()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Embedding words = nn.Embedding(4, 3);
+        Linear head = nn.Linear(3, 4, hasBias: false);
+        head.weight = words.weight!;
+        using var network = nn.Sequential(("words", words), ("head", head));
+        WeightTransfer.Load(network, null, Input, new Dictionary<string, Tensor> { ["words.weight"] = full(4, 3, 2f) });
+        Assert.AreEqual(2, head.weight.data<float>().First());
+
+        var contradiction = new Dictionary<string, Tensor> { ["words.weight"] = ones(4, 3), ["head.weight"] = zeros(4, 3) };
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => WeightTransfer.Load(network, null, Input, contradiction));
+        StringAssert.Contains(exception.Message, "words.weight and head.weight");
+    }
+
     [TestMethod]
     public void AFileWithTheSameTensorTwiceIsTaken()
     {
