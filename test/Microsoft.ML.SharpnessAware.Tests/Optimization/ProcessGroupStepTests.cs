@@ -76,6 +76,33 @@ public sealed class ProcessGroupStepTests
         }
     }
 
+    /// <summary>It does not tell of how many samples it is, as labels do.</summary>
+    [TestMethod]
+    public void ALossOfOnesOwnCountsByTheWeightOfItsMicroBatch()
+    {
+        double[] alone = Train(null);
+        double[][] together = ThreadProcessGroup.Run(3, group => Train(group));     // parts of 2, 3 and 3 images
+        Assert.IsLessThan(1e-12, Distance(alone, together[0]));
+
+        static double[] Train(ProcessGroup? group)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+            using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0])
+            {
+                ProcessGroup = group, SharedAscent = true,
+            };
+            for (int t = 0; t < 5; t++)
+            {
+                (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+                (int start, int count) = PartOf(group, BatchSize).GetOffsetAndLength(BatchSize);
+                Tensor x = images.narrow(0, start, count), y = labels.narrow(0, start, count);
+                optimizer.Step([new MicroBatch(() => functional.cross_entropy(net.call(x), y), weight: count)]);
+            }
+            return TestNets.Values(net);
+        }
+    }
+
     [TestMethod]
     public void StatisticsInEvaluationModeStayToTheLastBit()
     {
