@@ -25,15 +25,17 @@ public static class OnnxCatalog
     /// <param name="predictedLabelColumnName">The output column of the most probable class; null takes the trained model's.</param>
     /// <param name="configureSession">Changes how ONNX Runtime runs the model: threads, or another execution provider
     /// (<c>options => options.AppendExecutionProvider_CoreML()</c>), from ONNX Runtime's defaults. It is not saved with the pipeline. Null
-    /// takes the CPU, or CUDA where <see cref="MLContext.GpuDeviceId"/> is set, before and after loading. On the CPU, threads then sleep
-    /// while they wait, and full batches are shared out among the processors.</param>
+    /// takes the CPU, or CUDA where <see cref="MLContext.GpuDeviceId"/> is set, before and after loading; where that GPU cannot be used and
+    /// <see cref="MLContext.FallbackToCpu"/> is set, the CPU with a warning. On the CPU, threads then sleep while they wait, and full
+    /// batches are shared out among the processors.</param>
     /// <returns>An estimator, whose Fit reads the schema and no image.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">It is a folder, or cannot be read.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, or not one of SaveOnnx: the message says what it takes and
     /// gives.</exception>
-    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing; the message names the
-    /// package.</exception>
+    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing, and the message names the package; the
+    /// GPU of the context cannot be used, and it does not fall back; or the file cannot be loaded with the settings of <paramref
+    /// name="configureSession"/>.</exception>
     /// <example>
     /// <code>
     /// var pipeline = mlContext.Transforms.ScoreOnnxImageClassifier("pets.onnx", featureColumnName: "Image")

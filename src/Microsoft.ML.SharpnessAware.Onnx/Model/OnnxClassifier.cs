@@ -69,17 +69,15 @@ internal sealed class OnnxClassifier : IDisposable
     /// <param name="configure">Changes how ONNX Runtime runs it; null takes the context's GPU where it names one.</param>
     /// <param name="createSecond">Makes the second session; null for the usual way.</param>
     /// <exception cref="InvalidDataException">It is not a file of SaveOnnx, or damaged.</exception>
-    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing.</exception>
+    /// <exception cref="InvalidOperationException">The native library of ONNX Runtime is missing; it cannot use the GPU, and the context
+    /// does not fall back; or the model cannot be loaded with such settings.</exception>
     public static OnnxClassifier Load(IHostEnvironment env, byte[] file, string source, Action<SessionOptions>? configure,
         Func<InferenceSession>? createSecond = null)
     {
         createSecond ??= () => OnnxSession.Create(file, source, settings => settings.IntraOpNumThreads = 1);
-        bool isOurs = configure is null && Processors > 1 && !OnnxSession.WantsGpu(env);
-        InferenceSession session = OnnxSession.Create(file, source, configure ?? (settings =>
-        {
-            OnnxSession.Sleep(settings);
-            OnnxSession.UseGpu(env, settings);
-        }));
+        (InferenceSession session, bool isOnGpu) = configure is null
+            ? OnnxSession.CreateFor(env, file, source) : (OnnxSession.Create(file, source, configure), false);
+        bool isOurs = configure is null && Processors > 1 && !isOnGpu;
         try
         {
             return new OnnxClassifier(session, isOurs ? new(CreateSecond) : null, file, OnnxContract.Read(env, session, source));
@@ -96,7 +94,8 @@ internal sealed class OnnxClassifier : IDisposable
             {
                 return createSecond();
             }
-            catch (Exception e) when (e is InvalidDataException or OnnxRuntimeException or OutOfMemoryException)
+            catch (Exception e) when (e is InvalidDataException or InvalidOperationException or OnnxRuntimeException
+                                          or OutOfMemoryException)
             {
                 using IChannel channel = env.Register(nameof(OnnxClassifier)).Start("Scoring");
                 channel.Warning($"Batches are scored in one session, which is slower: a second one could not be made. {e.Message}");

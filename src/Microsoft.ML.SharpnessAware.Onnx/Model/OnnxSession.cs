@@ -13,7 +13,8 @@ internal static class OnnxSession
     /// <param name="source">What it is called in messages.</param>
     /// <param name="configure">Changes the settings; null is <see cref="Sleep"/>.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot read the model.</exception>
-    /// <exception cref="InvalidOperationException">The native library is missing, or has not what is asked for.</exception>
+    /// <exception cref="InvalidOperationException">The native library is missing, or the model cannot be loaded with such
+    /// settings.</exception>
     public static InferenceSession Create(byte[] file, string source, Action<SessionOptions>? configure = null)
     {
         using SessionOptions options = CreateOptions();
@@ -22,41 +23,61 @@ internal static class OnnxSession
         {
             return new InferenceSession(file, options);
         }
-        catch (OnnxRuntimeException e)
+        catch (OnnxRuntimeException e) when (configure is null)
         {
             throw new InvalidDataException($"{source} cannot be read by ONNX Runtime: it is damaged, no ONNX file, or of a newer version " +
                 $"than the package of ONNX Runtime. {e.Message}", e);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            Create(file, source).Dispose();     // whose fault it is
+            throw new InvalidOperationException($"{source} cannot be loaded with these session settings, and can be with those of ONNX " +
+                $"Runtime: see what configureSession or WithSession sets. {e.Message}", e);
+        }
+    }
+
+    /// <summary>A session on the GPU that the context names, where it names one; else on the CPU.</summary>
+    /// <param name="env">The context.</param>
+    /// <param name="file">The model.</param>
+    /// <param name="source">What it is called in messages.</param>
+    /// <param name="useGpu">Asks for the GPU of a number; null for CUDA.</param>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot read the model.</exception>
+    /// <exception cref="InvalidOperationException">The native library is missing; or ONNX Runtime cannot use the GPU, and the context does
+    /// not fall back.</exception>
+    public static (InferenceSession Session, bool IsOnGpu) CreateFor(
+        IHostEnvironment env, byte[] file, string source, Action<SessionOptions, int>? useGpu = null)
+    {
+        var settings = (IHostEnvironmentInternal)env;
+        if (settings.GpuDeviceId is not int device)
+            return (Create(file, source), false);
+        using SessionOptions options = CreateOptions();
+        Sleep(options);
+        try
+        {
+            // That there is no such GPU shows in the first, or only when the session is made.
+            (useGpu ?? ((gpu, number) => gpu.AppendExecutionProvider_CUDA(number)))(options, device);
+            return (new InferenceSession(file, options), true);
+        }
+        catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException)
+        {
+            InferenceSession onCpu = Create(file, source);      // a file that is damaged ends here
+            string problem = $"MLContext.GpuDeviceId is {device}, and ONNX Runtime cannot use that GPU";
+            if (!settings.FallbackToCpu)
+            {
+                onCpu.Dispose();
+                throw new InvalidOperationException($"{problem}: add Microsoft.ML.OnnxRuntime.Gpu to the application if it is missing, " +
+                    $"name a GPU that the machine has, or set MLContext.FallbackToCpu. {e.Message}", e);
+            }
+
+            using IChannel channel = env.Register(nameof(OnnxSession)).Start("Loading a model");
+            channel.Warning($"{problem}; the CPU is used (MLContext.FallbackToCpu). {e.Message}");
+            return (onCpu, false);
         }
     }
 
     /// <summary>Lets threads that wait for the next operator sleep. Spinning gains a little where all processors are free; where one is
     /// not, they wait for each other's time slices, and an image takes twice to three times as long.</summary>
     public static void Sleep(SessionOptions options) => options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-
-    /// <summary>Whether the context names a GPU.</summary>
-    public static bool WantsGpu(IHostEnvironment env) => ((IHostEnvironmentInternal)env).GpuDeviceId is not null;
-
-    /// <summary>Takes the GPU that the context names, if it does.</summary>
-    /// <exception cref="InvalidOperationException">ONNX Runtime has no CUDA, and the context does not fall back.</exception>
-    public static void UseGpu(IHostEnvironment env, SessionOptions options)
-    {
-        var settings = (IHostEnvironmentInternal)env;
-        if (settings.GpuDeviceId is not int device)
-            return;
-        try
-        {
-            options.AppendExecutionProvider_CUDA(device);
-        }
-        catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException)
-        {
-            if (!settings.FallbackToCpu)
-            {
-                throw new InvalidOperationException(
-                    $"MLContext.GpuDeviceId is {device}, and ONNX Runtime has no CUDA: add Microsoft.ML.OnnxRuntime.Gpu to the " +
-                    "application, or set MLContext.FallbackToCpu.", e);
-            }
-        }
-    }
 
     private static SessionOptions CreateOptions()
     {

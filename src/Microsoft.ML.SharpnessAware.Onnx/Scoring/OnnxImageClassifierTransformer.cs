@@ -54,6 +54,7 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
     /// another execution provider.</summary>
     /// <param name="configure">Changes the settings of the session.</param>
     /// <returns>A transformer of its own. Each is disposed on its own.</returns>
+    /// <exception cref="InvalidOperationException">The model cannot be loaded with such settings.</exception>
     public OnnxImageClassifierTransformer WithSession(Action<SessionOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);

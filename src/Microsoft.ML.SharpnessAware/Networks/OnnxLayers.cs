@@ -20,7 +20,8 @@ internal static class OnnxLayers
         AvgPool2d { divisor_override: null } pool => AveragePool(graph, pool, input),
         AdaptiveAvgPool2d pool when pool.output_size.All(size => size == 1) => graph.Node("GlobalAveragePool", [input]),
         Flatten { end_dim: -1, start_dim: 1 } => graph.Node("Flatten", [input]),     // -1 in a shape: not without images
-        Flatten { end_dim: -1, start_dim: >= 0 } flatten => graph.Node("Reshape", [input, graph.Vector(FlattenedShape(flatten.start_dim))]),
+        Flatten { end_dim: -1, start_dim: 0 } => graph.Node("Reshape", [input, graph.Vector(-1)]),
+        Flatten { end_dim: -1, start_dim: > 1 } flatten => Flattened(graph, input, flatten.start_dim),
         Dropout or Dropout1d or Dropout2d or AlphaDropout or Identity => input,
         ReLU => graph.Node("Relu", [input]),
         ReLU6 => graph.Node("Clip", [input, graph.Constant([0f]), graph.Constant([6f])]),
@@ -177,7 +178,16 @@ internal static class OnnxLayers
         return (scale, layer.bias is null ? shift : shift.Plus(layer.bias.to(CPU).to(float64)));
     }
 
-    private static long[] FlattenedShape(long startDimension) => [.. Enumerable.Repeat(0L, (int)startDimension), -1];
+    /// <summary>Dimensions from one on made one. The operator Flatten makes those before it one, too, but it knows the size of the
+    /// others.</summary>
+    private static string Flattened(OnnxGraphWriter graph, string input, long start)
+    {
+        string shape = graph.Node("Shape", [graph.Node("Flatten", [input], ("axis", start))]);
+        // 0, …, 0, size: those before are kept. Not by Concat, of which ONNX Runtime would make 0, …, 0, -1.
+        string size = graph.Node("Gather", [shape, graph.Vector([.. Enumerable.Repeat(1L, (int)start + 1)])], ("axis", 0L));
+        string target = graph.Node("Mul", [size, graph.Vector([.. Enumerable.Repeat(0L, (int)start), 1])]);
+        return graph.Node("Reshape", [input, target]);
+    }
 
     private static long[] Pair(long[] sizes) => sizes.Length == 1 ? [sizes[0], sizes[0]] : sizes;
 

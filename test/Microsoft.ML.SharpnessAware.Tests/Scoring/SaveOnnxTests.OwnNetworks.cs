@@ -106,6 +106,27 @@ public sealed partial class SaveOnnxTests
     }
 
     [TestMethod]
+    [DataRow(2)]
+    [DataRow(3)]
+    public void NoImagesAreABatchToANetworkThatFlattensLaterDimensions(long start)
+    {
+        string name = $"onnx_flatten_{start}";
+        NetworkArchitecture.Register(name, classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 4, 1)), ("sequences", nn.Flatten(start)), ("relu", nn.ReLU()), ("flat", nn.Flatten()),
+            ("fc", nn.Linear(4 * 5 * 6, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make(name, new(3, 5, 6));
+        using var folder = new TemporaryFolder();
+        foreach (int opset in new[] { 11, 17, 21 })
+        {
+            model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset });
+
+            AssertSame(model, folder.File("model.onnx"));
+            Assert.IsEmpty(Run(folder.File("model.onnx"),
+                NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<byte>([0, 3, 5, 6]))).Scores);
+        }
+    }
+
+    [TestMethod]
     public void ALayerThatCannotBeWrittenIsNamed()
     {
         NetworkArchitecture.Register("onnx_unknown", classes => nn.Sequential(
