@@ -40,10 +40,14 @@ internal sealed class ImageColumn
             var type = column.Type as ImageDataViewType;
             Width = request.Width ?? (type?.Width > 0 ? type.Width : request.Height ?? DefaultSide);
             Height = request.Height ?? (type?.Height > 0 ? type.Height : request.Width ?? DefaultSide);
-            if (Math.Max(Width, Height) > ImageRequest.MaxSide)
-                throw NotSupported(Name, $"images of {Width} × {Height} pixels are too large; set ImageWidth and ImageHeight");
             int? channels = request.Channels ?? (type is null ? null : 3);
             Shape = channels is int known ? new ImageShape(known, Height, Width) : null;
+        }
+
+        if (Math.Max(Width, Height) > ImageRequest.MaxSide)
+        {
+            throw NotSupported(Name, $"images of {Width} × {Height} pixels (width × height) are too large, a side has at most " +
+                $"{ImageRequest.MaxSide}; " + (_layout is null ? "set ImageWidth and ImageHeight" : "make them smaller, or cut them"));
         }
 
         if (Shape is { } shape && (long)shape.Channels * shape.Height * shape.Width * sizeof(float) > Array.MaxLength)

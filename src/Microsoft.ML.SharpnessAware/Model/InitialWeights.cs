@@ -137,6 +137,12 @@ internal sealed class InitialWeights : IDisposable
                 "weights.";
     }
 
+    /// <summary>Whether they were trained on such pixels, or are taken to be, so that what they were normalised with is not
+    /// converted.</summary>
+    public bool AreOf(ScalarType pixelType, ImageShape shape) => _statistics is null
+        ? pixelType == ScalarType.Byte && shape.Channels == 3
+        : pixelType == _statistics.PixelType && shape.Channels == _statistics.Mean.Count;
+
     private PixelStatistics? StatisticsFor(ScalarType pixelType, ImageShape shape, Func<double?>? white, IChannel channel)
     {
         if (_statistics is null)
@@ -151,7 +157,8 @@ internal sealed class InitialWeights : IDisposable
                 return null;
             double from = statistics.White ?? throw new InvalidOperationException(
                 $"The weights in '{Path}' were trained on float pixels of {_statistics}, of which nothing tells what is white, and these " +
-                "images are bytes: give float pixels in the units of those.");
+                "images are bytes: give float pixels in the units of those, or set Normalization, where white is 1 (for bytes that were " +
+                "only divided by 255, and mean 0 and deviation 1, it is PixelNormalization.Of with zeros and ones).");
             double to = pixelType == ScalarType.Byte ? byte.MaxValue : white!() ?? throw new InvalidOperationException(
                 $"The weights in '{Path}' were trained on bytes, and these images are float pixels that are neither from 0 to 1 nor from " +
                 "0 to 255 by their least and greatest, so that nothing tells what is white: give bytes (ExtractPixels with " +
@@ -179,8 +186,17 @@ internal sealed class InitialWeights : IDisposable
         if (PublishedNetwork.Recognise(Shapes(_tensors)) is not string network
             || PublishedNetwork.UsualNormalization(network) is not PixelNormalization usual
             || usual.ForBytes().ForChannels(shape.Channels) is not PixelStatistics statistics
-            || (pixelType == ScalarType.Byte ? byte.MaxValue : white?.Invoke()) is not double here)
+            || (pixelType != ScalarType.Byte && white is null))
             return null;
+        if ((pixelType == ScalarType.Byte ? byte.MaxValue : white!()) is not double here)
+        {
+            channel.Warning($"The file of weights does not tell how pixels were normalised. With '{network}' it is usually {usual}, " +
+                "which cannot be converted to these float pixels: by their least and greatest they are neither from 0 to 1 nor from 0 to " +
+                "255, so that nothing tells what is white. Mean and deviation are those of the training images. Give bytes, or floats in " +
+                "[0, 1] or in [0, 255], for what is usual.");
+            return null;
+        }
+
         channel.Info($"The file of weights does not tell how pixels were normalised; that of '{network}' is usually {usual}, which is " +
             "assumed. Set Normalization where its publisher says otherwise.");
         return statistics.Scaled(here / byte.MaxValue, pixelType);

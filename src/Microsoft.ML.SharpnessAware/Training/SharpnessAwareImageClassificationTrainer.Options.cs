@@ -65,7 +65,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// file, <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> and the package's ONNX file do); by what is usual
         /// where the file has torchvision's or timm's names, which the log says; otherwise by those of the training images. They are
         /// converted to the data: averaged over the channels for grey images, and between bytes and floats in [0, 1] or [0, 255]. Floats
-        /// in other units are an error where the weights were trained on bytes.</para>
+        /// in other units are an error where the file tells that the weights were trained on bytes; where it tells nothing, those of the
+        /// training images normalise them, with a warning. Bytes are an error where the weights were trained on floats of which nothing
+        /// tells what is white, such as those with mean 0 and deviation 1: set <see cref="Normalization"/> then.</para>
         /// </remarks>
         public string? InitialWeights { get; set; }
 
@@ -348,6 +350,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// mini-batches are others, since each has so many rows of every process; where all climb together (<see cref="SharedAscent"/>) and
         /// no layer depends on who has which image, the result is that of one process with these mini-batches. Images are mixed (mixup,
         /// CutMix) with others of the same process.</para>
+        /// <para>The data are read twice, first for the labels alone; a source that gives other rows then, such as a queue, is
+        /// refused.</para>
         /// <para>A checkpoint is continued by the same number of processes; by another one it is refused. With <see cref="WorkspacePath"/>
         /// each process keeps a file of its own share there, and <see cref="ImageChannels"/> must be set for encoded images.</para>
         /// </remarks>

@@ -67,6 +67,17 @@ public sealed class ImageColumnTests
     }
 
     [TestMethod]
+    public void PixelVectorsWhoseSidesNoModelCanHaveAreRefusedWithTheirShape()
+    {
+        string message = BindError(Pixels<float>([1, 12, 10_000]));
+        StringAssert.Contains(message, "'Image'");
+        StringAssert.Contains(message, "10000 × 12");
+        StringAssert.Contains(message, "8192");
+        BindError(Pixels<byte>([8193, 2, 3]));
+        Assert.AreEqual(new ImageShape(1, 8192, 2), Bind(Pixels<byte>([8192, 2])).Shape);
+    }
+
+    [TestMethod]
     public void ImagesHaveOneOrThreeChannels()
     {
         StringAssert.Contains(BindError(Files(), new(channels: 4)), "not 4");

@@ -98,6 +98,8 @@ public sealed class StatisticsOfWeightsTests
         using InitialWeights weights = Saved(earlier, "standardised.safetensors");
         message = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Bytes(), file: weights.Path)).Message;
         StringAssert.Contains(message, "give float pixels in the units of those");
+        StringAssert.Contains(message, "set Normalization");
+        Fit(Bytes(), file: weights.Path, normalization: PixelNormalization.Of([0.1], [1])).Dispose();
         Fit(Floats(1, shift: -0.5f), file: weights.Path).Dispose();
     }
 
@@ -150,6 +152,39 @@ public sealed class StatisticsOfWeightsTests
     [DataRow(10, 30, 255.0)]
     public void WhatIsWhiteIsToldByMeanAndDeviation(double mean, double deviation, double? white) =>
         Assert.AreEqual(white, new PixelStatistics([mean], [deviation], ScalarType.Float32).White);
+
+    /// <summary>It has deviation 1 so that it can be divided by.</summary>
+    [TestMethod]
+    [DataRow(new[] { 0.4, 0, 0.5 }, new[] { 0.2, 1, 0.2 }, 1.0)]
+    [DataRow(new[] { 0.4, 1, 0.5 }, new[] { 0.2, 1, 0.2 }, 1.0)]
+    [DataRow(new[] { 100, 0, 120.0 }, new[] { 40, 1, 50.0 }, 255.0)]
+    [DataRow(new[] { 100, 300, 120.0 }, new[] { 40, 1, 50.0 }, null)]
+    [DataRow(new[] { 0.4, -1, 0.5 }, new[] { 0.2, 1, 0.2 }, null)]
+    [DataRow(new[] { 0, 0, 0.0 }, new[] { 1, 1, 1.0 }, null)]
+    [DataRow(new[] { 123, 117, 104.0 }, new[] { 1, 1, 1.0 }, 255.0)]
+    public void AChannelThatNeverChangesSaysNothingOfWhite(double[] mean, double[] deviation, double? white) =>
+        Assert.AreEqual(white, new PixelStatistics(mean, deviation, ScalarType.Float32).White);
+
+    [TestMethod]
+    public void FloatsOfUnknownUnitsAreNotNormalisedAsUsualAndTheLogSaysSo()
+    {
+        string path = Folder.File("published.safetensors");
+        using (DisposeScope scope = NewDisposeScope())
+        using (FileStream file = File.Create(path))
+            SafetensorsFile.Write(file, NetworkArchitecture.Create(NetworkArchitecture.ResNet18, 10, new(3, 224, 224)).state_dict());
+        using InitialWeights weights = InitialWeights.Read(MLContext, path, architecture: null)!;
+        foreach ((float shift, bool isKnown) in new[] { (0f, true), (-0.5f, false) })
+        {
+            List<string> log = [];
+            var mlContext = new MLContext(1);
+            mlContext.Log += (_, e) => log.Add($"{e.Kind}: {e.Message}");
+            using IChannel channel = ((IHostEnvironment)mlContext).Start("test");
+            using ImageDataset images = ImageDataset.Load(Floats(1, shift), "Image", "Label", new ImageRequest());
+            Assert.AreEqual(isKnown, weights.StatisticsFor(images, channel) is not null);
+            Assert.AreEqual(!isKnown, log.Any(line => line.StartsWith("Warning", StringComparison.Ordinal)
+                && line.Contains("those of the training images", StringComparison.Ordinal)), string.Join('\n', log));
+        }
+    }
 
     private static IEnumerable<PixelRow> Rows() => Shapes.Pixels(18, seed: 2);
 

@@ -33,6 +33,9 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
     /// <summary>How many rows there are to read, where that is known.</summary>
     public long? RowsToRead { get; set; }
 
+    /// <summary>How many rows gave a label when the labels were read before the images; null where they are read together.</summary>
+    public long? RowsOfLabels { get; set; }
+
     /// <summary>Is shown the reader at each row, also at those that are not read.</summary>
     public Action<ImageReader, long>? Visit { get; set; }
 
@@ -54,6 +57,11 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         ImagePixels pixels = ReadCached() ?? ReadAll();
         return new ImageDataset(pixels, rows: null, tensor(_labels.ToArray(), device: CPU), labels.NumberOfClasses);
     }
+
+    /// <summary>What is thrown where labels and images were read one after the other, and do not belong together.</summary>
+    public static InvalidOperationException OtherRows(string what) => new(
+        $"{what}: it can be read only once, or its rows change. With Sharding ByRow the labels are read first, and then the images. Give "
+        + "rows that can be read again (a list, files), or leave Sharding None.");
 
     private ImagePixels ReadAll()
     {
@@ -227,8 +235,8 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         using DataViewRowCursor cursor = data.GetRowCursor([.. images.Columns, labels.Column]);
         ImageReader reader = images.OpenReader(cursor);
         Func<long> readLabel = labels.OpenReader(cursor);
-        long rows = 0;
-        for (long row = 0; reader.MoveNext(cursor); row++)
+        long rows = 0, row = 0;
+        for (; reader.MoveNext(cursor); row++)
         {
             CheckCancelled?.Invoke();
             Visit?.Invoke(reader, row);
@@ -238,6 +246,11 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
             rows++;
         }
 
+        if (RowsOfLabels is long all && row != all)
+        {
+            throw OtherRows(string.Create(CultureInfo.InvariantCulture,
+                $"The data gave {all} rows with labels in column '{labels.Column.Name}' and, read again with their images, {row} rows"));
+        }
         if (rows < _rowsSeen)
             throw Exhausted(rows);
         _rowsSeen = rows;

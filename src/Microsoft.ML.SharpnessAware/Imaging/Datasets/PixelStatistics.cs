@@ -86,12 +86,18 @@ internal sealed record PixelStatistics
     {
         get
         {
-            double white = PixelType == ScalarType.Byte || Mean.Min() > 1 ? byte.MaxValue : 1;
-            return PixelType == ScalarType.Byte || (LieIn(white) && (white == 1 || Reach(LeastOfBytes))) ? white : null;
-
-            bool Reach(double value) => Mean.Zip(StandardDeviation).Any(channel => channel.First + channel.Second >= value);
-            bool LieIn(double white) => Mean.Zip(StandardDeviation).All(
-                channel => channel.Second * channel.Second <= channel.First * (white - channel.First) * Tolerance);
+            if (PixelType == ScalarType.Byte)
+                return byte.MaxValue;
+            // Deviation 1 is also that of a channel that never changes, which tells nothing beside others.
+            (double Mean, double Deviation)[] all = [.. Mean.Zip(StandardDeviation)];
+            (double Mean, double Deviation)[] changing = [.. all.Where(channel => channel.Deviation != 1)];
+            if (changing.Length == 0)
+                changing = all;
+            double white = changing.Min(channel => channel.Mean) > 1 ? byte.MaxValue : 1;
+            bool lie = changing.All(channel =>
+                    channel.Deviation * channel.Deviation <= channel.Mean * (white - channel.Mean) * Tolerance)
+                && all.All(channel => channel.Mean >= 0 && channel.Mean <= white * Tolerance);
+            return lie && (white == 1 || all.Any(channel => channel.Mean + channel.Deviation >= LeastOfBytes)) ? white : null;
         }
     }
 

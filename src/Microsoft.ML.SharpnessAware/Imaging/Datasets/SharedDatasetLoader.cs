@@ -30,7 +30,8 @@ internal sealed class SharedDatasetLoader(ImageDatasetLoader loader, ProcessGrou
         HashSet<long> compared = [.. Enumerable.Range(0, RowsToCompare).Select(i => (long)i * labels.Length / RowsToCompare)];
         using var content = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         loader.RowsToRead = own.Length;
-        loader.Reads = owners.IsHere;
+        loader.RowsOfLabels = labels.Length;
+        loader.Reads = row => row < labels.Length && owners.IsHere(row);
         loader.CountOfAll = CountOfAll;
         loader.Visit = (reader, row) =>
         {
@@ -40,10 +41,23 @@ internal sealed class SharedDatasetLoader(ImageDatasetLoader loader, ProcessGrou
                 reader.AddContentTo(content);
         };
         using ImageDataset here = loader.Load();
+        CheckLabels(here, labels, own);
         CheckSame($"images of {compared.Count} rows that were compared", content.GetHashAndReset(), labels.Length);
 
         long[] good = WithoutBad(labels.Length, own);
         return here.AsShareOf(Array.ConvertAll(good, row => labels[row]), owners.Subset(good));
+    }
+
+    /// <summary>The rows that are read with their images are those whose labels were read.</summary>
+    private void CheckLabels(ImageDataset here, long[] labels, long[] own)
+    {
+        HashSet<long> bad = [.. loader.BadRows];
+        IEnumerable<long> expected = own.Where((_, place) => !bad.Contains(place)).Select(row => labels[row]);
+        if (!expected.SequenceEqual(here.Labels.data<long>()))
+        {
+            throw ImageDatasetLoader.OtherRows(
+                $"The data gave other labels in column '{loader.Labels.Column.Name}' when it was read again");
+        }
     }
 
     private long[] ReadLabels()

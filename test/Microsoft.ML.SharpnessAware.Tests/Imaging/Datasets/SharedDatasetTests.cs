@@ -228,6 +228,40 @@ public sealed class SharedDatasetTests
         }
     }
 
+    /// <summary>A queue is empty when the images are to be read; other sources have fewer or other rows then.</summary>
+    [TestMethod]
+    [DataRow(0, "and, read again with their images, 0 rows")]
+    [DataRow(5, "and, read again with their images, 5 rows")]
+    [DataRow(9, "and, read again with their images, 9 rows")]
+    [DataRow(-8, "other labels")]
+    public void DataThatGiveOtherRowsWhenTheyAreReadAgainAreRefused(int rowsThen, string words)
+    {
+        string[] errors = ThreadProcessGroup.Run(2, group => Assert.Throws<Exception>(() =>
+        {
+            int reads = 0;
+            try
+            {
+                Load(Context.Data.LoadFromEnumerable(Rows()), group).Dispose();
+                group.Barrier();
+            }
+            catch (InvalidOperationException exception)
+            {
+                group.Fail(exception);
+                throw;
+            }
+
+            IEnumerable<FileRow> Rows()
+            {
+                bool again = reads++ > 0;
+                for (int i = 0; i < (again ? Math.Abs(rowsThen) : 8); i++)
+                    yield return new FileRow { Image = Encoded('g', i), Label = (uint)((again && rowsThen < 0 ? 7 - i : i) % 3) };
+            }
+        }).Message);
+
+        StringAssert.Contains(errors[0], words);
+        StringAssert.Contains(errors[0], "Sharding");
+    }
+
     [TestMethod]
     public void FewerImagesThanProcessesAreAnError()
     {
