@@ -17,7 +17,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// It goes through the fields of records and classes of this library and of the application, through collections, tensors and modules.
 /// Of what belongs to .NET, ML.NET or TorchSharp it reads values (structs), boxes and lazy values, and the beginning of a sequence; the
 /// rest (a lock, a logger, a generator) is named by its type alone, and of a delegate there is only what it holds and, where it has one,
-/// its name: code is not content.
+/// its name: code is not content. So are identities (Guid) and times, which are others in each run.
 /// </remarks>
 internal static class FieldContent
 {
@@ -26,6 +26,9 @@ internal static class FieldContent
     private const int MaximumDepth = 16;
 
     private const int LongestSequence = 1000;
+
+    // Beyond so many values nothing is read: objects that lead to each other in many ways would have no end.
+    private const int MaximumValues = 1_000_000;
 
     // The public key tokens of .NET, ASP.NET, ML.NET, ONNX Runtime and TorchSharp; names of an application may begin as theirs do.
     private static readonly HashSet<string> OthersKeys =
@@ -36,11 +39,16 @@ internal static class FieldContent
 
     /// <param name="name">What the texts' names begin with.</param>
     /// <param name="value">The setting.</param>
-    /// <param name="withWeights">Whether tensors and modules in it count by what they hold; if not, by their types.</param>
-    public static IReadOnlyList<(string Name, string Value)> Of(string name, object? value, bool withWeights = true)
+    public static IReadOnlyList<(string Name, string Value)> Of(string name, object? value) => Of(name, value, met: null);
+
+    /// <summary>The same of what a module holds: tensors and modules in it count by their types, what was met before by where that
+    /// was.</summary>
+    public static IReadOnlyList<(string Name, string Value)> OfModule(string name, object? value, Met met) => Of(name, value, met);
+
+    private static IReadOnlyList<(string Name, string Value)> Of(string name, object? value, Met? met)
     {
         List<(string Name, string Value)> fields = [];
-        new Visitor(fields, withWeights).Visit(name, value, depth: 0);
+        new Visitor(fields, met).Visit(name, value, depth: 0);
         if (fields.Count <= MaximumFields)
             return fields;
         byte[] all = Encoding.UTF8.GetBytes(string.Join('\n', fields.Select(field => $"{field.Name}={field.Value}")));
@@ -56,27 +64,36 @@ internal static class FieldContent
 
     private static string NameOf(Type type) => type.Assembly == typeof(FieldContent).Assembly ? type.Name : type.FullName ?? type.Name;
 
-    private sealed class Visitor(List<(string Name, string Value)> fields, bool withWeights)
+    /// <summary>Objects that were read, where, and how deep that was.</summary>
+    public sealed class Met() : Dictionary<object, (string Name, int Depth)>(ReferenceEqualityComparer.Instance);
+
+    /// <param name="fields">Where the texts go.</param>
+    /// <param name="met">What is read once only; null where each text is to tell all that it holds, as those of options do.</param>
+    private sealed class Visitor(List<(string Name, string Value)> fields, Met? met)
     {
         private readonly HashSet<object> _parents = new(ReferenceEqualityComparer.Instance);
+        private readonly bool _withWeights = met is null;
 
         // Without weights no name tells a version, or what the compiler calls a lambda's variables.
-        private string NameOf(Type type) => withWeights ? FieldContent.NameOf(type)
+        private string NameOf(Type type) => _withWeights ? FieldContent.NameOf(type)
             : type.Name.StartsWith('<') ? "variables" : type.ToString();
 
         public void Visit(string name, object? value, int depth)
         {
+            if (fields.Count >= MaximumValues)
+                return;
             string? text = value switch
             {
                 null => "none",
                 string word => $"'{word}'",
                 Enum or bool or char => value.ToString(),
                 Type type => type.FullName,
+                Guid or DateTime or DateTimeOffset => NameOf(value.GetType()),
                 IFormattable number when number is not ITuple && IsOthers(value.GetType()) =>
                     number.ToString(null, CultureInfo.InvariantCulture),
                 Array { Rank: 1 } array when array.GetType().GetElementType()!.IsPrimitive => Text(array),
                 Scalar scalar => Text(scalar),
-                CancellationToken or nn.Module or Tensor when value is CancellationToken || !withWeights => value.GetType().ToString(),
+                CancellationToken or nn.Module or Tensor when value is CancellationToken || !_withWeights => value.GetType().ToString(),
                 Tensor tensor => $"{TensorContent.Shape(tensor)}, SHA-256 {TensorContent.Hash([new("", tensor)])}",
                 nn.Module module => $"{NameOf(module.GetType())}, SHA-256 {TensorContent.Hash(module.state_dict())}",
                 _ => null,
@@ -85,8 +102,24 @@ internal static class FieldContent
                 fields.Add((name, text));
             else if (depth >= MaximumDepth || !(value!.GetType().IsValueType || _parents.Add(value)))
                 fields.Add((name, NameOf(value!.GetType())));       // in itself: a circle
-            else
+            else if (!IsRead(name, value, depth))
                 VisitParts(name, value, depth + 1);
+        }
+
+        /// <summary>Whether an object was read before, and no deeper than here: then more of it would not be reached.</summary>
+        private bool IsRead(string name, object value, int depth)
+        {
+            if (met is null || value.GetType().IsValueType)
+                return false;
+            if (met.TryGetValue(value, out (string Name, int Depth) before) && before.Depth <= depth)
+            {
+                fields.Add((name, $"as {before.Name}"));
+                _parents.Remove(value);
+                return true;
+            }
+
+            met[value] = (name, depth);
+            return false;
         }
 
         private void VisitParts(string name, object value, int depth)
@@ -118,7 +151,7 @@ internal static class FieldContent
                 case var _ when Memory(value) is Array memory:
                     Visit(name, memory, depth);
                     break;
-                case var _ when withWeights && IsOf(type, typeof(Lazy<>)):
+                case var _ when _withWeights && IsOf(type, typeof(Lazy<>)):
                     Visit($"{name}.Value", type.GetProperty("Value")!.GetValue(value), depth);
                     break;
                 case var _ when IsOthers(type) && !type.IsValueType && !IsOf(type, typeof(StrongBox<>)):

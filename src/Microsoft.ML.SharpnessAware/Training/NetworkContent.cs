@@ -29,12 +29,16 @@ internal static class NetworkContent
         [.. network.named_modules().Select(entry => (entry.name, entry.module)).Prepend((name: "", module: network))
             .Select(entry => $"{entry.name} {entry.module.GetType()} {string.Join(' ', PlainSettings(entry.module))}")]);
 
-    /// <summary>All that the modules hold, in whichever class it is declared, but for weights and other modules.</summary>
-    public static string Settings(nn.Module network) => Sum(
-        [.. network.named_modules().Select(entry => (entry.name, entry.module)).Prepend((name: "", module: network))
-            .SelectMany(entry => Fields(entry.module.GetType()).SelectMany(field =>
-                FieldContent.Of($"{entry.name}.{FieldContent.PropertyOf(field)}", field.GetValue(entry.module), withWeights: false)))
-            .Select(text => $"{text.Name}={text.Value}")]);
+    /// <summary>All that the modules hold, in whichever class it is declared, but for weights and other modules: lines such as
+    /// "norm.momentum=0.1".</summary>
+    public static IReadOnlyList<string> Settings(nn.Module network)
+    {
+        var met = new FieldContent.Met();
+        return [.. network.named_modules().Select(entry => (entry.name, entry.module)).Prepend((name: "", module: network))
+            .SelectMany(entry => Fields(entry.module.GetType()).SelectMany(field => FieldContent.OfModule(
+                $"{entry.name}.{FieldContent.PropertyOf(field)}".TrimStart('.'), field.GetValue(entry.module), met)))
+            .Select(text => $"{text.Name}={text.Value}".ReplaceLineEndings("\\n"))];
+    }
 
     /// <summary>The logits of the first image, as numbers in one text; equal to about a hundredth between machines.</summary>
     public static string Outputs(ImageClassifier classifier, ImageDataset images, int seed)

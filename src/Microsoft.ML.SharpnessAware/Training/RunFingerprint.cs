@@ -9,13 +9,16 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class RunFingerprint
 {
-    private const string SettingsOfModules = "settings of the modules";
-    private const int MaximumFields = 10_000;
-    private const char Approximately = '≈';
+    private const string SettingsOfModules = "settings of the modules", Normalisation = "mean and deviation that normalise the pixels";
+    private const int MaximumFields = 10_000, MostLinesShown = 8;
+    private const char Approximately = '≈', Line = '\n';
     private const double Tolerance = 0.01;
 
     private readonly Dictionary<string, string> _fields = [];
     private readonly HashSet<string> _settings = [];
+
+    // Of fields that earlier files do not have: what they are taken to hold.
+    private readonly Dictionary<string, string> _inEarlierFiles = [];
     private readonly Dictionary<string, string> _textsOfVersion1;
 
     /// <param name="textsOfVersion1">What version 1 would have written, to be compared with its files.</param>
@@ -32,6 +35,7 @@ internal sealed class RunFingerprint
         fingerprint.Add(nameof(options.Seed), seed);
         fingerprint.Add(nameof(options.Device), classifier.Device.type);
         fingerprint.Add(nameof(options.InitialWeights), initialWeights?.Content());
+        fingerprint.AddNormalisation(options, images.Training, classifier, initialWeights);
         ImageShape shape = images.Training.Shape;
         fingerprint.Add("training images", string.Create(CultureInfo.InvariantCulture,
             $"{images.Training.Count} of {shape.Channels}×{shape.Height}×{shape.Width}, SHA-256 {trainingHash}"));
@@ -45,7 +49,8 @@ internal sealed class RunFingerprint
         {
             fingerprint.Add("parameters of the network", NetworkContent.Parameters(classifier.Network));
             fingerprint.Add("modules of the network", NetworkContent.Modules(classifier.Network));
-            fingerprint.Add(SettingsOfModules, NetworkContent.Settings(classifier.Network));
+            fingerprint.Add(SettingsOfModules, string.Join(Line, NetworkContent.Settings(classifier.Network)));
+            fingerprint._inEarlierFiles[SettingsOfModules] = fingerprint._fields[SettingsOfModules];
             fingerprint.Add("outputs of the untrained network", Approximately + NetworkContent.Outputs(classifier, images.Training, seed));
             if (initialWeights is null && (options.FreezeBackbone || options.FreezeEpochs > 0))
                 fingerprint.Add("weights of the backbone", NetworkContent.Backbone(classifier));
@@ -85,7 +90,8 @@ internal sealed class RunFingerprint
         string[] differences = [.. first.Keys.Union(own.Keys)
             .Select(name => (Name: name, Here: own.GetValueOrDefault(name, "not there"), There: first.GetValueOrDefault(name, "not there")))
             .Where(field => !AreSame(field.There, field.Here))
-            .Select(field => $"{field.Name} is {Shown(field.Here)} here and {Shown(field.There)} there")];
+            .SelectMany(field => Differences(field.Name, field.There, field.Here))
+            .Select(field => $"{field.Name} is {field.Now} here and {field.Then} there")];
         if (differences.Length > 0)
         {
             throw new InvalidOperationException(
@@ -102,17 +108,21 @@ internal sealed class RunFingerprint
         List<string> differences = [];
         foreach ((string name, string value) in now)
         {
-            if (!then.TryGetValue(name, out string? before))
+            if (!then.TryGetValue(name, out string? before) && !_inEarlierFiles.TryGetValue(name, out before))
             {
-                if (!IsNewAndNotSet(name) && name != SettingsOfModules)      // earlier files do not have it
+                if (!IsNewAndNotSet(name))
                     differences.Add($"{name} was not known, now {Shown(value)}");
             }
-            else if (!AreSame(before, value))
+            else if (!AreSame(before, value) && !(name == SettingsOfModules && IsSumOfEarlierFiles(before)))
             {
-                differences.Add($"{name} was {Shown(before)}, now {Shown(value)}");
+                differences.AddRange(Differences(name, before, value)
+                    .Select(field => $"{field.Name} was {field.Then}, now {field.Now}"));
             }
         }
         differences.AddRange(then.Keys.Except(now.Keys).Select(name => $"{name} was {Shown(then[name])}, now not known"));
+        if (version == 1 && (_inEarlierFiles[Normalisation], _fields[Normalisation]) is var (earlier, chosen)
+            && !AreSame(earlier, chosen))
+            differences.Add($"{Normalisation} was {earlier}, now {chosen}");
         if (version == 1)
             differences.AddRange(_settings.Where(name => !Version1Fingerprint.Covers(name) && !IsNewAndNotSet(name))
                 .Select(name => $"{name} was not known, now {Shown(_fields[name])}"));
@@ -168,6 +178,20 @@ internal sealed class RunFingerprint
         }
     }
 
+    /// <summary>Earlier files do not tell it. They are of versions that took that of the weights where it was of such pixels, and else
+    /// that of the images.</summary>
+    private void AddNormalisation(
+        SharpnessAwareImageClassificationTrainer.Options options, ImageDataset images, ImageClassifier classifier, InitialWeights? weights)
+    {
+        _fields[Normalisation] = Text(classifier.Normalization.Statistics);
+        _inEarlierFiles[Normalisation] = weights is null || options.Normalization != PixelNormalization.FromData
+            || weights.AreOf(images.PixelType, images.Shape)
+                ? _fields[Normalisation] : Text(PixelStatistics.FromData(images));
+
+        static string Text(PixelStatistics statistics) => Approximately + string.Join(' ',
+            statistics.Mean.Concat(statistics.StandardDeviation).Select(value => value.ToString("G6", CultureInfo.InvariantCulture)));
+    }
+
     private void Add(string name, object? value)
     {
         if (value is string text)
@@ -190,6 +214,30 @@ internal sealed class RunFingerprint
         static double[] Numbers(string text) => [.. text[1..].Split(' ').Select(number =>
             double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : double.NaN)];
     }
+
+    /// <summary>What to show of a field that differs: of one of many lines ("norm.momentum=0.1") those that do.</summary>
+    private static IEnumerable<(string Name, string Then, string Now)> Differences(string name, string then, string now)
+    {
+        if (name != SettingsOfModules || !then.Contains('=') || !now.Contains('='))
+            return [(name, Shown(then), Shown(now))];
+        Dictionary<string, string> before = Lines(then), after = Lines(now);
+        return [.. before.Keys.Union(after.Keys)
+            .Select(line => (Name: $"{name}: {line}", Then: before.GetValueOrDefault(line, "not there"),
+                Now: after.GetValueOrDefault(line, "not there")))
+            .Where(line => line.Then != line.Now).Take(MostLinesShown)
+            .Select(line => (line.Name, Shown(line.Then), Shown(line.Now)))];
+
+        static Dictionary<string, string> Lines(string text)
+        {
+            var lines = new Dictionary<string, string>();
+            foreach (string[] line in text.Split(Line).Select(line => line.Split('=', 2)))
+                lines[line[0]] = lines.TryGetValue(line[0], out string? same) ? $"{same}, {line[^1]}" : line[^1];  // of a base class
+            return lines;
+        }
+    }
+
+    /// <summary>"108, SHA-256 …", of which nobody can tell where it differs, and which counted what differs in each run.</summary>
+    private static bool IsSumOfEarlierFiles(string text) => !text.Contains(Line) && text.Contains(", SHA-256 ") && !text.Contains('=');
 
     private static string Shown(string value) => PrintableText.Of(value);
 

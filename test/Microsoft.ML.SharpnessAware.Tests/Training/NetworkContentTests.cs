@@ -38,14 +38,54 @@ public sealed class NetworkContentTests
         other.eval();
         using (no_grad())
             other.Layers[0].weight!.add_(1);
-        Assert.AreEqual(NetworkContent.Settings(one), NetworkContent.Settings(other));
+        Assert.AreEqual(Text(one), Text(other));
     }
+
+    /// <summary>Identities and times are other ones in each run.</summary>
+    [TestMethod]
+    public void WhatIsOtherInEachRunIsNoSetting()
+    {
+        using Own one = new(), other = new();
+        Assert.AreNotEqual(one.Run.Id, other.Run.Id);
+        Assert.AreEqual(Text(one), Text(other));
+    }
+
+    [TestMethod]
+    public void ObjectsThatAllLeadToEachOtherAreReadOnceEach()
+    {
+        Node[] nodes = [.. Enumerable.Range(0, 8).Select(_ => new Node())];
+        foreach (Node node in nodes)
+            node.AddRange(nodes);
+        using Own network = new() { Graph = nodes[0] };
+        _ = Text(network);
+        Assert.IsLessThanOrEqualTo(16 * nodes.Length, nodes.Sum(node => node.Reads));
+    }
+
+    /// <summary>What is met first where it is too deep to be read is read where it is met again.</summary>
+    [TestMethod]
+    public void WhatAnObjectHoldsIsContentByWhicheverWayItIsReached()
+    {
+        for (int length = 0; length < 20; length++)
+        {
+            AreDifferent(() => new Own { Graph = TwoWays(length, 3) }, () => new Own { Graph = TwoWays(length, 4) });
+        }
+
+        static object TwoWays(int length, int depth)
+        {
+            object end = new object[] { new Plan(depth) }, way = end;
+            for (int i = 0; i < length; i++)
+                way = new[] { way };
+            return new[] { way, end };
+        }
+    }
+
+    private static string Text(nn.Module network) => string.Join('\n', NetworkContent.Settings(network));
 
     private static void AreDifferent(Func<nn.Module> first, Func<nn.Module> second)
     {
         using nn.Module one = first(), same = first(), other = second();
-        Assert.AreEqual(NetworkContent.Settings(one), NetworkContent.Settings(same));
-        Assert.AreNotEqual(NetworkContent.Settings(one), NetworkContent.Settings(other), one.GetType().Name);
+        Assert.AreEqual(Text(one), Text(same));
+        Assert.AreNotEqual(Text(one), Text(other), one.GetType().Name);
     }
 
     private abstract class Base() : nn.Module<Tensor, Tensor>(nameof(Own))
@@ -81,10 +121,35 @@ public sealed class NetworkContentTests
 
         public Func<Tensor, Tensor> Activation { get; init; } = Twice(2);
 
+        public Identity Run { get; } = new(Guid.NewGuid(), DateTime.Now.AddTicks(Random.Shared.Next()), DateTimeOffset.UtcNow);
+
+        public object? Graph { get; init; }
+
         public static Func<Tensor, Tensor> Twice(double factor) => input => input * factor;
 
         public override Tensor forward(Tensor input) => Activation(Layers[0].call(input));
     }
 
     private sealed record Plan(int Depth);
+
+    private sealed record Identity(Guid Id, DateTime Begun, DateTimeOffset? Seen);
+
+    private sealed class Node : IReadOnlyCollection<Node>
+    {
+        private readonly List<Node> _neighbours = [];
+
+        public int Reads { get; private set; }
+
+        public int Count => _neighbours.Count;
+
+        public void AddRange(IEnumerable<Node> nodes) => _neighbours.AddRange(nodes.Where(node => node != this));
+
+        public IEnumerator<Node> GetEnumerator()
+        {
+            Reads++;
+            return _neighbours.GetEnumerator();
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
 }

@@ -10,6 +10,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Training;
 public sealed class RunFingerprintTests
 {
     private const string Network = "run-fingerprint-tests";
+    private const string Normalisation = "mean and deviation that normalise the pixels";
 
     private readonly TemporaryFolder _folder = new();
     private readonly MLContext _mlContext = new(seed: 1);
@@ -81,7 +82,8 @@ public sealed class RunFingerprintTests
         Register(classes => new SmallNetwork(classes, activation: input => input.tanh()));
         AssertRefused("outputs of the untrained network", message => Assert.DoesNotContain("modules of the network", message));
         Register(classes => new SmallNetwork(classes, momentum: 0.2));
-        AssertRefused("settings of the modules", message => Assert.DoesNotContain("outputs of the untrained network", message));
+        AssertRefused("settings of the modules: _norm.momentum was 0.1, now 0.2.",
+            message => Assert.DoesNotContain("outputs of the untrained network", message));
         Register(classes => new SmallNetwork(classes, fixedConvolution: true));
         AssertRefused("parameters of the network");
         Register(classes => new SmallNetwork(classes));
@@ -180,11 +182,46 @@ public sealed class RunFingerprintTests
         StringAssert.Contains(Refused(set, then), "FreezeEpochs was not known, now 1");
         StringAssert.Contains(Refused(now, withMore), "FutureSetting was 1, now not known");
         StringAssert.Contains(Refused(now, Without(now, "training images")), "training images was not known");
+    }
 
-        static string Refused(RunFingerprint fingerprint, byte[] file) =>
-            Assert.ThrowsExactly<InvalidDataException>(() => fingerprint.CheckSame(Reader(file), CheckpointFile.Version)).Message;
+    /// <summary>What a version chose to normalise with is not what each later one chooses.</summary>
+    [TestMethod]
+    public void AnotherNormalisationOfThePixelsIsRefusedAndFilesThatDoNotTellItAreTakenToHaveThatOfTheirVersion()
+    {
+        using InitialWeights asTheyAre = Weights(channels: 1), ofColour = Weights(channels: 3);
+        var asWeights = new PixelStatistics([50], [60], ScalarType.Byte);
+        RunFingerprint ofData = Fingerprint(ConvNet()), other = Fingerprint(ConvNet(), asWeights);
 
-        static BinaryReader Reader(byte[] file) => new(new MemoryStream(file));
+        StringAssert.Contains(Refused(other, Rewritten(ofData, _ => { })), $"{Normalisation} was");
+        other.CheckSame(Reader(Rewritten(other, _ => { })), CheckpointFile.Version);
+
+        GoesOnWithout(other);
+        GoesOnWithout(Fingerprint(ConvNet(), asWeights, asTheyAre));
+        GoesOnWithout(Fingerprint(ConvNet(), statistics: null, ofColour));
+        Options given = ConvNet();
+        given.Normalization = PixelNormalization.Of([50 / 255.0], [60 / 255.0]);
+        GoesOnWithout(Fingerprint(given, asWeights, ofColour));
+        RunFingerprint converted = Fingerprint(ConvNet(), asWeights, ofColour);
+        StringAssert.Contains(Refused(converted, Rewritten(converted, Forget)), $"{Normalisation} was");
+
+        static Options ConvNet() => new() { Arch = NetworkArchitecture.ConvNet };
+
+        static void Forget(Dictionary<string, string> fields) => fields.Remove(Normalisation);
+
+        static void GoesOnWithout(RunFingerprint fingerprint) =>
+            fingerprint.CheckSame(Reader(Rewritten(fingerprint, Forget)), CheckpointFile.Version);
+    }
+
+    [TestMethod]
+    public void SettingsOfModulesThatAFileHasAsASumAreNotCompared()
+    {
+        RunFingerprint now = Fingerprint(new Options { Arch = Network });
+        byte[] earlier = Rewritten(now, fields =>
+        {
+            Assert.IsTrue(fields.ContainsKey("settings of the modules"));
+            fields["settings of the modules"] = $"108, SHA-256 {new string('A', 64)}";
+        });
+        now.CheckSame(Reader(earlier), CheckpointFile.Version);
     }
 
     [TestMethod]
@@ -215,7 +252,26 @@ public sealed class RunFingerprintTests
         }
     }
 
-    private static RunFingerprint Fingerprint(Options options)
+    private static string Refused(RunFingerprint fingerprint, byte[] file) =>
+        Assert.ThrowsExactly<InvalidDataException>(() => fingerprint.CheckSame(Reader(file), CheckpointFile.Version)).Message;
+
+    private static BinaryReader Reader(byte[] file) => new(new MemoryStream(file));
+
+    /// <summary>Of bytes with mean 50 and deviation 60.</summary>
+    private InitialWeights Weights(int channels)
+    {
+        var shape = new ImageShape(channels, Shapes.Size, Shapes.Size);
+        double[] mean = [.. Enumerable.Repeat(50.0, channels)], deviation = [.. Enumerable.Repeat(60.0, channels)];
+        var statistics = new PixelStatistics(mean, deviation, ScalarType.Byte);
+        using var network = NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, shape);
+        using var normalization = new Normalization(statistics, CPU);
+        string path = _folder.File($"{channels}.safetensors");
+        WeightsFile.Save(path, new ImageClassifier(NetworkArchitecture.ConvNet, network, CPU, shape, ScalarType.Byte, normalization, 3),
+            temperature: 1, ["a", "b", "c"]);
+        return InitialWeights.Read(_mlContext, path, architecture: null)!;
+    }
+
+    private static RunFingerprint Fingerprint(Options options, PixelStatistics? statistics = null, InitialWeights? initialWeights = null)
     {
         var mlContext = new MLContext(1);
         using var random = new TorchRandom(1);
@@ -225,10 +281,10 @@ public sealed class RunFingerprintTests
         using TrainingImages images = TrainingImages.Load(
             Fitted.View(mlContext, Shapes.Pixels(12)), options, labelValues: null, new TrainingContext(host, channel, 1, random));
         using var network = NetworkArchitecture.Create(options.Arch, 3, images.Training.Shape);
-        using var normalization = new Normalization(PixelStatistics.FromData(images.Training), CPU);
+        using var normalization = new Normalization(statistics ?? PixelStatistics.FromData(images.Training), CPU);
         var classifier = new ImageClassifier(options.Arch, network, CPU, images.Training.Shape, images.Training.PixelType, normalization,
             3);
-        return RunFingerprint.Of(options, images, classifier, initialWeights: null, seed: 1);
+        return RunFingerprint.Of(options, images, classifier, initialWeights, seed: 1);
     }
 
     private static byte[] Without(RunFingerprint fingerprint, string name) =>
