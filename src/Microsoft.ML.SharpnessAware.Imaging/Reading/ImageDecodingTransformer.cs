@@ -18,8 +18,6 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
 
     public string OutputColumnName => outputColumnName;
 
-    public string InputColumnName => inputColumnName;
-
     private static VersionInfo VersionInfo => new(
         modelSignature: "IMGDECOD", verWrittenCur: 0x00010001, verReadableCur: 0x00010001, verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature, loaderAssemblyName: typeof(ImageDecodingTransformer).Assembly.FullName!);

@@ -60,14 +60,14 @@ public sealed class MicroBatch
     {
         if (_targets is null)
         {
-            Tensor own = ClassificationBatch.CheckScalar(_forward());
+            Tensor own = LogitChecks.CheckScalar(_forward());
             return (own, own);
         }
 
         Tensor logits = _forward();
         (Tensor Loss, Tensor Objective) result = _targets.Evaluate(logits, loss, gamma);
         if (isFirst && loss is (ClassificationLoss.CrossEntropy or ClassificationLoss.Focal))
-            ClassificationBatch.CheckUnnormalised(logits);
+            LogitChecks.CheckUnnormalised(logits);
         return result;
     }
 }

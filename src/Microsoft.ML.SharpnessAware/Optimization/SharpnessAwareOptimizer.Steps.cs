@@ -84,7 +84,14 @@ public sealed partial class SharpnessAwareOptimizer
     /// <remarks>Where the climb's gradient is that of a share of the mini-batch, it is that of so many of its parts, and of one at least:
     /// of the whole mini-batch, where it has only one.</remarks>
     /// <exception cref="ArgumentException">There are no parts, or one is null or does not fit, as for a step with one part.</exception>
-    /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="ascent"/> is none.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The loss does not depend on the parameters; logits are probabilities already; the method is CSAM, whose damping needs class
+    /// probabilities, and a part has a loss of its own; a part called <c>backward()</c>; the module's parameters were replaced, or freed
+    /// since the optimiser was made; batch norm in training mode has a single value for each channel; or each part is to climb by itself
+    /// and <see cref="SharpnessAwareMethod.AscentShare"/> is below 1.
+    /// </exception>
+    /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
     public double Step(IEnumerable<MicroBatch> microBatches, Ascent ascent = Ascent.WholeBatch)
     {
         ArgumentNullException.ThrowIfNull(microBatches);
@@ -111,7 +118,16 @@ public sealed partial class SharpnessAwareOptimizer
     /// <returns>The mean loss of the first pass, without CSAM's damping; of the share, where the climb's gradient is that of one.</returns>
     /// <remarks>With a share, a network with running statistics (batch normalisation) costs one more forward pass, without gradients, so
     /// that they are those of the whole mini-batch at w.</remarks>
-    /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
+    /// <exception cref="ArgumentException">
+    /// The labels are not int64 or probabilities, not of the shape that belongs to the logits, on another device or (checked on the CPU)
+    /// out of range; the logits are not a tensor of floating-point numbers of such a shape; or the loss does not give one number a sample.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The logits do not depend on the parameters, or are probabilities already; <paramref name="network"/> called <c>backward()</c> or
+    /// changes its input in place; the module's parameters were replaced, or freed since the optimiser was made; or batch norm in training
+    /// mode has a single value for each channel.
+    /// </exception>
+    /// <exception cref="TrainingDivergedException">The loss or its gradient is infinite or not a number in one of the passes.</exception>
     public double Step(Func<Tensor, Tensor> network, Tensor inputs, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(labels);
@@ -125,7 +141,7 @@ public sealed partial class SharpnessAwareOptimizer
     /// <param name="otherLabels">As there.</param>
     /// <param name="share">As there.</param>
     /// <returns>As there.</returns>
-    /// <inheritdoc cref="Step(Func{Tensor}, Tensor)" path="/exception"/>
+    /// <inheritdoc cref="Step(Func{Tensor, Tensor}, Tensor, Tensor)" path="/exception"/>
     public double Step(Func<Tensor, Tensor> network, Tensor inputs, Tensor labels, Tensor otherLabels, Tensor share) =>
         Step(network, inputs, Mixed(labels, otherLabels, share));
 
@@ -167,7 +183,7 @@ public sealed partial class SharpnessAwareOptimizer
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(otherLabels);
         ArgumentNullException.ThrowIfNull(share);
-        ClassificationBatch.CheckKinds(labels, otherLabels);
+        LogitChecks.CheckKinds(labels, otherLabels);
         return new Targets(labels, otherLabels, share);
     }
 
@@ -199,9 +215,7 @@ public sealed partial class SharpnessAwareOptimizer
     // The same on every machine and in every process, as HashCode.Combine is not.
     private static int HashOf(int seed, long step)
     {
-        ulong x = ((ulong)(uint)seed << 32) + (ulong)step + 0x9E3779B97F4A7C15;
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-        return (int)(x ^ (x >> 31));
+        ulong state = ((ulong)(uint)seed << 32) + (ulong)step;
+        return (int)SplitMix64.Next(ref state);
     }
 }

@@ -18,11 +18,11 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
     /// <summary>Makes sure that there is one for each of the inputs, so that the same rows can be taken of both.</summary>
     public void CheckRows(Tensor inputs)
     {
-        ClassificationBatch.CheckRows(inputs, First, "labels");
+        LogitChecks.CheckRows(inputs, First, "labels");
         if (Second is not null)
-            ClassificationBatch.CheckRows(inputs, Second, "second labels");
+            LogitChecks.CheckRows(inputs, Second, "second labels");
         if (Share is not null)
-            ClassificationBatch.CheckRows(inputs, Share, "shares of the first label");
+            LogitChecks.CheckRows(inputs, Share, "shares of the first label");
     }
 
     /// <summary>Those of some rows, in the current dispose scope.</summary>
@@ -39,10 +39,10 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
         if (AreSoft)
             return EvaluateSoft(CheckSoft(logits), loss, gamma);
 
-        (Tensor scores, Tensor labels) = ClassificationBatch.Check(logits, First);
-        Tensor[] all = Second is null ? [labels] : [labels, ClassificationBatch.Check(logits, Second).Labels];
-        Tensor? share = Share is null ? null : ClassificationBatch.CheckShare(logits!, Share);
-        Tensor[] perSample = Array.ConvertAll(all, y => ClassificationBatch.CheckLoss(loss.PerSample(scores, y), [y.shape[0]], loss));
+        (Tensor scores, Tensor labels) = LogitChecks.Check(logits, First);
+        Tensor[] all = Second is null ? [labels] : [labels, LogitChecks.Check(logits, Second).Labels];
+        Tensor? share = Share is null ? null : LogitChecks.CheckShare(logits!, Share);
+        Tensor[] perSample = Array.ConvertAll(all, y => LogitChecks.CheckLoss(loss.PerSample(scores, y), [y.shape[0]], loss));
         Tensor mean = Mix(perSample, share).mean();
         return (mean, gamma == 0 ? mean : Mix(
             [.. perSample.Zip(all, (l, y) => l * CalibratedFactor.PerSample(scores, y, gamma))], share).mean());
@@ -51,17 +51,17 @@ internal sealed record Targets(Tensor First, Tensor? Second = null, Tensor? Shar
     // The loss is a sum weighted by the probabilities, damped or not: that of the mixed ones is the mixed loss.
     private (Tensor Logits, Tensor Targets) CheckSoft(Tensor? logits)
     {
-        (Tensor rows, Tensor targets) = ClassificationBatch.CheckSoft(logits, First);
+        (Tensor rows, Tensor targets) = LogitChecks.CheckSoft(logits, First);
         if (Second is null || Share is null)
             return (rows, targets);
-        Tensor others = ClassificationBatch.CheckSoft(logits, Second).Targets;
-        return (rows, Mix([targets, others], ClassificationBatch.CheckShare(logits!, Share).unsqueeze(1)));
+        Tensor others = LogitChecks.CheckSoft(logits, Second).Targets;
+        return (rows, Mix([targets, others], LogitChecks.CheckShare(logits!, Share).unsqueeze(1)));
     }
 
     // The factor of each class by its own probability, as each label of a mixed sample has its own.
     private static (Tensor Loss, Tensor Objective) EvaluateSoft((Tensor Logits, Tensor Targets) rows, ClassificationLoss loss, double gamma)
     {
-        Tensor perClass = ClassificationBatch.CheckLoss(loss.PerClass(rows.Logits), rows.Logits.shape, loss) * rows.Targets;
+        Tensor perClass = LogitChecks.CheckLoss(loss.PerClass(rows.Logits), rows.Logits.shape, loss) * rows.Targets;
         Tensor mean = perClass.sum(1).mean();
         return (mean, gamma == 0 ? mean : (perClass * CalibratedFactor.Of(rows.Logits.softmax(1), gamma)).sum(1).mean());
     }

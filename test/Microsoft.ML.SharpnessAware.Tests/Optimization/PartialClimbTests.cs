@@ -100,6 +100,31 @@ public sealed class PartialClimbTests : WithDisposeScope
             [.. autograd.grad([functional.cross_entropy(twin.call(images), labels)], parameters)];
     }
 
+    /// <summary>A training that is continued, on another machine or by a later version, draws the same shares.</summary>
+    [TestMethod]
+    public void WhichShareIsDrawnIsTheSameEverywhere()
+    {
+        SharpnessAwareMethod method = SharpnessAwareMethod.Sam(0.3) with { AscentShare = 0.25 };
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        List<string> drawn = [];
+        foreach (int seed in new[] { 5, -7 })
+        {
+            using var optimizer = new SharpnessAwareOptimizer(net, method, Sgd) { Seed = seed };
+            (Tensor x, Tensor y) = TestNets.ReferenceBatch(0);
+            for (int t = 0; t < 4; t++)
+            {
+                optimizer.Step(input =>
+                {
+                    if (input.shape[0] == 2)
+                        drawn.Add(string.Join(' ', Enumerable.Range(0, 8).Where(i => input.sub(x[i]).abs().sum([1, 2, 3]).eq(0).any()
+                            .item<bool>())));
+                    return net.call(input);
+                }, x, y);
+            }
+        }
+        Assert.AreEqual("2 5, 4 5, 1 5, 0 7, 0 6, 1 5, 3 4, 5 6", string.Join(", ", drawn));
+    }
+
     /// <summary>Before a share is drawn, which libtorch would fail at less clearly, and on a GPU end the process.</summary>
     [TestMethod]
     [DataRow(1.0)]

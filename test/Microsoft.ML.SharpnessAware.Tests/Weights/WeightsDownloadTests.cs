@@ -210,17 +210,17 @@ public sealed class WeightsDownloadTests
     [TestMethod]
     public async Task AServerThatFallsSilentIsAnErrorAndTheNextCallFetchesTheRest()
     {
-        WeightsDownload.Patience.Value = TimeSpan.FromSeconds(0.7);
+        ResumedDownload.Patience.Value = TimeSpan.FromSeconds(0.7);
         _server.SilentAfter = -1;
         HttpRequestException silent = await Assert.ThrowsExactlyAsync<HttpRequestException>(() => Get());
         StringAssert.Contains(silent.Message, "said nothing for");
 
-        WeightsDownload.Patience.Value = TimeSpan.FromSeconds(5);       // the server has to be quicker than that with what it does send
+        ResumedDownload.Patience.Value = TimeSpan.FromSeconds(5);       // the server has to be quicker than that with what it does send
         _server.SilentAfter = 100_000;
         IOException broken = await Assert.ThrowsExactlyAsync<IOException>(() => Get());
         StringAssert.Contains(broken.Message, $"broke off after 100000 bytes of {Length}");
 
-        WeightsDownload.Patience.Value = null;
+        ResumedDownload.Patience.Value = null;
         _server.SilentAfter = null;
         CollectionAssert.AreEqual(_content, await File.ReadAllBytesAsync(await Get()));
         Assert.AreEqual("bytes=100000-", _server.Requests.Last()["Range"]);

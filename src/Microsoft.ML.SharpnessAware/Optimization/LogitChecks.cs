@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// Checks that logits and labels belong together, before libtorch would fail less clearly, and gives them as rows: [n, classes] and [n],
 /// where a pixel of an image is a row, too.
 /// </summary>
-internal static class ClassificationBatch
+internal static class LogitChecks
 {
     private const double SumTolerance = 1e-3;
 
