@@ -6,6 +6,8 @@ namespace MLSharpness.Cli;
 /// <summary>Options whose number lies in a range; another is wrong usage.</summary>
 internal static class NumberOption
 {
+    private const string WithinFloat = "within float32 (3.4e38)";
+
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>
     public static Option<int> AtLeast(int least, string name, string description, int value) =>
         Checked(new Option<int>(name) { Description = description, DefaultValueFactory = _ => value }, number => number >= least,
@@ -15,19 +17,25 @@ internal static class NumberOption
     public static Option<int?> AtLeast(int least, string name, string description) =>
         Checked(new Option<int?>(name) { Description = description }, number => number >= least, $"at least {least}");
 
-    /// <summary>A number, at least <paramref name="least"/>.</summary>
-    public static Option<double> AtLeast(double least, string name, string description, double value) =>
-        Number(new Option<double>(name) { Description = description, DefaultValueFactory = _ => value },
-            number => number >= least && double.IsFinite(number), $"at least {least}");
+    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public static Option<int> Between(int least, int most, string name, string description, int value) =>
+        Checked(new Option<int>(name) { Description = description, DefaultValueFactory = _ => value },
+            number => number >= least && number <= most, $"from {least} to {most}");
 
-    /// <summary>A number, at least <paramref name="least"/>; null where it is not given.</summary>
-    public static Option<double?> AtLeast(double least, string name, string description) =>
-        Number(new Option<double?>(name) { Description = description }, number => number >= least && double.IsFinite(number),
-            $"at least {least}");
+    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>; null where it is not given.</summary>
+    public static Option<int?> Between(int least, int most, string name, string description) =>
+        Checked(new Option<int?>(name) { Description = description }, number => number >= least && number <= most,
+            $"from {least} to {most}");
 
-    /// <summary>A number above 0; null where it is not given.</summary>
+    /// <summary>A number that the network's own can hold (3.4e38), at least 0; null where it is not given.</summary>
+    public static Option<double?> NotNegative(string name, string description) =>
+        Number(new Option<double?>(name) { Description = description }, number => number is >= 0 and <= float.MaxValue,
+            $"at least 0 and {WithinFloat}");
+
+    /// <summary>A number that the network's own can hold (3.4e38), above 0; null where it is not given.</summary>
     public static Option<double?> AboveZero(string name, string description) =>
-        Number(new Option<double?>(name) { Description = description }, number => number > 0 && double.IsFinite(number), "greater than 0");
+        Number(new Option<double?>(name) { Description = description }, number => number is > 0 and <= float.MaxValue,
+            $"greater than 0 and {WithinFloat}");
 
     /// <summary>A number from 0 to <paramref name="most"/>.</summary>
     public static Option<double> UpTo(double most, string name, string description, double value) =>

@@ -9,11 +9,10 @@ internal static class PictureFiles
     // As shells do it, hidden files are left out; and *.* is every file, as it is on Windows.
     private static readonly EnumerationOptions Matching = new() { MatchType = MatchType.Win32, IgnoreInaccessible = false };
 
-    /// <summary>In the place of each pattern (* and ? in the last part of a path), of which there is no file, the files that it stands
-    /// for, in the order of their names; a pattern that stands for none stays. Not every shell does so.</summary>
+    /// <summary>In the place of each pattern (* and ? in a path), of which there is no file, the files that it stands for, in the order of
+    /// their names; a pattern that stands for none stays. Not every shell does so.</summary>
     public static string[] Expand(IEnumerable<string> files) => [.. files.SelectMany(file =>
-        IsPattern(file) && Path.GetDirectoryName(file) is string folder && Directory.Exists(folder.Length == 0 ? "." : folder)
-            && Matches(folder, Path.GetFileName(file)) is { Length: > 0 } matches ? matches : [file])];
+        IsPattern(file) && Matches(file, Directory.EnumerateFiles) is { Length: > 0 } matches ? matches : [file])];
 
     /// <summary>The files, each read when its row is.</summary>
     /// <param name="mlContext">The context.</param>
@@ -47,17 +46,43 @@ internal static class PictureFiles
             files.Select(file => new Row<T> { Label = label, ImagePath = file, Image = Read(file) }), schema);
     }
 
-    private static bool IsPattern(string file) => Path.GetFileName(file).AsSpan().ContainsAny('*', '?') && !Path.Exists(file);
+    // Not in the root: that of \\?\C:\ is no pattern.
+    private static bool IsPattern(string path) =>
+        path.AsSpan((Path.GetPathRoot(path) ?? "").Length).ContainsAny('*', '?') && !Path.Exists(path);
 
-    private static string[] Matches(string folder, string pattern) =>
-    [
-        .. Directory.EnumerateFiles(folder.Length == 0 ? "." : folder, pattern, Matching)
-            .Select(path => Path.Combine(folder, Path.GetFileName(path))).Order(StringComparer.Ordinal),
-    ];
+    /// <summary>What a pattern stands for, folder by folder.</summary>
+    private static string[] Matches(string path, Func<string, string, EnumerationOptions, IEnumerable<string>> entries)
+    {
+        string folder = Path.GetDirectoryName(path) ?? "", pattern = Path.GetFileName(path);
+        string[] folders = IsPattern(folder) ? Matches(folder, Directory.EnumerateDirectories) : [folder];
+        return
+        [
+            .. folders.Where(each => Directory.Exists(Named(each))).SelectMany(each => entries(Named(each), pattern, Matching)
+                .Select(found => Path.Combine(each, Path.GetFileName(found))).Order(StringComparer.Ordinal)),
+        ];
+    }
 
-    private static byte[] Read(string file) => Directory.Exists(file)
-        ? throw new InvalidDataException($"'{file}' is a folder. Name the pictures in it, for example {Path.Combine(file, "*")}")
-        : IsPattern(file) ? throw new FileNotFoundException($"'{file}': no file has such a name.") : File.ReadAllBytes(file);
+    private static string Named(string folder) => folder.Length == 0 ? "." : folder;
+
+    private static byte[] Read(string file)
+    {
+        if (Directory.Exists(file))
+            throw new InvalidDataException($"'{file}' is a folder. Name the pictures in it, for example {Example(file)}");
+        if (!IsPattern(file))
+            return File.ReadAllBytes(file);
+        if (Matches(file, Directory.EnumerateDirectories) is [string folder, ..])
+        {
+            throw new InvalidDataException($"'{file}': only folders have such names. Name the pictures in them, for example " +
+                Path.Combine(file, Path.GetFileName(Example(folder))));
+        }
+
+        throw new FileNotFoundException($"'{file}': no file has such a name.");
+    }
+
+    /// <summary>A pattern of the files in a folder, or in the folders in it.</summary>
+    private static string Example(string folder) => Path.Combine(folder,
+        Directory.EnumerateFiles(folder, "*", Matching).Any() || !Directory.EnumerateDirectories(folder, "*", Matching).Any()
+            ? "*" : Path.Combine("*", "*"));
 
     private sealed class Row<T>
     {

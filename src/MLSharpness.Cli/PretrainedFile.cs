@@ -13,9 +13,7 @@ internal static class PretrainedFile
         "No pretrained weights were found, and with a few hundred pictures they are much better: run 'dotnet add package " + Package +
         "' in any project, after which they are found in NuGet's folder of packages, or give --weights FILE.";
 
-    private const string Package = "Microsoft.ML.DnnImageFeaturizer.ResNet18";
-
-    private static readonly string InApplication = Path.Combine("DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
+    private const string Package = PackagedWeights.Package;
 
     // Where NuGet keeps the packages of all projects: the documented default, or what the environment says instead.
     private static string Packages => Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } folder
@@ -32,8 +30,8 @@ internal static class PretrainedFile
         if (!Directory.Exists(given))
             throw new FileNotFoundException($"--weights is '{given}', and there is no such file or folder.", given);
         return InPackage(given) ?? Newest(given) ?? throw new FileNotFoundException(
-            $"--weights is the folder '{given}', and there is no {Path.GetFileName(InApplication)} in it, neither as in the unpacked " +
-            $"package {Package} nor as beside an application. Name the file itself.", given);
+            $"--weights is the folder '{given}', and there is no {Path.GetFileName(PackagedWeights.File)} in it, neither as in the " +
+            $"unpacked package {Package} nor as beside an application. Name the file itself.", given);
     }
 
     /// <summary>Those of the package, beside this tool or in NuGet's folder; null where there are none.</summary>
@@ -53,5 +51,6 @@ internal static class PretrainedFile
     private static Version? VersionOf(string name) => Version.TryParse(name.Split('-')[0], out Version? version) ? version : null;
 
     private static string? InPackage(string folder) =>
-        new[] { Path.Combine(folder, "tools", InApplication), Path.Combine(folder, InApplication) }.FirstOrDefault(File.Exists);
+        new[] { Path.Combine(folder, "tools", PackagedWeights.File), Path.Combine(folder, PackagedWeights.File) }
+            .FirstOrDefault(File.Exists);
 }

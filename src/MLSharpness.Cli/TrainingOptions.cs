@@ -11,6 +11,12 @@ internal sealed class TrainingOptions(bool comparesMethods)
     /// <summary>Of a radius that suits a training from scratch.</summary>
     private const double ShareInSmallSteps = 0.2;
 
+    /// <summary>Of an image, in pixels.</summary>
+    private const int LargestSide = 8192;
+
+    /// <summary>In minutes: two years.</summary>
+    private const double LongestTimeBudget = 1_000_000;
+
     private readonly Option<string> _architecture = new("--arch")
     {
         Description = "Network: auto (by weights and pictures), " + string.Join(", ", NetworkArchitecture.Names) + ".",
@@ -19,7 +25,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
 
     private readonly Option<string> _weights = new("--weights")
     {
-        Description = "Weights to start from: auto (those of package Microsoft.ML.DnnImageFeaturizer.ResNet18, beside the tool or in " +
+        Description = $"Weights to start from: auto (those of package {PackagedWeights.Package}, beside the tool or in " +
             "NuGet's folder), none, or a file: .safetensors, the package's .onnx, a model of this tool; or the package's folder.",
         DefaultValueFactory = _ => comparesMethods ? PretrainedWeights.None : PretrainedWeights.Auto,
     };
@@ -31,7 +37,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
         DefaultValueFactory = _ => FineTuning.Auto,
     };
 
-    private readonly Option<double> _timeBudget = NumberOption.AtLeast(0.0, "--time-budget",
+    private readonly Option<double> _timeBudget = NumberOption.UpTo(LongestTimeBudget, "--time-budget",
         "With --fine-tuning Auto, minutes for the whole network after the head; 0 for none.", 5);
 
     private readonly Option<int?> _epochs = NumberOption.AtLeast(1, "--epochs",
@@ -39,13 +45,13 @@ internal sealed class TrainingOptions(bool comparesMethods)
 
     private readonly Option<int> _batchSize = NumberOption.AtLeast(1, "--batch", "Images in a mini-batch.", 64);
 
-    private readonly Option<int?> _size = NumberOption.AtLeast(1, "--size",
+    private readonly Option<int?> _size = NumberOption.Between(1, LargestSide, "--size",
         "Side that images are scaled to, in pixels (64 from random weights, else 128 or what the weights want).");
 
     private readonly Option<double?> _learningRate = NumberOption.AboveZero("--learning-rate",
         "Peak learning rate (0.05 from random weights).");
 
-    private readonly Option<double?> _rho = NumberOption.AtLeast(0.0, "--rho",
+    private readonly Option<double?> _rho = NumberOption.NotNegative("--rho",
         "Radius ρ of the ascent (0.05, of asam 0.5; a fifth of that in the small steps of a pretrained network).");
 
     private readonly Option<double> _gamma = NumberOption.UpTo(2, "--gamma", "γ of CSAM, 0 to 2.", 1);
@@ -124,7 +130,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
             ProcessGroup = group,
         };
         if (!comparesMethods)
-            options.TimeBudget = context.Value(_timeBudget) is > 0 and double minutes ? TimeSpan.FromMinutes(minutes) : null;
+            options.TimeBudget = TimeSpan.FromMinutes(context.Value(_timeBudget)) is var budget && budget > TimeSpan.Zero ? budget : null;
         if (method is not null || context.IsGiven(_rho) || context.IsGiven(_gamma))
             options.Method = Method(context, method ?? "csam", fineTuning);
         if (!comparesMethods && method is not null)

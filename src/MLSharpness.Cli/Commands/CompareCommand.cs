@@ -48,6 +48,8 @@ internal static class CompareCommand
                 context.Say(advice);
             TestPictures.Check(context, split.TestSet);
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
+            int onPage = 0;
+            bool isPageSaved = false;
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
             try
             {
@@ -55,6 +57,8 @@ internal static class CompareCommand
                 {
                     for (int i = 0; i < names.Length; i++)
                         TrainAndMeasure(i, seed);
+                    if (seed == 0)
+                        SavePage();         // later seeds add nothing to it
                 }
             }
             finally
@@ -62,10 +66,19 @@ internal static class CompareCommand
                 // What was measured is shown even where a later training fails or is stopped.
                 if (!comparison.IsEmpty)
                     context.Write(comparison.Json(), comparison.Tables());
+                if (onPage > 0 && !isPageSaved)
+                    SavePage();
             }
 
-            if (path is not null)
+            void SavePage()
+            {
+                if (path is null)
+                    return;
+                isPageSaved = true;         // or has failed, and would again
                 page.SaveHtml(path);
+                context.Say($"Saved {context.Value(report)}" +
+                    (onPage < names.Length ? $", without {string.Join(", ", chosen[onPage..].Select(method => $"{method}"))}." : "."));
+            }
 
             void TrainAndMeasure(int i, int seed)
             {
@@ -77,7 +90,10 @@ internal static class CompareCommand
                 IDataView scored = classifier.Transform(context.Stoppable(split.TestSet));
                 comparison.Add(i, mlContext.MulticlassClassification.EvaluateCalibration(scored));
                 if (seed == 0 && path is not null)
+                {
                     page.Add($"{chosen[i]}", scored, imageColumnName: "Image");
+                    onPage++;
+                }
             }
         });
         return command;

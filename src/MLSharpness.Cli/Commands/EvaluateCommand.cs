@@ -11,7 +11,7 @@ internal static class EvaluateCommand
     {
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
         var folder = new Argument<string>("folder") { Description = "Folder with one sub-folder of pictures for each class." };
-        var bins = NumberOption.AtLeast(1, "--bins", "Confidence bins.", 15);
+        var bins = NumberOption.Between(1, CalibrationMetrics.MaximumNumberOfBins, "--bins", "Confidence bins.", 15);
         var scores = new Option<string?>("--scores") { Description = "Also write labels and probabilities to this CSV file, for " +
             "compare-scores." };
         var command = new Command("evaluate", "Measures a model on a folder of images that it has not seen.")
@@ -28,10 +28,19 @@ internal static class EvaluateCommand
                 OutputFile.CheckIsNoPicture(path, "--scores", images);
             IDataView scored = transformer.Transform(context.Stoppable(images));
             ScoreFile? rows = path is null ? null : ScoreFile.Of(mlContext, scored);        // the network runs once
-            MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(rows?.View ?? scored,
-                numberOfBins: context.Value(bins));
-            context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics),
-                besideOutput: path is not null && ScoreFile.IsStandardOutput(path));
+            try
+            {
+                MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(rows?.View ?? scored,
+                    numberOfBins: context.Value(bins));
+                context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics),
+                    besideOutput: path is not null && ScoreFile.IsStandardOutput(path));
+            }
+            catch (Exception exception) when (rows is not null)
+            {
+                rows.Save(path!);
+                throw new InvalidDataException($"{exception.Message} The scores are in {context.Value(scores)}.", exception);
+            }
+
             rows?.Save(path!);
         });
         return command;

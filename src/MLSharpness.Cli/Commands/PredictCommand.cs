@@ -13,7 +13,7 @@ internal static class PredictCommand
         var model = new Argument<string>("model") { Description = "A model file that train wrote." };
         var files = new Argument<string[]>("files")
         {
-            Description = "Image files; * and ? may stand in their names.", Arity = ArgumentArity.OneOrMore,
+            Description = "Image files; * and ? may stand in their names and in those of folders.", Arity = ArgumentArity.OneOrMore,
         };
         Option<int> top = NumberOption.AtLeast(1, "--top", "How many classes to show.", 3);
         var command = new Command("predict", "Says what pictures show, and how sure it is.") { model, files, top };

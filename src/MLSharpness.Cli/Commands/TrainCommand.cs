@@ -30,8 +30,8 @@ internal static class TrainCommand
             small network learns from scratch. What was chosen, and why, is said on standard error.
 
             A training from scratch writes its state to a file beside the model after each epoch, MODEL.checkpoint, which is deleted at the
-            end. Ctrl+C saves the best model so far; the same command, given again, continues where it stopped. A training that begins with
-            the head saves nothing until it has finished, so after Ctrl+C it starts again from the beginning.
+            end. Ctrl+C saves the best model so far; the same command, given again without --restart, continues where it stopped. A training
+            that begins with the head saves nothing until it has finished, so after Ctrl+C it starts again from the beginning.
 
             Started by mpirun or srun, all processes train one model together: mpirun -n 4 mlsharpness train FOLDER.
             """)
@@ -71,6 +71,8 @@ internal static class TrainCommand
                 context.Say(unused);
             if (options.Sharding == DataSharding.ByRow && group is null)
                 context.Say($"warning: {sharding.Name} is not used: it is for several processes that mpirun or srun has started.");
+            // --restart once more would delete what is to be continued.
+            string sameCommand = context.Value(restart) ? $"the same command without {restart.Name}" : "the same command";
             string state = RealPath.ToWrite(checkpoint) ?? checkpoint;
             DateTime written = File.GetLastWriteTimeUtc(state);
             var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
@@ -137,7 +139,7 @@ internal static class TrainCommand
             }
 
             string WhereItIs() =>
-                $"The model is in {context.Value(output)}" + (options.CheckpointPath is null ? "." : "; the same command measures it.");
+                $"The model is in {context.Value(output)}" + (options.CheckpointPath is null ? "." : $"; {sameCommand} measures it.");
 
             void Save(SharpnessAwareImageClassificationTransformer classifier, IDataView scored) => ModelFile.Save(
                 mlContext,
@@ -168,7 +170,7 @@ internal static class TrainCommand
                 catch (Exception exception) when (exception is InvalidOperationException or FileNotFoundException)
                 {
                     // The file, where there is one, has the steps so far.
-                    return $"Stopped before the first epoch ended: {model}; the same command " +
+                    return $"Stopped before the first epoch ended: {model}; {sameCommand} " +
                         (exception is InvalidOperationException ? "continues." : "begins anew.");
                 }
                 catch (InvalidDataException exception)
@@ -178,8 +180,8 @@ internal static class TrainCommand
 
                 using (best)
                     Save(best, best.Transform(labels.Transform(split.TestSet)));
-                return $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; the same " +
-                    "command continues.";
+                return $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; {sameCommand} " +
+                    "continues.";
             }
         }, tells: true);
         return command;

@@ -54,9 +54,9 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         throw new InvalidOperationException(
             architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase)
                 ? $"No weights of '{architecture}' lie beside the application. Add the package to the application's own project, dotnet " +
-                    $"add package {OnnxResNet.Package}, or give the path of a file of weights."
+                    $"add package {PackagedWeights.Package}, or give the path of a file of weights."
                 : $"No package brings weights of '{architecture}': give the path of a file of weights, or take " +
-                  $"'{NetworkArchitecture.MLNetResNet18}' and the package {OnnxResNet.Package}.");
+                  $"'{NetworkArchitecture.MLNetResNet18}' and the package {PackagedWeights.Package}.");
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The image column is missing or of a type that is not read.</exception>

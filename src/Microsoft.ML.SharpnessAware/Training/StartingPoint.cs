@@ -9,7 +9,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>What a training starts from: a network, and the weights that it has or none, as the options and the data ask for.</summary>
 internal sealed class StartingPoint : IDisposable
 {
-    private const string Package = OnnxResNet.Package;
+    private const string Package = PackagedWeights.Package;
     private const double DefaultShare = 0.1; // Options.ValidationSetFraction
 
     private StartingPoint(Options options, InitialWeights? weights) => (Options, Weights) = (options, weights);

@@ -13,10 +13,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal sealed class OnnxResNet
 {
-    /// <summary>What the network is, for messages: where its file comes from and what it holds.</summary>
-    public const string Package = "Microsoft.ML.DnnImageFeaturizer.ResNet18";
-
-    /// <summary>The version of it whose network is read. Later ones may have another.</summary>
+    /// <summary>The version of <see cref="PackagedWeights.Package"/> whose network is read. Later ones may have another.</summary>
     public const string PackageVersion = "0.23.1";
 
     private const float Epsilon = 1e-5f;
@@ -49,8 +46,9 @@ internal sealed class OnnxResNet
             throw new InvalidDataException(
                 $"The ONNX file (of {(graph.Producer.Length > 0 ? PrintableText.Of(graph.Producer) : "an unknown producer")}, " +
                     $"{graph.Nodes.Count} operators) is of another " +
-                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {Package} {PackageVersion}, which is the only " +
-                    $"one whose ONNX file is read: {e.Message} Other networks' weights are read as safetensors.", e);
+                $"network than '{NetworkArchitecture.MLNetResNet18}', the one in package {PackagedWeights.Package} " +
+                    $"{PackageVersion}, which is the only one whose ONNX file is read: {e.Message} Other networks' " +
+                    "weights are read as safetensors.", e);
         }
 
         scope.MoveToOuter(network._tensors.Values);

@@ -15,8 +15,6 @@ public static class PretrainedWeights
     /// <summary>Random weights, whatever lies beside the application.</summary>
     public const string None = "none";
 
-    private static readonly string PathInPackage = Path.Combine("DnnImageModels", "ResNet18Onnx", "ResNet18.onnx");
-
     /// <summary>The path of an architecture's weights beside the application; null where there are none.</summary>
     /// <param name="architecture">A name of <see cref="NetworkArchitecture"/>. Weights come by package for <see
     /// cref="NetworkArchitecture.MLNetResNet18"/>; of all others the answer is null.</param>
@@ -26,7 +24,7 @@ public static class PretrainedWeights
     internal static string? Find(string architecture, string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(architecture);
-        string path = Path.Combine(folder, PathInPackage);
+        string path = Path.Combine(folder, PackagedWeights.File);
         return architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase) && File.Exists(path) ? path
             : null;
     }

@@ -55,10 +55,31 @@ public sealed partial class CommandLineTests
     public void CompareShowsWhatItHasWhenALaterTrainingFails()
     {
         // The second method's radius makes the training diverge.
+        string report = Folder.File("of one method.html");
         (int exitCode, string output, string error) =
-            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", .. Small]);
+            Run(["compare", ImagesPath, "--methods", "sgd", "sam", "--seeds", "1", "--rho", "1e30", "--report", report, .. Small]);
+        string page = File.Exists(report) ? File.ReadAllText(report) : "";
+        File.Delete(report);
 
         Assert.AreEqual(AtFault, exitCode, error);
         StringAssert.Contains(output, "Standard");
+        StringAssert.Contains(page, "Standard");
+        StringAssert.Contains(error, $"Saved {report}, without SAM (ρ = 1E+30).");
+    }
+
+    [TestMethod]
+    public void TheReportOfAComparisonIsThereWhenTheFirstSeedIsDone()
+    {
+        string report = Folder.File("of the first seed.html");
+        (int exitCode, string output, string error) = StopAt("seed 2: ", "", ["compare", ImagesPath, "--methods", "sgd", "csam",
+            "--seeds", "1000", "--report", report, .. Small]);
+        string page = File.Exists(report) ? File.ReadAllText(report) : "";
+        File.Delete(report);
+
+        Assert.AreEqual(Stopped, exitCode, error);
+        StringAssert.Contains(output, "Standard");
+        StringAssert.Contains(error, $"Saved {report}.");
+        foreach (string method in new[] { "Standard", "CSAM" })
+            StringAssert.Contains(page, method);
     }
 }

@@ -41,6 +41,25 @@ public sealed partial class CommandLineTests
         Assert.AreEqual(0, compared.RootElement.GetProperty("differences")[0].GetProperty("logLoss")[0].GetDouble());
     }
 
+    /// <summary>The model knows none of the classes, so that there is nothing to measure.</summary>
+    [TestMethod]
+    public void ScoresThatCannotBeMeasuredAreKept()
+    {
+        string images = CopyOfImages("of unknown classes"), scores = Folder.File("kept.csv");
+        foreach ((string folder, int number) in Directory.GetDirectories(images).Select((folder, number) => (folder, number)))
+            Directory.Move(folder, Path.Combine(images, $"other {number}"));
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, images, "--scores", scores);
+        Directory.Delete(images, recursive: true);
+        string[] lines = File.Exists(scores) ? File.ReadAllLines(scores) : [];
+        File.Delete(scores);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        Assert.AreEqual("", output);
+        Assert.HasCount(61, lines, error);
+        StringAssert.Contains(error, $"The scores are in {scores}.");
+        Assert.HasCount(1, error.Split('\n').Where(line => line.StartsWith("error: ", StringComparison.Ordinal)).ToArray(), error);
+    }
+
     [TestMethod]
     public void ADamagedPictureIsNamedWhereItsScoresAreWrittenToo()
     {

@@ -94,6 +94,24 @@ public sealed partial class CommandLineTests
         CollectionAssert.AreEqual(new[] { APicture }, Files(output));
         StringAssert.Contains(error, $"'{missing}': no file has such a name.");
         Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+
+        string[] all = [.. Directory.GetDirectories(images).Order(StringComparer.Ordinal)
+            .SelectMany(one => Directory.EnumerateFiles(one, "*.png").Where(path => !path.EndsWith(".hidden.png", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal))];
+        Directory.CreateDirectory(Path.Combine(images, ".hidden"));
+        File.Copy(APicture, Path.Combine(images, ".hidden", "1.png"));
+        (exitCode, output, error) = Run("predict", ModelPath, Path.Combine(images, "*", "*.png"), "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        CollectionAssert.AreEqual(all, Files(output));
+
+        string inFolders = Path.Combine(images, "*", "*");
+        (exitCode, _, error) = Run("predict", ModelPath, images);
+        Assert.AreEqual(AtFault, exitCode, error);
+        StringAssert.Contains(error, $"'{images}' is a folder. Name the pictures in it, for example {inFolders}");
+        (exitCode, _, error) = Run("predict", ModelPath, Path.Combine(images, "*"));
+        Assert.AreEqual(AtFault, exitCode, error);
+        StringAssert.Contains(error, $"'{Path.Combine(images, "*")}': only folders have such names. Name the pictures in them, for " +
+            $"example {inFolders}");
         Directory.Delete(images, recursive: true);
         if (OperatingSystem.IsWindows())
             return;

@@ -60,6 +60,20 @@ public sealed partial class CommandLineTests
         CollectionAssert.DoesNotContain(left, "kept.zip");
     }
 
+    /// <summary>The same command would delete what the training has written.</summary>
+    [TestMethod]
+    public void ATrainingWithRestartThatIsStoppedIsContinuedWithoutRestart()
+    {
+        string model = Folder.File("restarted.zip");
+        (int exitCode, string output, string error) = StopAt("2/20000", "", ["train", ImagesPath, "--out", model, "--restart",
+            .. Small[..4], "--epochs", "20000", "--batch", "8", "--device", "cpu"]);
+        foreach (string file in FilesOf("restarted"))
+            File.Delete(Folder.File(file));
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        StringAssert.Contains(error, $"The best model so far is in {model}; the same command without --restart continues.");
+    }
+
     [TestMethod]
     public void ATrainingFromWeightsThatIsStoppedSaysThatThereIsNoModelAndWhatGivesTheHead()
     {

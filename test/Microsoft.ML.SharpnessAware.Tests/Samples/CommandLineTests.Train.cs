@@ -163,11 +163,14 @@ public sealed partial class CommandLineTests
 
     /// <summary>The picture is damaged while the training runs.</summary>
     [TestMethod]
-    public void AnErrorWhileTheModelIsMeasuredSaysWhereTheModelIs()
+    [DataRow(false)]
+    [DataRow(true)]
+    public void AnErrorWhileTheModelIsMeasuredSaysWhereTheModelIs(bool withRestart)
     {
         string images = CopyOfImages("damaged later"), model = Folder.File("late.zip"), picture = OneOfTheTest(images);
+        string[] restart = withRestart ? ["--restart"] : [];
         using Process process = ChildProcess.Start(Tool,
-            ["train", images, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8"]);
+            ["train", images, "--out", model, "--json", .. Small[..4], "--epochs", "60", "--batch", "8", .. restart]);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         while (process.StandardError.ReadLine() is string line && !line.Contains("2/60", StringComparison.Ordinal))
         {
@@ -182,7 +185,8 @@ public sealed partial class CommandLineTests
         Assert.AreEqual("", output.Result);
         StringAssert.Contains(error.Result, $"Saved {model}.");
         StringAssert.Contains(error.Result, $"'{picture}': the image is truncated");
-        StringAssert.Contains(error.Result, $"The model was not measured. The model is in {model}; the same command measures it.");
+        StringAssert.Contains(error.Result, $"The model was not measured. The model is in {model}; the same command " +
+            $"{(withRestart ? "without --restart " : "")}measures it.");
         Assert.AreEqual(Done, Run("predict", model, APicture).ExitCode);
         foreach (string file in Directory.EnumerateFiles(Folder.Path, "late*"))
             File.Delete(file);
