@@ -10,19 +10,31 @@ using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.SharpnessAware;
 
-(float[] scores, int[] labels, int classes) = args.Length > 0 ? Read(args[0]) : MakeUp(5_000);
+MulticlassCalibrationMetrics metrics;
+try
+{
+    (float[] scores, int[] labels, int classes) = args.Length > 0 ? Read(args[0]) : MakeUp(5_000);
+    metrics = CalibrationMetrics.Compute(scores, labels, classes);
+}
+catch (Exception exception) when (exception is not OutOfMemoryException)
+{
+    Console.Error.WriteLine(exception.Message);
+    return 1;
+}
 
-MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(scores, labels, classes);
 Console.WriteLine(metrics);
 Console.WriteLine(metrics.Bootstrap());                 // the same with 95 % intervals: how much of it may be chance
 foreach (ReliabilityBin bin in metrics.ReliabilityDiagram.Bins.Where(bin => bin.Count > 0))
     Console.WriteLine($"{bin.Count,5} rows say {bin.MeanConfidence:P0}: {bin.Accuracy:P0} are right");
 metrics.ReliabilityDiagram.SavePng("reliability.png");
+return 0;
 
 static (float[] Scores, int[] Labels, int Classes) Read(string path)
 {
     float[][] rows = [.. File.ReadLines(path).Where(line => line.Length > 0)
         .Select(line => Array.ConvertAll(line.Split(','), text => float.Parse(text, CultureInfo.InvariantCulture)))];
+    if (rows.Length == 0)
+        throw new InvalidDataException($"'{path}' has no rows: the number of the right class, then the probability of each class.");
     return ([.. rows.SelectMany(row => row.Skip(1))], [.. rows.Select(row => (int)row[0])], rows[0].Length - 1);
 }
 

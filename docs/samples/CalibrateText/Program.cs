@@ -6,39 +6,31 @@ using Microsoft.ML.TorchSharp;
 
 // Trains ML.NET's text classification, whose scores are raw logits, calibrates them on texts that the model has not seen, and puts
 // prediction sets on top. ML.NET downloads its pretrained encoder when it is first needed.
-string? Option(string name) => args.SkipWhile(argument => argument != name).Skip(1).FirstOrDefault();
 if (args.Contains("--help"))
 {
-    Console.WriteLine(
-        """
-        dotnet run -c Release --project docs/samples/CalibrateText -- [options]
-          --data <file>       texts to train on, a line each: label, tab, text; default: requests that the sample makes up
-          --epochs <n>        default 10
-          --rows <n>          how many requests it makes up; default 1200
-          --random-encoder    random weights in place of the pretrained ones, which are downloaded (--out/mlnet): only to see that it runs
-          --out <folder>      where the model goes; default out
-        """);
-    return;
+    Console.WriteLine(Arguments.Help);
+    return 0;
 }
 
-string outputFolder = Path.GetFullPath(Option("--out") ?? "out");
-Directory.CreateDirectory(outputFolder);
-var mlContext = new MLContext(seed: 1) { TempFilePath = outputFolder };
-if (args.Contains("--random-encoder"))
-    RandomEncoder.Write(mlContext.TempFilePath);
-
-// 1. Four sets of texts: to train on, to calibrate on, to fit the prediction sets on, and to measure on.
+Arguments options;
+string outputFolder;
 IReadOnlyList<Request> requests;
+MLContext mlContext;
 try
 {
-    requests = Option("--data") is string path
-        ? Requests.Read(path, seed: 1) : Requests.Draw(int.Parse(Option("--rows") ?? "1200"), seed: 1);
+    options = Arguments.Parse(args);
+    outputFolder = Path.GetFullPath(options.OutputFolder);
+    Directory.CreateDirectory(outputFolder);
+    mlContext = new MLContext(seed: 1) { TempFilePath = outputFolder };
+    // 1. Four sets of texts: to train on, to calibrate on, to fit the prediction sets on, and to measure on.
+    requests = options.Data is string path ? Requests.Read(path, seed: 1) : Requests.Draw(options.Rows, seed: 1);
+    if (options.HasRandomEncoder)
+        RandomEncoder.Write(mlContext.TempFilePath);
 }
-catch (Exception exception) when (exception is IOException or InvalidDataException)
+catch (Exception exception) when (exception is ArgumentException or IOException or InvalidDataException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine(exception.Message);
-    Environment.ExitCode = 1;
-    return;
+    return 1;
 }
 
 IDataView rows = mlContext.Data.LoadFromEnumerable(requests);
@@ -52,7 +44,7 @@ IDataView Part(int from, int count) => mlContext.Data.TakeRows(from == 0 ? label
 // 2. The text classifier.
 Console.WriteLine($"Training on {3 * part} texts …");
 ITransformer classifier = mlContext.MulticlassClassification.Trainers
-    .TextClassification(sentence1ColumnName: "Text", batchSize: 16, maxEpochs: int.Parse(Option("--epochs") ?? "10"))
+    .TextClassification(sentence1ColumnName: "Text", batchSize: 16, maxEpochs: options.Epochs)
     .Fit(training);
 IDataView Scored(IDataView texts) => mlContext.Data.Cache(classifier.Transform(texts), "Label", "Score", "PredictedLabel");
 IDataView scoredTest = Scored(test);
@@ -85,3 +77,4 @@ foreach (string text in new[] { "hello , my refund is still missing", "the last 
     string set = string.Join(", ", answer.GetColumn<ReadOnlyMemory<char>[]>("PredictionSet").Single());
     Console.WriteLine($"  \"{text}\": {set}   ({answer.GetColumn<float[]>("Score").Single().Max():P0})");
 }
+return 0;

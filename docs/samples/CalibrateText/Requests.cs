@@ -6,8 +6,8 @@ namespace CalibrateText;
 /// </summary>
 internal static class Requests
 {
-    // A sixth of them, one text, is the smallest part.
-    private const int Fewest = 6;
+    /// <summary>A sixth of them, one text, is the smallest part.</summary>
+    public const int Fewest = 6;
 
     private static readonly Dictionary<string, string[]> Subjects = new()
     {
@@ -24,9 +24,11 @@ internal static class Requests
         ["is wrong", "has not arrived", "does not work", "is still missing", "was promised for today", "is not what i asked for"];
 
     /// <summary>The requests of a file, shuffled, as a file may be sorted: label, tab, text on each line that is not blank.</summary>
-    /// <exception cref="InvalidDataException">A line has no tab, or there are too few.</exception>
+    /// <exception cref="InvalidDataException">It is a folder, a line has no tab, or there are too few.</exception>
     public static IReadOnlyList<Request> Read(string path, int seed)
     {
+        if (Directory.Exists(path))
+            throw new InvalidDataException($"'{path}' is a folder. Give a file of texts.");
         Request[] requests =
         [
             .. File.ReadLines(path).Select((line, i) => (Line: line, Number: i + 1)).Where(row => !string.IsNullOrWhiteSpace(row.Line))

@@ -1,3 +1,6 @@
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+
 namespace DropInSample;
 
 /// <summary>A picture for both sides: ML.NET's reads the path, ours the bytes.</summary>
@@ -9,15 +12,21 @@ internal sealed class Picture
 
     public byte[] Image { get; set; } = [];
 
-    /// <summary>Reads the files of a folder with one sub-folder for each class, a list for each class in the order of their
-    /// names.</summary>
-    public static IReadOnlyList<Picture[]> Read(string folder) =>
-    [
-        .. Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Select(directory => Directory.GetFiles(directory)
-            .Where(path => Path.GetExtension(path).ToLowerInvariant() is ".jpg" or ".jpeg" or ".png" or ".gif")
-            .Order(StringComparer.Ordinal)
-            .Select(path => new Picture { Label = Path.GetFileName(directory), ImagePath = Path.GetFullPath(path),
-                Image = File.ReadAllBytes(path) })
-            .ToArray()),
-    ];
+    /// <summary>Reads a folder with one sub-folder for each class, a list for each class in the order of their names. What is left out is
+    /// said.</summary>
+    /// <exception cref="InvalidDataException">There are no pictures.</exception>
+    public static IReadOnlyList<Picture[]> Read(string folder)
+    {
+        var mlContext = new MLContext();
+        mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == ChannelMessageKind.Warning)
+                Console.Error.WriteLine(log.RawMessage);
+        };
+        return
+        [
+            .. mlContext.Data.CreateEnumerable<Picture>(mlContext.Data.LoadImagesFromFolder(folder), reuseRowObject: false)
+                .GroupBy(picture => picture.Label).Select(pictures => pictures.ToArray()),
+        ];
+    }
 }

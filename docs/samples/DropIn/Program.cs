@@ -10,7 +10,24 @@ if (CommandLine.Parse(args) is not CommandLine options)
 
 const int TestedOfEachClass = 50;
 AllocatorTuning.KeepFreedMemory();
-IReadOnlyList<Picture[]> classes = Picture.Read(options.Folder);
+IReadOnlyList<Picture[]> classes;
+try
+{
+    classes = Picture.Read(options.Folder);
+}
+catch (Exception exception) when (exception is IOException or InvalidDataException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine(exception.Message);
+    return 1;
+}
+
+if (classes.Count < 2)
+{
+    Console.Error.WriteLine($"'{options.Folder}' has pictures of '{classes[0][0].Label}' alone: there is nothing to tell apart.");
+    return 1;
+}
+
+Picture[] fewest = classes.MinBy(pictures => pictures.Length)!;
 Console.WriteLine($"{classes.Count} classes, {classes.Sum(pictures => pictures.Length)} pictures; up to {TestedOfEachClass} of each " +
     "class are tested on. Accuracy and ECE in %, time to fit in seconds. By chance: the ECE that a perfectly calibrated model of the " +
     "same confidences would show on so few pictures.");
@@ -20,9 +37,11 @@ Console.WriteLine("| --: | --: | -- | --: | --: | --: | --: | --: |");
 List<Result> results = [];
 foreach (int each in options.Each)
 {
-    if (classes.Any(pictures => pictures.Length < each + Math.Min(each, TestedOfEachClass / 2)))
+    int needed = each + Math.Min(each, TestedOfEachClass / 2);
+    if (fewest.Length < needed)
     {
-        Console.Error.WriteLine($"{each} of each class are left out: a class has too few pictures to test on.");
+        Console.Error.WriteLine($"{each} of each class are left out: '{fewest[0].Label}' has {fewest.Length} pictures, and {needed} are " +
+            "needed with those to test on.");
         continue;
     }
 
@@ -36,6 +55,12 @@ foreach (int each in options.Each)
         Measure(each, seed, "ML.NET", Pipelines.MLNet, train, test);
         Measure(each, seed, "SharpnessAware", mlContext => Pipelines.SharpnessAware(mlContext, options.HeadOnly), train, test);
     }
+}
+
+if (results.Count == 0)
+{
+    Console.Error.WriteLine("Nothing was measured. Give --each smaller numbers, or take more pictures.");
+    return 1;
 }
 
 Console.WriteLine();

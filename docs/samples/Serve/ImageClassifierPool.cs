@@ -23,9 +23,11 @@ internal sealed class ImageClassifierPool : IDisposable
     public ImageClassifierPool(string modelPath)
     {
         var mlContext = new MLContext();
-        _steps = [.. Steps(Load(mlContext, modelPath)).Select(step => IsOnnx(modelPath) ? step : OneThread(step))];
+        DataViewSchema request = mlContext.Data.LoadFromEnumerable<ImageRow>([]).Schema;
+        ITransformer[] loaded = [.. Steps(Load(mlContext, modelPath)).Select(step => IsOnnx(modelPath) ? step : OneThread(step))];
+        _steps = [.. WithKeysInSets(loaded, request)];
         var model = new TransformerChain<ITransformer>(_steps);
-        DataViewSchema scored = model.GetOutputSchema(mlContext.Data.LoadFromEnumerable<ImageRow>([]).Schema);
+        DataViewSchema scored = model.GetOutputSchema(request);
         _classNames = ClassNames(scored["Score"]);
         // Where there are several, the last counts.
         ITransformer[] decisions = [.. _steps.SelectMany(step => step is OnnxImageClassifierTransformer onnx ? onnx.Decisions : [step])];
@@ -73,6 +75,22 @@ internal sealed class ImageClassifierPool : IDisposable
         ValueToKeyMappingTransformer => [],
         _ => [model],
     };
+
+    // A set is answered with the names of its keys, so that what makes names of them in their place is not needed.
+    private static IEnumerable<ITransformer> WithKeysInSets(IEnumerable<ITransformer> steps, DataViewSchema schema)
+    {
+        foreach (ITransformer step in steps)
+        {
+            DataViewSchema before = schema, after = step.GetOutputSchema(before);
+            if (step is KeyToValueMappingTransformer
+                && before.Any(column => !column.IsHidden && IsSet(column) && !IsSet(after[column.Name])))
+                continue;
+            schema = after;
+            yield return step;
+        }
+    }
+
+    private static bool IsSet(DataViewSchema.Column column) => column.Type is VectorDataViewType { ItemType: KeyDataViewType };
 
     private static bool IsOnnx(string path) => string.Equals(Path.GetExtension(path), ".onnx", StringComparison.OrdinalIgnoreCase);
 

@@ -40,14 +40,40 @@ public sealed partial class WorkflowTests
             return;
         }
 
+        using var folder = new TemporaryFolder();
+        string mine = Directory.CreateDirectory(folder.File("mine")).FullName;
+        File.WriteAllText(Path.Combine(mine, "work.txt"), "of years");
+        (string output, string error) = FreshCloneWithoutDotnet(folder, byFullPath ? mine : "mine");
+
+        StringAssert.Contains(output, "no dotnet", error);
+        CollectionAssert.AreEqual(new[] { Path.Combine(mine, "work.txt") }, Directory.GetFileSystemEntries(mine));
+    }
+
+    [TestMethod]
+    public void TheFreshCloneMakesTheFolderThatItIsGiven()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Inconclusive("The script is for Linux.");
+            return;
+        }
+
+        using var folder = new TemporaryFolder();
+        string given = folder.File("not there/yet");
+        (string output, string error) = FreshCloneWithoutDotnet(folder, given);
+        StringAssert.Contains(output, "no dotnet", error);
+        Assert.IsEmpty(Directory.GetFileSystemEntries(given));
+    }
+
+    private static (string Output, string Error) FreshCloneWithoutDotnet(TemporaryFolder folder, string given)
+    {
         if (!Directory.Exists(Path.Combine(Repository.Root, ".git")) && !File.Exists(Path.Combine(Repository.Root, ".git")))
             Assert.Inconclusive("This is no clone.");
-        using var folder = new TemporaryFolder();
-        string mine = Directory.CreateDirectory(folder.File("mine")).FullName, dotnet = folder.File("dotnet");
-        File.WriteAllText(Path.Combine(mine, "work.txt"), "of years");
+        string dotnet = folder.File("dotnet");
         File.WriteAllText(dotnet, "#!/bin/sh\necho no dotnet; exit 1\n");
-        File.SetUnixFileMode(dotnet, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        var start = new ProcessStartInfo(Path.Combine(Repository.Root, ".ci", "fresh-clone"), [byFullPath ? mine : "mine"])
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(dotnet, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, ".ci", "fresh-clone"), [given])
         {
             WorkingDirectory = folder.Path, RedirectStandardOutput = true, RedirectStandardError = true,
             Environment = { ["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}" },
@@ -56,9 +82,7 @@ public sealed partial class WorkflowTests
         Task<string> error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-
-        StringAssert.Contains(output, "no dotnet", error.Result);
-        CollectionAssert.AreEqual(new[] { Path.Combine(mine, "work.txt") }, Directory.GetFileSystemEntries(mine));
+        return (output, error.Result);
     }
 
     private static string Read(string path) => File.ReadAllText(Path.Combine(Repository.Root, path));

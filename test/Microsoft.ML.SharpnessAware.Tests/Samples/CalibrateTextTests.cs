@@ -38,6 +38,25 @@ public sealed class CalibrateTextTests
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Requests.Read(path, 1)).Message, $"'{path}', line 4: ");
         File.WriteAllLines(path, lines[..5]);
         StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Requests.Read(path, 1)).Message, "at least 6");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Requests.Read(folder.Path, 1)).Message, "is a folder");
+    }
+
+    [TestMethod]
+    [DataRow("--rows abc", "--rows must be a whole number, at least 6; it is 'abc'.")]
+    [DataRow("--rows 5", "--rows must be a whole number, at least 6; it is '5'.")]
+    [DataRow("--epochs abc", "--epochs must be a whole number, at least 1; it is 'abc'.")]
+    [DataRow("--epochs 0", "--epochs must be a whole number, at least 1; it is '0'.")]
+    [DataRow("--epochs 3 --data", "--data must be followed by its value.")]
+    [DataRow("--row 6", "There is no option '--row'.")]
+    public void AnArgumentThatIsNotUnderstoodIsNamed(string arguments, string says) => StringAssert.Contains(
+        Assert.ThrowsExactly<ArgumentException>(() => Arguments.Parse(arguments.Split(' '))).Message, says);
+
+    [TestMethod]
+    public void WhatIsNotGivenIsAsTheHelpHasIt()
+    {
+        Assert.AreEqual(new Arguments(null, 10, 1200, HasRandomEncoder: false, "out"), Arguments.Parse([]));
+        Assert.AreEqual(new Arguments("a.tsv", 2, 6, HasRandomEncoder: true, "x"),
+            Arguments.Parse("--data a.tsv --random-encoder --rows 6 --epochs 2 --out x".Split(' ')));
     }
 
     [TestMethod]

@@ -36,6 +36,40 @@ public sealed class DropInTests
         }
     }
 
+    /// <summary>As they come from a file manager or a camera: hidden folders, empty ones, and folders in those of the classes.</summary>
+    [TestMethod]
+    public void FoldersWithoutPicturesAreNoClassesAndDeeperOnesAreRead()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder.Path, 27);
+        Directory.CreateDirectory(folder.File("nothing yet"));
+        string across = folder.File("across"), hidden = Directory.CreateDirectory(folder.File(".thumbnails")).FullName;
+        File.Copy(Directory.EnumerateFiles(across).First(), Path.Combine(hidden, "1.png"));
+        string moved = Directory.EnumerateFiles(across).First(), deeper = Directory.CreateDirectory(Path.Combine(across, "2024")).FullName;
+        File.Move(moved, Path.Combine(deeper, "deep.png"));
+        foreach (string picture in Directory.EnumerateFiles(folder.File("down")).Take(2))
+            File.Delete(picture);
+        (int exitCode, string output, string error) = Run(folder.Path, "--head-only", "--each", "20", "--seeds", "1");
+
+        Assert.AreEqual(1, exitCode, error);
+        StringAssert.StartsWith(output, "3 classes, 25 pictures");
+        StringAssert.Contains(error, "nothing yet");
+        StringAssert.Contains(error, "20 of each class are left out: 'down' has 7 pictures");
+        StringAssert.Contains(error, "Nothing was measured");
+    }
+
+    [TestMethod]
+    public void AFolderThatCannotBeComparedEndsWithOneLine()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("empty"));
+        (int exitCode, string output, string error) = Run(folder.Path);
+        Assert.AreEqual(1, exitCode, error);
+        Assert.AreEqual("", output);
+        StringAssert.Contains(error, "has no images");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
     [TestMethod]
     public void WhatIsNotUnderstoodGivesHelp()
     {

@@ -115,6 +115,37 @@ public sealed class ServeTests
         (model as IDisposable)?.Dispose();
     }
 
+    /// <summary>As the sample CalibrateText makes its model.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void SetsThatWereMadeNamesInPlaceAreServed(bool withTheLabel)
+    {
+        using var folder = new TemporaryFolder();
+        var mlContext = new MLContext(seed: 1);
+        List<EncodedRow> rows = Shapes.Encoded(90);
+        IDataView data = Fitted.View(mlContext, rows);
+        using SharpnessAwareImageClassificationTransformer trained =
+            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
+        IDataView scored = trained.Transform(data);
+        PredictionSetTransformer sets =
+            mlContext.MulticlassClassification.Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(scored);
+        IDataView decided = sets.Transform(scored);
+        InputOutputColumnPair[] columns = [new("PredictionSet"), .. withTheLabel ? [new("PredictedLabel")] : (InputOutputColumnPair[])[]];
+        ITransformer names = mlContext.Transforms.Conversion.MapKeyToValue(columns).Fit(decided);
+        mlContext.Model.Save(trained.Append(sets).Append(names), data.Schema, folder.File("model.zip"));
+
+        using var pool = new ImageClassifierPool(folder.File("model.zip"));
+
+        uint[][] expected = [.. decided.GetColumn<uint[]>("PredictionSet")];
+        Assert.IsTrue(expected.Any(set => set.Length > 0));
+        for (int i = 0; i < rows.Count; i++)
+        {
+            CollectionAssert.AreEqual(expected[i].Select(key => trained.ClassNames[(int)key - 1]).ToArray(),
+                pool.Predict(rows[i].Image).Set!.ToArray());
+        }
+    }
+
     [TestMethod]
     public void AnEmptySetComesWithWhatItMeans()
     {
