@@ -140,6 +140,16 @@ public sealed class FieldContentTests
         Assert.IsLessThan(100, Of("x", deep).Length);
     }
 
+    /// <summary>There are ten million ways through ten objects that all lead to each other.</summary>
+    [TestMethod]
+    public void AMillionValuesAreEnough()
+    {
+        List<object>[] all = [.. Enumerable.Range(0, 10).Select(_ => new List<object>())];
+        foreach (List<object> one in all)
+            one.AddRange(all.Where(other => other != one));
+        StringAssert.StartsWith(Of("x", all[0]).Single(), "x = 1000000 values, SHA-256 ");
+    }
+
     [TestMethod]
     public void VeryMuchIsAHash()
     {
