@@ -14,10 +14,10 @@ internal static class Require
         value is >= 0 and <= float.MaxValue ? value : throw OutOfRange(value, name, "at least 0 and at most 3.4·10³⁸, the largest float");
 
     /// <summary>Above 0 as a float32, and not beyond the largest.</summary>
-    public static double PositiveFloat(double value, string name) =>
+    public static double PositiveFloat(double value, string name, string advice = "") =>
         (float)value > 0 && value <= float.MaxValue
             ? value
-            : throw OutOfRange(value, name, "a number above 0 and at most 3.4·10³⁸, the largest float");
+            : throw OutOfRange(value, name, "a number above 0 and at most 3.4·10³⁸, the largest float", advice);
 
     public static double Within(double value, double minimum, double maximum, string name) =>
         value >= minimum && value <= maximum
@@ -28,6 +28,6 @@ internal static class Require
     public static double BelowOne(double value, string name) =>
         value is >= 0 and < 1 ? value : throw OutOfRange(value, name, "at least 0 and below 1");
 
-    private static ArgumentOutOfRangeException OutOfRange(double value, string name, string allowed) =>
-        new(name, value, $"{name} must be {allowed}.");
+    private static ArgumentOutOfRangeException OutOfRange(double value, string name, string allowed, string advice = "") =>
+        new(name, value, $"{name} must be {allowed}.{advice}");
 }

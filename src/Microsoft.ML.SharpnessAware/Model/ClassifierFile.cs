@@ -66,15 +66,18 @@ internal static class ClassifierFile
     }
 
     /// <summary>Reads what <see cref="ToBytes"/> wrote.</summary>
+    /// <param name="env">For reading label values.</param>
+    /// <param name="bytes">What was written.</param>
+    /// <param name="device">Where the network is to run; null where the environment says.</param>
     /// <exception cref="InvalidDataException">It is damaged, or of another network than the one that is registered.</exception>
-    public static SavedClassifier FromBytes(IHostEnvironment env, byte[] bytes)
+    public static SavedClassifier FromBytes(IHostEnvironment env, byte[] bytes, string? device = null)
     {
         NativeBackend.EnsureLoaded();
         try
         {
             using var parts = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
             byte[] description = parts.ReadBytesWithLength(), weights = parts.ReadBytesWithLength();
-            return ReadClassifier(env, VersionResizeMode, _ => weights, description);
+            return ReadClassifier(env, VersionResizeMode, _ => weights, description, device);
         }
         catch (Exception e) when (e is FormatException or EndOfStreamException)
         {
@@ -83,16 +86,21 @@ internal static class ClassifierFile
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="env">For reading label values.</param>
+    /// <param name="ctx">Where from.</param>
+    /// <param name="version">Null for a classifier's.</param>
+    /// <param name="device">Where the network is to run; null where the environment says.</param>
     /// <exception cref="FormatException">The file is damaged.</exception>
     /// <exception cref="InvalidDataException">It is of another network than the one that is registered.</exception>
-    public static SavedClassifier Load(IHostEnvironment env, ModelLoadContext ctx, VersionInfo? version = null)
+    public static SavedClassifier Load(
+        IHostEnvironment env, ModelLoadContext ctx, VersionInfo? version = null, string? device = null)
     {
         ctx.CheckAtModel(version ?? GetVersionInfo());
         NativeBackend.EnsureLoaded();
         try
         {
             byte[] description = CheckedBlock.Read(ctx.Reader, "description");
-            return ReadClassifier(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), description);
+            return ReadClassifier(env, ctx.Header.ModelVerWritten, length => ReadWeights(ctx, length), description, device);
         }
         catch (EndOfStreamException e)
         {
@@ -118,20 +126,19 @@ internal static class ClassifierFile
     /// <exception cref="FormatException">The description is damaged.</exception>
     /// <exception cref="InvalidDataException">The network that it names does not exist here, or the weights are not of it.</exception>
     private static SavedClassifier ReadClassifier(
-        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, byte[] descriptionBytes)
+        IHostEnvironment env, uint version, Func<long, byte[]> readWeights, byte[] descriptionBytes, string? requestedDevice)
     {
         ClassifierFileContent content = ClassifierFileContent.Read(env, descriptionBytes, hasResizeMode: version >= VersionResizeMode);
         byte[] weights = readWeights(content.WeightsLength);
         CheckedBlock.CheckSum(weights, content.WeightsChecksum, "weights");
 
         using DisposeScope scope = NewDisposeScope();
-        Device device = HostDevice.Choose(env, requested: null);
+        Device device = HostDevice.Choose(env, requestedDevice);
         nn.Module<Tensor, Tensor> network = CreateNetwork(content, weights.Length);
         using (var stream = new MemoryStream(weights, writable: false))
             ModuleWeights.Load(network, stream);
         network.to(device);
         network.eval();
-        scope.Detach(network.parameters().Concat(network.buffers()));
         var normalization = new Normalization(content.Statistics, device);
         var classifier = new ImageClassifier(
             content.Architecture, network, device, content.Shape, content.PixelType, normalization, content.NumberOfClasses)

@@ -10,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal static class EarlierModel
 {
-    /// <summary>Reads the classifier.</summary>
+    /// <summary>Reads the classifier, whose network is one to copy from and stays off a GPU.</summary>
     /// <exception cref="InvalidDataException">The file has none, or several, or is damaged.</exception>
     /// <exception cref="FormatException">The classifier is damaged.</exception>
     public static SavedClassifier Read(IHostEnvironment env, Stream stream)
@@ -22,7 +22,7 @@ internal static class EarlierModel
             ?? throw new InvalidDataException($"The model file has no {ModelLoadContext.ModelStreamName} beside its weights: it is " +
                 "damaged.");
         using var context = new ModelLoadContext(repository, entry, folder);
-        return ClassifierFile.Load(env, context);
+        return ClassifierFile.Load(env, context, device: "cpu");
     }
 
     private static Repository.Entry? OpenEntry(RepositoryReader repository, string folder)

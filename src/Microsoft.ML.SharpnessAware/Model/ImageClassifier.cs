@@ -15,6 +15,9 @@ internal sealed class ImageClassifier : IDisposable
         Normalization normalization, int numberOfClasses)
     {
         Layers.UseChannelsLast(network);
+        // A network of one's own has tensors that would go with the scope in which it was made, which may be the application's.
+        foreach (Tensor tensor in network.parameters().Concat(network.buffers()))
+            tensor.DetachFromDisposeScope();
         Architecture = architecture;
         Network = network;
         Device = device;

@@ -21,15 +21,17 @@ internal sealed class InitialWeights : IDisposable
     private readonly Dictionary<string, Tensor> _tensors;
     private readonly PixelStatistics? _statistics;
     private readonly ImageShape? _madeFor;
+    private readonly IReadOnlyList<string>? _classNames;
     private string _argument = nameof(InitialWeights);
 
-    private InitialWeights(
-        string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture, ImageShape? madeFor = null)
+    private InitialWeights(string path, Dictionary<string, Tensor> tensors, PixelStatistics? statistics, string? architecture,
+        ImageShape? madeFor = null, IReadOnlyList<string>? classNames = null)
     {
         Path = path;
         _tensors = tensors;
         _statistics = statistics;
         _madeFor = madeFor;
+        _classNames = classNames;
         Architecture = architecture;
         foreach (Tensor tensor in tensors.Values)
             tensor.DetachFromDisposeScope();
@@ -93,13 +95,20 @@ internal sealed class InitialWeights : IDisposable
     }
 
     /// <summary>Copies the weights into a network and logs what was adjusted, where there is a channel.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="numberOfClasses">As many as it has outputs.</param>
+    /// <param name="shape">The images that it was made for.</param>
+    /// <param name="channel">Where to log; null for nowhere.</param>
+    /// <param name="classNames">The names of the classes, with which the rows of the head go where the file has such, too; null where they
+    /// have none.</param>
     /// <exception cref="InvalidDataException">They do not fit; all differences are listed.</exception>
-    public void CopyTo(nn.Module network, int numberOfClasses, ImageShape shape, IChannel? channel)
+    public void CopyTo(
+        nn.Module network, int numberOfClasses, ImageShape shape, IChannel? channel, IReadOnlyList<string>? classNames = null)
     {
         try
         {
             IReadOnlyList<string> notes = WeightTransfer.Load(network, ClassificationHead.Find(network, numberOfClasses), shape, _tensors,
-                Architecture, _madeFor);
+                Architecture, _madeFor, Compare(classNames, numberOfClasses));
             foreach (string note in notes)
                 channel?.Info(note);
         }
@@ -107,6 +116,16 @@ internal sealed class InitialWeights : IDisposable
         {
             throw Refused(_argument, Path, e);
         }
+    }
+
+    /// <summary>How classes differ from those of the file, or the place of each among these where they stand in another order; neither
+    /// where they are the same, or one of them has no names.</summary>
+    private (string? Difference, int[]? Places) Compare(IReadOnlyList<string>? classNames, int numberOfClasses)
+    {
+        if (classNames?.Count != numberOfClasses || _classNames?.Count != numberOfClasses)
+            return default;
+        string? difference = ClassOrder.Match(classNames, _classNames, out int[]? places);
+        return (difference, places);
     }
 
     /// <summary>The normalisation that the weights were trained with, in the channels and units of the images; null where nothing tells
@@ -253,7 +272,7 @@ internal sealed class InitialWeights : IDisposable
         }
 
         return new InitialWeights(path, tensors, WeightsFile.ReadStatistics(metadata), architecture ?? found,
-            WeightsFile.ReadShape(metadata));
+            WeightsFile.ReadShape(metadata), WeightsFile.ReadClassNames(metadata));
     }
 
     private static InitialWeights ReadOnnx(string path, FileStream file, string? architecture)
@@ -276,7 +295,8 @@ internal sealed class InitialWeights : IDisposable
 
     private static InitialWeights ReadModel(IHostEnvironment env, string path, FileStream file, string? architecture)
     {
-        using ImageClassifier classifier = EarlierModel.Read(env, file).Classifier;
+        (ImageClassifier read, ClassifierDescription description) = EarlierModel.Read(env, file);
+        using ImageClassifier classifier = read;
         if (architecture is not null && !classifier.Architecture.Equals(architecture, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidDataException(
@@ -284,7 +304,8 @@ internal sealed class InitialWeights : IDisposable
         }
         using DisposeScope scope = NewDisposeScope();
         var tensors = ModuleWeights.Of(classifier.Network).ToDictionary(entry => entry.Key, entry => entry.Value.detach().cpu().clone());
-        return new InitialWeights(path, tensors, classifier.Normalization.Statistics, classifier.Architecture, classifier.Shape);
+        return new InitialWeights(path, tensors, classifier.Normalization.Statistics, classifier.Architecture, classifier.Shape,
+            description.LabelValues?.Names);
     }
 
     private static Dictionary<string, long[]> Shapes(Dictionary<string, Tensor> tensors) =>

@@ -53,6 +53,22 @@ internal static class WeightsFile
         return sizes is [> 0 and int channels, > 0 and int height, > 0 and int width] ? new ImageShape(channels, height, width) : null;
     }
 
+    /// <summary>The names of the classes, where the metadata has a list of such, each another; else null. Other programs may write
+    /// something else by this name.</summary>
+    public static IReadOnlyList<string>? ReadClassNames(IReadOnlyDictionary<string, string> metadata)
+    {
+        try
+        {
+            string?[] found = JsonSerializer.Deserialize<string?[]>(metadata.GetValueOrDefault(ClassNames, "[]")) ?? [];
+            string[] names = [.. found.OfType<string>().Distinct(StringComparer.Ordinal)];
+            return names.Length == found.Length ? names : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     private static Dictionary<string, string> Metadata(
         ImageClassifier classifier, double temperature, IReadOnlyList<string> classNames) => new()
     {

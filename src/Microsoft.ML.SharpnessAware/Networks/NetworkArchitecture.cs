@@ -177,10 +177,20 @@ public static class NetworkArchitecture
                 ?? throw new InvalidOperationException($"The function registered for network '{name}' returned null.");
         }
 
-        throw new ArgumentException(
-            $"There is no network '{name}'. Known names: {string.Join(", ", Names)}. " +
-            $"Add your own with {nameof(NetworkArchitecture)}.{nameof(Register)}(name, create).", nameof(name));
+        throw Unknown(name);
     }
+
+    /// <summary>Whether there is such a network, without making it.</summary>
+    /// <exception cref="ArgumentException">The name is unknown.</exception>
+    internal static void CheckName(string name)
+    {
+        if (FindBuiltIn(name) is null && FindRegistered(name) is null)
+            throw Unknown(name);
+    }
+
+    private static ArgumentException Unknown(string name) => new(
+        $"There is no network '{name}'. Known names: {string.Join(", ", Names)}. " +
+        $"Add your own with {nameof(NetworkArchitecture)}.{nameof(Register)}(name, create).", nameof(name));
 
     private static BuiltInNetwork? FindBuiltIn(string name) =>
         Array.Find(BuiltIn, network => network.Name.Equals(name, StringComparison.OrdinalIgnoreCase));

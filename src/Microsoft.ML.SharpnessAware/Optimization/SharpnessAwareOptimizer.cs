@@ -35,7 +35,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <code>
 /// using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Csam(), new BaseOptimizer.Sgd(0.1));
 /// foreach ((Tensor images, Tensor labels) in batches)
-///     totalLoss += optimizer.Step(() => net.forward(images), labels);
+///     totalLoss += optimizer.Step(() => net.call(images), labels);
 /// </code>
 /// </example>
 public sealed partial class SharpnessAwareOptimizer : IDisposable

@@ -128,7 +128,6 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         weights.CopyTo(network, NumberOfClasses, shape, channel: null); // what it would tell is of the head
         network.to(device);
         network.eval();
-        scope.Detach(network.parameters().Concat(network.buffers()));
         return new ImageClassifier(architecture, network, device, shape, images.PixelType.ToScalarType(),
             new Normalization(statistics, device), NumberOfClasses)
         {

@@ -59,23 +59,28 @@ internal sealed class FineTuningImages : IDisposable
     /// <param name="options">Name the columns and the validation set.</param>
     /// <param name="labelValues">The names of the classes.</param>
     /// <param name="classifier">The network.</param>
-    /// <param name="areWanted">Whether the pixels of so many images are few enough to keep.</param>
+    /// <param name="areWanted">Whether the pixels of so many images to train on, and of so many to validate on, are few enough to
+    /// keep.</param>
     /// <param name="context">Where it logs, and whether it was cancelled.</param>
     /// <exception cref="InvalidOperationException">An image or a label cannot be used, or there is only one class.</exception>
     public static FineTuningImages Read(IDataView input, Options options, LabelValues? labelValues, ImageClassifier classifier,
-        Func<long, bool> areWanted, TrainingContext context)
+        Func<long, long, bool> areWanted, TrainingContext context)
     {
         long start = Stopwatch.GetTimestamp();
         using var backbone = new Backbone(classifier);
-        (ImageDataset training, ImageDataset? pixels) = Read(input, areWanted);
+        (ImageDataset training, ImageDataset? pixels) = Read(input, count => areWanted(count, 0));
         ImageDataset? validation = null, validationPixels = null;
         try
         {
             TrainingImages.CheckClasses(training, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
             {
-                bool keeps = pixels is not null;
-                (validation, validationPixels) = Read(set, _ => keeps);
+                (validation, validationPixels) = Read(set, count => pixels is not null && areWanted(training.Count, count));
+                if (validationPixels is null)
+                {
+                    pixels?.Dispose(); // they would be divided otherwise than their features
+                    pixels = null;
+                }
             }
 
             return new(new(training, validation), pixels is null ? null : new(pixels, validationPixels), start);

@@ -40,17 +40,18 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     }
 
     /// <summary>
-    /// Whether so many images to train on are few enough for the whole network to be trained on them after the head, by the same estimate
-    /// that decides it later: pixels of more are not needed.
+    /// Whether so many images to train on, and as many to validate on, are few enough for the whole network to be trained on them after the
+    /// head, by the same estimate that decides it later: pixels of more are not needed.
     /// </summary>
-    public static Func<long, bool> AreFewEnough(Options options, ImageClassifier classifier)
+    public static Func<long, long, bool> AreFewEnough(Options options, ImageClassifier classifier)
     {
         if (IsHeadAlone(options))
-            return _ => false;
+            return (_, _) => false;
         if (options.FineTuning != FineTuning.Auto)
-            return _ => true;
+            return (_, _) => true;
         double seconds = SecondsOfOneImage(classifier);
-        return count => FineTuningCandidate.Within(options, options.TimeBudget!.Value, count * seconds).Count > 0;
+        return (count, validation) => FineTuningCandidate.Within(
+            options, options.TimeBudget!.Value, count * seconds, validation / Math.Max(1.0, count)).Count > 0;
     }
 
     private static bool IsHeadAlone(Options options) =>

@@ -1,3 +1,4 @@
+using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -6,12 +7,15 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    /// <exception cref="ArgumentException">There is no such network.</exception>
     /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, a cache of shares
     /// does not know their channels, or batch norm cannot be synchronised.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
         LabelColumn label = CheckColumns(training, options);
+        if (!options.Arch.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase))
+            NetworkArchitecture.CheckName(options.Arch);
         if (options.ValidationSet is IDataView validation)
         {
             try
@@ -47,6 +51,35 @@ internal static class Preconditions
         if (options.WorkspacePath is string workspace)
             Try(() => AtomicFile.CheckFolder(workspace), reason =>
                 $"The images cannot be cached in the folder '{workspace}' (WorkspacePath): {reason}");
+    }
+
+    /// <summary>For a training that reads all images before it makes its network: whether it can be made, as far as the columns
+    /// tell.</summary>
+    /// <exception cref="ArgumentException">The network cannot take images of this size.</exception>
+    /// <exception cref="InvalidDataException">The weights do not fit the network.</exception>
+    /// <exception cref="InvalidOperationException">The normalisation is for other channels.</exception>
+    public static void CheckNetwork(DataViewSchema training, StartingPoint start)
+    {
+        const int AnyChannels = 3;
+        Options options = start.Options;
+        ImageColumn column = ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest);
+        if (column.Shape is ImageShape known)
+            options.Normalization.CheckChannels(known);
+        if (!NetworkArchitecture.IsBuiltIn(options.Arch))
+            return; // of one's own nobody knows what it takes to make it twice
+
+        int classes = LabelColumn.Bind(training, options.LabelColumnName).NumberOfClasses;
+        ImageShape shape = column.Shape ?? new ImageShape(AnyChannels, column.Height, column.Width);
+        nn.Module<Tensor, Tensor> network = TorchRandom.Isolated(() => NetworkArchitecture.Create(options.Arch, classes, shape));
+        try
+        {
+            if (column.Shape is not null)
+                start.Weights?.CopyTo(network, classes, shape, channel: null, start.ClassNames);
+        }
+        finally
+        {
+            NativeModule.DisposeAll(network);
+        }
     }
 
     /// <summary>For a training by epochs: early stopping needs something to stop by.</summary>

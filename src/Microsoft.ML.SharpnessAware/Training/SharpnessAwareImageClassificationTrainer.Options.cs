@@ -33,7 +33,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// calibrated than SAM and SSAM at the radii 0.05 and 0.1, before any temperature. With a radius chosen on validation images, SAM
         /// has the lowest log loss; <see cref="SharpnessAwareMethod.Standard"/> takes half the time (docs/evidence.md, "What to choose").
         /// For a pretrained network the default has γ = 1, too, and ρ = 0.01 (0.05 with <see cref="FineTuning.Full"/>); a method of your
-        /// own is taken as it is, and the log warns of a radius that is too large for it.
+        /// own is taken as it is, and the log warns of a radius that is too large for it. With <see cref="FreezeBackbone"/>, <see
+        /// cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/> the default is that of a training from scratch, without a
+        /// warning.
         /// </summary>
         public SharpnessAwareMethod Method
         {
@@ -58,9 +60,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <para>Names and shapes must be the network's; what is missing, extra or of another shape is an error that lists it all.
         /// torchvision's files fit <see cref="NetworkArchitecture.ResNet18"/>, 34 and 50 at any image size; timm's vit_tiny_patch16_224 and
         /// vit_small_patch16_224 fit <see cref="NetworkArchitecture.VitTiny"/> and <see cref="NetworkArchitecture.VitSmall"/> where both
-        /// sides of the images are at least 112 pixels, positions being resized where they are not 224. A head of another number of classes
-        /// is left out, and the first convolution of a network for colour is summed over its channels for grey images; both are logged.
-        /// PyTorch's own files (.pth) are not read, because opening one can run code: save its state_dict as safetensors.</para>
+        /// sides of the images are at least 112 pixels, positions being resized where they are not 224. A head of other classes, or of
+        /// another number of them, is left out; the rows of one for the same classes go with their names, whatever the order, where the
+        /// file tells them (an ML.NET model file and SaveWeights do) and the label's key has names. The first convolution of a network for
+        /// colour is summed over its channels for grey images. All this is logged. PyTorch's own files (.pth) are not read, because opening
+        /// one can run code: save its state_dict as safetensors.</para>
         /// <para>Pixels are normalised by the statistics that the weights were trained with, where the file tells them (an ML.NET model
         /// file, <see cref="SharpnessAwareImageClassificationTransformer.SaveWeights"/> and the package's ONNX file do); by what is usual
         /// where the file has torchvision's or timm's names, which the log says; otherwise by those of the training images. They are
@@ -73,8 +77,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Which part of the network is trained when it starts from weights. Default <see cref="FineTuning.Auto"/>. Ignored when training
-        /// starts from random weights, or with <see cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see
-        /// cref="BackboneLearningRateFactor"/>, which decide it themselves.
+        /// starts from random weights. With <see cref="FreezeBackbone"/>, <see cref="FreezeEpochs"/> or <see
+        /// cref="BackboneLearningRateFactor"/>, which decide it themselves, Auto and Full have no effect, and HeadOnly and Gentle are
+        /// refused.
         /// </summary>
         /// <remarks>
         /// <see cref="Method"/>, <see cref="BaseOptimizer"/>, <see cref="LearningRate"/>, <see cref="Epoch"/> and <see
@@ -134,8 +139,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? ImageHeight { get; set; }
 
         /// <summary>
-        /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). Default: 3, unless all encoded images are files that
-        /// store grey values. Grey images in a mixture are taken in colour, which is logged once.
+        /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: 3, unless
+        /// all encoded images are files that store grey values; those of a vector. Grey images in a mixture are taken in colour, which is
+        /// logged once.
         /// </summary>
         public int? ImageChannels { get; set; }
 
@@ -270,7 +276,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Stops the training within one step; <c>Fit</c> then throws <see cref="OperationCanceledException"/>. With a
-        /// <see cref="CheckpointPath"/>, and in a <see cref="Group"/>, a validation that has begun is finished first.
+        /// <see cref="CheckpointPath"/>, and in a <see cref="ProcessGroup"/> of several, a validation that has begun is finished first.
         /// </summary>
         public CancellationToken CancellationToken { get; set; }
 
@@ -485,7 +491,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                 throw new ArgumentOutOfRangeException(nameof(FreezeEpochs), FreezeEpochs,
                     $"FreezeEpochs must be at least 0 and less than Epoch ({Epoch}). To train the head alone all the time, set " +
                         "FreezeBackbone.");
-            PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor),
+            Require.PositiveFloat(BackboneLearningRateFactor, nameof(BackboneLearningRateFactor),
                 " To leave the backbone as it is, set FreezeBackbone.");
             if (FreezeBackbone && (FreezeEpochs > 0 || BackboneLearningRateFactor != 1))
                 throw new ArgumentException(
@@ -509,10 +515,10 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
                     nameof(InitialWeights));
         }
 
-        private static void PositiveFloat(double? value, string name, string advice = "")
+        private static void PositiveFloat(double? given, string name)
         {
-            if (value is not (null or > 0 and <= float.MaxValue))
-                throw new ArgumentOutOfRangeException(name, value, $"{name} must be above 0 and within float32 (3.4e38).{advice}");
+            if (given is double value)
+                Require.PositiveFloat(value, name);
         }
 
         private bool HasWeights => InitialWeights is null or PretrainedWeights.Auto

@@ -116,7 +116,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         Device device = HostDevice.Choose(_host, options.Device);
         int seed = ChooseSeed(channel);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
-        using StartingPoint start = StartingPoint.Choose(options, input.Schema, _host, channel);
+        using StartingPoint start = StartingPoint.Choose(options, input.Schema, labelValues, _host, channel);
         if (options.Group is not null && start.IsFineTuned)
             throw NotTogether(start.Options.FineTuning);
         if (!start.IsFineTuned)
@@ -142,7 +142,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// The best model so far from the checkpoint of a training that is not finished, or was cancelled: that of the epoch with the best
     /// <see cref="Options.EarlyStoppingCriteria"/> metric, by default the lowest validation log loss; the latest without validation images.
     /// The file is not compared with these options or with data, as <see cref="Fit"/> compares it: the model has the classes of the
-    /// training that wrote it.
+    /// training that wrote it. It runs on <see cref="Options.Device"/>.
     /// </summary>
     /// <exception cref="FileNotFoundException">There is no file at <see cref="Options.CheckpointPath"/>.</exception>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
@@ -154,7 +154,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         using IChannel channel = _host.Start("Reading checkpoint");
         byte[] model = TrainingCheckpoint.ReadBestModel(path, channel);
         return model.Length > 0
-            ? new SharpnessAwareImageClassificationTransformer(_host, ClassifierFile.FromBytes(_host, model))
+            ? new SharpnessAwareImageClassificationTransformer(_host, ClassifierFile.FromBytes(_host, model, _options.Device))
             : throw new InvalidOperationException($"The checkpoint '{path}' has no model yet, since its first epoch has not ended.");
     }
 
@@ -189,7 +189,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             }
             else
             {
-                TrainingImages pixels = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+                TrainingImages pixels = Load(input, start, labelValues, context);
                 try
                 {
                     classifier = CreateClassifier(start, pixels.Training, device, context);
@@ -214,6 +214,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             classifier?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The images, which is hours of work: what can be found wrong is found before.</summary>
+    private static TrainingImages Load(IDataView input, StartingPoint start, LabelValues? labelValues, TrainingContext context)
+    {
+        Preconditions.CheckNetwork(input.Schema, start);
+        return TrainingImages.Load(input, start.ImageOptions, labelValues, context);
     }
 
     /// <summary>The head that is trained on features has a bias.</summary>
@@ -269,7 +276,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             && StatisticsBeforeReading(start, column, context.Channel) is PixelStatistics statistics)
             return TrainHead(input, start, labelValues, column.Shape!.Value, statistics, device, context);
 
-        using TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        using TrainingImages images = Load(input, start, labelValues, context);
         options = start.OptionsFor(images);
         WarnOfFewImages(start, images.Training, context.Channel);
         ImageClassifier classifier = CreateClassifier(start, images.Training, device, context);
@@ -307,7 +314,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         ImageClassifier classifier = CreateClassifier(start, shape, ScalarType.Byte, classes, statistics, device, context);
         try
         {
-            using FineTuningImages images = FineTuningImages.Read(input, options, labelValues, classifier, _ => false, context);
+            using FineTuningImages images = FineTuningImages.Read(input, options, labelValues, classifier, (_, _) => false, context);
             TrainingImages features = options.ValidationSet is null
                 ? images.Features.SetAside(options.ValidationSetFraction ?? 0, context.Seed) : images.Features.WithOwnValidation();
             using TrainingPlan plan = TrainingPlan.HeadOn(
@@ -374,7 +381,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             channel.Warning(advice);
         try
         {
-            start.Weights?.CopyTo(network, numberOfClasses, shape, channel);
+            start.Weights?.CopyTo(network, numberOfClasses, shape, channel, start.ClassNames);
             return network;
         }
         catch

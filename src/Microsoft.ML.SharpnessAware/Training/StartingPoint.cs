@@ -12,13 +12,17 @@ internal sealed class StartingPoint : IDisposable
     private const string Package = PackagedWeights.Package;
     private const double DefaultShare = 0.1; // Options.ValidationSetFraction
 
-    private StartingPoint(Options options, InitialWeights? weights) => (Options, Weights) = (options, weights);
+    private StartingPoint(Options options, InitialWeights? weights, IReadOnlyList<string>? classNames) =>
+        (Options, Weights, ClassNames) = (options, weights, classNames);
 
     /// <summary>The user's options with network, size and channels as they were chosen.</summary>
     public Options Options { get; }
 
     /// <summary>Null for random weights.</summary>
     public InitialWeights? Weights { get; }
+
+    /// <summary>The names of the data's classes; null where they have none.</summary>
+    public IReadOnlyList<string>? ClassNames { get; }
 
     /// <summary>Whether <see cref="Options.FineTuning"/> says what is to be trained.</summary>
     public bool IsFineTuned => FollowsFineTuning && Options.FineTuning != FineTuning.Full;
@@ -46,7 +50,8 @@ internal sealed class StartingPoint : IDisposable
     /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>
     /// <exception cref="InvalidDataException">The file of weights cannot be used.</exception>
     /// <exception cref="InvalidOperationException">Weights are needed, and there are none.</exception>
-    public static StartingPoint Choose(Options options, DataViewSchema schema, IHostEnvironment env, IChannel channel)
+    public static StartingPoint Choose(
+        Options options, DataViewSchema schema, LabelValues? labelValues, IHostEnvironment env, IChannel channel)
     {
         bool anyNetwork = options.Arch.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase);
         bool anyWeights = options.InitialWeights is null or PretrainedWeights.Auto;
@@ -86,7 +91,7 @@ internal sealed class StartingPoint : IDisposable
 
         channel.Info(Describe(chosen, weights, anyNetwork, arePictures, areGrey, options.InitialWeights == PretrainedWeights.None));
         chosen.InitialWeights = weights?.Path ?? PretrainedWeights.None;
-        var start = new StartingPoint(chosen, weights);
+        var start = new StartingPoint(chosen, weights, labelValues?.Names);
         if (start.IsFineTuned)
             WarnOfWhatHasNoEffect(options, channel);
         else if (weights is null && options.FreezeBatchNorm && NetworkArchitecture.IsBuiltIn(chosen.Arch)

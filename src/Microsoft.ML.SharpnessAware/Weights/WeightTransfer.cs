@@ -9,17 +9,18 @@ namespace Microsoft.ML.SharpnessAware;
 /// adjustments that are usual where number of classes, image size or channels differ.
 /// </summary>
 /// <remarks>
-/// A head of another number of classes, or none, leaves the network's own. An input convolution of three channels is summed over them for
-/// grey images. Positions of a vision transformer are resized where the grid of patches differs. Floating-point types are converted. How
-/// many batches a batch norm has seen does not matter: it is taken where it is one whole number. Everything else must agree.
+/// A head of other classes, of another number of them, or none, leaves the network's own; one of the same classes in another order has its
+/// rows put into that of the data. An input convolution of three channels is summed over them for grey images. Positions of a vision
+/// transformer are resized where the grid of patches differs. Floating-point types are converted. How many batches a batch norm has seen
+/// does not matter: it is taken where it is one whole number. Everything else must agree.
 /// </remarks>
 internal static class WeightTransfer
 {
     private const string PositionsName = "pos_embed";
     private const int MostListed = 8;
+
     /// <summary>What embeds the patches of a vision transformer, [width, channels, side, side].</summary>
     public const string PatchesName = "patch_embed.proj.weight";
-
 
     /// <summary>Copies the weights into the network's parameters and buffers.</summary>
     /// <param name="network">The network; unchanged where the weights do not fit.</param>
@@ -29,12 +30,14 @@ internal static class WeightTransfer
     /// <param name="architecture">The network's name, for messages.</param>
     /// <param name="madeFor">The images that the file's network was made for, where it tells; else its patches are taken for a square.
     /// </param>
+    /// <param name="classes">How the data's classes differ from those of the file's head, as a clause, or the row of each where they stand
+    /// in another order; neither where rows stay where they are.</param>
     /// <returns>What was not simply copied, a sentence each.</returns>
     /// <exception cref="InvalidDataException">Tensors are missing, extra, of another shape or not finite: the first of each kind, how many
     /// there are, and what may be the matter.</exception>
     internal static IReadOnlyList<string> Load(
         nn.Module network, ClassificationHead? head, ImageShape input, IReadOnlyDictionary<string, Tensor> weights,
-        string? architecture = null, ImageShape? madeFor = null)
+        string? architecture = null, ImageShape? madeFor = null, (string? Difference, int[]? Rows) classes = default)
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
@@ -45,7 +48,8 @@ internal static class WeightTransfer
         var notes = new List<string>();
         List<string> missing = [], mismatched = [], notFinite = [];
         string[] extra = [.. weights.Keys.Where(name => !own.ContainsKey(name) && !IsCounter(name)).Order(StringComparer.Ordinal)];
-        bool keepHead = head is not null && KeepsOwnHead(head, own, weights, notes);
+        bool keepHead = head is not null && KeepsOwnHead(head, own, weights, classes.Difference, notes);
+        Tensor? rows = head is null || keepHead ? null : OtherOrder(head, classes.Rows, notes);
         var copies = new List<(Tensor Target, Tensor Source)>();
 
         foreach ((string name, Tensor target) in own)
@@ -65,7 +69,7 @@ internal static class WeightTransfer
             else if (fitting.is_floating_point() && !fitting.isfinite().all().item<bool>())
                 notFinite.Add(name);
             else
-                copies.Add((target, fitting));
+                copies.Add((target, rows is not null && head!.Owns(name) ? fitting.index_select(0, rows) : fitting));
         }
 
         ThrowIfAny(
@@ -98,8 +102,8 @@ internal static class WeightTransfer
     /// <summary>Batch norm's count of batches, which only matters without momentum; files of before PyTorch 0.4.1 lack it.</summary>
     private static bool IsCounter(string name) => name.EndsWith("num_batches_tracked", StringComparison.Ordinal);
 
-    private static bool KeepsOwnHead(
-        ClassificationHead head, Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights, List<string> notes)
+    private static bool KeepsOwnHead(ClassificationHead head, Dictionary<string, Tensor> own, IReadOnlyDictionary<string, Tensor> weights,
+        string? differenceOfClasses, List<string> notes)
     {
         string[] names = [.. own.Keys.Where(head.Owns)];
         if (!names.Any(weights.ContainsKey))
@@ -107,15 +111,33 @@ internal static class WeightTransfer
             notes.Add($"The file has no head; '{head.Name}' starts from random weights.");
             return true;
         }
-        // Only the number of classes may differ. Anything else is another network's head and is listed with the rest.
-        long classes = head.Layer.weight.shape[0], fileClasses = 0;
+        // Only the classes may differ. Anything else is another network's head and is listed with the rest.
         if (!names.All(name => weights.TryGetValue(name, out Tensor? tensor) && tensor.dim() == own[name].dim()
-                && tensor.shape.Skip(1).SequenceEqual(own[name].shape.Skip(1)))
-            || (fileClasses = weights[names[0]].shape[0]) == classes
-            || names.Any(name => weights[name].shape[0] != fileClasses))
+                && tensor.shape.Skip(1).SequenceEqual(own[name].shape.Skip(1))))
             return false;
-        notes.Add($"The file's head '{head.Name}' has {fileClasses} classes and the data {classes}; it starts from random weights.");
+        long classes = head.Layer.weight.shape[0], fileClasses = weights[names[0]].shape[0];
+        if (names.Any(name => weights[name].shape[0] != fileClasses))
+            return false;
+        if (fileClasses != classes)
+        {
+            notes.Add($"The file's head '{head.Name}' has {fileClasses} classes and the data {classes}; it starts from random weights.");
+            return true;
+        }
+
+        if (differenceOfClasses is null)
+            return false;
+        notes.Add($"The file's head '{head.Name}' is of other classes: the data {differenceOfClasses}. It starts from random weights.");
         return true;
+    }
+
+    /// <summary>The rows of the file's head in the order of the data's classes, to select by; null where they stay where they
+    /// are.</summary>
+    private static Tensor? OtherOrder(ClassificationHead head, int[]? rows, List<string> notes)
+    {
+        if (rows is null)
+            return null;
+        notes.Add($"The file's head '{head.Name}' has the data's classes in another order; each row goes with the name of its class.");
+        return tensor(Array.ConvertAll(rows, row => (long)row));
     }
 
     /// <summary>Rows and columns of the patches that a vision transformer cuts images into; null for other networks.</summary>

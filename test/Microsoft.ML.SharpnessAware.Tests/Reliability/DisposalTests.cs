@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using Microsoft.ML.Data;
 using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Reliability;
 
@@ -95,6 +97,34 @@ public sealed class DisposalTests
         loaded.Dispose();
     }
 
+    /// <summary>A network of one's own has tensors that no layer of TorchSharp has made, and fine-tuning makes it twice.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void SoDoesOneWhoseNetworkHasTensorsOfItsOwn(bool isFineTuned)
+    {
+        const string Name = "disposal-tests-own-tensors";
+        NetworkArchitecture.Register(Name, classes => new OwnTensorsNet(classes));
+        using var folder = new TemporaryFolder();
+        string weights = folder.File("own.safetensors");
+        using (SharpnessAwareImageClassificationTransformer earlier = Fitted.Model(MLContext, _data, options => options.Arch = Name))
+            earlier.SaveWeights(weights);
+
+        SharpnessAwareImageClassificationTransformer model;
+        using (torch.NewDisposeScope())
+        {
+            model = Fitted.Model(MLContext, _data, options =>
+            {
+                (options.Arch, options.Epoch) = (Name, 1);
+                if (isFineTuned)
+                    (options.InitialWeights, options.FineTuning) = (weights, FineTuning.Gentle);
+            });
+        }
+
+        Assert.HasCount(30, Fitted.Scores(MLContext, model.Transform(_data)));
+        model.Dispose();
+    }
+
     /// <summary>
     /// The collector runs all the time while the only reference to a model is that of the engine or view in use. The model is loaded, since
     /// TorchSharp's own batch norm, when it trains, adds a number that nobody holds (see FixedScalars).
@@ -150,5 +180,22 @@ public sealed class DisposalTests
     {
         var e = Assert.ThrowsExactly<ObjectDisposedException>(use);
         StringAssert.Contains(e.ObjectName, nameof(SharpnessAwareImageClassificationTransformer));
+    }
+
+    private sealed class OwnTensorsNet : nn.Module<Tensor, Tensor>
+    {
+        private readonly Parameter _scale = new(ones(1));
+        private readonly Tensor _shift = zeros(Shapes.Size * Shapes.Size);
+        private readonly Linear _head;
+
+        public OwnTensorsNet(int classes)
+            : base(nameof(OwnTensorsNet))
+        {
+            _head = nn.Linear(Shapes.Size * Shapes.Size, classes);
+            register_buffer("shift", _shift);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => _head.call((input.flatten(1) * _scale) + _shift);
     }
 }

@@ -138,6 +138,12 @@ public sealed class BadInputTests
         AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = 3.5e38);
         AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = double.PositiveInfinity);
         AssertOutOfRange("BackboneLearningRateFactor", options => options.BackboneLearningRateFactor = 3.5e38);
+        foreach (double nothingAsFloat in new[] { 1e-50, double.Epsilon })
+        {
+            AssertOutOfRange("MaxGradientNorm", options => options.MaxGradientNorm = nothingAsFloat);
+            AssertOutOfRange("LearningRate", options => options.LearningRate = nothingAsFloat);
+            AssertOutOfRange("BackboneLearningRateFactor", options => options.BackboneLearningRateFactor = nothingAsFloat);
+        }
         AssertOutOfRange("LearningRate", options => options.BaseOptimizer = new BaseOptimizer.Sgd(3.5e38));
         AssertOutOfRange("WeightDecay", options => options.BaseOptimizer = new BaseOptimizer.AdamW(1e-3, WeightDecay: 3.5e38));
         AssertOutOfRange("Rho", options => options.Method = SharpnessAwareMethod.Sam(rho: 3.5e38));

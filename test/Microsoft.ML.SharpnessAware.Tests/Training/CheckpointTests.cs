@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -112,6 +113,22 @@ public sealed class CheckpointTests
         Assert.AreEqual(lowest.Epoch, best.History[^1].Epoch);
         CollectionAssert.AreEqual(Shapes.Names, best.ClassNames.ToArray());
         Assert.HasCount(60, Fitted.Scores(_mlContext, best.Transform(_data)));
+    }
+
+    /// <summary>The GPU that the context names is not there, and is not asked for.</summary>
+    [TestMethod]
+    public void TheBestModelRunsOnTheDeviceOfTheOptions()
+    {
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        options.CheckpointPath = CheckpointPath;
+        Weights(options);
+        var elsewhere = new MLContext(seed: 1) { GpuDeviceId = 99, FallbackToCpu = false };
+        options.Device = "cpu";
+
+        using SharpnessAwareImageClassificationTransformer best =
+            elsewhere.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).BestFromCheckpoint();
+
+        Assert.AreEqual(DeviceType.CPU, best.Classifier.Device.type);
     }
 
     [TestMethod]

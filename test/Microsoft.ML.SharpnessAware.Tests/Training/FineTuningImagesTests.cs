@@ -1,3 +1,4 @@
+using Microsoft.ML.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -72,6 +73,38 @@ public sealed class FineTuningImagesTests
             Assert.AreEqual(40, features.Batch(0, 40).shape[0]);
             if (expected is not null && !kept)
                 Assert.AreEqual(1, asked, "where the rows are known nothing is kept that will not be used");
+        }
+    }
+
+    /// <summary>Ten times as many images to validate on take as long as an epoch of three.</summary>
+    [TestMethod]
+    public void PixelsOfAValidationSetAreKeptOnlyWhereThereIsTimeForThem()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using ImageClassifier classifier = Classifier(out ImageShape shape);
+        var options = new SharpnessAwareImageClassificationTrainer.Options
+        {
+            FeatureColumnName = "Image",
+            TimeBudget = TimeSpan.FromHours(1),
+        };
+        double seconds = options.TimeBudget.Value.TotalSeconds;
+        long images = (long)(seconds / 2.2 / FineTuningRun.SecondsOfOneImage(NetworkCost.OfOneImage(classifier), CPU));
+        Func<long, long, bool> areFewEnough = FineTuningRun.AreFewEnough(options, classifier);
+        Assert.IsTrue(areFewEnough(images, 0), "half the time of each of four epochs without a climb");
+        Assert.IsTrue(areFewEnough(images, images / 10));
+        Assert.IsFalse(areFewEnough(images, images * 10));
+
+        foreach ((int validation, bool kept) in new[] { (20, true), (21, false) })
+        {
+            options.ValidationSet = Encoded(validation);
+            using var random = new TorchRandom(1);
+            IHost host = ((IHostEnvironment)MLContext).Register("test");
+            using IChannel channel = host.Start("test");
+            using FineTuningImages read = FineTuningImages.Read(Encoded(40), options, labelValues: null, classifier,
+                (training, held) => training <= 40 && held <= 20, new TrainingContext(host, channel, 1, random));
+            Assert.AreEqual(kept, read.Pixels is not null);
+            Assert.AreEqual(kept ? validation : null, read.Pixels?.Validation?.Count);
+            Assert.AreEqual((40, (long?)validation), (read.TrainingCount, read.ValidationCount));
         }
     }
 

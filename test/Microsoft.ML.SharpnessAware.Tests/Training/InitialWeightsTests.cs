@@ -281,6 +281,15 @@ public sealed class InitialWeightsTests
         CollectionAssert.AreEqual(expected.data<float>().ToArray(), actual.data<float>().ToArray());
     }
 
+    /// <summary>Weights that are only copied have no business on a GPU.</summary>
+    [TestMethod]
+    public void AModelIsReadWithoutTheGpuThatTheContextNames()
+    {
+        var elsewhere = new MLContext(1) { GpuDeviceId = 99, FallbackToCpu = false };
+        using InitialWeights file = InitialWeights.Read(elsewhere, _zip, NetworkArchitecture.ConvNet)!;
+        Assert.AreEqual(NetworkArchitecture.ConvNet, file.Architecture);
+    }
+
     [TestMethod]
     public void ThePackagesOnnxFileGivesWeightsAndNormalisation()
     {

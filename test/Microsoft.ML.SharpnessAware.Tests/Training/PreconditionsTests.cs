@@ -1,5 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware.Tests.Reliability;
+using TorchSharp;
+using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Training;
@@ -18,12 +20,6 @@ public sealed class PreconditionsTests
         ITransformer toKeys = _mlContext.Transforms.Conversion.MapValueToKey("Label")
             .Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(3)));
         _data = toKeys.Transform(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(12).Select(Read)));
-
-        PixelRow Read(PixelRow row)
-        {
-            _rowsRead++;
-            return row;
-        }
     }
 
     [TestCleanup]
@@ -116,6 +112,66 @@ public sealed class PreconditionsTests
     }
 
     [TestMethod]
+    [DataRow("resnt20")]
+    [DataRow("resnet20:7")]
+    public void ANetworkThatThereIsNotIsRefused(string name) =>
+        StringAssert.Contains(Refused<ArgumentException>(options => options.Arch = name), $"There is no network '{name}'. Known names: ");
+
+    /// <summary>Whether there are one or three channels is known of some columns only, and is of no importance here.</summary>
+    [TestMethod]
+    [DataRow(NetworkArchitecture.VitTiny, 300, null, "multiples of 16")]
+    [DataRow(NetworkArchitecture.VitTiny, 300, 1, "multiples of 16")]
+    [DataRow(NetworkArchitecture.MLNetResNet18, 28, null, "at least 32×32")]
+    [DataRow(NetworkArchitecture.ConvNet, 3, 3, "at least 4×4")]
+    public void ANetworkThatDoesNotTakeImagesOfTheSizeIsRefused(string network, int side, int? channels, string expected) =>
+        StringAssert.Contains(Refused<ArgumentException>(options =>
+        {
+            (options.Arch, options.InitialWeights) = (network, PretrainedWeights.None);
+            (options.ImageWidth, options.ImageHeight, options.ImageChannels) = (side, side, channels);
+        }, Encoded()), expected);
+
+    [TestMethod]
+    public void ANormalisationOfOtherChannelsIsRefused()
+    {
+        Check(_data, 1);
+        Check(Encoded(), 1);
+
+        void Check(IDataView data, int channels) => StringAssert.Contains(Refused<InvalidOperationException>(options =>
+            (options.ImageChannels, options.Normalization) = (channels, PixelNormalization.ImageNet), data), "The normalisation (Image");
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void WeightsThatDoNotFitAreRefused(bool isFrozen)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        string path = _folder.File("cut.safetensors");
+        var shape = new ImageShape(1, Shapes.Size, Shapes.Size);
+        using nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(NetworkArchitecture.ResNet8, 3, shape);
+        Dictionary<string, Tensor> weights = ModuleWeights.Of(network);
+        Assert.IsTrue(weights.Remove("conv1.weight"));
+        using (FileStream stream = File.Create(path))
+            SafetensorsFile.Write(stream, weights, new Dictionary<string, string>());
+
+        string message = Refused<InvalidDataException>(options =>
+            (options.InitialWeights, options.FineTuning, options.FreezeBackbone) = (path, FineTuning.Full, isFrozen));
+        StringAssert.Contains(message, "Missing: conv1.weight");
+    }
+
+    /// <summary>That it can be made is tried with numbers of its own.</summary>
+    [TestMethod]
+    public void TryingANetworkTouchesNobodysRandomNumbers()
+    {
+        random.manual_seed(77).Dispose();
+        using Tensor expected = rand(3);
+        random.manual_seed(77).Dispose();
+        Fitted.Model(_mlContext, _data, options => options.Epoch = 1).Dispose();
+        using Tensor actual = rand(3);
+        Assert.IsTrue(expected.equal(actual).all().item<bool>());
+    }
+
+    [TestMethod]
     public void EarlyStoppingWithNothingToStopByIsRefused() => StringAssert.Contains(
         Refused<InvalidOperationException>(options => (options.EarlyStoppingCriteria, options.ValidationSetFraction) = (new(), 0)),
             "ValidationSet");
@@ -145,18 +201,31 @@ public sealed class PreconditionsTests
         StringAssert.Contains(message, "BackboneLearningRateFactor need InitialWeights");
     }
 
+    private TRow Read<TRow>(TRow row)
+    {
+        _rowsRead++;
+        return row;
+    }
+
+    private IDataView Encoded()
+    {
+        IDataView data = Fitted.View(_mlContext, Shapes.Encoded(12).Select(Read));
+        _rowsRead = 0;
+        return data;
+    }
+
     private void Prepare()
     {
         Directory.CreateDirectory(_folder.File("a folder"));
         File.WriteAllText(_folder.File("a file"), "");
     }
 
-    private string Refused<TException>(Action<Options> change)
+    private string Refused<TException>(Action<Options> change, IDataView? data = null)
         where TException : Exception
     {
         Options options = Fitted.QuickOptions();
         change(options);
-        string message = Assert.ThrowsExactly<TException>(() => Trainer(options).Fit(_data)).Message;
+        string message = Assert.ThrowsExactly<TException>(() => Trainer(options).Fit(data ?? _data)).Message;
         Assert.AreEqual(0, _rowsRead, message);
         return message;
     }

@@ -8,9 +8,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// <para>
-/// The values to start from are <see cref="None"/>, <see cref="Light"/>, <see cref="Standard"/> and <see cref="Strong"/>; look at what one
-/// does to your images with <see cref="SaveContactSheet"/>. An image passes through, in this order: pad-and-crop, flip, random resized
-/// crop, rotation, RandAugment, colour jitter, cutout, and then mixup or CutMix with another image of its mini-batch.
+/// The values to start from are <see cref="None"/>, <see cref="Light"/>, <see cref="Flip"/>, <see cref="Standard"/> and <see
+/// cref="Strong"/>; look at what one does to your images with <see cref="SaveContactSheet"/>. An image passes through, in this order:
+/// pad-and-crop, flip, random resized crop, rotation, RandAugment, colour jitter, cutout, and then mixup or CutMix with another image of
+/// its mini-batch.
 /// </para>
 /// <para>
 /// What happens to an image depends on the seed, the epoch and the image's place in the training data: not on the number of threads, nor on
@@ -76,7 +77,8 @@ public sealed partial record Augmentation
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 180].</exception>
     public double Rotation { get; init => field = Require.Within(value, 0, 180, nameof(Rotation)); }
 
-    /// <summary>Two random operations out of fourteen on each image (Cubuk et al. 2020). Default null: none.</summary>
+    /// <summary>Random operations out of fourteen on each image, two by default where it is set (Cubuk et al. 2020). Default null:
+    /// none.</summary>
     public RandAugment? RandAugment { get; init; }
 
     /// <summary>Changes brightness, contrast, saturation and hue of each image. Default null: no.</summary>

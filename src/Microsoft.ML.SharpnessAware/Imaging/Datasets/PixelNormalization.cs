@@ -67,9 +67,10 @@ public sealed class PixelNormalization
     /// <exception cref="InvalidOperationException">They are <see cref="FromData"/>.</exception>
     internal PixelStatistics ForBytes() => Scaled(byte.MaxValue, ScalarType.Byte);
 
-    private void CheckChannels(ImageShape shape)
+    /// <exception cref="InvalidOperationException">The given numbers do not fit the shape.</exception>
+    internal void CheckChannels(ImageShape shape)
     {
-        if (_mean!.Length != shape.Channels)
+        if (_mean is not null && _mean.Length != shape.Channels)
         {
             throw new InvalidOperationException(
                 $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {shape.Channels}; set " +
