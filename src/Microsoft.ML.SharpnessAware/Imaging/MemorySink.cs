@@ -18,7 +18,13 @@ internal sealed class MemorySink(ScalarType type, long? expectedRows) : PixelSin
     public override ImagePixels Complete()
     {
         Tensor all = _blocks[0];
-        if (_blocks.Count > 1 || _usedRows < _blockRows)
+        if (_blocks.Count == 1 && _usedRows >= _blockRows / 2)
+        {
+            // Some rows fewer than were expected: memory that was never written to is none, and a copy would be as much again.
+            all = all.narrow(0, 0, _usedRows).DetachFromDisposeScope();
+            _blocks[0].Dispose();
+        }
+        else
         {
             all = Allocate(_usedRows + _blocks.SkipLast(1).Sum(block => block.shape[0]), Shape.Channels);
             long row = 0;

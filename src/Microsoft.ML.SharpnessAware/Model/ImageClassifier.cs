@@ -97,12 +97,12 @@ internal sealed class ImageClassifier : IDisposable
         using ImageClassifier held = Share();   // so that neither Dispose on another thread nor the collector frees the network meanwhile
         using var inference = inference_mode();
         using DisposeScope scope = NewDisposeScope();
-        Tensor logits = CheckShape(Run(Prepare(pixels)), pixels.shape[0]);
+        Tensor logits = CheckShape(NetworkCall.Run(Network, Architecture, Prepare(pixels), isShared: true), pixels.shape[0]);
         using var values = logits.to(CPU).to(float32).contiguous().data<float>();
         values.CopyTo(destination);
     }
 
-    /// <summary>The output of the network for prepared images.</summary>
+    /// <summary>The output of the network for prepared images, where no other thread runs it.</summary>
     /// <exception cref="InvalidOperationException">The network failed; the message names it, the shape and the layer.</exception>
     public Tensor Run(Tensor images) => NetworkCall.Run(Network, Architecture, images);
 

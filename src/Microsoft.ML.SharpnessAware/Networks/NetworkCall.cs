@@ -8,8 +8,13 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class NetworkCall
 {
     /// <summary>The network's output.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="architecture">Its name.</param>
+    /// <param name="input">What it is given.</param>
+    /// <param name="isShared">Whether other threads may run it, too. Then the layer is not looked for: what follows the pass through the
+    /// network would meet theirs.</param>
     /// <exception cref="InvalidOperationException">The network threw; the inner exception is what it threw.</exception>
-    public static Tensor Run(nn.Module<Tensor, Tensor> network, string architecture, Tensor input)
+    public static Tensor Run(nn.Module<Tensor, Tensor> network, string architecture, Tensor input, bool isShared = false)
     {
         try
         {
@@ -17,7 +22,7 @@ internal static class NetworkCall
         }
         catch (Exception e) when (IsOfTheNetwork(e))
         {
-            string layer = FindLayer(network, input) is (string name, string type) ? $", in its layer '{name}' ({type})" : "";
+            string layer = !isShared && FindLayer(network, input) is (string name, string type) ? $", in its layer '{name}' ({type})" : "";
             throw new InvalidOperationException(
                 $"Network '{architecture}' cannot take an input of shape [{string.Join(", ", input.shape)}] (batch, channels, height, " +
                 $"width){layer}: {WithoutFrames(e.Message)}", e);

@@ -48,7 +48,8 @@ internal static class OnnxLayers
             throw new NotSupportedException("A convolution whose padding is not a number of zeros cannot be written as ONNX.");
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
-        Tensor weight = layer.weight.to(CPU).to(float64), bias = layer.bias?.to(CPU).to(float64) ?? zeros([layer.out_channels], float64);
+        Tensor weight = layer.weight.to(CPU).to(float64);
+        Tensor bias = layer.bias?.to(CPU).to(float64) ?? zeros([layer.out_channels], float64, CPU);
         if (batchNorm is not null)
         {
             (Tensor scale, Tensor shift) = ScaleAndShift(batchNorm);
@@ -143,8 +144,9 @@ internal static class OnnxLayers
         {
             // Of vectors or of sequences: the operator knows which, where the shapes of a product would have to be told.
             long channels = layer.num_features;
+            Tensor mean = zeros(channels, device: CPU), variance = ones(channels, device: CPU);
             return graph.Node("BatchNormalization",
-                [input, Constant(graph, scale), Constant(graph, shift), Constant(graph, zeros(channels)), Constant(graph, ones(channels))],
+                [input, Constant(graph, scale), Constant(graph, shift), Constant(graph, mean), Constant(graph, variance)],
                 ("epsilon", 0f));
         }
 

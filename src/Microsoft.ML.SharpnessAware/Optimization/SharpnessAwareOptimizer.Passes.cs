@@ -162,7 +162,8 @@ public sealed partial class SharpnessAwareOptimizer
         else
             _parameters.Gradient.zero_();
 
-        Tensor loss = losses.Length == 1 ? losses[0] : losses.Length == 0 ? zeros([], float64) : stack(losses).sum();
+        Tensor loss = losses.Length == 1 ? losses[0] : losses.Length > 0 ? stack(losses).sum()
+            : zeros([], float64, _parameters.Device);
         if (_exchange is not null && !alone)
             loss = tensor(_exchange.Mean(loss.item<double>(), total, _parameters.Gradient), device: _parameters.Device);
         Tensor norm = NormOf(_parameters.Gradient), climbNorm = ClimbNorm() ?? norm;

@@ -91,7 +91,7 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
     {
         using DisposeScope scope = NewDisposeScope();
         (int channels, int height, int width) = Classifier.Shape;
-        Score(zeros([1, channels, height, width], Classifier.PixelType), new float[ValuesPerImage]);
+        Score(zeros([1, channels, height, width], Classifier.PixelType, CPU), new float[ValuesPerImage]);
     }
 
     public void Dispose()

@@ -16,7 +16,7 @@ internal static class NativeBackend
             return;
         try
         {
-            using Tensor probe = empty(1);
+            using Tensor probe = empty(1, device: CPU);
             _loaded = true;
         }
         catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or BadImageFormatException

@@ -41,7 +41,7 @@ internal sealed class TorchRandom : IDisposable
         {
             if (value.Length != _state.numel() || !IsMersenneTwister(value))
                 throw new InvalidDataException("The state of the random numbers is damaged, or of another version of torch.");
-            Replace(tensor(value).DetachFromDisposeScope());
+            Replace(tensor(value, device: CPU).DetachFromDisposeScope());
         }
     }
 

@@ -63,9 +63,10 @@ internal sealed class FittedHead
         Tensor features = Features(training);
         CheckFinite(features, "training");
         Tensor mean = features.mean([0], keepdim: true), scale = Scale(features);
-        Tensor standardised = features.Plus(mean.negative()).div(scale);
-        Tensor axes = PrincipalAxes(standardised);
-        standardised = standardised.matmul(axes);
+        Standardise(features, mean, scale);
+        Tensor axes = PrincipalAxes(features);
+        Tensor standardised = features.matmul(axes);
+        features.Dispose();     // of many images these are the largest tensors there are
         long[] labels = training.Labels.data<long>().ToArray();
         (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels) : [];
         long[] heldOutRows = [.. folds.SelectMany(fold => fold.HeldOut)];
@@ -75,7 +76,9 @@ internal sealed class FittedHead
         {
             Tensor raw = Features(validation);
             CheckFinite(raw, "validation");
-            validationFeatures = raw.Plus(mean.negative()).div(scale).matmul(axes);
+            Standardise(raw, mean, scale);
+            validationFeatures = raw.matmul(axes);
+            raw.Dispose();
         }
 
         double[][] starts = new double[folds.Length + 1][];
@@ -153,7 +156,14 @@ internal sealed class FittedHead
         }
     }
 
-    private static Tensor Features(ImageDataset data) => data.Batch(0, data.Count).flatten(1).to(float64);
+    /// <summary>A copy in double, which the caller may change.</summary>
+    private static Tensor Features(ImageDataset data) => data.Batch(0, data.Count).flatten(1).to(float64, copy: true);
+
+    private static void Standardise(Tensor features, Tensor mean, Tensor scale)
+    {
+        features.sub_(mean);
+        features.div_(scale);
+    }
 
     /// <summary>
     /// The fifths that are held out, each with what is left to learn from. A fifth is a fifth of each class, of images that follow each
@@ -206,7 +216,7 @@ internal sealed class FittedHead
             areFew ? standardised.matmul(transposed) : transposed.matmul(standardised));     // ascending
         double[] ascending = squares.data<double>().ToArray();
         if (ascending[^1] <= 0)     // no two images differ, and any direction will do
-            return eye(standardised.shape[1], 1, dtype: float64).MoveToOuterDisposeScope();
+            return eye(standardised.shape[1], 1, dtype: float64, device: CPU).MoveToOuterDisposeScope();
         int without = Array.FindIndex(ascending, square => square >= ascending[^1] * NoVariance);
         long directions = ascending.Length - without;
         Tensor kept = vectors.narrow(1, without, directions);

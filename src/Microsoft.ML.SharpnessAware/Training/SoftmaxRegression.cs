@@ -29,7 +29,7 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
         Tensor withOne = WithOne(features);
-        Tensor targets = zeros(labels.Length, numberOfClasses, dtype: float64);
+        Tensor targets = zeros(labels.Length, numberOfClasses, dtype: float64, device: CPU);
         using (Tensor rows = tensor(labels, device: CPU).unsqueeze(1))
             targets.scatter_(1, rows, ones_like(rows, dtype: float64));
         Tensor ridges = tensor([.. Enumerable.Repeat(ridge, _columns - 1), ridge * BiasShare], device: CPU);
@@ -42,8 +42,10 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
         // p (1 − p) of a class times x² of a feature, the means of both.
         Tensor Curvature()
         {
+            using DisposeScope curvature = NewDisposeScope();   // the squares take as much memory as the features
             Tensor p = nn.functional.softmax(withOne.matmul(from.t()), dim: 1);
-            return p.mul(p.negative().Plus(ones_like(p))).mean([0]).unsqueeze(1).mul(withOne.mul(withOne).mean([0]).unsqueeze(0));
+            return p.mul(p.negative().Plus(ones_like(p))).mean([0]).unsqueeze(1).mul(withOne.mul(withOne).mean([0]).unsqueeze(0))
+                .MoveToOuterDisposeScope();
         }
 
         double Objective(ReadOnlySpan<double> at, Span<double> gradient)
@@ -73,5 +75,6 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
 
     private static double[] Numbers(Tensor matrix) => matrix.contiguous().data<double>().ToArray();
 
-    private static Tensor WithOne(Tensor features) => cat([features.to(float64), ones(features.shape[0], 1, dtype: float64)], 1);
+    private static Tensor WithOne(Tensor features) =>
+        cat([features.to(float64), ones(features.shape[0], 1, dtype: float64, device: CPU)], 1);
 }

@@ -264,14 +264,14 @@ internal static class SafetensorsFile
         var pieces = new List<Tensor>();
         for (long done = 0; done < elements; done += piece)
             pieces.Add(ReadElements(stream, entry, Math.Min(piece, elements - done)));
-        Tensor flat = pieces switch { [] => empty(0, dtype: entry.Type), [Tensor whole] => whole, _ => cat(pieces) };
+        Tensor flat = pieces switch { [] => empty(0, dtype: entry.Type, device: CPU), [Tensor whole] => whole, _ => cat(pieces) };
         return flat.view(entry.Shape).MoveToOuterDisposeScope();
     }
 
     private static Tensor ReadElements(Stream stream, Entry entry, long count)
     {
         bool isBool = entry.Type == ScalarType.Bool;
-        Tensor elements = empty(count, dtype: isBool ? ScalarType.Byte : entry.Type);
+        Tensor elements = empty(count, dtype: isBool ? ScalarType.Byte : entry.Type, device: CPU);
         try
         {
             elements.ReadBytesFromStream(stream, BufferSize);

@@ -39,6 +39,28 @@ public sealed class NetworkCallTests
         Assert.ThrowsExactly<TimeoutException>(() => NetworkCall.Run(network, "choosy", zeros(2, 4)));
     }
 
+    /// <summary>One thread scores an image that the network refuses, others images that it takes.</summary>
+    [TestMethod]
+    public void AnImageThatTheNetworkRefusesDisturbsNoOtherThread()
+    {
+        NetworkArchitecture.Register("network-call-no-white", classes => nn.Sequential(
+            ("refuse", new RefusesWhite()), ("flatten", nn.Flatten()), ("fc", nn.Linear(144, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Train("network-call-no-white");
+        using ImageClassifier classifier = model.Classifier.Share();
+        using Tensor white = full([1, 1, 12, 12], 255, ScalarType.Byte, CPU), black = zeros([1, 1, 12, 12], ScalarType.Byte, CPU);
+        Parallel.For(0, 4, thread =>
+        {
+            float[] probabilities = new float[classifier.NumberOfClasses];
+            for (int i = 0; i < 500; i++)
+            {
+                if (thread == 0)
+                    Assert.ThrowsExactly<InvalidOperationException>(() => classifier.Probabilities(white, 1, probabilities));
+                else
+                    classifier.Probabilities(black, 1, probabilities);
+            }
+        });
+    }
+
     [TestMethod]
     public void ARegisteredNetworkOfAnotherInputSizeIsNamedByTheTrainer()
     {
@@ -72,10 +94,19 @@ public sealed class NetworkCallTests
     public void NetworksForPhotographsWarnOfSmallImages(string name, int height, int width, bool warns) =>
         Assert.AreEqual(warns, NetworkArchitecture.Advice(name, new ImageShape(3, height, width)) is not null);
 
-    private static void Train(string arch)
+    private static SharpnessAwareImageClassificationTransformer Train(string arch)
     {
         var context = new MLContext(1);
-        Fitted.Model(context, Fitted.View(context, Shapes.Pixels(12)), options => options.Arch = arch);
+        return Fitted.Model(context, Fitted.View(context, Shapes.Pixels(12)), options => options.Arch = arch);
+    }
+
+    private sealed class RefusesWhite() : nn.Module<Tensor, Tensor>(nameof(RefusesWhite))
+    {
+        public override Tensor forward(Tensor input)
+        {
+            using Tensor darkest = input.min();
+            return darkest.item<float>() > 0 ? throw new ArgumentException("too white") : input.alias();
+        }
     }
 
     private sealed class Choosy() : nn.Module<Tensor, Tensor>(nameof(Choosy))
