@@ -25,7 +25,7 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
             foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
             {
                 held.Add(estimator.Fit(fold.TrainSet));
-                unseen.Add(calibrator.ReadUnseen(held[^1].Transform(fold.TestSet)));
+                unseen.Add(calibrator.ReadUnseen(TrainedModel.Test(held[^1], fold.TestSet)));
                 if (shared is not null || held.Count > 1)
                     FreeHeld(shared ??= TrainedModel.Shared(held[0], held[1]));
             }
@@ -34,7 +34,7 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
             if (held.Count > 0)
                 FreeHeld(TrainedModel.Shared(held[0], model));
             held.Add(model);
-            LabelledScores scores = calibrator.Bind(model.Transform(input).Schema);
+            LabelledScores scores = calibrator.Bind(TrainedModel.Test(model, input).Schema);
             CalibrationRows rows = CalibrationRows.Concat(
                 [.. unseen.Select((fold, i) => InOrder(fold.Rows, fold.Classes, scores, i + 1))], scores.NumberOfClasses);
             return model.Append(calibrator.Fit(rows, scores.Classes));

@@ -30,17 +30,11 @@ internal static class CalibrationCrossValidation
             .. splits.Select((split, fold) =>
             {
                 ITransformer model = estimator.Fit(split.TrainSet);
-                IDataView scored = Score(model, split.TestSet);
+                IDataView scored = TrainedModel.Test(model, split.TestSet);
                 MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
                     environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0, scoreKind);
                 return new TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>(model, metrics, scored, fold);
             }),
         ];
     }
-
-    /// <summary>Also by the steps of a chain that are for training and testing only, which its own Transform leaves out.</summary>
-    private static IDataView Score(ITransformer model, IDataView data)
-        => model is ITransformerChainAccessor chain
-            ? chain.Transformers.Aggregate(data, (view, transformer) => transformer.Transform(view))
-            : model.Transform(data);
 }

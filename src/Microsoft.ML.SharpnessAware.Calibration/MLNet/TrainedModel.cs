@@ -3,7 +3,7 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Frees a model that is not needed any more, but for what others hold too.</summary>
+/// <summary>Tests a trained model, and frees one that is not needed any more, but for what others hold too.</summary>
 internal static class TrainedModel
 {
     /// <summary>What two models have both: some estimators, such as that of ApplyOnnxModel, give the same transformer each time.</summary>
@@ -49,6 +49,17 @@ internal static class TrainedModel
         foreach (ITransformer member in Members(model).Where(member => !butFor.Contains(member)))
             (member as IDisposable)?.Dispose();
     }
+
+    /// <summary>
+    /// What a model makes of rows that it is tested with: also by the steps of its chains that are for training and testing only, such as
+    /// one that maps the labels, which a chain's own Transform leaves out.
+    /// </summary>
+    public static IDataView Test(ITransformer model, IDataView data) => Tested(model).Aggregate(data, (view, step) => step.Transform(view));
+
+    private static IEnumerable<ITransformer> Tested(ITransformer transformer) => transformer is ITransformerChainAccessor chain
+        ? chain.Transformers.Where((_, i) => (chain.Scopes[i] & (TransformerScope.Testing | TransformerScope.Scoring)) != 0)
+            .SelectMany(Tested)
+        : [transformer];
 
     private static IEnumerable<ITransformer> Members(ITransformer transformer) =>
         transformer is ITransformerChainAccessor chain ? chain.Transformers.SelectMany(Members) : [transformer];

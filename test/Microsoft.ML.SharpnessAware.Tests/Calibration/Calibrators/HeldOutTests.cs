@@ -103,6 +103,48 @@ public sealed class HeldOutTests
         }
     }
 
+    /// <summary>A step of scope TrainTest is no part of what the chain's own Transform does.</summary>
+    [TestMethod]
+    [DataRow(false, false)]
+    [DataRow(true, false)]
+    [DataRow(true, true)]
+    public void LabelsMayBeMappedByAStepForTrainingAndTestingAlone(bool isNested, bool areKeys)
+    {
+        IDataView rows = Examples.Data(_mlContext, 400);
+        EstimatorChain<ITransformer> relabels = areKeys ? new EstimatorChain<ITransformer>()
+            .Append(_mlContext.Transforms.Conversion.MapKeyToValue("Label"), TransformerScope.TrainTest)
+            .Append((IEstimator<ITransformer>)_mlContext.Transforms.Conversion.MapValueToKey("Label"), TransformerScope.TrainTest)
+            : new EstimatorChain<ITransformer>().Append(
+                (IEstimator<ITransformer>)_mlContext.Transforms.Conversion.MapValueToKey("Label", "Name"), TransformerScope.TrainTest);
+        IEstimator<ITransformer> pipeline = relabels.Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
+        if (isNested)
+            pipeline = new EstimatorChain<ITransformer>().Append(_mlContext.Transforms.CopyColumns("Again", "Features")).Append(pipeline);
+        IDataView data = areKeys ? rows : _mlContext.Transforms.DropColumns("Label").Fit(rows).Transform(rows);
+        foreach (IEstimator<TransformerChain<MulticlassCalibratorTransformer>> estimator in
+            new[] { Calibrators.HeldOut(pipeline, Calibrators.Vector()), Calibrators.CrossFitted(pipeline, Calibrators.Vector(), 3) })
+        {
+            TransformerChain<MulticlassCalibratorTransformer> model = estimator.Fit(data);
+            Assert.IsInstanceOfType<VectorCalibrator>(model.LastTransformer.Calibrator);
+            IDataView unlabelled = _mlContext.Transforms.DropColumns("Name").Fit(data).Transform(data);
+            Assert.IsNull(areKeys ? null : model.Transform(unlabelled).Schema.GetColumnOrNull("Label"));
+            Assert.AreEqual(1, model.Transform(unlabelled).GetColumn<float[]>("Score").First().Sum(), 1e-4f);
+            foreach (var fold in _mlContext.MulticlassClassification.CrossValidateCalibration(data, estimator, numberOfFolds: 2))
+                Assert.IsGreaterThan(.6, fold.Metrics.Accuracy);
+        }
+    }
+
+    /// <summary>Rows that a step drops for training alone are scored and measured all the same.</summary>
+    [TestMethod]
+    public void AStepForTrainingAloneIsNoPartOfTheTest()
+    {
+        IDataView data = Examples.Data(_mlContext, 300);
+        IEstimator<ITransformer> pipeline = new EstimatorChain<ITransformer>()
+            .Append(new Fewer(_mlContext), TransformerScope.Training)
+            .Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
+        Assert.AreEqual(300, _mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline, numberOfFolds: 2)
+            .Sum(fold => fold.Metrics.Count));
+    }
+
     [TestMethod]
     public void RowsOfOneKeyAreNotDivided()
     {
@@ -181,6 +223,24 @@ public sealed class HeldOutTests
         public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inner.GetOutputSchema(inputSchema);
 
         public ITransformer Fit(IDataView input) => throw new NotSupportedException();
+    }
+
+    /// <summary>Keeps the first fifty rows.</summary>
+    private sealed class Fewer(MLContext mlContext) : IEstimator<ITransformer>, ITransformer
+    {
+        public bool IsRowToRowMapper => false;
+
+        public ITransformer Fit(IDataView input) => this;
+
+        public IDataView Transform(IDataView input) => mlContext.Data.TakeRows(input, 50);
+
+        public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => inputSchema;
+
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema;
+
+        public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => throw new NotSupportedException();
+
+        public void Save(ModelSaveContext ctx) => throw new NotSupportedException();
     }
 
     private sealed class GroupSpy(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
