@@ -104,16 +104,16 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public double FitTemperature() => TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses);
 
     /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
-    public float[] OfLabels(MulticlassCalibrator? calibrator = null)
+    /// <param name="calibrator">What is applied to the rows.</param>
+    /// <param name="floor">The least that a probability counts before it.</param>
+    public float[] OfLabels(MulticlassCalibrator? calibrator = null, double floor = 0)
     {
         float[] calibrated = new float[NumberOfClasses];
         float[] ofLabels = new float[Count];
         for (int row = 0; row < Count; row++)
         {
-            if (calibrator is null)
-                Row(row).CopyTo(calibrated);
-            else
-                calibrator.Apply(Row(row), calibrated);
+            TensorPrimitives.Max(Row(row), (float)floor, calibrated);
+            calibrator?.Apply(calibrated, calibrated);
             ofLabels[row] = calibrated[Labels[row]];
         }
 
@@ -121,17 +121,18 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     }
 
     /// <summary>The mean log loss after a calibrator, as <see cref="ClassifierCalibrationMetrics.LogLoss"/> defines it.</summary>
-    public double LogLoss(MulticlassCalibrator calibrator) => LogLoss(OfLabels(calibrator), CalibrationAccumulator.SmallestProbability);
+    public double LogLoss(MulticlassCalibrator calibrator) => LogLoss(OfLabels(calibrator));
 
-    /// <summary>The mean log loss of the rows as they are, as every fit counts it, by <see cref="LogProbabilities.Floor"/>: at most that of
-    /// the metrics.</summary>
-    public double LogLossAsFitted() => LogLoss(OfLabels(), LogProbabilities.Floor(NumberOfClasses));
+    /// <summary>The mean log loss after a calibrator, or of the rows as they are, as every fit counts it: it reads no probability as less
+    /// than <see cref="LogProbabilities.Floor"/>. At most that of the metrics.</summary>
+    public double LogLossAsFitted(MulticlassCalibrator? calibrator = null) =>
+        LogLoss(OfLabels(calibrator, LogProbabilities.Floor(NumberOfClasses)));
 
-    private static double LogLoss(float[] ofLabels, double floor)
+    private static double LogLoss(float[] ofLabels)
     {
         CompensatedSum loss = default;
         foreach (float probability in ofLabels)
-            loss.Add(-Math.Log(Math.Clamp(probability, floor, 1)));
+            loss.Add(-Math.Log(Math.Clamp(probability, CalibrationAccumulator.SmallestProbability, 1)));
         return loss.Value / ofLabels.Length;
     }
 }

@@ -48,7 +48,7 @@ internal sealed class ShrunkenFit(
             var loss = new SmoothedLogLoss(others);
             double[] fitted = Minimize(loss, host, out _);
             for (int i = 0; i < Weights.Length; i++)
-                losses[i] += unseen.Count * unseen.LogLoss(make(Between(fitted, Weights[i]), loss.Temperature));
+                losses[i] += unseen.Count * unseen.LogLossAsFitted(make(Between(fitted, Weights[i]), loss.Temperature));
         }
 
         return Weights[Array.IndexOf(losses, losses.Min())];
