@@ -1,3 +1,5 @@
+using System.Runtime.Versioning;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Files that are either complete or not there, whatever happens while they are written.</summary>
@@ -10,13 +12,14 @@ internal static class AtomicFile
 
     /// <summary>
     /// Writes beside the target, flushes to disk, and renames: a failure leaves what was there before and nothing else. Folders are
-    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permission bits, not its owner and
-    /// group.
+    /// created. A link stays, and what it leads to is written. On Unix a file that was there keeps its permission bits (fewer, where the
+    /// file system does not let them be set), not its owner and group.
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="write">Writes the content. What it throws that is not about the file is passed on as it is.</param>
     /// <param name="temporary">The name to write under; null makes one that nobody else has. A fixed name leaves one file at most where the
-    /// process is killed again and again, and keeps a second writer out.</param>
+    /// process is killed again and again, and keeps a second writer out. Where another user left a file of that name, another name is
+    /// made.</param>
     /// <param name="previous">The name that the file that was there gets; null deletes it.</param>
     /// <exception cref="IOException">The file cannot be written: no permission, read-only, no space, in use, or a device or a pipe, whose
     /// place it would take. The message names the target.</exception>
@@ -28,7 +31,6 @@ internal static class AtomicFile
             string target = Target(named), folder = Path.GetDirectoryName(target) ?? target;
             RefuseReadOnly(target);
             Directory.CreateDirectory(folder);
-            temporary ??= Path.Combine(folder, $".{Path.GetRandomFileName()}.tmp");
             // Opened outside of WriteAndRename's try, so that a file that is another writer's is not deleted.
             WriteAndRename(Create(temporary, target), write, target, previous);
         }
@@ -57,6 +59,8 @@ internal static class AtomicFile
             CheckFolder(Path.GetDirectoryName(target) ?? target);
             foreach (string name in (string[])[target, .. suffixes.Select(suffix => target + suffix)])
                 Try(name);
+            if (File.Exists(target))
+                TryPermissions(target);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -143,27 +147,75 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>The file to write to, with the permission bits of the target.</summary>
-    private static FileStream Create(string temporary, string target)
+    private static void TryPermissions(string target)
+    {
+        try
+        {
+            using FileStream file = Create(temporary: null, target);
+            File.Delete(file.Name);
+        }
+        catch (FileNotFoundException)
+        {
+            // Another process has deleted the target meanwhile.
+        }
+    }
+
+    /// <summary>The file to write to, which nobody may read who may not read the target.</summary>
+    private static FileStream Create(string? temporary, string target)
+    {
+        try
+        {
+            if (temporary is not null)
+                return Open(temporary, target);
+        }
+        catch (UnauthorizedAccessException) when (File.Exists(temporary))
+        {
+            // Left by another user's process; it may even be in use, so it stays.
+        }
+
+        return Open(Path.Combine(Path.GetDirectoryName(target) ?? target, $".{Path.GetRandomFileName()}.tmp"), target);
+    }
+
+    /// <summary>A file with the permission bits of the target, or with fewer where the file system does not let them be set.</summary>
+    private static FileStream Open(string name, string target)
     {
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.ReadWrite, Share = FileShare.None };
         if (OperatingSystem.IsWindows() || !File.Exists(target))
-            return new FileStream(temporary, options);
+            return new FileStream(name, options);
         UnixFileMode mode = File.GetUnixFileMode(target);
+        bool isLeft = File.Exists(name);
         options.UnixCreateMode = mode;
-        var file = new FileStream(temporary, options);
+        var file = new FileStream(name, options);
         try
         {
-            // The process's mask takes some away, and a file that an earlier process left has those of its own.
-            if (File.GetUnixFileMode(file.SafeFileHandle) != mode)
-                File.SetUnixFileMode(file.SafeFileHandle, mode);
+            SetMode(file, mode);
             return file;
         }
         catch
         {
             file.Dispose();
-            File.Delete(temporary);
+            if (!isLeft)
+                File.Delete(name);
             throw;
+        }
+    }
+
+    [UnsupportedOSPlatform("windows")]
+    private static void SetMode(FileStream file, UnixFileMode mode)
+    {
+        // The process's mask takes some away, and a file that an earlier process left has those of its own.
+        UnixFileMode own = File.GetUnixFileMode(file.SafeFileHandle);
+        if (own == mode)
+            return;
+        try
+        {
+            File.SetUnixFileMode(file.SafeFileHandle, mode);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if ((own & ~mode) != 0)
+                throw new UnauthorizedAccessException("More users could read or write the new file than the one that is there, and its "
+                    + $"permissions cannot be changed. {e.Message} Write to another folder, or delete the file that is there.", e);
         }
     }
 

@@ -6,6 +6,10 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 [TestClass]
 public sealed class AtomicFileTests
 {
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode Shared = Private | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+    private const UnixFileMode Open = Shared | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+
     private readonly string _folder = Directory.CreateTempSubdirectory("atomic").FullName;
 
     [TestCleanup]
@@ -141,6 +145,36 @@ public sealed class AtomicFileTests
             if (!OperatingSystem.IsWindows())
                 Assert.AreEqual(mode, File.GetUnixFileMode(file.SafeFileHandle));
         }
+    }
+
+    /// <summary>What another user's killed process left under the fixed name: its permissions are not ours to change, and it may be closed
+    /// to us. What was to be saved is saved, for no more readers than before.</summary>
+    [TestMethod]
+    [DataRow(Private, Open)]
+    [DataRow(Private, Private)]
+    [DataRow(Shared, Open)]
+    [DataRow(Open, Shared)]
+    public void AFileThatAnotherUserLeftIsNoObstacle(UnixFileMode mode, UnixFileMode ofLeft)
+    {
+        if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess)
+        {
+            Assert.Inconclusive("Acting as another user takes root, on Linux.");
+            return;
+        }
+
+        string path = Path.Combine(_folder, "file.txt"), left = path + ".tmp";
+        File.SetUnixFileMode(_folder, Open | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        File.WriteAllText(path, "old");
+        File.SetUnixFileMode(path, mode);
+        File.WriteAllText(left, "by a process that was killed");
+        File.SetUnixFileMode(left, ofLeft);
+        OtherUser.Run(() =>
+        {
+            AtomicFile.CheckWritable(path);
+            AtomicFile.Write(path, file => file.Write("new"u8), left);
+        });
+        Assert.AreEqual("new", File.ReadAllText(path));
+        Assert.AreEqual((UnixFileMode)0, File.GetUnixFileMode(path) & ~mode);
     }
 
     [TestMethod]
