@@ -7,13 +7,10 @@ internal static class CalibratorGraph
     public static string Logarithms(OnnxGraphWriter graph, string probabilities, double floor) =>
         graph.Node("Log", [graph.Node("Max", [probabilities, graph.Constant([floor], 1)])]);
 
-    /// <summary>Softmax of each row.</summary>
-    public static string Softmax(OnnxGraphWriter graph, string logits) => graph.Node("Softmax", [logits], ("axis", 1L));
-
     /// <summary>softmax(ln p / T).</summary>
     public static string Temperature(OnnxGraphWriter graph, string probabilities, double temperature, double floor) => temperature == 1
         ? probabilities
-        : Softmax(graph, graph.Node("Div", [Logarithms(graph, probabilities, floor), graph.Constant([temperature], 1)]));
+        : graph.Softmax(graph.Node("Div", [Logarithms(graph, probabilities, floor), graph.Constant([temperature], 1)]));
 
     /// <summary>softmax(W ln p + b).</summary>
     /// <param name="graph">Where to.</param>
@@ -31,6 +28,6 @@ internal static class CalibratorGraph
                 transposed[(j * classes) + i] = weights[(i * classes) + j];
         }
         string product = graph.Node("MatMul", [Logarithms(graph, probabilities, floor), graph.Constant(transposed, classes, classes)]);
-        return Softmax(graph, graph.Node("Add", [product, graph.Constant(bias, 1, classes)]));
+        return graph.Softmax(graph.Node("Add", [product, graph.Constant(bias, 1, classes)]));
     }
 }

@@ -56,23 +56,25 @@ internal sealed class CalibratorRowMapper(
         if (values is not null)
             throw new NotSupportedException($"A calibrator after MapKeyToValue cannot be converted to ONNX: column "
                 + $"'{outputs[ScoreColumns.PredictedLabel].Name}' holds no keys. Calibrate before MapKeyToValue.");
-        string calibrated = AddTo(graph, ctx.GetVariableName(score.Name));
+        string scores = ctx.GetVariableName(score.Name), calibrated = AddTo(graph, scores);
         graph.Column("Cast", [calibrated], outputs[ScoreColumns.Score].Name, outputs[ScoreColumns.Score].Type,
             ("to", (long)OnnxType.Float32));
         if (outputs.Length > ScoreColumns.PredictedLabel)
         {
             DataViewSchema.DetachedColumn label = outputs[ScoreColumns.PredictedLabel];
             string key = graph.Node("Gather", [graph.Vector(Keys()), graph.Node("ArgMax", [calibrated], ("axis", 1L))]);
+            key = graph.Node("Where", [graph.AnyNaN(scores, 1, keepDimensions: true), graph.Vector(0), key]);
             graph.Column("Cast", [key], label.Name, label.Type, ("to", (long)OnnxType.UInt32));
         }
     }
 
-    /// <summary>Adds what is done with scores, float32 [rows, classes], to a graph; the result is float64.</summary>
-    internal string AddTo(OnnxGraphWriter graph, string scores)
+    /// <summary>Adds what is done with scores, float32 [rows, classes], to a graph; the result is float64. A row that holds NaN stays as it
+    /// is.</summary>
+    internal string AddTo(OnnxGraphWriter graph, string scores) => graph.Node("Where", [graph.AnyNaN(scores, 1, keepDimensions: true),
+        graph.Cast(scores, OnnxType.Float64), Calibrated(graph, ScoreGraph.Probabilities(graph, scores, scoreKind))]);
+
+    private string Calibrated(OnnxGraphWriter graph, string probabilities)
     {
-        string probabilities = graph.Cast(scores, OnnxType.Float64);
-        if (scoreKind == ScoreKind.Logits)
-            probabilities = CalibratorGraph.Softmax(graph, probabilities);
         if (classes is null)
             return transformer.Calibrator.AddTo(graph, probabilities);
 

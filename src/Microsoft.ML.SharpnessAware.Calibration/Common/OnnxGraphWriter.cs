@@ -43,6 +43,15 @@ internal abstract class OnnxGraphWriter
     public string Mean(string input, bool keepDimensions, params long[] axes) =>
         Reduce("ReduceMean", input, MeanAxesAreInput, keepDimensions, axes);
 
+    /// <summary>Softmax of each row.</summary>
+    public string Softmax(string logits) => Node("Softmax", [logits], ("axis", 1L));
+
+    /// <summary>Whether there is a NaN along one axis, which stays with length 1 if <paramref name="keepDimensions"/>.</summary>
+    /// <param name="input">float32.</param>
+    /// <param name="axis">Along which to look.</param>
+    /// <param name="keepDimensions">Whether the axis stays.</param>
+    public string AnyNaN(string input, long axis, bool keepDimensions) => Node("IsNaN", [Sum(input, axis, keepDimensions)]);
+
     /// <summary>Values of another type.</summary>
     /// <param name="input">The values.</param>
     /// <param name="type">A number of ONNX's TensorProto.DataType; see <see cref="OnnxType"/>.</param>

@@ -63,12 +63,10 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
         Host, Columns with { ScoreColumnName = scoreColumnName }, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes);
 
     /// <summary>The two inputs of the comparison that says which rows are accepted: the largest of the scores, float32 [rows, classes],
-    /// and the threshold, both float64.</summary>
+    /// and the threshold, both float64. A row that holds NaN is not accepted.</summary>
     internal string[] AddTo(OnnxGraphWriter graph, string scores, bool keepDimensions)
     {
-        string probabilities = graph.Cast(scores, OnnxType.Float64);
-        if (Columns.ScoreKind == ScoreKind.Logits)
-            probabilities = graph.Node("Softmax", [probabilities], ("axis", 1L));
+        string probabilities = ScoreGraph.Probabilities(graph, scores, Columns.ScoreKind);
         return [graph.Max(probabilities, 1, keepDimensions), graph.Constant([Threshold], 1)];
     }
 

@@ -87,7 +87,8 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
         $"Prediction sets (column '{_transformer.Columns.OutputColumnName}') cannot be converted by ConvertToOnnx: their size varies from "
         + "row to row. Convert the model without them; SaveOnnx writes sets of the least ambiguous score as a mask of the classes.");
 
-    /// <summary>Adds which classes are in the set, Boolean [rows, classes], to a graph.</summary>
+    /// <summary>Adds which classes are in the set, Boolean [rows, classes], to a graph: of a row that holds NaN all, since none can be
+    /// ruled out.</summary>
     /// <param name="graph">Where to.</param>
     /// <param name="scores">float32 [rows, classes].</param>
     /// <exception cref="NotSupportedException">The score draws by the bits of the probabilities.</exception>
@@ -98,9 +99,7 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
                 $"Prediction sets of the score {_transformer.Score} cannot be written to ONNX: they are drawn by the bits of a row's "
                 + "probabilities, which another runtime computes with other last bits. Fit PredictionSetScore.LeastAmbiguous, or save the "
                 + "model without the sets and make them of Score in .NET.");
-        string probabilities = graph.Cast(scores, OnnxType.Float64);
-        if (_transformer.Columns.ScoreKind == ScoreKind.Logits)
-            probabilities = graph.Node("Softmax", [probabilities], ("axis", 1L));
+        string probabilities = ScoreGraph.Probabilities(graph, scores, _transformer.Columns.ScoreKind);
         string strangeness = graph.Node("Sub", [graph.Constant([1.0], 1), probabilities]);
         double[] thresholds = [.. _thresholds.Select(threshold => threshold + Nonconformity.Rounding)];
         return graph.Node("Not", [graph.Node("Greater", [strangeness, graph.Constant(thresholds, 1, thresholds.Length)])]);

@@ -36,7 +36,9 @@ internal static class ClassifierConversion
         DataViewSchema.Column[] added = [.. view.Bindings.AddedColumnIndices.Select(index => view.Schema[index])];
         (DataViewSchema.Column score, DataViewSchema.Column label) = (added[ScoreColumns.Score], added[ScoreColumns.PredictedLabel]);
         graph.Column("Cast", [scores], score.Name, score.Type, ("to", (long)OnnxType.Float32));
-        graph.Column("Cast", [graph.Node("Add", [best, graph.Vector(1)])], label.Name, label.Type, ("to", (long)OnnxType.UInt32));
+        string key = graph.Node("Where", [graph.AnyNaN(graph.Cast(scores, OnnxType.Float32), 1, keepDimensions: true), graph.Vector(0),
+            graph.Node("Add", [best, graph.Vector(1)])]);
+        graph.Column("Cast", [key], label.Name, label.Type, ("to", (long)OnnxType.UInt32));
     }
 
     /// <summary>From the vector to [rows, channels, height, width] with the channels of the model, float32.</summary>

@@ -170,8 +170,10 @@ internal static class OnnxExport
                 best = scores;
         }
 
-        string name = file.Node("Gather", [file.Texts(classNames), file.Node("ArgMax", [best], ("axis", 1L), ("keepdims", 0L))]);
         string score = file.Cast(scores, OnnxType.Float32);
+        string place = file.Node("Where", [file.AnyNaN(score, 1, keepDimensions: false), file.Vector(classNames.Count),
+            file.Node("ArgMax", [best], ("axis", 1L), ("keepdims", 0L))]);
+        string name = file.Node("Gather", [file.Texts([.. classNames, ""]), place]);      // "" of an image whose scores are NaN
         parts = new OnnxClassifierParts(pixels, first, end, logits, score);
         file.AddOutput(score, description.ScoreColumnName, OnnxType.Float32, Rows,
             classifier.NumberOfClasses);

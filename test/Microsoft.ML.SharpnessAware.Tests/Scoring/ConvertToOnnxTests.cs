@@ -110,6 +110,67 @@ public sealed class ConvertToOnnxTests
             Texts("Label", 600));
     }
 
+    /// <summary>As Transform has it: such a row stays as it is, and its key is missing.</summary>
+    [TestMethod]
+    [DataRow("Temperature", ScoreKind.Probabilities)]
+    [DataRow("Vector", ScoreKind.Logits)]
+    [DataRow("Isotonic", ScoreKind.Probabilities)]
+    [DataRow("Dirichlet", ScoreKind.Logits)]
+    [DataRow("StructuredMatrix", ScoreKind.Probabilities)]
+    public void ARowWhoseScoresAreNotNumbersHasNoPredictedLabel(string calibrator, ScoreKind scoreKind)
+    {
+        Calibration.ScoredRows rows = Calibration.ScoredRows.Confused(300);
+        MulticlassCalibratorsCatalog calibrators = MLContext.MulticlassClassification.Calibrators;
+        MulticlassCalibratorEstimator estimator = calibrator switch
+        {
+            "Temperature" => calibrators.Temperature(scoreKind: scoreKind),
+            "Vector" => calibrators.Vector(scoreKind: scoreKind),
+            "Isotonic" => calibrators.Isotonic(scoreKind: scoreKind),
+            "Dirichlet" => calibrators.Dirichlet(scoreKind: scoreKind),
+            _ => calibrators.StructuredMatrix(scoreKind: scoreKind),
+        };
+        ITransformer model = estimator.Fit(rows.View(MLContext));
+        float[] scores = [.. rows.Scores];
+        scores[3] = scores[7] = scores[11] = scores[12] = scores[13] = scores[14] = float.NaN;
+        IDataView data = (rows with { Scores = scores }).View(MLContext);
+
+        using var session = new InferenceSession(Convert(model, data, 12));
+        using var results = session.Run(
+        [
+            NamedOnnxValue.CreateFromTensor("Label", new DenseTensor<uint>(new uint[300], [300, 1])),
+            NamedOnnxValue.CreateFromTensor("Score", new DenseTensor<float>(scores, [300, 3])),
+        ]);
+
+        IDataView expected = model.Transform(data);
+        uint[] keys = [.. expected.GetColumn<uint>("PredictedLabel")];
+        Assert.AreEqual(4, keys.Count(key => key == 0));
+        CollectionAssert.AreEqual(
+            keys, results.Single(result => result.Name == "PredictedLabel.output").AsEnumerable<uint>().ToArray());
+        foreach ((float one, float other) in expected.GetColumn<float[]>("Score").SelectMany(row => row)
+                     .Zip(results.Single(result => result.Name == "Score.output").AsEnumerable<float>()))
+            Assert.AreEqual(one, other, Tolerance);
+    }
+
+    [TestMethod]
+    public void AnImageWhoseScoresAreNotNumbersHasNoPredictedLabel()
+    {
+        List<FloatRow> rows = Shapes.Floats(30);
+        IDataView data = Fitted.View(MLContext, rows);
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(MLContext, data, options => options.Epoch = 1);
+        byte[] file = Convert(model, data, 12);
+        Array.Fill(rows[1].Image, 1e38f);
+        using var session = new InferenceSession(file);
+        using var results = session.Run(
+        [
+            Texts("Label", 30),
+            NamedOnnxValue.CreateFromTensor("Image", new DenseTensor<float>(rows.SelectMany(row => row.Image).ToArray(),
+                [30, 1, Shapes.Size, Shapes.Size])),
+        ]);
+        uint[] keys = [.. results.Single(result => result.Name == "PredictedLabel.output").AsEnumerable<uint>()];
+        Assert.AreEqual(0u, keys[1]);
+        Assert.AreEqual(1, keys.Count(key => key == 0));
+    }
+
     [TestMethod]
     public void ImagesThatMustBeDecodedAreRefused()
     {

@@ -103,6 +103,35 @@ public sealed class SaveOnnxDecisionsTests
         CollectionAssert.AreEqual(before, File.ReadAllBytes(path));
     }
 
+    /// <summary>Transform throws there, which a graph cannot: nothing is accepted, and no class is left out of the set.</summary>
+    [TestMethod]
+    [DataRow(11, ScoreKind.Probabilities)]
+    [DataRow(17, ScoreKind.Logits)]
+    [DataRow(20, ScoreKind.Probabilities)]
+    public void NothingIsDecidedOfARowWhoseScoresAreNotNumbers(int opset, ScoreKind scoreKind)
+    {
+        Calibration.ScoredRows rows = Calibration.ScoredRows.Confused(300);
+        IDataView data = rows.View(MLContext);
+        MulticlassDecisionsCatalog decisions = MLContext.MulticlassClassification.Decisions;
+        var file = new OnnxFileWriter(opset);
+        file.AddInput("Score", OnnxType.Float32, "rows", 3);
+        file.AddOutput(decisions.PredictionSets(.6, PredictionSetScore.LeastAmbiguous, scoreKind: scoreKind).Fit(data)
+            .CreateMapper(data.Schema).AddTo(file, "Score"), "Sets", OnnxType.Boolean, "rows", 3);
+        file.AddOutput(file.Node("Greater", decisions.Abstain(.4, .5, scoreKind: scoreKind).Fit(data)
+            .AddTo(file, "Score", keepDimensions: false)), "Accepted", OnnxType.Boolean, "rows");
+        using var stream = new MemoryStream();
+        file.Save(stream, "1");
+
+        using var session = new InferenceSession(stream.ToArray());
+        using var results = session.Run([NamedOnnxValue.CreateFromTensor("Score", new DenseTensor<float>((float[])
+            [float.NaN, 1, 0, 1, 0, float.NaN, float.NaN, float.NaN, float.NaN, 0, float.NaN, 1, 1, 0, 0], [5, 3]))]);
+
+        bool[] sets = [.. results[0].AsEnumerable<bool>()], accepted = [.. results[1].AsEnumerable<bool>()];
+        Assert.IsTrue(sets[..12].All(holds => holds));
+        Assert.IsFalse(sets[14]);
+        CollectionAssert.AreEqual(new[] { false, false, false, false, true }, accepted);
+    }
+
     /// <summary>ML.NET's own conversion: abstention behind any trainer, and an error that names the sets.</summary>
     [TestMethod]
     public void AbstentionIsConvertedAndSetsAreRefused()

@@ -359,6 +359,28 @@ public sealed partial class SaveOnnxTests
             Assert.AreEqual(Shapes.Names[ProbabilityBuffer.Key(expected.AsSpan(row * 3, 3)) - 1], labels[row]);
     }
 
+    [TestMethod]
+    [DataRow(11, false)]
+    [DataRow(17, true)]
+    [DataRow(21, false)]
+    public void AnImageWhoseScoresAreNotNumbersHasNoPredictedLabel(int opset, bool isCalibrated)
+    {
+        List<FloatRow> rows = Shapes.Floats(30);
+        IDataView data = Fitted.View(MLContext, rows);
+        using SharpnessAwareImageClassificationTransformer classifier = Fitted.Model(MLContext, data, options => options.Epoch = 1);
+        ITransformer model = isCalibrated
+            ? classifier.Append(MLContext.MulticlassClassification.Calibrators.Isotonic().Fit(classifier.Transform(data))) : classifier;
+        Array.Fill(rows[1].Image, 1e38f);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.onnx");
+        model.SaveOnnx(path, new OnnxExportOptions { OpsetVersion = opset });
+        (float[] scores, string[] labels) = Run(path, NamedOnnxValue.CreateFromTensor("Image",
+            new DenseTensor<float>(rows.SelectMany(row => row.Image).ToArray(), [30, 1, Shapes.Size, Shapes.Size])));
+        Assert.IsTrue(scores[3..6].All(float.IsNaN));
+        Assert.AreEqual("", labels[1]);
+        Assert.AreEqual(29, labels.Count(Shapes.Names.Contains));
+    }
+
     /// <summary>A smooth picture as a file, and its pixels one after the other.</summary>
     private static (byte[] Png, byte[] Pixels) Picture(int width, int height)
     {
