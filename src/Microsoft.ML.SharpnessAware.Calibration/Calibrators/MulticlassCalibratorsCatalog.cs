@@ -28,7 +28,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <item><term>Dirichlet</term><description>Certain classes are confused with each other; from several hundred rows
 /// on.</description></item>
 /// <item><term>StructuredMatrix</term><description>The same, more cautiously.</description></item>
-/// <item><term>Isotonic</term><description>No formula fits; from some thousand rows on.</description></item>
+/// <item><term>Isotonic</term><description>No formula fits; from several thousand rows on.</description></item>
 /// </list>
 /// All of them count a probability as at least 2⁻²² / K for K classes, the resolution of <see cref="float"/>: a model that says 0 has
 /// rounded.
@@ -213,9 +213,7 @@ public sealed class MulticlassCalibratorsCatalog
     {
         ArgumentNullException.ThrowIfNull(estimator);
         ArgumentNullException.ThrowIfNull(calibrator);
-        if (!(fraction is > 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(fraction), fraction, "A share of the rows is above 0 and below 1.");
-        return new HeldOutEstimator(_environment, estimator, calibrator, fraction, samplingKeyColumnName);
+        return new HeldOutEstimator(_environment, estimator, calibrator, Require.Share(fraction, nameof(fraction)), samplingKeyColumnName);
     }
 
     /// <summary>
@@ -251,8 +249,6 @@ public sealed class MulticlassCalibratorsCatalog
     {
         ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
         ArgumentException.ThrowIfNullOrEmpty(predictedLabelColumnName);
-        if (!Enum.IsDefined(scoreKind))
-            throw new ArgumentOutOfRangeException(nameof(scoreKind), scoreKind, "There is no such kind of score.");
-        return new CalibratorColumns(scoreColumnName, predictedLabelColumnName, scoreKind);
+        return new CalibratorColumns(scoreColumnName, predictedLabelColumnName, Require.Defined(scoreKind, nameof(scoreKind)));
     }
 }

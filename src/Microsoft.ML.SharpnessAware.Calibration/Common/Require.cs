@@ -28,6 +28,16 @@ internal static class Require
     public static double BelowOne(double value, string name) =>
         value is >= 0 and < 1 ? value : throw OutOfRange(value, name, "at least 0 and below 1");
 
+    /// <summary>In (0, 1).</summary>
+    public static double Share(double value, string name) =>
+        value is > 0 and < 1 ? value : throw OutOfRange(value, name, "above 0 and below 1");
+
+    /// <summary>One of the values that have a name.</summary>
+    public static T Defined<T>(T value, string name)
+        where T : struct, Enum =>
+        Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(name, value,
+            $"{name} must be one of {string.Join(", ", Enum.GetNames<T>())}.");
+
     private static ArgumentOutOfRangeException OutOfRange(double value, string name, string allowed, string advice = "") =>
         new(name, value, $"{name} must be {allowed}.{advice}");
 }

@@ -56,9 +56,8 @@ public sealed class MulticlassDecisionsCatalog
         bool perClass = false, string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score,
         string outputColumnName = "PredictionSet", int? seed = null, ScoreKind scoreKind = ScoreKind.Probabilities)
     {
-        CheckShare(coverage, nameof(coverage));
-        if (!Enum.IsDefined(score))
-            throw new ArgumentOutOfRangeException(nameof(score), score, "There is no such score.");
+        Require.Share(coverage, nameof(coverage));
+        Require.Defined(score, nameof(score));
         return new PredictionSetEstimator(_environment, Columns(labelColumnName, scoreColumnName, outputColumnName, scoreKind),
             new Nonconformity(score, seed ?? 0), coverage, perClass);
     }
@@ -87,16 +86,10 @@ public sealed class MulticlassDecisionsCatalog
             "Accepted",
         ScoreKind scoreKind = ScoreKind.Probabilities)
     {
-        CheckShare(accuracy, nameof(accuracy));
-        CheckShare(confidence, nameof(confidence));
+        Require.Share(accuracy, nameof(accuracy));
+        Require.Share(confidence, nameof(confidence));
         return new AbstentionEstimator(_environment, Columns(labelColumnName, scoreColumnName, outputColumnName, scoreKind), accuracy,
             confidence);
-    }
-
-    private static void CheckShare(double value, string name)
-    {
-        if (!(value is > 0 and < 1))
-            throw new ArgumentOutOfRangeException(name, value, "A share is above 0 and below 1.");
     }
 
     private static DecisionColumns Columns(string labelColumnName, string scoreColumnName, string outputColumnName, ScoreKind scoreKind)
@@ -104,8 +97,6 @@ public sealed class MulticlassDecisionsCatalog
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
         ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
         ArgumentException.ThrowIfNullOrEmpty(outputColumnName);
-        if (!Enum.IsDefined(scoreKind))
-            throw new ArgumentOutOfRangeException(nameof(scoreKind), scoreKind, "There is no such kind of score.");
-        return new DecisionColumns(labelColumnName, scoreColumnName, outputColumnName, scoreKind);
+        return new DecisionColumns(labelColumnName, scoreColumnName, outputColumnName, Require.Defined(scoreKind, nameof(scoreKind)));
     }
 }

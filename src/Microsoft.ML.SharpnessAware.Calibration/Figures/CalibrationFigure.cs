@@ -16,7 +16,7 @@ public sealed class CalibrationFigure
     private CalibrationFigure(Figure figure) => _figure = figure;
 
     /// <summary>How many models one figure shows at most: more lines could not be told apart.</summary>
-    public static int MaximumNumberOfModels => ModelStyle.Count;
+    internal static int MaximumNumberOfModels => ModelStyle.Count;
 
     /// <summary>A reliability diagram: the accuracy of each bin of confidence against the diagonal, the gap to the mean confidence
     /// hatched, and below the share of rows in each bin. The same picture as <see cref="ReliabilityDiagramExtensions.SavePng"/>
@@ -33,7 +33,7 @@ public sealed class CalibrationFigure
     /// confidence. Bins of fewer than 20 rows have hollow markers: there the line may be chance.</summary>
     /// <param name="models">1 to 8 models with the names to show.</param>
     /// <param name="title">The heading; "Reliability of several models" by default.</param>
-    /// <exception cref="ArgumentException">There are no models, or more than <see cref="MaximumNumberOfModels"/>.</exception>
+    /// <exception cref="ArgumentException">There are no models, or more than 8.</exception>
     public static CalibrationFigure ReliabilityComparison(
         IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
         => Comparison(Checked(models), title);
@@ -77,7 +77,7 @@ public sealed class CalibrationFigure
     /// </summary>
     /// <param name="models">1 to 8 models with the names to show.</param>
     /// <param name="title">The heading; "Accuracy when unsure predictions are rejected" by default.</param>
-    /// <exception cref="ArgumentException">There are no models, or more than <see cref="MaximumNumberOfModels"/>.</exception>
+    /// <exception cref="ArgumentException">There are no models, or more than 8.</exception>
     public static CalibrationFigure AccuracyRejection(
         IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> models, string? title = null)
         => new(AccuracyRejectionFigure.Create(Checked(models), title));

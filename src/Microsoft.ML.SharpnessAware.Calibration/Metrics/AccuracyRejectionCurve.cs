@@ -22,11 +22,11 @@ public sealed class AccuracyRejectionCurve
     }
 
     /// <summary>The most points that a curve has.</summary>
-    public const int MaximumNumberOfPoints = 1000;
+    internal const int MaximumNumberOfPoints = 1000;
 
     /// <summary>
     /// The curve in ascending order of coverage; the last point accepts every row. One point for each different confidence; where there
-    /// are more than <see cref="MaximumNumberOfPoints"/> of them, those next above every 1/1000 of the rows.
+    /// are more than 1,000 of them, those next above every 1/1000 of the rows.
     /// </summary>
     public IReadOnlyList<AccuracyRejectionPoint> Points { get; }
 
