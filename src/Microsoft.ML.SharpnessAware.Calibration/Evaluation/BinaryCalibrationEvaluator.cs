@@ -21,7 +21,8 @@ internal static class BinaryCalibrationEvaluator
             + "mlContext.BinaryClassification.Calibrators.Platt");
         BinaryCalibrationAccumulator accumulator = new(numberOfBins);
         SkippedRowCounter withoutProbability = new();
-        CodedColumn? groups = groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName, 2L * numberOfBins);
+        CodedColumn? groups = groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName,
+            CalibrationSums.Cells(numberOfClasses: 0, numberOfBins, topKPredictionCount: 0));
         CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
         IEnumerable<DataViewSchema.Column> columns =
             [label, probability, .. new[] { groups, clusters }.OfType<CodedColumn>().Select(side => side.Column)];
@@ -42,7 +43,7 @@ internal static class BinaryCalibrationEvaluator
                 getProbability(ref p);
                 if (float.IsNaN(p))
                 {
-                    withoutProbability.Add(cursor.Position);
+                    withoutProbability.Add(cursor.Position, readGroup?.Invoke(0) ?? -1);
                     continue;
                 }
 
@@ -68,7 +69,8 @@ internal static class BinaryCalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {withoutProbability.Count} row(s) can be evaluated: column '{probabilityColumnName}' is NaN in all of " +
                     "them.");
-        return accumulator.GetMetrics(withoutProbability.Rows, groups?.Values);
+        return accumulator.GetMetrics(withoutProbability.Rows,
+            groups?.Values.Select(group => (group.Number, group.Text, withoutProbability.OfGroup(group.Number))));
     }
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string name, string role, DataViewType type, string expected)

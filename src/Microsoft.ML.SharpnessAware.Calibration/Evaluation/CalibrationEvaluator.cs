@@ -51,13 +51,12 @@ internal sealed class CalibrationEvaluator
         environment.CheckValue(data, nameof(data));
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
-        if (!Enum.IsDefined(scoreKind))
-            throw new ArgumentOutOfRangeException(nameof(scoreKind), scoreKind, "There is no such kind of scores.");
+        Require.Defined(scoreKind, nameof(scoreKind));
         IHost host = environment.Register(nameof(CalibrationEvaluator));
         LabelledScores columns = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
         CalibrationEvaluator evaluator = new(host, columns, numberOfBins, topKPredictionCount, scoreKind, onRow,
             observe?.Invoke(columns) ?? [], groupColumnName is null ? null : CodedColumn.Groups(data.Schema, groupColumnName,
-                (long)columns.NumberOfClasses * numberOfBins),
+                CalibrationSums.Cells(columns.NumberOfClasses, numberOfBins, topKPredictionCount)),
             clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName));
         evaluator.Read(data);
         return evaluator.GetMetrics();
@@ -78,14 +77,14 @@ internal sealed class CalibrationEvaluator
             int label = cursor.ReadClass();
             if (label < 0)
             {
-                _withoutLabel.Add(cursor.Position);
+                _withoutLabel.Add(cursor.Position, _groups is null ? -1 : readSide[_observed.Count](label));
                 continue;
             }
 
             cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
             bool isLeftOut = readSide.Length > 0 && HasNoScores(filling.Row(filling.Count - 1));       // it may have no decision either
             for (int side = 0; side < readSide.Length; side++)
-                filling.Side(side)[^1] = isLeftOut ? 0 : readSide[side](label);
+                filling.Side(side)[^1] = isLeftOut && sides[side] != _groups ? 0 : readSide[side](label);
             if (!filling.IsFull)
                 continue;
 
@@ -106,16 +105,18 @@ internal sealed class CalibrationEvaluator
         for (int row = 0; row < block.Count; row++)
         {
             if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row))
-                || !Refuse(block.Row(row), block.Position(row)))
+                || !Refuse(block.Row(row), block.Position(row), _groups is null ? -1 : Groups(block)[row]))
                 block.Move(row, kept++);
         }
 
         block.Truncate(kept);
-        _accumulator.Add(block.Scores, block.Labels, _groups is null ? default : block.Side(_observed.Count),
+        _accumulator.Add(block.Scores, block.Labels, _groups is null ? default : Groups(block),
             _clusters is null ? default : Clusters(block));
         if (_onRow is not null)
             Show(block, _onRow);
     }
+
+    private Span<int> Groups(ScoreBlock block) => block.Side(_observed.Count);
 
     private Span<int> Clusters(ScoreBlock block) => block.Side(_observed.Count + (_groups is null ? 0 : 1));
 
@@ -132,13 +133,13 @@ internal sealed class CalibrationEvaluator
     }
 
     /// <summary>Makes probabilities of logits. Counts a row that is not finite, and throws if it is not a distribution.</summary>
-    private bool Refuse(Span<float> scores, long position)
+    private bool Refuse(Span<float> scores, long position, int group)
     {
         if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)
             return false;
         if (!HasNoScores(scores))
             throw ScoreRow.Unusable(_columns.Score.Name, _scoreKind, position, problem);
-        _withoutScore.Add(position);
+        _withoutScore.Add(position, group);
         return true;
     }
 
@@ -160,6 +161,7 @@ internal sealed class CalibrationEvaluator
                 ? "The data has no rows to evaluate."
                 : $"None of the {leftOut.Count} row(s) can be evaluated: column '{_columns.Label.Name}' is missing in "
                     + $"{_withoutLabel.Count} and column '{_columns.Score.Name}' is NaN or infinite in {_withoutScore.Count} of them.");
-        return _accumulator.GetMetrics(_columns.Classes?.Names, leftOut, _groups?.Values);
+        return _accumulator.GetMetrics(_columns.Classes?.Names, leftOut, _groups?.Values.Select(group =>
+            (group.Number, group.Text, _withoutLabel.OfGroup(group.Number).With(_withoutScore.OfGroup(group.Number)))));
     }
 }

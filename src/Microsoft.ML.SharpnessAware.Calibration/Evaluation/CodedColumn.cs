@@ -28,7 +28,7 @@ internal sealed class CodedColumn : ISideColumn
     /// <summary>A column of groups: rows without a value are a group together.</summary>
     /// <param name="schema">Where to look.</param>
     /// <param name="columnName">The name of the column.</param>
-    /// <param name="cellsPerGroup">How many bins a group has in all.</param>
+    /// <param name="cellsPerGroup">What a group takes, by <see cref="CalibrationSums.Cells"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column, or it holds vectors or images.</exception>
     public static CodedColumn Groups(DataViewSchema schema, string columnName, long cellsPerGroup) =>
         new(Find(schema, columnName, "group"), "group", (int)Math.Clamp(MostGroupCells / Math.Max(cellsPerGroup, 1), 1, MostGroups),

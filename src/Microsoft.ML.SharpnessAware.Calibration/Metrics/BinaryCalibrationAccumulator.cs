@@ -30,18 +30,17 @@ internal sealed class BinaryCalibrationAccumulator(int numberOfBins)
 
     /// <summary>The metrics of all rows.</summary>
     /// <param name="leftOut">The rows that were left out.</param>
-    /// <param name="groups">The groups in the order in which to show them.</param>
-    public BinaryCalibrationMetrics GetMetrics(LeftOutRows leftOut = default, IEnumerable<(int Number, string Name)>? groups = null) =>
-        GetMetrics(leftOut, leftOut.Count, groups ?? []);
-
-    private BinaryCalibrationMetrics GetMetrics(LeftOutRows leftOut, long skippedRows, IEnumerable<(int Number, string Name)> groups)
+    /// <param name="groups">The groups in the order in which to show them; those without a measured row are not shown.</param>
+    public BinaryCalibrationMetrics GetMetrics(LeftOutRows leftOut = default,
+        IEnumerable<(int Number, string Name, LeftOutRows LeftOut)>? groups = null)
     {
         _measured.LeftOut = leftOut;
-        return new(_bins, _measured.Ranking(), numberOfBins, skippedRows, _measured)
+        return new(_bins, _measured.Ranking(), numberOfBins, leftOut.Count, _measured)
         {
             PerGroup =
             [
-                .. groups.Select(group => new BinaryGroupCalibration(group.Name, _ofGroup[group.Number].GetMetrics(leftOut, 0, []))),
+                .. (groups ?? []).Where(group => _ofGroup.ContainsKey(group.Number))
+                    .Select(group => new BinaryGroupCalibration(group.Name, _ofGroup[group.Number].GetMetrics(group.LeftOut))),
             ],
         };
     }

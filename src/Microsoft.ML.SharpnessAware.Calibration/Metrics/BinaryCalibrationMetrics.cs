@@ -19,7 +19,7 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     {
     }
 
-    /// <summary>The Brier score in its parts: calibration, refinement, uncertainty.</summary>
+    /// <summary>The Brier score in Murphy's parts: reliability, resolution, uncertainty.</summary>
     public MurphyDecomposition BrierDecomposition => MurphyDecomposition.Of(ReliabilityDiagram);
 
     /// <summary>The share of rows that are positive.</summary>
@@ -42,7 +42,8 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     public BinaryCalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
         new(Intervals(numberOfResamples, confidenceLevel, seed));
 
-    internal override (Vector256<double> Best, Vector256<double> Worst) OneMore => CalibrationBootstrap.BinaryOneMore(Cells);
+    private protected override (Vector256<double> Best, Vector256<double> Worst) FindOneMore(double meanEntropy) =>
+        OneMoreRow.OfBinary(Measured, meanEntropy);
 
     /// <summary>
     /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it

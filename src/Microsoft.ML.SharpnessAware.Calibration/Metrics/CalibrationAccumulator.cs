@@ -78,16 +78,16 @@ internal sealed class CalibrationAccumulator
     /// <summary>The metrics of all rows.</summary>
     /// <param name="classNames">What the classes are called.</param>
     /// <param name="leftOut">The rows that were left out.</param>
-    /// <param name="groups">The groups in the order in which to show them; those without a row are left out.</param>
+    /// <param name="groups">The groups in the order in which to show them; those without a measured row are not shown.</param>
     public MulticlassCalibrationMetrics GetMetrics(IReadOnlyList<string>? classNames = null, LeftOutRows leftOut = default,
-        IEnumerable<(int Group, string Name)>? groups = null)
+        IEnumerable<(int Number, string Name, LeftOutRows LeftOut)>? groups = null)
     {
         MulticlassCalibrationMetrics metrics = _all.GetMetrics(classNames, leftOut);
         metrics.Sample = _sample;
         metrics.PerGroup =
         [
-            .. (groups ?? []).Where(group => _ofGroup.ContainsKey(group.Group))
-                .Select(group => new GroupCalibration(group.Name, _ofGroup[group.Group].GetMetrics(classNames, leftOut, isGroup: true))),
+            .. (groups ?? []).Where(group => _ofGroup.ContainsKey(group.Number))
+                .Select(group => new GroupCalibration(group.Name, _ofGroup[group.Number].GetMetrics(classNames, group.LeftOut))),
         ];
         return metrics;
     }

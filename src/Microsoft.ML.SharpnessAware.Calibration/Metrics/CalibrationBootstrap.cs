@@ -8,13 +8,6 @@ internal static class CalibrationBootstrap
     /// <summary>With fewer the ends of an interval are chance themselves.</summary>
     private const int SmallestNumberOfResamples = 100;
 
-    /// <summary>The best and the worst row that could have come.</summary>
-    public static (Vector256<double> Best, Vector256<double> Worst) OneMore(ReadOnlySpan<OutcomeCell> cells, int numberOfClasses)
-    {
-        List<(double Count, double Confidence, double Entropy)> bins = Bins(cells);
-        return (BestRow(bins, numberOfClasses), WorstRow(bins, numberOfClasses));
-    }
-
     public static void Check(int numberOfResamples, double confidenceLevel)
     {
         if (numberOfResamples < SmallestNumberOfResamples)
@@ -23,18 +16,6 @@ internal static class CalibrationBootstrap
         if (!(confidenceLevel is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(confidenceLevel), confidenceLevel,
                 "The confidence level must lie between 0 and 1, for example 0.95.");
-    }
-
-    /// <summary>The same of a binary model: confidence stands for the probability of the positive class, right for positive.</summary>
-    public static (Vector256<double> Best, Vector256<double> Worst) BinaryOneMore(ReadOnlySpan<OutcomeCell> cells)
-    {
-        List<(double Count, double Confidence, double Entropy)> bins =
-            [.. Bins(cells).Select(bin => (bin.Count, Math.Max(bin.Confidence, 1 - bin.Confidence), bin.Entropy))];
-        return (Binary(BestRow(bins, 2), 0), Binary(WorstRow(bins, 2), 1));
-
-        // The binary Brier score counts one class of the two.
-        static Vector256<double> Binary(Vector256<double> row, double probability) =>
-            OutcomeCell.Row(probability, row[RowNumber.LogLoss], row[RowNumber.BrierScore] / 2, row[RowNumber.Entropy]);
     }
 
     /// <param name="cells">The rows by bins of equal width.</param>
@@ -108,54 +89,5 @@ internal static class CalibrationBootstrap
         for (int cell = 1; cell < cells.Length; cell += 2)
             right += cells[cell].Count;
         return right;
-    }
-
-    /// <summary>Undecided as can be; or right, with the loss that the model itself expects of right rows.</summary>
-    private static Vector256<double> BestRow(IEnumerable<(double Count, double Confidence, double Entropy)> bins, int numberOfClasses)
-    {
-        double loss = 0, brier = 0, rights = 0;
-        foreach ((double count, double confidence, _) in bins)
-        {
-            double right = count * confidence;
-            rights += right;
-            loss -= right * Math.Log(confidence);
-            brier += right * (1 - confidence) * (1 - confidence) * (1 + 1.0 / (numberOfClasses - 1));
-        }
-
-        return OutcomeCell.Row(1.0 / numberOfClasses, loss / rights, brier / rights, entropy: 0);
-    }
-
-    /// <summary>Sure as can be; or wrong, with the loss that the model itself expects of wrong rows.</summary>
-    private static Vector256<double> WorstRow(IEnumerable<(double Count, double Confidence, double Entropy)> bins, int numberOfClasses)
-    {
-        double loss = 0, brier = 0, wrongs = 0;
-        foreach ((double count, double confidence, double entropy) in bins)
-        {
-            // Of wrong rows the label's probability is that of the other classes; its mean logarithm is in the entropy.
-            double wrong = count * (1 - confidence);
-            double others = (1 - confidence) / (numberOfClasses - 1);
-            wrongs += wrong;
-            loss += count * Math.Max(0, entropy + confidence * Math.Log(confidence));
-            brier += wrong * (1 + confidence * confidence + (1 - confidence) * others - 2 * others);
-        }
-
-        // Where the model takes all for certain, an error costs what it can.
-        return wrongs <= 0
-            ? OutcomeCell.Row(1, -Math.Log(CalibrationAccumulator.SmallestProbability), 2, Math.Log(numberOfClasses))
-            : OutcomeCell.Row(1, loss / wrongs, brier / wrongs, Math.Log(numberOfClasses));
-    }
-
-    private static List<(double Count, double Confidence, double Entropy)> Bins(ReadOnlySpan<OutcomeCell> cells)
-    {
-        List<(double, double, double)> bins = [];
-        for (int bin = 0; bin < cells.Length / 2; bin++)
-        {
-            double count = cells[2 * bin].Count + cells[2 * bin + 1].Count;
-            Vector256<double> sum = cells[2 * bin].Sum + cells[2 * bin + 1].Sum;
-            if (count > 0)
-                bins.Add((count, sum[RowNumber.Confidence] / count, sum[RowNumber.Entropy] / count));
-        }
-
-        return bins;
     }
 }

@@ -17,6 +17,7 @@ public abstract class ClassifierCalibrationMetrics
     private readonly Lazy<CalibrationTest> _spiegelhalter;
     private readonly Lazy<CalibrationTest> _kolmogorovSmirnov;
     private readonly Lazy<double> _smooth;
+    private readonly Lazy<(Vector256<double> Best, Vector256<double> Worst)> _oneMore;
 
     private protected ClassifierCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
         bool isBinary, MeasuredOutcomes measured)
@@ -32,6 +33,8 @@ public abstract class ClassifierCalibrationMetrics
         _spiegelhalter = new(() => RankedTests.Spiegelhalter(sorted.Rows()));
         _kolmogorovSmirnov = new(() => RankedTests.KolmogorovSmirnov(sorted.Rows()));
         _smooth = new(() => RankedTests.SmoothCalibrationError(sorted.Rows()));
+        double meanEntropy = bins.Mean(RowNumber.Entropy);
+        _oneMore = new(() => FindOneMore(meanEntropy));
     }
 
     /// <summary>
@@ -112,7 +115,7 @@ public abstract class ClassifierCalibrationMetrics
     /// <summary>
     /// Log loss (cross entropy, negative log likelihood) in nats: the mean of −ln of the probability of what happened, not below 1e-15.
     /// Range [0, 34.5], lower is better. Equals <see cref="Data.MulticlassClassificationMetrics.LogLoss"/>; ML.NET's binary <c>Evaluate</c>
-    /// gives it in bits, ln 2 times less.
+    /// gives it in bits: this value divided by ln 2.
     /// </summary>
     public double LogLoss { get; }
 
@@ -121,7 +124,8 @@ public abstract class ClassifierCalibrationMetrics
 
     /// <summary>
     /// The number of rows that were left out because their label is missing or unknown or a score is NaN or infinite, as ML.NET's
-    /// <c>Evaluate</c> leaves them out. 0 from <see cref="CalibrationMetrics"/>, which refuses such rows.
+    /// <c>Evaluate</c> leaves them out. Those of one group in its own metrics; 0 from <see cref="CalibrationMetrics"/>, which refuses such
+    /// rows.
     /// </summary>
     public long SkippedRows { get; }
 
@@ -144,13 +148,15 @@ public abstract class ClassifierCalibrationMetrics
     internal MeasuredOutcomes Measured { get; }
 
     /// <summary>The best and the worst row that could have come.</summary>
-    internal abstract (Vector256<double> Best, Vector256<double> Worst) OneMore { get; }
+    internal (Vector256<double> Best, Vector256<double> Worst) OneMore => _oneMore.Value;
 
     /// <summary>The intervals in the form of several classes: of a binary model accuracy is the share of positives, and confidence the
     /// probability.</summary>
     internal CalibrationIntervals Intervals(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
         CalibrationBootstrap.Intervals(Cells, EqualMassCells, OneMore, numberOfResamples, confidenceLevel, seed,
             Measured.Clusters is List<int> clusters ? new ClusteredRows(Measured, clusters, AdaptiveReliabilityDiagram) : null);
+
+    private protected abstract (Vector256<double> Best, Vector256<double> Worst) FindOneMore(double meanEntropy);
 
     /// <summary>Whether <see cref="Compare"/> can compare them.</summary>
     internal virtual bool IsOfTheSameRows(ClassifierCalibrationMetrics other) =>
@@ -166,7 +172,7 @@ public abstract class ClassifierCalibrationMetrics
         {
             throw new ArgumentException("Models are compared on the same rows, but other rows were left out of the view of these metrics " +
                 $"than of that of the others ({Measured.LeftOut.Count} and {other.Measured.LeftOut.Count} rows without a label or valid " +
-                "scores, of whichever group). Leave the same rows out of both views.", nameof(other));
+                "scores). Leave the same rows out of both views.", nameof(other));
         }
 
         if (!Measured.HasTheLabelsOf(other.Measured))

@@ -19,7 +19,7 @@ internal sealed class MeasuredOutcomes
     /// <summary>What the classes are called; null where they have no names.</summary>
     public IReadOnlyList<string>? ClassNames { get; set; }
 
-    /// <summary>The rows of the view that are not here; those of the whole view where these are the rows of a group.</summary>
+    /// <summary>The rows of the view, or of the group, that are not here.</summary>
     public LeftOutRows LeftOut { get; set; }
 
     /// <summary>What each row belongs to; null where that was not asked.</summary>

@@ -66,8 +66,8 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     public int NumberOfClasses { get; }
 
     /// <summary>
-    /// The Brier score in its parts, summed over the classes, each against the others (<see cref="PerClass"/>): calibration, refinement,
-    /// uncertainty. Computed when it is asked for.
+    /// The Brier score in Murphy's parts, summed over the classes, each against the others (<see cref="PerClass"/>): reliability,
+    /// resolution, uncertainty. Computed when it is asked for.
     /// </summary>
     public MurphyDecomposition BrierDecomposition
     {
@@ -101,7 +101,7 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
 
     /// <summary>
     /// Confidence intervals by resampling: how much the metrics would vary if the same number of other rows of the same kind had been
-    /// measured. They come from sums that were kept for each bin, so the time does not depend on the number of rows.
+    /// measured. They come from sums that were kept for each bin, so the time hardly depends on the number of rows.
     /// </summary>
     /// <param name="numberOfResamples">How often to draw, at least 100. 1,000 resolve the ends of a 95 % interval to a few per cent of its
     /// width.</param>
@@ -113,8 +113,8 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
         => Intervals(numberOfResamples, confidenceLevel, seed);
 
-    internal override (Vector256<double> Best, Vector256<double> Worst) OneMore =>
-        CalibrationBootstrap.OneMore(Cells, NumberOfClasses);
+    private protected override (Vector256<double> Best, Vector256<double> Worst) FindOneMore(double meanEntropy) =>
+        OneMoreRow.Of(Measured, meanEntropy, NumberOfClasses);
 
     /// <summary>
     /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it

@@ -101,6 +101,26 @@ public sealed class BinaryGroupTests
         Assert.IsNull(Evaluate(View(rows), "Text").PerGroup[0].Metrics.Bootstrap(100).NumberOfClusters);
     }
 
+    /// <summary>A row that one view leaves out is missing in its own group, and in no other.</summary>
+    [TestMethod]
+    public void GroupsOfTheSameRowsAreComparedWhereARowOfAnotherGroupIsLeftOut()
+    {
+        BinaryCalibrationMetrics all = Of(null), fewer = Of(4), others = Of(6);
+        CollectionAssert.AreEqual(new[] { 1L, 0L }, fewer.PerGroup.Select(group => group.Metrics.SkippedRows).ToArray());
+        Assert.AreEqual(0.0, all.PerGroup[1].Metrics.CompareTo(fewer.PerGroup[1].Metrics, 100).LogLoss.Estimate);
+        Assert.ThrowsExactly<ArgumentException>(() => all.PerGroup[0].Metrics.CompareTo(fewer.PerGroup[0].Metrics));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
+            () => others.PerGroup[0].Metrics.CompareTo(fewer.PerGroup[0].Metrics)).Message, "other rows were left out");
+
+        BinaryCalibrationMetrics Of(int? left)
+        {
+            Row[] rows = Rows(200, _ => { });
+            for (int i = 0; i < rows.Length; i++)
+                (rows[i].Text, rows[i].Probability) = (i % 2 == 0 ? "a" : "b", i == left ? float.NaN : rows[i].Probability);
+            return Evaluate(View(rows), "Text");
+        }
+    }
+
     private BinaryCalibrationMetrics Evaluate(IDataView data, string? group = null) =>
         _mlContext.BinaryClassification.EvaluateCalibration(data, groupColumnName: group);
 

@@ -89,6 +89,50 @@ public sealed class GroupsAndClustersTests
         Assert.AreEqual(rows.Length - kept.Length, metrics.SkippedRows);
     }
 
+    /// <summary>A row that one view leaves out is missing in its own group, and in no other.</summary>
+    [TestMethod]
+    public void GroupsOfTheSameRowsAreComparedWhereARowOfAnotherGroupIsLeftOut()
+    {
+        MulticlassCalibrationMetrics all = Of(_ => { });
+        foreach (Action<Row> leaveOut in new Action<Row>[] { row => row.Score = [float.NaN, 0, 1], row => row.Label = 7 })
+        {
+            MulticlassCalibrationMetrics fewer = Of(leaveOut, 4), others = Of(leaveOut, 6);
+            CollectionAssert.AreEqual(new[] { 1L, 0L, 0L }, fewer.PerGroup.Select(group => group.Metrics.SkippedRows).ToArray());
+            Assert.AreEqual(0.0, all.PerGroup[1].Metrics.CompareTo(fewer.PerGroup[1].Metrics, 100).LogLoss.Estimate);
+            AssertRefused("on the same rows", all.PerGroup[0], fewer.PerGroup[0]);
+            AssertRefused("other rows were left out", others.PerGroup[0], fewer.PerGroup[0]);
+            Assert.AreEqual(0.0, Of(leaveOut, 4).PerGroup[0].Metrics.CompareTo(fewer.PerGroup[0].Metrics, 100).LogLoss.Estimate);
+            CollectionAssert.AreEqual(new[] { 0L, 0L, 1L }, Of(leaveOut, 5).PerGroup.Select(group => group.Metrics.SkippedRows).ToArray());
+        }
+
+        MulticlassCalibrationMetrics Of(Action<Row> leaveOut, int at = 0)
+        {
+            Row[] rows = Rows(200, _ => { });
+            for (int i = 0; i < rows.Length; i++)
+                rows[i].Text = i % 5 == 0 ? "" : i % 2 == 0 ? "a" : "b";
+            leaveOut(rows[at]);
+            if (at == 0)
+                rows[0] = Rows(1, row => row.Text = "")[0];
+            return Evaluate(View(rows), "Text");
+        }
+
+        static void AssertRefused(string problem, GroupCalibration one, GroupCalibration other) => StringAssert.Contains(
+            Assert.ThrowsExactly<ArgumentException>(() => one.Metrics.CompareTo(other.Metrics)).Message, problem);
+    }
+
+    /// <summary>Bins of the most probable classes take most of a group's memory.</summary>
+    [TestMethod]
+    public void TheMostGroupsDependOnTheNumberOfTopPredictions()
+    {
+        Row[] rows = Rows(50, _ => { });
+        for (int i = 0; i < rows.Length; i++)
+            rows[i].Number = i;
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
+            () => _mlContext.MulticlassClassification.EvaluateCalibration(
+                View(rows), numberOfBins: 10_000, topKPredictionCount: 3, groupColumnName: "Number")).Message,
+            "more than 43 groups, at row 43");
+    }
+
     /// <summary>Every row ten times says no more than once: by cluster the interval is that of the single rows.</summary>
     [TestMethod]
     public void RowsThatAreCopiesSayNoMoreWhereTheyAreAClusterOfTheirOwn()

@@ -138,6 +138,26 @@ public sealed class BinaryCompareToTests
         Row[] Rows(float[] of) => [.. of.Select((value, i) => new Row { Label = labels[i], Probability = value, Patient = i })];
     }
 
+    /// <summary>One bin mixes rows that are sure of either outcome; how sure the rows are does not depend on that.</summary>
+    [TestMethod]
+    public void BinsDoNotDecideWhatARowMoreCouldCost()
+    {
+        bool[] labels = [.. Enumerable.Range(0, 20).Select(i => i >= 10)];
+        BinaryCalibrationMetrics Of(float sure, int bins) =>
+            CalibrationMetrics.ComputeBinary([.. labels.Select(isPositive => isPositive ? sure : 1 - sure)], labels, bins);
+        BinaryCalibrationIntervals one = Of(.99f, 1).Bootstrap(), many = Of(.99f, 15).Bootstrap();
+        BinaryCalibrationComparison byOne = Of(.99f, 1).CompareTo(Of(.9f, 1)), byMany = Of(.99f, 15).CompareTo(Of(.9f, 15));
+        foreach ((ConfidenceInterval ofOne, ConfidenceInterval ofMany) in new[]
+        {
+            (one.LogLoss, many.LogLoss), (one.BrierScore, many.BrierScore), (byOne.LogLoss, byMany.LogLoss),
+            (byOne.BrierScore, byMany.BrierScore),
+        })
+        {
+            Assert.IsGreaterThan(.05, Width(ofMany));
+            Assert.AreEqual(1, Width(ofOne) / Width(ofMany), .1, $"{ofOne} {ofMany}");
+        }
+    }
+
     private static double Width(ConfidenceInterval interval) => interval.Upper - interval.Lower;
 
     private BinaryCalibrationMetrics Evaluate(Row[] rows, string? clusters) =>

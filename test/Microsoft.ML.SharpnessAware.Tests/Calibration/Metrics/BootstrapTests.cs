@@ -4,6 +4,17 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 public sealed class BootstrapTests
 {
     /// <summary>The test whether an error is chance and the lower end have draws of their own, which may disagree on one row.</summary>
+    /// <summary>One bin mixes rows of any confidence; what one row more could cost does not depend on that.</summary>
+    [TestMethod]
+    public void BinsDoNotDecideWhatARowMoreCouldCost()
+    {
+        float[] scores = [.. Enumerable.Range(0, 20).SelectMany(i => i < 10 ? new[] { .999f, .001f, 0 } : [.4f, .3f, .3f])];
+        CalibrationIntervals one = CalibrationMetrics.Compute(scores, new int[20], 3, 1).Bootstrap();
+        CalibrationIntervals many = CalibrationMetrics.Compute(scores, new int[20], 3, 15).Bootstrap();
+        Assert.AreEqual(many.LogLoss.Upper, one.LogLoss.Upper, .05 * many.LogLoss.Upper);
+        Assert.AreEqual(many.BrierScore.Upper, one.BrierScore.Upper, .05 * many.BrierScore.Upper);
+    }
+
     [TestMethod]
     public void TheEndsAreInOrderOnTheFewestRows()
     {
