@@ -45,8 +45,9 @@ internal static class OneMoreRow
 
         // Sure as can be; or wrong, with the loss that the model itself expects of wrong rows: of these the label's probability is that of
         // the other classes, whose mean logarithm is in the entropy. Where the model takes all for certain, an error costs what it can.
-        (double loss, double brier) = wrongs > 0 ? (Math.Max(0, entropies - rightLoss) / wrongs, wrongBrier / wrongs)
-            : (-Math.Log(CalibrationAccumulator.SmallestProbability), 2);
+        double most = -Math.Log(CalibrationAccumulator.SmallestProbability);
+        (double loss, double brier) = wrongs <= 0 ? (most, 2)
+            : (Math.Clamp((entropies - rightLoss) / wrongs, 0, most), wrongBrier / wrongs);
         return (best, OutcomeCell.Row(1, loss, brier, Math.Log(numberOfClasses)));
     }
 }
