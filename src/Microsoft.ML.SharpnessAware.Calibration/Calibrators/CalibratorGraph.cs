@@ -10,7 +10,7 @@ internal static class CalibratorGraph
     /// <summary>softmax(ln p / T).</summary>
     public static string Temperature(OnnxGraphWriter graph, string probabilities, double temperature, double floor) => temperature == 1
         ? probabilities
-        : graph.Softmax(graph.Node("Div", [Logarithms(graph, probabilities, floor), graph.Constant([temperature], 1)]));
+        : graph.SoftmaxOfRows(graph.Node("Div", [Logarithms(graph, probabilities, floor), graph.Constant([temperature], 1)]));
 
     /// <summary>softmax(W ln p + b).</summary>
     /// <param name="graph">Where to.</param>
@@ -28,6 +28,6 @@ internal static class CalibratorGraph
                 transposed[(j * classes) + i] = weights[(i * classes) + j];
         }
         string product = graph.Node("MatMul", [Logarithms(graph, probabilities, floor), graph.Constant(transposed, classes, classes)]);
-        return graph.Softmax(graph.Node("Add", [product, graph.Constant(bias, 1, classes)]));
+        return graph.SoftmaxOfRows(graph.Node("Add", [product, graph.Constant(bias, 1, classes)]));
     }
 }

@@ -53,7 +53,7 @@ public sealed class VectorCalibrator : MulticlassCalibrator
             return probabilities;
         string logarithms = CalibratorGraph.Logarithms(graph, probabilities, Floor);
         string scaled = graph.Node("Mul", [logarithms, graph.Constant(_scale, 1, NumberOfClasses)]);
-        return graph.Softmax(graph.Node("Add", [scaled, graph.Constant(_bias, 1, NumberOfClasses)]));
+        return graph.SoftmaxOfRows(graph.Node("Add", [scaled, graph.Constant(_bias, 1, NumberOfClasses)]));
     }
 
     internal override MulticlassCalibrator Unchanged()

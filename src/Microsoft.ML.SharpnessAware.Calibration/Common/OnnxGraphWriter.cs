@@ -44,7 +44,7 @@ internal abstract class OnnxGraphWriter
         Reduce("ReduceMean", input, MeanAxesAreInput, keepDimensions, axes);
 
     /// <summary>Softmax of each row.</summary>
-    public string Softmax(string logits) => Node("Softmax", [logits], ("axis", 1L));
+    public string SoftmaxOfRows(string logits) => Node("Softmax", [logits], ("axis", 1L));
 
     /// <summary>Whether there is a NaN along one axis, which stays with length 1 if <paramref name="keepDimensions"/>.</summary>
     /// <param name="input">float32.</param>

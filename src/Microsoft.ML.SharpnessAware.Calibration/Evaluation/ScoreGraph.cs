@@ -8,7 +8,7 @@ internal static class ScoreGraph
     {
         string probabilities = graph.Cast(scores, OnnxType.Float64);
         if (scoreKind == ScoreKind.Logits)
-            probabilities = graph.Softmax(probabilities);
+            probabilities = graph.SoftmaxOfRows(probabilities);
         return graph.Node("Where", [graph.AnyNaN(scores, 1, keepDimensions: true),
             graph.Cast(graph.Sum(scores, 1), OnnxType.Float64), probabilities]);
     }
