@@ -4,6 +4,8 @@ using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
 using Microsoft.ML.Transforms.Image;
 
+// A file of version 0.1.0 names the assembly Microsoft.ML.SharpnessAware and the signature "ImageDecoder"; see EarlierClasses there.
+// ML.NET does not let two assemblies have the same signature.
 [assembly: LoadableClass(typeof(ImageDecodingTransformer), null, typeof(SignatureLoadModel), "Image decoder",
     ImageDecodingTransformer.LoaderSignature)]
 
@@ -14,7 +16,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class ImageDecodingTransformer(IHostEnvironment environment, string outputColumnName, string inputColumnName)
     : RowToRowTransformerBase(environment.Register(nameof(ImageDecodingTransformer)))
 {
-    internal const string LoaderSignature = "ImageDecoder";
+    internal const string LoaderSignature = "DecoderOfImages";
 
     public string OutputColumnName => outputColumnName;
 
@@ -106,8 +108,9 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
         private static MLImage Decode(ImageDecoder decoder, byte[] file)
         {
             (int width, int height) = ImageDecoder.ReadSize(file);
-            byte[] planes = new byte[3 * width * height], pixels = new byte[4 * width * height];
+            byte[] planes = new byte[3 * width * height];
             decoder.Decode(file, new ImageShape(3, height, width), planes);
+            byte[] pixels = new byte[4 * width * height];       // not before there is an image
             int area = width * height;
             for (int i = 0; i < area; i++)
             {

@@ -5,4 +5,4 @@ using Microsoft.ML.SharpnessAware;
 [assembly: LoadableClass(typeof(MulticlassCalibratorTransformer), typeof(CalibratorFile), null, typeof(SignatureLoadModel),
     "Multiclass calibrator of version 0.1.0", "MulticlassCalibrator")]
 [assembly: LoadableClass(typeof(ImageDecodingTransformer), null, typeof(SignatureLoadModel), "Image decoder of version 0.1.0",
-    ImageDecodingTransformer.LoaderSignature)]
+    "ImageDecoder")]

@@ -137,7 +137,7 @@ internal static class WeightTransfer
         if (rows is null)
             return null;
         notes.Add($"The file's head '{head.Name}' has the data's classes in another order; each row goes with the name of its class.");
-        return tensor(Array.ConvertAll(rows, row => (long)row));
+        return tensor(Array.ConvertAll(rows, row => (long)row), device: CPU);
     }
 
     /// <summary>Rows and columns of the patches that a vision transformer cuts images into; null for other networks.</summary>

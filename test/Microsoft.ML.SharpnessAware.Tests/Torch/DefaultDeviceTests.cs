@@ -74,8 +74,8 @@ public sealed partial class DefaultDeviceTests
     [GeneratedRegex("""//[^\n]*""")]
     private static partial Regex Comment();
 
-    [GeneratedRegex("""(?:Parameter\()?(?<![\w.>])(?:torch\.)?(?<name>zeros|ones|empty|eye|arange|tensor|full|rand|randn|randint|randperm|"""
-        + """linspace)\(""")]
+    [GeneratedRegex("""(?:Parameter\()?(?<![\w.>])(?:torch\.)?(?<name>zeros|ones|empty|eye|arange|tensor|full|rand|randn|randint|"""
+        + """randperm|linspace)\(""")]
     private static partial Regex Factory();
 
     [GeneratedRegex("""\b[dD]evice\b|\bCPU\b|\.Device\b""")]
