@@ -34,7 +34,7 @@ internal static class NumberOption
 
     /// <summary>A number that the network's own can hold (3.4e38), above 0; null where it is not given.</summary>
     public static Option<double?> AboveZero(string name, string description) =>
-        Number(new Option<double?>(name) { Description = description }, number => number is > 0 and <= float.MaxValue,
+        Number(new Option<double?>(name) { Description = description }, number => (float)number > 0 && number <= float.MaxValue,
             $"greater than 0 and {WithinFloat}");
 
     /// <summary>A number from 0 to <paramref name="most"/>.</summary>

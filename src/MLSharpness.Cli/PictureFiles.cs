@@ -57,9 +57,21 @@ internal static class PictureFiles
         string[] folders = IsPattern(folder) ? Matches(folder, Directory.EnumerateDirectories) : [folder];
         return
         [
-            .. folders.Where(each => Directory.Exists(Named(each))).SelectMany(each => entries(Named(each), pattern, Matching)
-                .Select(found => Path.Combine(each, Path.GetFileName(found))).Order(StringComparer.Ordinal)),
+            .. folders.Where(each => Directory.Exists(Named(each))).SelectMany(In),
         ];
+
+        string[] In(string folder)
+        {
+            try
+            {
+                return [.. entries(Named(folder), pattern, Matching).Select(found => Path.Combine(folder, Path.GetFileName(found)))
+                    .Order(StringComparer.Ordinal)];
+            }
+            catch (UnauthorizedAccessException)
+            {
+                return [Path.Combine(folder, pattern)];     // one bad file among the others, which says why when it is read
+            }
+        }
     }
 
     private static string Named(string folder) => folder.Length == 0 ? "." : folder;

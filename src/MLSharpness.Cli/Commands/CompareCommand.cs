@@ -50,6 +50,7 @@ internal static class CompareCommand
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             int onPage = 0;
             bool isPageSaved = false;
+            Exception? notSaved = null;
             var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
             try
             {
@@ -70,12 +71,25 @@ internal static class CompareCommand
                     SavePage();
             }
 
+            if (notSaved is not null)
+                throw notSaved;
+
             void SavePage()
             {
                 if (path is null)
                     return;
                 isPageSaved = true;         // or has failed, and would again
-                page.SaveHtml(path);
+                try
+                {
+                    page.SaveHtml(path);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    notSaved = e;           // the numbers of the other seeds are worth more
+                    context.Say($"{e.Message} The comparison goes on without the report.");
+                    return;
+                }
+
                 context.Say($"Saved {context.Value(report)}" +
                     (onPage < names.Length ? $", without {string.Join(", ", chosen[onPage..].Select(method => $"{method}"))}." : "."));
             }

@@ -59,7 +59,7 @@ internal static class AtomicFile
             CheckFolder(Path.GetDirectoryName(target) ?? target);
             foreach (string name in (string[])[target, .. suffixes.Select(suffix => target + suffix)])
                 Try(name);
-            if (File.Exists(target))
+            if (!OperatingSystem.IsWindows() && File.Exists(target))
                 TryPermissions(target);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -151,8 +151,10 @@ internal static class AtomicFile
     {
         try
         {
-            using FileStream file = Create(temporary: null, target);
-            File.Delete(file.Name);
+            string name;
+            using (FileStream file = Create(temporary: null, target))
+                name = file.Name;
+            File.Delete(name);
         }
         catch (FileNotFoundException)
         {

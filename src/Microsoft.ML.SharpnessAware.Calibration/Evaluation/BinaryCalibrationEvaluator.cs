@@ -43,7 +43,7 @@ internal static class BinaryCalibrationEvaluator
                 getProbability(ref p);
                 if (float.IsNaN(p))
                 {
-                    withoutProbability.Add(cursor.Position, readGroup?.Invoke(0) ?? -1);
+                    withoutProbability.Add(cursor.Position, readGroup?.Invoke(-1) ?? -1);
                     continue;
                 }
 

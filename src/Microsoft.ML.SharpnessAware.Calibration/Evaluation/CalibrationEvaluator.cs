@@ -84,7 +84,7 @@ internal sealed class CalibrationEvaluator
             cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
             bool isLeftOut = readSide.Length > 0 && HasNoScores(filling.Row(filling.Count - 1));       // it may have no decision either
             for (int side = 0; side < readSide.Length; side++)
-                filling.Side(side)[^1] = isLeftOut && sides[side] != _groups ? 0 : readSide[side](label);
+                filling.Side(side)[^1] = isLeftOut && sides[side] != _groups ? 0 : readSide[side](isLeftOut ? -1 : label);
             if (!filling.IsFull)
                 continue;
 

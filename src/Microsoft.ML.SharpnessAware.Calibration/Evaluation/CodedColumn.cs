@@ -14,7 +14,8 @@ internal sealed class CodedColumn : ISideColumn
     private readonly int _mostValues;
     private readonly bool _missingIsOneValue;
     private Func<IEnumerable<(int, string)>> _values = () => [];
-    private int _count;
+    private readonly List<bool> _isMeasured = [];
+    private int _measured;
     private int _missing = -1;
 
     private CodedColumn(DataViewSchema.Column column, string role, int mostValues, bool missingIsOneValue) =>
@@ -41,14 +42,21 @@ internal sealed class CodedColumn : ISideColumn
     public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
         new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
 
+    /// <summary>The number of the value of a row, given the row's class; of a row that is left out, below 0: its value has a number, and
+    /// takes no memory.</summary>
     public Func<int, int> Open(DataViewRow row)
     {
-        if (Column.Type is TextDataViewType)
-            return OpenText(row);
-        if (Column.Type is KeyDataViewType)
-            return OpenKeys(row);
-        return (Func<int, int>)GetType().GetMethod(nameof(OpenValues), BindingFlags.NonPublic | BindingFlags.Instance)!
-            .MakeGenericMethod(Column.Type.RawType).Invoke(this, [row])!;
+        Func<int> read = Column.Type is TextDataViewType ? OpenText(row)
+            : Column.Type is KeyDataViewType ? OpenKeys(row)
+            : (Func<int>)GetType().GetMethod(nameof(OpenValues), BindingFlags.NonPublic | BindingFlags.Instance)!
+                .MakeGenericMethod(Column.Type.RawType).Invoke(this, [row])!;
+        return label =>
+        {
+            int number = read();
+            if (label >= 0 && !_isMeasured[number])
+                Measure(number, row);
+            return number;
+        };
     }
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string columnName, string role)
@@ -63,25 +71,25 @@ internal sealed class CodedColumn : ISideColumn
                 + $"number, Boolean or date; found {column.Type}.");
     }
 
-    private Func<int, int> OpenText(DataViewRow row)
+    private Func<int> OpenText(DataViewRow row)
     {
         ValueGetter<ReadOnlyMemory<char>> get = row.GetGetter<ReadOnlyMemory<char>>(Column);
         var numberOf = new Dictionary<string, int>(StringComparer.Ordinal);
         Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup = numberOf.GetAlternateLookup<ReadOnlySpan<char>>();
         _values = () => numberOf.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Value, pair.Key));
         ReadOnlyMemory<char> text = default;
-        return _ =>
+        return () =>
         {
             get(ref text);
             if (text.IsEmpty)
-                return Missing(row);
+                return Missing();
             if (!lookup.TryGetValue(text.Span, out int number))
-                lookup[text.Span] = number = Next(row);
+                lookup[text.Span] = number = Next();
             return number;
         };
     }
 
-    private Func<int, int> OpenKeys(DataViewRow row)
+    private Func<int> OpenKeys(DataViewRow row)
     {
         ValueGetter<ulong> get = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, row, Column.Index);
         IReadOnlyList<string>? names = LabelValues.Of(Column)?.Names;
@@ -89,30 +97,42 @@ internal sealed class CodedColumn : ISideColumn
             key => names is not null && key <= (ulong)names.Count ? names[(int)key - 1] : $"{key - 1}");
     }
 
-    private Func<int, int> OpenValues<T>(DataViewRow row)
+    private Func<int> OpenValues<T>(DataViewRow row)
         where T : notnull =>
         Read(row, row.GetGetter<T>(Column), value => value is float.NaN or double.NaN, LabelValues.Text);
 
-    private Func<int, int> Read<T>(DataViewRow row, ValueGetter<T> get, Func<T, bool> isMissing, Func<T, string> text)
+    private Func<int> Read<T>(DataViewRow row, ValueGetter<T> get, Func<T, bool> isMissing, Func<T, string> text)
         where T : notnull
     {
         var numberOf = new Dictionary<T, int>();
         _values = () => numberOf.OrderBy(pair => pair.Key).Select(pair => (pair.Value, text(pair.Key)));
         T value = default!;
-        return _ =>
+        return () =>
         {
             get(ref value);
             if (isMissing(value))
-                return Missing(row);
+                return Missing();
             if (!numberOf.TryGetValue(value, out int number))
-                numberOf.Add(value, number = Next(row));
+                numberOf.Add(value, number = Next());
             return number;
         };
     }
 
-    private int Missing(DataViewRow row) => _missingIsOneValue && _missing >= 0 ? _missing : _missing = Next(row);
+    private int Missing() => _missingIsOneValue && _missing >= 0 ? _missing : _missing = Next();
 
-    private int Next(DataViewRow row) => _count < _mostValues ? _count++ : throw new InvalidOperationException(
-        $"Column '{Column.Name}' has more than {_mostValues} {_role}s, at row {row.Position} (counted from 0): each takes memory for its "
-        + "own metrics. Group by something coarser, or, where rows merely belong together, name the column as clusterColumnName.");
+    private int Next()
+    {
+        _isMeasured.Add(false);
+        return _isMeasured.Count - 1;
+    }
+
+    private void Measure(int number, DataViewRow row)
+    {
+        _isMeasured[number] = true;
+        if (++_measured > _mostValues)
+            throw new InvalidOperationException(
+                $"Column '{Column.Name}' has more than {_mostValues} {_role}s, at row {row.Position} (counted from 0): each takes memory "
+                + "for its own metrics. Group by something coarser, or, where rows merely belong together, name the column as "
+                + "clusterColumnName.");
+    }
 }

@@ -15,7 +15,7 @@ internal sealed class ImageClassifier : IDisposable
         Normalization normalization, int numberOfClasses)
     {
         Layers.UseChannelsLast(network);
-        // A network of one's own has tensors that would go with the scope in which it was made, which may be the application's.
+        // On another device they are other tensors than the network was made with, of the scope of whoever moved it.
         foreach (Tensor tensor in network.parameters().Concat(network.buffers()))
             tensor.DetachFromDisposeScope();
         Architecture = architecture;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -173,8 +174,13 @@ public static class NetworkArchitecture
             return builtIn.Create(numberOfClasses, input);
         if (FindRegistered(name) is var (registered, arguments))
         {
-            return registered.Create(numberOfClasses, input, arguments)
+            // What a network holds lives as long as it does, whoever's scope it is made in; a module lists neither buffers that are not
+            // saved nor tensors in collections.
+            using DisposeScope scope = NewDisposeScope();
+            nn.Module<Tensor, Tensor> network = registered.Create(numberOfClasses, input, arguments)
                 ?? throw new InvalidOperationException($"The function registered for network '{name}' returned null.");
+            scope.Detach([.. scope.DisposablesView]);
+            return network;
         }
 
         throw Unknown(name);

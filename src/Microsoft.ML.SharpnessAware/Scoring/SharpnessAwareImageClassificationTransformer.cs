@@ -86,8 +86,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// <remarks>
     /// The tensors have torchvision's names for ResNet-18, 34 and 50, timm's for the vision transformers, and those of the module for a
     /// network of your own; batch norm's statistics are among them. The file's metadata tells architecture, input size, normalisation
-    /// (pixel_mean and pixel_std, in units of the pixels: 0 to 255 where pixel_type is uint8), temperature and class names. The file
-    /// appears only when it is complete; one that was there is replaced. Folders are created.
+    /// (pixel_mean and pixel_std, in units of the pixels: 0 to 255 where pixel_type is uint8), temperature and class names, where the
+    /// classes have any. The file appears only when it is complete; one that was there is replaced. Folders are created.
     /// </remarks>
     /// <param name="path">The file, usually with the extension .safetensors.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -96,7 +96,7 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         ArgumentException.ThrowIfNullOrEmpty(path);
         ThrowIfDisposed();
         using ImageClassifier held = Classifier.Share();
-        WeightsFile.Save(path, held, Temperature, ClassNames);
+        WeightsFile.Save(path, held, Temperature, _description.LabelValues?.Names ?? []);
     }
 
     /// <summary>

@@ -122,7 +122,14 @@ public sealed class DisposalTests
         }
 
         Assert.HasCount(30, Fitted.Scores(MLContext, model.Transform(_data)));
+        using var file = new MemoryStream();
+        MLContext.Model.Save(model, _data.Schema, file);
         model.Dispose();
+        ITransformer loaded;
+        using (torch.NewDisposeScope())
+            loaded = MLContext.Model.Load(file, out _);
+        Assert.HasCount(30, Fitted.Scores(MLContext, loaded.Transform(_data)));
+        ((IDisposable)loaded).Dispose();
     }
 
     /// <summary>
@@ -186,6 +193,8 @@ public sealed class DisposalTests
     {
         private readonly Parameter _scale = new(ones(1));
         private readonly Tensor _shift = zeros(Shapes.Size * Shapes.Size);
+        private readonly Tensor _notSaved = ones(1);
+        private readonly Tensor[] _inACollection = [zeros(1)];
         private readonly Linear _head;
 
         public OwnTensorsNet(int classes)
@@ -193,9 +202,11 @@ public sealed class DisposalTests
         {
             _head = nn.Linear(Shapes.Size * Shapes.Size, classes);
             register_buffer("shift", _shift);
+            register_buffer("notSaved", _notSaved, persistent: false);
             RegisterComponents();
         }
 
-        public override Tensor forward(Tensor input) => _head.call((input.flatten(1) * _scale) + _shift);
+        public override Tensor forward(Tensor input) => 
+            _head.call((input.flatten(1) * _scale * _notSaved) + _shift + _inACollection[0]);
     }
 }

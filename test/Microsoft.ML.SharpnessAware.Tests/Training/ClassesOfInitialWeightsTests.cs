@@ -95,6 +95,7 @@ public sealed class ClassesOfInitialWeightsTests
 
     [TestMethod]
     [DataRow("nameless.zip", true)]
+    [DataRow("nameless.safetensors", true)]
     [DataRow("named.zip", false)]
     [DataRow("named.safetensors", false)]
     public void WithoutNamesRowsStayWhereTheyAre(string file, bool dataHaveNames)
