@@ -3,6 +3,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Tells by names and shapes of tensors which network they are of, and where names have been changed on the way.</summary>
 internal static class PublishedNetwork
 {
+    /// <summary>How many wrappers are looked for around each other.</summary>
+    private const int MostWrappers = 8;
+
     // What wrappers put before every name: DataParallel, torch.compile, Lightning and a few habits.
     private static readonly string[] Wrappers = ["module.", "_orig_mod.", "model.", "backbone.", "encoder.", "net.", "network."];
 
@@ -68,12 +71,16 @@ internal static class PublishedNetwork
     public static string Wrapper(IEnumerable<string> names)
     {
         string[] all = [.. names];
-        string wrapper = "";
-        while (all.Length > 0 && Array.Find(Wrappers, prefix =>
-            Array.TrueForAll(all, name => name[wrapper.Length..].StartsWith(prefix, StringComparison.Ordinal)))
-               is string next)
-            wrapper += next;
-        return wrapper;
+        int length = 0;
+        for (int i = 0; i < MostWrappers && all.Length > 0; i++)
+        {
+            string? next = Array.Find(Wrappers, prefix =>
+                Array.TrueForAll(all, name => name.AsSpan(length).StartsWith(prefix, StringComparison.Ordinal)));
+            if (next is null)
+                break;
+            length += next.Length;
+        }
+        return length == 0 ? "" : all[0][..length];
     }
 
     /// <summary>What to say first where weights do not fit a network: a sentence, or nothing.</summary>

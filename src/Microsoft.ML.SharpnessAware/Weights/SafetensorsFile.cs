@@ -16,6 +16,8 @@ internal static class SafetensorsFile
     private const int LengthSize = sizeof(ulong);
     private const int MaximumHeaderLength = 100_000_000;
     private const int MaximumDimensions = 64;
+    private const int MaximumNameLength = 1000;
+    private const int LongestElementTypeShown = 20;
     private const int BufferSize = 64 * 1024;
     private const int PieceSize = 16 * 1024 * 1024;
     private const string MetadataName = "__metadata__";
@@ -31,7 +33,8 @@ internal static class SafetensorsFile
     /// <param name="tensors">The tensors by name. Their order is kept, except that types of larger elements come first, so that every
     /// tensor lies at a multiple of its element size and readers can map it.</param>
     /// <param name="metadata">Free text by name, or null.</param>
-    /// <exception cref="ArgumentException">An element type that the format lacks, or the reserved name "__metadata__".</exception>
+    /// <exception cref="ArgumentException">An element type that the format lacks, the reserved name "__metadata__", or a name that would
+    /// not be read.</exception>
     internal static void Write(
         Stream stream, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
@@ -91,6 +94,12 @@ internal static class SafetensorsFile
             {
                 if (name == MetadataName)
                     throw new ArgumentException($"A tensor cannot be named {MetadataName}.", nameof(tensors));
+                if (name.Length > MaximumNameLength)
+                {
+                    throw new ArgumentException(
+                        $"The name of a tensor, '{name[..MaximumNameLength]}…', has {name.Length} characters, and at most " +
+                        $"{MaximumNameLength} can be stored.", nameof(tensors));
+                }
                 string elementType = Array.Find(ElementTypes, type => type.Type == tensor.dtype).Name
                     ?? throw new ArgumentException($"Tensor '{name}' is of type {tensor.dtype}, which cannot be stored.", nameof(tensors));
                 json.WriteStartObject(name);
@@ -180,6 +189,12 @@ internal static class SafetensorsFile
 
     private static Entry ParseEntry(string name, JsonElement json)
     {
+        // Before anything is made of it: names are compared with many others, and stand in errors.
+        if (name.Length > MaximumNameLength)
+        {
+            throw new InvalidDataException(
+                $"The name of a tensor has {name.Length} characters, and at most {MaximumNameLength} are allowed.");
+        }
         if (json.ValueKind != JsonValueKind.Object)
             throw Invalid("is not described by an object");
         if (!json.TryGetProperty("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String)
@@ -187,7 +202,10 @@ internal static class SafetensorsFile
         string elementType = dtype.GetString()!;
         int index = Array.FindIndex(ElementTypes, type => type.Name == elementType);
         if (index < 0)
-            throw Invalid($"has the unknown dtype '{elementType}'; known are {string.Join(", ", ElementTypes.Select(t => t.Name))}");
+        {
+            string shown = elementType.Length <= LongestElementTypeShown ? $", '{elementType}'" : "";
+            throw Invalid($"has an unknown dtype{shown}; known are {string.Join(", ", ElementTypes.Select(t => t.Name))}");
+        }
         ScalarType type = ElementTypes[index].Type;
 
         long[] shape = Numbers("shape");

@@ -49,6 +49,9 @@ public sealed class PublishedNetworkTests
     [DataRow("module.", new[] { "module.conv1.weight", "module.fc.bias" })]
     [DataRow("module.", new[] { "module.conv1.weight", "module.model_head.bias" })]
     [DataRow("_orig_mod.module.", new[] { "_orig_mod.module.conv1.weight" })]
+    [DataRow("model.net.module._orig_mod.", new[] { "model.net.module._orig_mod.fc.weight", "model.net.module._orig_mod.fc.bias" })]
+    [DataRow("net.net.net.net.net.net.net.net.", new[] { "net.net.net.net.net.net.net.net.net.fc.weight" })]
+    [DataRow("net.", new[] { "net.", "net.net.fc.weight" })]
     [DataRow("", new[] { "module.conv1.weight", "fc.bias" })]
     [DataRow("", new string[0])]
     public void WhatAWrapperPutsBeforeAllNamesIsFound(string wrapper, string[] names) =>

@@ -162,7 +162,7 @@ public sealed class SafetensorsFileTests
     [DataRow("""{"a":{"dtype":"U8","data_offsets":[0,4]}}""", 4, "'a' has no shape")]
     [DataRow("""{"a":{"dtype":"U8","shape":[4]}}""", 4, "'a' has no data_offsets")]
     [DataRow("""{"a":{"shape":[4],"data_offsets":[0,4]}}""", 4, "'a' has no dtype")]
-    [DataRow("""{"a":{"dtype":"F8_E5M2","shape":[4],"data_offsets":[0,4]}}""", 4, "unknown dtype 'F8_E5M2'; known are F64, F32")]
+    [DataRow("""{"a":{"dtype":"F8_E5M2","shape":[4],"data_offsets":[0,4]}}""", 4, "an unknown dtype, 'F8_E5M2'; known are F64, F32")]
     [DataRow("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}""", 2,
         "uplicate")]
     [DataRow("""{"a":[]}""", 0, "'a' is not described by an object")]
@@ -316,6 +316,33 @@ public sealed class SafetensorsFileTests
     }
 
     private static Dictionary<string, Tensor> Read(byte[] file) => SafetensorsFile.Read(new MemoryStream(file));
+
+    [TestMethod]
+    public void ANameBeyondThousandCharactersIsNeitherReadNorWrittenAndNotRepeatedInTheError()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        string longest = new('n', 1000), wrapped = string.Concat(Enumerable.Repeat("net.", 1_000_000));
+        CollectionAssert.AreEqual(new[] { longest }, Read(Named(longest)).Keys.ToArray());
+        foreach (string name in new[] { longest + "n", wrapped })
+        {
+            string message = Assert.ThrowsExactly<InvalidDataException>(() => Read(Named(name))).Message;
+            StringAssert.Contains(message, $"{name.Length} characters");
+            Assert.IsLessThan(300, message.Length);
+            Assert.ThrowsExactly<ArgumentException>(
+                () => SafetensorsFile.Write(Stream.Null, new Dictionary<string, Tensor> { [name] = zeros(1) }));
+        }
+
+        static byte[] Named(string name) => FileOf($$$"""{"{{{name}}}":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}""", [0]);
+    }
+
+    [TestMethod]
+    public void ALongElementTypeIsNotRepeatedInTheError()
+    {
+        byte[] file = FileOf($$$"""{"a":{"dtype":"{{{new string('F', 100_000)}}}","shape":[1],"data_offsets":[0,1]}}""", [0]);
+        string message = Assert.ThrowsExactly<InvalidDataException>(() => Read(file)).Message;
+        StringAssert.Contains(message, "Tensor 'a' has an unknown dtype");
+        Assert.IsLessThan(300, message.Length);
+    }
 
     private static byte[] FileOf(string header, byte[] data)
     {
