@@ -63,6 +63,14 @@ internal static class Layers
             convolution.weight.set_(ChannelsLast(convolution.weight));
     }
 
+    /// <summary>Whether the values of [outputs, inputs, height, width] lie in memory in the order of <see cref="ChannelsLast"/>.</summary>
+    internal static bool HasChannelsLast(Tensor weight)
+    {
+        long[] shape = weight.shape, strides = weight.stride();
+        long[] outermostFirst = [.. new[] { 0, 2, 3, 1 }.Where(dimension => shape[dimension] > 1).Select(dimension => strides[dimension])];
+        return outermostFirst.SequenceEqual(outermostFirst.OrderDescending());
+    }
+
     /// <summary>The same values [outputs, inputs, height, width] with the inputs last in memory.</summary>
     internal static Tensor ChannelsLast(Tensor weight)
     {

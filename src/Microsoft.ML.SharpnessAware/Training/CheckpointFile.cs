@@ -17,7 +17,10 @@ internal sealed class CheckpointFile
     // byte[]: the state
 
     /// <summary>The version that is written; it and those before it are read.</summary>
-    public const int Version = VersionRefinements;
+    public const int Version = VersionLayouts;
+
+    /// <summary>From which on only weights of Conv2d layers are laid out with the channels last, and momentum with them.</summary>
+    public const int VersionLayouts = 4;
 
     /// <summary>From which on the history has its refinements.</summary>
     public const int VersionRefinements = 3;

@@ -98,8 +98,9 @@ internal sealed class TrainedPart : IDisposable
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
-    /// <exception cref="InvalidDataException">It is of no epoch of this training, or of another network.</exception>
-    public void Read(BinaryReader reader)
+    /// <exception cref="InvalidDataException">It is of no epoch of this training, of another network, or of a version that laid the
+    /// network's weights out otherwise.</exception>
+    public void Read(BinaryReader reader, int version)
     {
         Thaw();
         int epoch = reader.ReadInt32();
@@ -109,12 +110,30 @@ internal sealed class TrainedPart : IDisposable
         _epoch = epoch;
         if (epoch == 0)
             return;
-        OptimizerFor(epoch).Load(reader);
+        SharpnessAwareOptimizer optimizer = OptimizerFor(epoch);
+        if (version < CheckpointFile.VersionLayouts)
+            CheckLayouts(optimizer);
+        optimizer.Load(reader);
         Average?.Read(reader);
     }
 
     /// <summary>Frees the optimiser; all parameters that were trainable before are again.</summary>
     public void Dispose() => Thaw();
+
+    /// <summary>Momentum and averages are written in the order of the weights in memory, and all weights of four dimensions once had
+    /// their channels last there.</summary>
+    private static void CheckLayouts(SharpnessAwareOptimizer optimizer)
+    {
+        foreach ((FlatParameter member, string described) in optimizer.Parameters.Members.Zip(optimizer.Parameters.Names))
+        {
+            if (member.Parameter.dim() == 4 && !Layers.HasChannelsLast(member.Parameter))
+            {
+                throw new InvalidDataException(
+                    $"The checkpoint is of an earlier version, which laid parameter '{described}' out otherwise in memory, so that its " +
+                    "momentum does not fit. Delete the checkpoint and start this training again.");
+            }
+        }
+    }
 
     private void Freeze(Func<string, bool> isFrozen) => Freeze(
         _network.named_parameters().Where(entry => isFrozen(entry.name)).Select(entry => entry.parameter));

@@ -63,7 +63,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     public void Read(BinaryReader reader, int version = CheckpointFile.Version)
     {
         progress.Read(reader);
-        part.Read(reader);
+        part.Read(reader, version);
         using (var weights = new MemoryStream(reader.ReadBytesWithLength()))
             ModuleWeights.Load(network, weights);
         best.Read(reader, version);

@@ -85,7 +85,8 @@ public sealed class CheckpointFuzzTests
         byte[] content = new byte[1024];
         BinaryPrimitives.WriteInt32LittleEndian(content, epoch);
         using var reader = new BinaryReader(new MemoryStream(content));
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => part.Read(reader)).Message, $"epoch {epoch}");
+        var refusal = Assert.ThrowsExactly<InvalidDataException>(() => part.Read(reader, CheckpointFile.Version));
+        StringAssert.Contains(refusal.Message, $"epoch {epoch}");
     }
 
     /// <summary>Torch would end the process, or read behind its numbers.</summary>
