@@ -41,7 +41,7 @@ internal sealed class FlatRule(BaseOptimizer settings, FlatParameters parameters
             vector.cpu().WriteBytesToStream(writer.BaseStream, StreamBuffer);
     }
 
-    public override Action Load(BinaryReader reader)
+    public override Action Load(BinaryReader reader, bool isChecked)
     {
         int count = reader.ReadInt32();
         if (count != _state.Length)

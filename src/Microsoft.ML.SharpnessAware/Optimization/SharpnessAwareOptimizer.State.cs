@@ -21,9 +21,10 @@ public sealed partial class SharpnessAwareOptimizer
     // the rule's state; of the flat vectors' rules:
     //     int: number of state vectors
     //     byte[][]: the state vectors, as long as the flat vector each
+    // of TorchSharp's: what TorchSharp saves, since version 3 as a CheckedBlock
 
     private const uint Signature = 0x4F4D4153;
-    private const int Version = 2, WithoutGroups = 1;
+    private const int Version = 3, WithoutChecksum = 2, WithoutGroups = 1;
 
     /// <summary>
     /// Writes what an exact continuation needs beside the module's own weights and buffers: momentum or moments, the number of steps,
@@ -73,7 +74,7 @@ public sealed partial class SharpnessAwareOptimizer
             if (reader.ReadUInt32() != Signature)
                 throw new InvalidDataException("This is not the state of a SharpnessAwareOptimizer.");
             int version = reader.ReadInt32();
-            if (version != WithoutGroups)
+            if (version is not (WithoutGroups or WithoutChecksum))
                 Expect(Version, version, "version of the format");
             Expect(_parameters.DType.ToString(), reader.ReadString(), "element type");
             Expect(_rule.Name, reader.ReadString(), "base optimiser");
@@ -88,7 +89,7 @@ public sealed partial class SharpnessAwareOptimizer
             (long Steps, double LearningRateFactor, double WeightDecay, double RhoFactor)[] members = version == WithoutGroups
                 ? []
                 : [.. _parameters.Members.Select(_ => ReadMember(reader))];
-            Action load = _rule.Load(reader);
+            Action load = _rule.Load(reader, isChecked: version > WithoutChecksum);
 
             (LearningRate, Rho, _completedSteps) = (learningRate, rho, completedSteps);
             load();

@@ -1,3 +1,4 @@
+using System.Text;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -145,27 +146,26 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
 
     public override void CheckCanSave() => _ = Helper;
 
-    public override void Save(BinaryWriter writer) => Helper.save_state_dict(writer);
+    public override void Save(BinaryWriter writer) => CheckedBlock.Write(writer, Saved());
 
     /// <summary>
-    /// TorchSharp's format does not say how long it is, so it is read into the optimiser at once; where it is not whole, what was there
-    /// before comes back.
+    /// TorchSharp reads into the optimiser at once; where what it reads does not fit, what was there before comes back.
     /// </summary>
-    public override Action Load(BinaryReader reader)
+    public override Action Load(BinaryReader reader, bool isChecked)
     {
-        using var before = new MemoryStream();
-        Helper.save_state_dict(new BinaryWriter(before));
-        before.Position = 0;
+        byte[] before = Saved();
+        BinaryReader state = isChecked ? Reader(Checked(reader)) : reader;
         try
         {
-            LoadInto(reader);
+            LoadInto(state);
         }
         catch (Exception e)
         {
-            LoadInto(new BinaryReader(before));
-            if (e is ArgumentException)
-                throw new InvalidDataException($"The optimiser's state does not fit this optimiser: {e.Message}", e);
-            throw;
+            LoadInto(Reader(before));
+            if (e is IOException)       // it ends early
+                throw;
+            // TorchSharp takes numbers for sizes, types and places as they are, and fails in many ways where they are wrong.
+            throw new InvalidDataException($"The optimiser's state does not fit this optimiser, or is damaged: {e.Message}", e);
         }
 
         // Each group has a learning rate of its own.
@@ -179,6 +179,29 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
 
     public override void Dispose()
     {
+    }
+
+    private byte[] Saved()
+    {
+        using var state = new MemoryStream();
+        using (var writer = new BinaryWriter(state, Encoding.UTF8, leaveOpen: true))
+            Helper.save_state_dict(writer);
+        return state.ToArray();
+    }
+
+    private static BinaryReader Reader(byte[] state) => new(new MemoryStream(state, writable: false), Encoding.UTF8);
+
+    private static byte[] Checked(BinaryReader reader)
+    {
+        try
+        {
+            return CheckedBlock.Read(reader, "optimiser");
+        }
+        catch (FormatException e)
+        {
+            throw new InvalidDataException(
+                "The optimiser's state is damaged: the checksum or length of what TorchSharp saved is wrong. Copy or save it again.", e);
+        }
     }
 
     // The moments that TorchSharp reads belong to whatever dispose scope is open, and must outlive it.

@@ -23,7 +23,9 @@ internal abstract class UpdateRule : IDisposable
     /// Reads what <see cref="Save"/> wrote and returns what puts it into effect, so that a file that is not whole changes nothing. By then
     /// <see cref="LearningRate"/> has been set to what was saved beside it.
     /// </summary>
-    public abstract Action Load(BinaryReader reader);
+    /// <param name="reader">Where to read.</param>
+    /// <param name="isChecked">Whether what has no checks of its own has a checksum; false in earlier versions.</param>
+    public abstract Action Load(BinaryReader reader, bool isChecked);
 
     public abstract void Dispose();
 }

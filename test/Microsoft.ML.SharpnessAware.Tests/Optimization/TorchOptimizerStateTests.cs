@@ -83,6 +83,57 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         }
     }
 
+    /// <summary>Before version 3 nothing told whether what TorchSharp had saved was whole.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Optimizers))]
+    public void AnEarlierStateIsReadAndWhereItIsDamagedRefused(string _, Func<Module<Tensor, Tensor>, optim.Optimizer> make)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true), twin = TestNets.ReferenceNet(batchNorm: true);
+        optim.Optimizer torchs = make(twin);
+        using var optimizer = new SharpnessAwareOptimizer(net, Method, make(net));
+        using var further = new SharpnessAwareOptimizer(twin, Method, torchs);
+        Steps(twin, further, null, 0, 5);
+        byte[] earlier = Earlier(Saved(further), (OptimizerHelper)torchs, out int start);
+        optimizer.Load(new BinaryReader(new MemoryStream(earlier)));
+        CollectionAssert.AreEqual(Saved(further), Saved(optimizer));
+
+        int refused = 0;
+        for (int place = start; place < earlier.Length; place++)
+        {
+            byte[] damaged = [.. earlier], before = Saved(optimizer);
+            damaged[place] ^= 0x80;
+            try
+            {
+                optimizer.Load(new BinaryReader(new MemoryStream(damaged)));
+            }
+            catch (InvalidDataException)
+            {
+                refused++;
+                CollectionAssert.AreEqual(before, Saved(optimizer));
+            }
+        }
+        Assert.IsGreaterThan(10, refused);
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(Optimizers))]
+    public void AnyDamageToWhatTorchSharpSavedIsRefusedAndChangesNothing(string _, Func<Module<Tensor, Tensor>, optim.Optimizer> make)
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
+        optim.Optimizer torchs = make(net);
+        using var optimizer = new SharpnessAwareOptimizer(net, Method, torchs);
+        Steps(net, optimizer, null, 0, 2);
+        byte[] before = Saved(optimizer);
+        Earlier(before, (OptimizerHelper)torchs, out int start);
+        for (int place = start; place < before.Length; place += 11)
+        {
+            byte[] damaged = [.. before];
+            damaged[place] ^= 1;
+            Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))), $"{place}");
+            CollectionAssert.AreEqual(before, Saved(optimizer));
+        }
+    }
+
     [TestMethod]
     public void StateOfOtherGroupsOfTheSameOptimizerIsRefused()
     {
@@ -121,6 +172,18 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
     }
 
     private static double[] Rates(optim.Optimizer optimizer) => [.. optimizer.ParamGroups.Select(group => group.LearningRate)];
+
+    /// <summary>A state as version 2 wrote it, and where TorchSharp's part of it starts.</summary>
+    private static byte[] Earlier(byte[] saved, OptimizerHelper optimizer, out int start)
+    {
+        const int Version = 2, PlaceOfVersion = sizeof(uint), ChecksumAndLength = 32 + sizeof(int);
+        using var stream = new MemoryStream();
+        optimizer.save_state_dict(new BinaryWriter(stream));
+        start = saved.Length - (int)stream.Length - ChecksumAndLength;
+        byte[] earlier = [.. saved[..start], .. stream.ToArray()];
+        BitConverter.GetBytes(Version).CopyTo(earlier, PlaceOfVersion);
+        return earlier;
+    }
 
     private static byte[] Saved(SharpnessAwareOptimizer optimizer)
     {
