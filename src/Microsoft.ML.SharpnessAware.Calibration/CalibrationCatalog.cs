@@ -59,8 +59,8 @@ public static class CalibrationCatalog
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, the label has a class that the scores do not
     /// have, there are no names and the label's key count is not the number of scores, or <paramref name="numberOfBins"/> or <paramref
     /// name="topKPredictionCount"/> is out of range.</exception>
-    /// <exception cref="InvalidOperationException">There is no row to evaluate, or scores are not probabilities (negative, above 1, or a
-    /// sum far from 1); the message names the row.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, scores are not probabilities (negative, above 1, or a
+    /// sum far from 1), or a row has none, or another number than the column's type says; the message names the row.</exception>
     /// <example>
     /// <code>
     /// MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(testData));
@@ -177,7 +177,8 @@ public static class CalibrationCatalog
     /// warning.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
     /// classes.</exception>
-    /// <exception cref="InvalidOperationException">No row has a label.</exception>
+    /// <exception cref="InvalidOperationException">No row has a label, or one has another number of scores than the column's type
+    /// says.</exception>
     public static AbstentionMetrics EvaluateAbstention(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string scoreColumnName = "Score", string acceptedColumnName = "Accepted")
         => AcceptedColumn.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName);

@@ -113,7 +113,8 @@ internal sealed class CalibratorRowMapper(
                 return _probabilities;
 
             _getScore(ref _buffer);
-            _buffer.CopyTo(_probabilities);
+            if (!ScoreVector.TryCopy(_buffer, _probabilities))
+                throw ScoreVector.OfOtherLength(score, _source.Number, _buffer);
             if (!float.IsNaN(TensorPrimitives.Min<float>(_probabilities)))       // else it stays as it is
             {
                 if (ScoreRow.ToProbabilities(_probabilities, scoreKind) is string problem)

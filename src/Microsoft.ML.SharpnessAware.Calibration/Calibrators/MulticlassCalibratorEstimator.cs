@@ -69,8 +69,8 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     /// <returns>A transformer to append to the model.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that cannot be calibrated, the label has a class that
     /// the scores do not have, or, without names, the numbers of label keys and scores differ.</exception>
-    /// <exception cref="InvalidOperationException">There is no row with a label, or scores are not probabilities (negative, NaN, or a sum
-    /// far from 1); the message names the row.</exception>
+    /// <exception cref="InvalidOperationException">There is no row with a label, scores are not probabilities (negative, NaN, or a sum
+    /// far from 1), or a row has none, or another number than the column's type says; the message names the row.</exception>
     public MulticlassCalibratorTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);

@@ -17,7 +17,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>The calibrator knows the names of the classes that it was fitted on, where the scores or the label had names. Scores of a model
 /// that has the same classes in another order are calibrated class by class; those of a model of other classes are refused, as is a view
 /// without a column that is needed, with ArgumentOutOfRangeException. Reading throws InvalidOperationException at a row whose scores are
-/// not probabilities (negative, or a sum far from 1).</para>
+/// not probabilities (negative, or a sum far from 1), or that has none, or another number than the column's type says.</para>
 /// <para>A model file whose calibrator is damaged is refused with <see cref="FormatException"/>, which ML.NET wraps in <see
 /// cref="System.Reflection.TargetInvocationException"/>.</para>
 /// </remarks>

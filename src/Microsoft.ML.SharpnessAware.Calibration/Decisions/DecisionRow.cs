@@ -18,7 +18,8 @@ internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score
         if (_position == input.Position)
             return false;
         _getScore(ref _buffer);
-        _buffer.CopyTo(_probabilities);
+        if (!ScoreVector.TryCopy(_buffer, _probabilities))
+            throw ScoreVector.OfOtherLength(score, _source.Number, _buffer);
         if (ScoreRow.ToProbabilities(_probabilities, kind) is string problem)
             throw ScoreRow.Unusable(score.Name, kind, _source.Number, problem);
         _position = input.Position;

@@ -37,13 +37,12 @@ internal sealed class LabelledScoreCursor : IDisposable
         return _columns.ClassOf(key);
     }
 
+    /// <exception cref="InvalidOperationException">The row has more or fewer scores than the type of the column says.</exception>
     public void ReadScores(Span<float> row)
     {
         _getScore(ref _scores);
-        if (_scores.IsDense)
-            _scores.GetValues().CopyTo(row);
-        else
-            _scores.CopyTo(row);
+        if (!ScoreVector.TryCopy(_scores, row))
+            throw ScoreVector.OfOtherLength(_columns.Score, Position, _scores);
     }
 
     /// <summary>What identifies the row in another pass.</summary>

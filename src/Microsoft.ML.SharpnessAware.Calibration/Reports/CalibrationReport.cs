@@ -70,8 +70,8 @@ public sealed class CalibrationReport
     /// a label or with scores that are not finite are left out, and counted.</remarks>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or a number is out of range.</exception>
-    /// <exception cref="InvalidOperationException">There is no row to evaluate, scores are not probabilities (the message names the
-    /// row), or the report has binary models.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, scores are not probabilities, or of another number than
+    /// the column's type says (the message names the row), or the report has binary models.</exception>
     public CalibrationReport Add(string name, IDataView scored, string labelColumnName = "Label", string scoreColumnName = "Score",
         string? imageColumnName = null, string? imagePathColumnName = null, int numberOfBins = 15, int numberOfExamples = 12,
         int? imageWidth = null, int? imageHeight = null, ScoreKind scoreKind = ScoreKind.Probabilities, string? groupColumnName = null,
