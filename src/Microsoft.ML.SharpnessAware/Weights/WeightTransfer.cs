@@ -52,8 +52,8 @@ internal static class WeightTransfer
         Tensor? rows = head is null || keepHead ? null : OtherOrder(head, classes.Rows, notes);
         if (head is null && (classes.Difference is not null || classes.Rows is not null))
         {
-            notes.Add("The file's classes are others than the data's, or in another order, and the network has no head that could be told: " +
-                "all of it is taken as it is.");
+            notes.Add("The file's classes are others than the data's, or in another order, and the network has no head that could be " +
+                "told: all of it is taken as it is.");
         }
 
         var copies = new List<(Tensor Target, Tensor Source)>();

@@ -206,7 +206,7 @@ public sealed class DisposalTests
             RegisterComponents();
         }
 
-        public override Tensor forward(Tensor input) => 
+        public override Tensor forward(Tensor input) =>
             _head.call((input.flatten(1) * _scale * _notSaved) + _shift + _inACollection[0]);
     }
 }
