@@ -322,6 +322,6 @@ public sealed class TrainerTests
 
         // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it
         // exactly).
-        Assert.IsLessThanOrEqualTo(Growth(MakeNetwork), Growth(TrainAndScore));
+        Assert.IsLessThanOrEqualTo(2 * Growth(MakeNetwork), Growth(TrainAndScore));     // one to see that it can be made
     }
 }
