@@ -10,9 +10,9 @@ internal static class PictureFiles
     private static readonly EnumerationOptions Matching = new() { MatchType = MatchType.Win32, IgnoreInaccessible = false };
 
     /// <summary>In the place of each pattern (* and ? in a path), of which there is no file, the files that it stands for, in the order of
-    /// their names; a pattern that stands for none stays. Not every shell does so.</summary>
-    public static string[] Expand(IEnumerable<string> files) => [.. files.SelectMany(file =>
-        IsPattern(file) && Matches(file, Directory.EnumerateFiles) is { Length: > 0 } matches ? matches : [file])];
+    /// their names; a pattern that stands for none stays, and so does the part of one in a folder that may not be listed, which is an error
+    /// when it is read. Not every shell does so.</summary>
+    public static string[] Expand(IEnumerable<string> files) => [.. files.SelectMany(Expand)];
 
     /// <summary>The files, each read when its row is.</summary>
     /// <param name="mlContext">The context.</param>
@@ -50,15 +50,27 @@ internal static class PictureFiles
     private static bool IsPattern(string path) =>
         path.AsSpan((Path.GetPathRoot(path) ?? "").Length).ContainsAny('*', '?') && !Path.Exists(path);
 
+    private static string[] Expand(string file)
+    {
+        if (!IsPattern(file))
+            return [file];
+        List<string> closed = [];
+        string[] matches = Matches(file, Directory.EnumerateFiles, closed);
+        return matches.Length + closed.Count > 0 ? [.. matches, .. closed] : [file];
+    }
+
     /// <summary>What a pattern stands for, folder by folder.</summary>
-    private static string[] Matches(string path, Func<string, string, EnumerationOptions, IEnumerable<string>> entries)
+    /// <param name="path">The pattern.</param>
+    /// <param name="entries">What of a folder.</param>
+    /// <param name="closed">Gets the pattern in each folder that may not be listed; null where such a folder is an error.</param>
+    private static string[] Matches(
+        string path, Func<string, string, EnumerationOptions, IEnumerable<string>> entries, List<string>? closed = null)
     {
         string folder = Path.GetDirectoryName(path) ?? "", pattern = Path.GetFileName(path);
-        string[] folders = IsPattern(folder) ? Matches(folder, Directory.EnumerateDirectories) : [folder];
-        return
-        [
-            .. folders.Where(each => Directory.Exists(Named(each))).SelectMany(In),
-        ];
+        List<string>? closedAbove = closed is null ? null : [];
+        string[] folders = IsPattern(folder) ? Matches(folder, Directory.EnumerateDirectories, closedAbove) : [folder];
+        closed?.AddRange(closedAbove!.Select(each => Path.Combine(each, pattern)));
+        return [.. folders.Where(each => Directory.Exists(Named(each))).SelectMany(In)];
 
         string[] In(string folder)
         {
@@ -67,9 +79,10 @@ internal static class PictureFiles
                 return [.. entries(Named(folder), pattern, Matching).Select(found => Path.Combine(folder, Path.GetFileName(found)))
                     .Order(StringComparer.Ordinal)];
             }
-            catch (UnauthorizedAccessException)
+            catch (UnauthorizedAccessException) when (closed is not null)
             {
-                return [Path.Combine(folder, pattern)];     // one bad file among the others, which says why when it is read
+                closed.Add(Path.Combine(folder, pattern));
+                return [];
             }
         }
     }

@@ -125,9 +125,7 @@ internal sealed class InitialWeights : IDisposable
         if (classNames?.Count != numberOfClasses || _classNames?.Count != numberOfClasses)
             return default;
         string? difference = ClassOrder.Match(classNames, _classNames, out int[]? places);
-        // Files of version 0.1.0 have numbers where the classes had no names.
-        bool areNumbers = _classNames.SequenceEqual(Enumerable.Range(0, numberOfClasses).Select(number => $"{number}"));
-        return difference is not null && areNumbers ? default : (difference, places);
+        return (difference, places);
     }
 
     /// <summary>The normalisation that the weights were trained with, in the channels and units of the images; null where nothing tells

@@ -79,6 +79,50 @@ public sealed partial class CommandLineTests
     }
 
     /// <summary>Neither cmd nor PowerShell makes names of a pattern, and here no shell is between.</summary>
+    /// <summary>A folder whose pictures could be read, and not listed, behind one, two and three patterns.</summary>
+    [TestMethod]
+    public void PredictNamesAFolderThatMayNotBeListed()
+    {
+        if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/setpriv"))
+        {
+            Assert.Inconclusive("Giving up what root may takes Linux and setpriv.");
+            return;
+        }
+
+        string root = Folder.File("closed"), closed = Path.Combine(root, "b");
+        string[] folders = [Path.Combine(root, "a", "of 2024"), Path.Combine(closed, "of 2024")];
+        foreach (string folder in folders)
+        {
+            Directory.CreateDirectory(folder);
+            File.Copy(APicture, Path.Combine(folder, "1.png"));
+            File.Copy(APicture, Path.Combine(Path.GetDirectoryName(folder)!, "0.png"));
+        }
+
+        File.SetUnixFileMode(closed, UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        try
+        {
+            foreach ((string pattern, string[] read) in new[]
+            {
+                (Path.Combine(closed, "*.png"), Array.Empty<string>()),
+                (Path.Combine(root, "*", "*.png"), [Path.Combine(root, "a", "0.png")]),
+                (Path.Combine(root, "*", "of*", "*.png"), [Path.Combine(root, "a", "of 2024", "1.png")]),
+            })
+            {
+                (int exitCode, string output, string error) = ChildProcess.RunWithoutPrivileges(
+                    Tool, ["predict", ModelPath, pattern, "--json"], ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+                Assert.AreEqual(AtFault, exitCode, error);
+                StringAssert.Contains(error, $"'{closed}");
+                StringAssert.Contains(error, "denied");
+                CollectionAssert.AreEqual(read, output.Length == 0 ? [] : Files(output), pattern);
+            }
+        }
+        finally
+        {
+            File.SetUnixFileMode(closed, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
     [TestMethod]
     public void PredictTakesPatternsWhereNoFileHasThatName()
     {
@@ -123,12 +167,6 @@ public sealed partial class CommandLineTests
         File.Delete(other);
         Assert.AreEqual(Done, exitCode, error);
         CollectionAssert.AreEqual(new[] { star }, Files(output));
-
-        static string?[] Files(string output)
-        {
-            using JsonDocument json = JsonDocument.Parse(output);
-            return [.. json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("file").GetString())];
-        }
     }
 
     [TestMethod]
@@ -190,5 +228,11 @@ public sealed partial class CommandLineTests
         public string ImagePath { get; set; } = "";
 
         public byte[] Image { get; set; } = [];
+    }
+
+    private static string?[] Files(string predictions)
+    {
+        using JsonDocument json = JsonDocument.Parse(predictions);
+        return [.. json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("file").GetString())];
     }
 }

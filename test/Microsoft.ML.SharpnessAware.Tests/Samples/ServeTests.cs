@@ -12,6 +12,21 @@ namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 [TestClass]
 public sealed class ServeTests
 {
+    private static readonly MLContext MLContext = new(seed: 1);
+    private static readonly List<EncodedRow> Rows = Shapes.Encoded(90);
+    private static IDataView _data = null!;
+    private static SharpnessAwareImageClassificationTransformer _trained = null!;
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        _data = Fitted.View(MLContext, Rows);
+        _trained = MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(_data);
+    }
+
+    [ClassCleanup]
+    public static void Clean() => _trained.Dispose();
+
     [TestMethod]
     public async Task ManyRequestsAtOnceGetTheScoresOfOneThread()
     {
@@ -87,32 +102,25 @@ public sealed class ServeTests
     public void WhatTheModelWouldRatherNotDecideIsInTheAnswer(bool inOnnx)
     {
         using var folder = new TemporaryFolder();
-        var mlContext = new MLContext(seed: 1);
-        List<EncodedRow> rows = Shapes.Encoded(90);
-        IDataView data = Fitted.View(mlContext, rows);
-        using SharpnessAwareImageClassificationTransformer trained =
-            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
-        trained.SaveOnnx(folder.File("model.onnx"));
-        ITransformer model = inOnnx ? mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data) : trained;
-        IDataView scored = trained.Transform(data);
-        var decisions = mlContext.MulticlassClassification.Decisions;
+        using OnnxImageClassifierTransformer? onnx = inOnnx ? Onnx(folder) : null;
+        ITransformer model = onnx is null ? _trained : onnx;
+        IDataView scored = _trained.Transform(_data);
+        var decisions = MLContext.MulticlassClassification.Decisions;
         ITransformer deciding = model.Append(decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(scored))
             .Append(decisions.Abstain(0.5).Fit(scored));
-        mlContext.Model.Save(deciding, data.Schema, folder.File("model.zip"));
+        MLContext.Model.Save(deciding, _data.Schema, folder.File("model.zip"));
 
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
 
-        Decided[] expected = [.. mlContext.Data.CreateEnumerable<Decided>(deciding.Transform(data), reuseRowObject: false)];
-        foreach ((EncodedRow row, Decided decided) in rows.Zip(expected))
+        Decided[] expected = [.. MLContext.Data.CreateEnumerable<Decided>(deciding.Transform(_data), reuseRowObject: false)];
+        foreach ((EncodedRow row, Decided decided) in Rows.Zip(expected))
         {
             Prediction answer = pool.Predict(row.Image);
             CollectionAssert.AreEqual(
-                decided.PredictionSet.Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
+                decided.PredictionSet.Select(key => _trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
             Assert.AreEqual(0.8, answer.Coverage);
             Assert.AreEqual(decided.Accepted, answer.Accepted);
         }
-
-        (model as IDisposable)?.Dispose();
     }
 
     /// <summary>As the sample CalibrateText makes its model.</summary>
@@ -122,27 +130,22 @@ public sealed class ServeTests
     public void SetsThatWereMadeNamesInPlaceAreServed(bool withTheLabel)
     {
         using var folder = new TemporaryFolder();
-        var mlContext = new MLContext(seed: 1);
-        List<EncodedRow> rows = Shapes.Encoded(90);
-        IDataView data = Fitted.View(mlContext, rows);
-        using SharpnessAwareImageClassificationTransformer trained =
-            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
-        IDataView scored = trained.Transform(data);
+        IDataView scored = _trained.Transform(_data);
         PredictionSetTransformer sets =
-            mlContext.MulticlassClassification.Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(scored);
+            MLContext.MulticlassClassification.Decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous).Fit(scored);
         IDataView decided = sets.Transform(scored);
         InputOutputColumnPair[] columns = [new("PredictionSet"), .. withTheLabel ? [new("PredictedLabel")] : (InputOutputColumnPair[])[]];
-        ITransformer names = mlContext.Transforms.Conversion.MapKeyToValue(columns).Fit(decided);
-        mlContext.Model.Save(trained.Append(sets).Append(names), data.Schema, folder.File("model.zip"));
+        ITransformer names = MLContext.Transforms.Conversion.MapKeyToValue(columns).Fit(decided);
+        MLContext.Model.Save(_trained.Append(sets).Append(names), _data.Schema, folder.File("model.zip"));
 
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
 
         uint[][] expected = [.. decided.GetColumn<uint[]>("PredictionSet")];
         Assert.IsTrue(expected.Any(set => set.Length > 0));
-        for (int i = 0; i < rows.Count; i++)
+        for (int i = 0; i < Rows.Count; i++)
         {
-            CollectionAssert.AreEqual(expected[i].Select(key => trained.ClassNames[(int)key - 1]).ToArray(),
-                pool.Predict(rows[i].Image).Set!.ToArray());
+            CollectionAssert.AreEqual(expected[i].Select(key => _trained.ClassNames[(int)key - 1]).ToArray(),
+                pool.Predict(Rows[i].Image).Set!.ToArray());
         }
     }
 
@@ -150,19 +153,14 @@ public sealed class ServeTests
     public void AnEmptySetComesWithWhatItMeans()
     {
         using var folder = new TemporaryFolder();
-        var mlContext = new MLContext(seed: 1);
-        List<EncodedRow> rows = Shapes.Encoded(90);
-        IDataView data = Fitted.View(mlContext, rows);
-        using SharpnessAwareImageClassificationTransformer trained =
-            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
-        IDataView scored = trained.Transform(data);
+        IDataView scored = _trained.Transform(_data);
         foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
         {
             string path = folder.File($"{score}.zip");
-            mlContext.Model.Save(trained.Append(mlContext.MulticlassClassification.Decisions.PredictionSets(0.5, score).Fit(scored)),
-                data.Schema, path);
+            MLContext.Model.Save(_trained.Append(MLContext.MulticlassClassification.Decisions.PredictionSets(0.5, score).Fit(scored)),
+                _data.Schema, path);
             using var pool = new ImageClassifierPool(path);
-            Prediction[] answers = [.. rows.Select(row => pool.Predict(row.Image))];
+            Prediction[] answers = [.. Rows.Select(row => pool.Predict(row.Image))];
 
             Assert.IsTrue(answers.All(answer => answer.EmptyMeansSure == (score != PredictionSetScore.LeastAmbiguous)));
             Prediction[] empty = [.. answers.Where(answer => answer.Set!.Count == 0)];
@@ -180,35 +178,28 @@ public sealed class ServeTests
     public void TheAnswerIsThatOfOneDecision(string first, string second, string accepted, bool inOnnx)
     {
         using var folder = new TemporaryFolder();
-        var mlContext = new MLContext(seed: 1);
-        List<EncodedRow> rows = Shapes.Encoded(90);
-        IDataView data = Fitted.View(mlContext, rows);
-        using SharpnessAwareImageClassificationTransformer trained =
-            mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Options()).Fit(data);
-        trained.SaveOnnx(folder.File("model.onnx"));
-        ITransformer model = inOnnx ? mlContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data) : trained;
-        IDataView scored = trained.Transform(data);
-        var decisions = mlContext.MulticlassClassification.Decisions;
+        using OnnxImageClassifierTransformer? onnx = inOnnx ? Onnx(folder) : null;
+        ITransformer model = onnx is null ? _trained : onnx;
+        IDataView scored = _trained.Transform(_data);
+        var decisions = MLContext.MulticlassClassification.Decisions;
         PredictionSetTransformer sets =
             decisions.PredictionSets(0.8, PredictionSetScore.LeastAmbiguous, outputColumnName: second).Fit(scored);
         AbstentionTransformer abstention = decisions.Abstain(0.5, outputColumnName: accepted).Fit(scored);
-        mlContext.Model.Save(model.Append(decisions.PredictionSets(0.99, outputColumnName: first).Fit(scored)).Append(sets)
-            .Append(abstention), data.Schema, folder.File("model.zip"));
+        MLContext.Model.Save(model.Append(decisions.PredictionSets(0.99, outputColumnName: first).Fit(scored)).Append(sets)
+            .Append(abstention), _data.Schema, folder.File("model.zip"));
 
         using var pool = new ImageClassifierPool(folder.File("model.zip"));
 
         uint[][] expected = [.. sets.Transform(scored).GetColumn<uint[]>(second)];
         bool[] isSure = [.. abstention.Transform(scored).GetColumn<bool>(accepted)];
         Assert.IsTrue(isSure.Any(sure => sure) && expected.Any(set => set.Length > 0));
-        for (int i = 0; i < rows.Count; i++)
+        for (int i = 0; i < Rows.Count; i++)
         {
-            Prediction answer = pool.Predict(rows[i].Image);
-            CollectionAssert.AreEqual(expected[i].Select(key => trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
+            Prediction answer = pool.Predict(Rows[i].Image);
+            CollectionAssert.AreEqual(expected[i].Select(key => _trained.ClassNames[(int)key - 1]).ToArray(), answer.Set!.ToArray());
             Assert.AreEqual(0.8, answer.Coverage);
             Assert.AreEqual(isSure[i], answer.Accepted);
         }
-
-        (model as IDisposable)?.Dispose();
     }
 
     [TestMethod]
@@ -273,6 +264,12 @@ public sealed class ServeTests
         public uint[] PredictionSet { get; set; } = [];
 
         public bool Accepted { get; set; }
+    }
+
+    private static OnnxImageClassifierTransformer Onnx(TemporaryFolder folder)
+    {
+        _trained.SaveOnnx(folder.File("model.onnx"));
+        return MLContext.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(_data);
     }
 
     private static SharpnessAwareImageClassificationTrainer.Options Options()

@@ -79,6 +79,16 @@ public sealed class ClassesOfInitialWeightsTests
             "'slanted'. It starts from random weights.");
     }
 
+    /// <summary>A model of digits knows nothing of fish.</summary>
+    [TestMethod]
+    [DataRow("numbers.zip")]
+    [DataRow("numbers.safetensors")]
+    public void AHeadOfNumbersIsNoneOfNames(string file)
+    {
+        Continued(Named(Shapes.Names), file).Dispose();
+        AssertLogged("is none of '0', '1', '2'. It starts from random weights.");
+    }
+
     [TestMethod]
     public void NumbersAreNamesToo()
     {

@@ -131,6 +131,18 @@ public sealed class GroupsAndClustersTests
             () => _mlContext.MulticlassClassification.EvaluateCalibration(
                 View(rows), numberOfBins: 10_000, topKPredictionCount: 3, groupColumnName: "Number")).Message,
             "more than 43 groups, at row 43");
+
+        // Rows that are left out, for want of scores or of a label, take no group's memory.
+        for (int i = 30; i < rows.Length; i++)
+        {
+            if (i % 2 == 0)
+                rows[i].Score = [float.NaN, 0, 1];
+            else
+                rows[i].Label = 7;
+        }
+
+        Assert.HasCount(30, _mlContext.MulticlassClassification.EvaluateCalibration(
+            View(rows), numberOfBins: 10_000, topKPredictionCount: 3, groupColumnName: "Number").PerGroup);
     }
 
     /// <summary>Every row ten times says no more than once: by cluster the interval is that of the single rows.</summary>
