@@ -43,7 +43,9 @@ internal sealed class FlatParameters : IDisposable
             .OrderBy(p => order.FindIndex(group => ReferenceEquals(group, p.Group)))
             .ThenBy(p => p.Value.dim() > 1 ? 0 : 1)];
         Check([.. parameters.Select(p => (p.Name, p.Value))]);
-        TiedParameters.CheckApart(parameters.Select(p => (p.Name, p.Value)));
+        HashSet<string> trained = [.. parameters.Select(p => p.Name)];
+        TiedParameters.CheckApart(parameters.Select(p => (p.Name, p.Value)),
+            [.. all.Where(p => !trained.Contains(p.Name)).Select(p => (p.Name, (Tensor)p.Value)), .. module.named_buffers()]);
         _owned = OwnedTensors.Take(parameters.Select(p => (p.Name, (Tensor)p.Value)), this);
 
         Parameter first = parameters[0].Value;
@@ -74,8 +76,7 @@ internal sealed class FlatParameters : IDisposable
             Dispose();
             throw;
         }
-        HashSet<Parameter> trained = [.. _members.Select(member => member.Parameter)];
-        foreach ((string name, Parameter parameter) in all.Where(p => !trained.Contains(p.Value)))
+        foreach ((string name, Parameter parameter) in all.Where(p => !trained.Contains(p.Name)))
         {
             if (parameter.requires_grad)
                 _frozenByGroup.Add(parameter);

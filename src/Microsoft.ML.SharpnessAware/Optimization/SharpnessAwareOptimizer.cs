@@ -65,8 +65,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="groups">Parameters that are treated differently from the others; null where all are alike.</param>
     /// <exception cref="ArgumentException">
     /// The module has no trainable parameters, or has some of another type, on several devices or on one that is neither the CPU nor of
-    /// CUDA, or two that share memory without being one; or groups overlap, name nothing, or treat the names of one parameter differently.
-    /// The message names the parameter.
+    /// CUDA, or one that shares memory with another, a frozen one or a buffer without being one; or groups overlap, name nothing, or treat
+    /// the names of one parameter differently. The message names the parameter.
     /// </exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer,

@@ -35,36 +35,48 @@ internal static class TiedParameters
     }
 
     /// <summary>
-    /// Checks that no two parameters have memory in common without being one: they would be independent as soon as each is a view of its
-    /// own part of a vector.
+    /// Checks that no parameter that is trained has memory in common with another one, or with a frozen parameter or a buffer: they would
+    /// be independent as soon as it is a view of its own part of a vector.
     /// </summary>
     /// <exception cref="ArgumentException">Two have. The message names them.</exception>
-    public static void CheckApart(IEnumerable<(string Name, Parameter Value)> parameters)
+    public static void CheckApart(IEnumerable<(string Name, Parameter Value)> trained, IEnumerable<(string Name, Tensor Value)> others)
     {
         using DisposeScope scope = NewDisposeScope();
-        (string Name, Tensor Value, long Start, long End)[] inMemory =
-            [.. parameters.Where(p => p.Value.numel() > 0).Select(p => Place(p.Name, p.Value)).OrderBy(p => p.Start)];
+        InMemory[] inMemory =
+        [
+            .. trained.Select(p => new InMemory("parameter", p.Name, p.Value, IsTrained: true))
+                .Concat(others.Select(p =>
+                    new InMemory(p.Value is Parameter ? "frozen parameter" : "buffer", p.Name, p.Value, IsTrained: false)))
+                .Where(p => p.Value.dtype is ScalarType.Float32 or ScalarType.Float64 && !p.Value.is_sparse && p.Value.numel() > 0)
+                .Select(p => p.Placed()).OrderBy(p => p.Start),
+        ];
         for (int i = 0; i < inMemory.Length; i++)
         {
-            (string name, Tensor value, long start, long end) = inMemory[i];
-            for (int k = i + 1; k < inMemory.Length && inMemory[k].Start < end; k++)
+            InMemory first = inMemory[i];
+            for (int k = i + 1; k < inMemory.Length && inMemory[k].Start < first.End; k++)
             {
-                if (HaveElementsInCommon(value, inMemory[k].Value, (inMemory[k].Start - start) / value.ElementSize))
+                InMemory second = inMemory[k];
+                if ((first.IsTrained || second.IsTrained)
+                    && HaveElementsInCommon(first.Value, second.Value, (second.Start - first.Start) / first.Value.ElementSize))
                 {
+                    (InMemory one, InMemory other) = first.IsTrained ? (first, second) : (second, first);
                     throw new ArgumentException(
-                        $"Parameters '{name}' and '{inMemory[k].Name}' share memory without being one parameter, so that a step would " +
-                        "part them. Give both modules the same Parameter object, or one of them a clone().",
+                        $"Parameter '{one.Name}' shares memory with {other.Kind} '{other.Name}' without being one " +
+                        "parameter, so that a step would part them. Give both modules the same Parameter object, or one of them a clone().",
                         "module");
                 }
             }
         }
     }
 
-    private static (string Name, Tensor Value, long Start, long End) Place(string name, Tensor value)
+    private readonly record struct InMemory(string Kind, string Name, Tensor Value, bool IsTrained, long Start = 0, long End = 0)
     {
-        IntPtr storage = value.dtype == ScalarType.Float64 ? value.storage<double>().data_ptr() : value.storage<float>().data_ptr();
-        long start = storage + (value.storage_offset() * value.ElementSize);
-        return (name, value, start, start + ((LastElement(value) + 1) * value.ElementSize));
+        public InMemory Placed()
+        {
+            IntPtr storage = Value.dtype == ScalarType.Float64 ? Value.storage<double>().data_ptr() : Value.storage<float>().data_ptr();
+            long start = storage + (Value.storage_offset() * Value.ElementSize);
+            return this with { Start = start, End = start + ((LastElement(Value) + 1) * Value.ElementSize) };
+        }
     }
 
     private static long LastElement(Tensor value) => value.shape.Zip(value.stride(), (length, stride) => (length - 1) * stride).Sum();

@@ -164,10 +164,10 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         else
             classifier.Dispose();
         if (winner is not null && options.Calibration != ProbabilityCalibration.None
-            && labels.Length < SharpnessAwareImageClassificationTrainer.FewToCalibrateOn)
+            && labels.Length < ClassifierTraining.FewToCalibrateOn)
         {
             context.Channel.Warning($"The whole network's temperature is fitted on the {labels.Length} images set aside. " +
-                SharpnessAwareImageClassificationTrainer.FewSayLittle);
+                ClassifierTraining.FewSayLittle);
         }
 
         return winner;

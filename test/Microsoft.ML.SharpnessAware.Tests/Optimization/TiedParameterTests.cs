@@ -154,7 +154,7 @@ public sealed class TiedParameterTests : WithDisposeScope
         foreach (Tensor other in new[] { memory.alias(), memory.t(), memory.narrow(1, 3, 2), memory[3] })
         {
             var e = Assert.ThrowsExactly<ArgumentException>(() => new FlatParameters(Two(memory.narrow(0, 0, 4), other)));
-            StringAssert.Contains(e.Message, "'One' and 'Two' share memory");
+            StringAssert.Contains(e.Message, "Parameter 'One' shares memory with parameter 'Two'");
         }
         // What lies side by side, even interleaved, has nothing in common.
         foreach ((Tensor left, Tensor right) in new[]
@@ -167,6 +167,30 @@ public sealed class TiedParameterTests : WithDisposeScope
         }
 
         static Module Two(Tensor one, Tensor two) => new TwoParameters(one.detach(), two.detach());
+    }
+
+    /// <summary>The other one stood still, or went along with the weights, before; it would do neither afterwards.</summary>
+    [TestMethod]
+    public void WhatIsFrozenOrABufferSharesNoMemoryWithWhatIsTrained()
+    {
+        Tensor memory = zeros(4, 6);
+        using var frozen = new TwoParameters(memory.detach(), memory.narrow(1, 2, 3).detach());
+        frozen.One.requires_grad = false;
+        Refused(frozen, "Parameter 'Two' shares memory with frozen parameter 'One'");
+
+        using var buffered = new WithBuffer(memory.detach(), memory.t());
+        Refused(buffered, "Parameter 'One' shares memory with buffer 'Alias'");
+
+        // Frozen among themselves they stay what they are.
+        using var both = new TwoParameters(memory.detach(), memory.narrow(1, 2, 3).detach());
+        both.One.requires_grad = both.Two.requires_grad = false;
+        using var flat = new FlatParameters(new Holder(both, Linear(2, 2)));
+
+        static void Refused(Module module, string message)
+        {
+            ArgumentException e = Assert.ThrowsExactly<ArgumentException>(() => new FlatParameters(module));
+            StringAssert.Contains(e.Message, message);
+        }
     }
 
     private static double Step(SharpnessAwareOptimizer optimizer, Module<Tensor, Tensor> net, int t)
@@ -223,6 +247,18 @@ public sealed class TiedParameterTests : WithDisposeScope
         public TwoParameters(Tensor one, Tensor two) : base(nameof(TwoParameters))
         {
             (One, Two) = (Parameter(one), Parameter(two));
+            RegisterComponents();
+        }
+    }
+
+    private sealed class WithBuffer : Module
+    {
+        public readonly Parameter One;
+
+        public WithBuffer(Tensor one, Tensor alias) : base(nameof(WithBuffer))
+        {
+            One = Parameter(one);
+            register_buffer("Alias", alias);
             RegisterComponents();
         }
     }
