@@ -47,9 +47,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             if (ScoreRow.ToProbabilities(row, scoreKind) is string problem)
                 throw ScoreRow.Unusable(columns.Score.Name, scoreKind, cursor.Position, problem);
             if (scores.Count > Array.MaxLength - row.Length)
-                throw new InvalidOperationException(
-                    $"The data has more than the {labels.Count} rows of {row.Length} scores that a calibrator "
-                    + "can be fitted on. Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
+                throw TooMany(row.Length);
             scores.AddRange(row);
             labels.Add(label);
         }
@@ -59,11 +57,28 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     }
 
     /// <summary>The rows of all of them.</summary>
-    public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses) =>
-        new([.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Labels)], numberOfClasses)
+    /// <exception cref="InvalidOperationException">They are more than an array can hold.</exception>
+    public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses)
+    {
+        if (parts.Sum(part => (long)part.Scores.Length) > Array.MaxLength)
+            throw TooMany(numberOfClasses);
+        float[] scores = new float[parts.Sum(part => part.Scores.Length)];
+        int next = 0;
+        foreach (CalibrationRows part in parts)
+        {
+            part.Scores.CopyTo(scores, next);
+            next += part.Scores.Length;
+        }
+
+        return new(scores, [.. parts.SelectMany(part => part.Labels)], numberOfClasses)
         {
             WithoutLabel = parts.Sum(part => part.WithoutLabel),
         };
+    }
+
+    private static InvalidOperationException TooMany(int scores) => new(
+        $"The data has more than the {Array.MaxLength / scores} rows of {scores} scores that a calibrator can be fitted on. " +
+        "Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
 
     /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get
     /// 0.</summary>

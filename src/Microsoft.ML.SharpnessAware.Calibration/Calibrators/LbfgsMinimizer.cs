@@ -12,6 +12,10 @@ internal static class LbfgsMinimizer
     public const int MaximumIterations = 1000;
 
     private const int History = 30;
+
+    // Of many variables fewer steps are remembered: this many numbers, half a gigabyte.
+    private const int MostRemembered = 1 << 26;
+    private const int LeastHistory = 5;
     private const int MaximumBacktracks = 40;
     private const double SufficientDecrease = 1e-4;
 
@@ -41,6 +45,7 @@ internal static class LbfgsMinimizer
         int n = point.Length;
         double[] gradient = new double[n], direction = new double[n], trial = new double[n], trialGradient = new double[n];
         List<Pair> history = [];
+        int most = Math.Clamp(MostRemembered / (2 * n), LeastHistory, History);
         double value = objective(point, gradient);
 
         Queue<double> lastValues = [];
@@ -68,7 +73,7 @@ internal static class LbfgsMinimizer
             history.Add(Pair.Between(point, trial, gradient, trialGradient));
             if (!(history[^1].Product > 0))
                 history.RemoveAt(history.Count - 1);        // no curvature that rounding does not hide
-            else if (history.Count > History)
+            else if (history.Count > most)
                 history.RemoveAt(0);
             trial.CopyTo(point, 0);
             value = trialValue;

@@ -18,13 +18,20 @@ internal static class DecisionFile
         PredictionSets,
         Abstention,
         PredictionSetsByClass,
+        RoundedPredictionSets,
     }
 
-    private static VersionInfo GetVersionInfo(bool isByClass) => new(
+    private static VersionInfo GetVersionInfo(Kind kind) => new(
         modelSignature: "MULTIDEC",
         // verWrittenCur: 0x00010001, // Initial
-        verWrittenCur: 0x00010002, // Sets with a threshold for each class have a kind of their own
-        verReadableCur: isByClass ? 0x00010002u : 0x00010001u,
+        // verWrittenCur: 0x00010002, // Sets with a threshold for each class have a kind of their own
+        verWrittenCur: 0x00010003, // Sets whose random numbers are drawn by rounded probabilities have a kind of their own
+        verReadableCur: kind switch
+        {
+            Kind.RoundedPredictionSets => 0x00010003,
+            Kind.PredictionSetsByClass => 0x00010002,
+            _ => 0x00010001,
+        },
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(DecisionFile).Assembly.FullName);
@@ -37,6 +44,7 @@ internal static class DecisionFile
     //   prediction sets: byte: kind of nonconformity, int: seed, double: penalty, int: free ranks, double: coverage, int: thresholds,
     // double each
     //   prediction sets by class: as prediction sets (which they were in the first version), then for each threshold long: fitted rows
+    //   rounded prediction sets: as prediction sets by class, of one threshold, too
     //   abstention: double: accuracy, double: confidence, double: threshold, long: accepted, long: right
     //   bool: has label values; if so, label values
 
@@ -46,7 +54,7 @@ internal static class DecisionFile
     public static void Save(IHostEnvironment env, ModelSaveContext ctx, ITransformer decision)
     {
         ctx.CheckAtModel();
-        ctx.SetVersionInfo(GetVersionInfo(KindOf(decision) == Kind.PredictionSetsByClass));
+        ctx.SetVersionInfo(GetVersionInfo(KindOf(decision)));
         CheckedBlock.Write(ctx.Writer, ToBytes(env, decision));
     }
 
@@ -62,14 +70,15 @@ internal static class DecisionFile
             writer.Write(sets.Values.Length);
             foreach (double threshold in sets.Values)
                 writer.Write(threshold);
-            if (KindOf(sets) == Kind.PredictionSetsByClass)
+            if (KindOf(sets) != Kind.PredictionSets)
                 foreach (long fitted in sets.RowsOfThresholds)
                     writer.Write(fitted);
         })
         : ToBytes(env, (AbstentionTransformer)decision);
 
-    // Sets by class of an older file have nothing that the newer form would tell.
+    // Sets of an older file stay what they are; those by class have nothing that the newer form would tell.
     private static Kind KindOf(ITransformer decision) => decision is not PredictionSetTransformer sets ? Kind.Abstention
+        : !sets.Kind.DrawsByAllBits ? Kind.RoundedPredictionSets
         : sets.RowsOfThresholds.Length > 1 ? Kind.PredictionSetsByClass : Kind.PredictionSets;
 
     private static byte[] ToBytes(IHostEnvironment env, AbstentionTransformer abstention) => ToBytes(env, Kind.Abstention,
@@ -104,7 +113,7 @@ internal static class DecisionFile
     // Found by ML.NET by this name and signature.
     private static ITransformer Create(IHostEnvironment env, ModelLoadContext ctx)
     {
-        ctx.CheckAtModel(GetVersionInfo(isByClass: true));
+        ctx.CheckAtModel(GetVersionInfo(Kind.RoundedPredictionSets));
         try
         {
             using var reader = new BinaryReader(new MemoryStream(CheckedBlock.Read(ctx.Reader, "decision"), writable: false),
@@ -146,7 +155,10 @@ internal static class DecisionFile
         PredictionSetTransformer ReadSets()
         {
             var nonconformity = new Nonconformity((PredictionSetScore)reader.ReadByte(), reader.ReadInt32(), reader.ReadDouble(),
-                reader.ReadInt32());
+                reader.ReadInt32())
+            {
+                DrawsByAllBits = kind != Kind.RoundedPredictionSets,
+            };
             double coverage = reader.ReadDouble();
             int count = reader.ReadInt32();
             Check(Enum.IsDefined(nonconformity.Kind) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1
@@ -162,7 +174,7 @@ internal static class DecisionFile
 
         long[] ReadRows(int count)
         {
-            Check(count == classes);
+            Check(count == classes || kind == Kind.RoundedPredictionSets);
             long[] fitted = new long[count];
             for (int k = 0; k < count; k++)
                 fitted[k] = reader.ReadInt64();

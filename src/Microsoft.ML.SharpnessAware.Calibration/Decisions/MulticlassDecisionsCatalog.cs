@@ -36,8 +36,8 @@ public sealed class MulticlassDecisionsCatalog
     /// coverage⌉-th smallest of the true classes' scores of the n rows of Fit. Over draws of these and of the row to come the set holds
     /// the right class with a probability from coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 −
     /// coverage) rows promise nothing: every set is then all classes, and a warning says how many it takes.</para>
-    /// <para>The adaptive scores are randomised by a hash of the row's probabilities and the seed: the same row always gets the same
-    /// set.</para>
+    /// <para>The adaptive scores are randomised by a hash of the seed and of the row's second and third largest probability, rounded to
+    /// about 1 %: the same row always gets the same set, whether it is scored by itself or in a batch.</para>
     /// </remarks>
     /// <param name="coverage">How often the set must hold the right class, above 0 and below 1.</param>
     /// <param name="score">What classes are ordered by.</param>

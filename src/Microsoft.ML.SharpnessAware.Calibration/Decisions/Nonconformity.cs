@@ -11,13 +11,20 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <param name="Kind">Which of the three.</param>
 /// <param name="Seed">Of U, which is drawn by a hash of the row's probabilities: the same row always gets the same, in whatever order and
-/// however it is read, and calibration and later rows are treated alike.</param>
+/// however it is read, and calibration and later rows are treated alike. The hash is of the second and the third largest probability, to
+/// about one part in a hundred, since their last digits depend on how many rows a network is given at a time.</param>
 /// <param name="Penalty">λ, for the regularised score.</param>
 /// <param name="FreeRanks">k, the ranks without penalty.</param>
 internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double Penalty = 0, int FreeRanks = 0)
 {
     // Sums of the same probabilities in another order differ in their last bits.
     public const double Rounding = 1e-12;
+
+    private const ulong Factor = 0xD6E8FEB86659FD93;
+
+    /// <summary>Whether U is drawn by all bits of all probabilities, as in files of earlier versions: a row whose scores differ in their
+    /// last digit gets another one.</summary>
+    public bool DrawsByAllBits { get; init; }
 
     /// <summary>The score of one class without the penalty, and its rank.</summary>
     public (double Score, int Rank) Of(ReadOnlySpan<float> probabilities, int label)
@@ -117,9 +124,36 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     /// <summary>From 0 to below 1.</summary>
     private double Uniform(ReadOnlySpan<float> probabilities)
     {
-        // Four at a time, since each step of one hash waits for the one before.
-        const ulong Factor = 0xD6E8FEB86659FD93;
         ulong start = (uint)Seed + 0x9E3779B97F4A7C15;
+        ulong hash = DrawsByAllBits ? OfAllBits(probabilities, start) : OfRunnersUp(probabilities, start);
+        return (SplitMix64.Next(ref hash) >> 11) * Math.ScaleB(1, -53);
+    }
+
+    private static ulong OfRunnersUp(ReadOnlySpan<float> probabilities, ulong hash)
+    {
+        (float first, float second, float third) = (0, 0, 0);
+        foreach (float p in probabilities)
+        {
+            if (p <= third)
+                continue;
+            third = Math.Min(p, second);
+            (first, second) = (Math.Max(first, p), Math.Max(second, Math.Min(first, p)));
+        }
+
+        foreach (float p in (ReadOnlySpan<float>)[second, third])
+        {
+            // To the nearest of 64 steps between a power of two and the next.
+            const int Dropped = 23 - 6;
+            hash = (hash ^ ((BitConverter.SingleToUInt32Bits(p) + (1u << (Dropped - 1))) >> Dropped)) * Factor;
+            hash ^= hash >> 32;
+        }
+
+        return hash;
+    }
+
+    private static ulong OfAllBits(ReadOnlySpan<float> probabilities, ulong start)
+    {
+        // Four at a time, since each step of one hash waits for the one before.
         (ulong a, ulong b, ulong c, ulong d) = (start, start ^ 1, start ^ 2, start ^ 3);
         ReadOnlySpan<uint> bits = MemoryMarshal.Cast<float, uint>(probabilities);
         int k = 0;
@@ -139,6 +173,6 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
             hash ^= hash >> 32;
         }
 
-        return (SplitMix64.Next(ref hash) >> 11) * Math.ScaleB(1, -53);
+        return hash;
     }
 }

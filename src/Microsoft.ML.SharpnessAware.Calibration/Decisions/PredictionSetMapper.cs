@@ -91,13 +91,13 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
     /// ruled out.</summary>
     /// <param name="graph">Where to.</param>
     /// <param name="scores">float32 [rows, classes].</param>
-    /// <exception cref="NotSupportedException">The score draws by the bits of the probabilities.</exception>
+    /// <exception cref="NotSupportedException">The score draws by a hash of the probabilities.</exception>
     internal string AddTo(OnnxGraphWriter graph, string scores)
     {
         if (_transformer.Score != PredictionSetScore.LeastAmbiguous)
             throw new NotSupportedException(
-                $"Prediction sets of the score {_transformer.Score} cannot be written to ONNX: they are drawn by the bits of a row's "
-                + "probabilities, which another runtime computes with other last bits. Fit PredictionSetScore.LeastAmbiguous, or save the "
+                $"Prediction sets of the score {_transformer.Score} cannot be written to ONNX: they are drawn by a hash of a row's "
+                + "probabilities, for which ONNX has no operators. Fit PredictionSetScore.LeastAmbiguous, or save the "
                 + "model without the sets and make them of Score in .NET.");
         string probabilities = ScoreGraph.Probabilities(graph, scores, _transformer.Columns.ScoreKind);
         string strangeness = graph.Node("Sub", [graph.Constant([1.0], 1), probabilities]);

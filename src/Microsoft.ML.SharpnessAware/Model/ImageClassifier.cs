@@ -66,7 +66,7 @@ internal sealed class ImageClassifier : IDisposable
     /// others. The batches are the same however many parts there are.</summary>
     public float[] Logits(ImageDataset data, int part = 0, int parts = 1, Action? checkCancelled = null)
     {
-        float[] values = new float[checked(data.Count * NumberOfClasses)];
+        float[] values = new float[LogitArray.Length(data.Count, NumberOfClasses)];
         for (long start = (long)part * BatchSize; start < data.Count; start += (long)parts * BatchSize)
         {
             checkCancelled?.Invoke();

@@ -105,10 +105,14 @@ internal static class ClassifierTraining
             FineTuning.Auto => "",
             _ => ", the whole network after it longer",
         };
+        double seconds = FittedHead.SecondsOf(
+            images.TrainingCount, ClassificationHead.Of(classifier.Network, classifier.NumberOfClasses, classifier.Architecture)
+                .Layer.weight.shape[1], classifier.NumberOfClasses);
+        string head = seconds < 60 ? "seconds" : string.Create(CultureInfo.InvariantCulture, $"about {seconds / 60:F0} minutes");
         channel.Info(string.Create(CultureInfo.InvariantCulture,
             $"Fine-tuning '{classifier.Architecture}' from the weights in '{Path.GetFileName(start.Weights!.Path)}', on {shape.Channels}×" +
             $"{shape.Height}×{shape.Width} values of {images.TrainingCount} images in {classifier.NumberOfClasses} classes, " +
-            $"{images.ValidationCount ?? 0} more to validate on: the head takes seconds{after}."));
+            $"{images.ValidationCount ?? 0} more to validate on: the head takes {head}{after}."));
         long calibratedOn = images.ValidationCount ?? images.TrainingCount;
         if (options.Calibration != ProbabilityCalibration.None && calibratedOn < FewToCalibrateOn)
         {

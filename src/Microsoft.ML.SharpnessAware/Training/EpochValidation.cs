@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class EpochValidation(
     ImageClassifier classifier, ImageDataset images, TorchRandom? random, ProcessGroup? group, Action checkCancelled)
 {
-    private readonly int[] _labels = images.LabelArray();
+    private readonly int[] _labels = Labels(images, classifier.NumberOfClasses);
     private float[]? _logits;
 
     public long Count => _labels.Length;
@@ -37,6 +37,13 @@ internal sealed class EpochValidation(
 
     /// <summary>To be called when the weights have changed.</summary>
     public void Forget() => _logits = null;
+
+    private static int[] Labels(ImageDataset images, int classes)
+    {
+        // Before the first epoch, not after it.
+        LogitArray.Length(images.Count, classes, "Give a smaller ValidationSet or ValidationSetFraction.");
+        return images.LabelArray();
+    }
 
     private float[] Run()
     {

@@ -60,6 +60,9 @@ internal sealed class FittedHead
     {
         using DisposeScope scope = NewDisposeScope();
         int classes = training.NumberOfClasses;
+        LogitArray.Length((validation ?? training).Count, classes, validation is null
+            ? "Set ValidationSetFraction or give a ValidationSet, so that not every image is one of them."
+            : "Give a smaller ValidationSet or ValidationSetFraction.");
         Tensor features = Features(training);
         CheckFinite(features, "training");
         Tensor mean = features.mean([0], keepdim: true), scale = Scale(features);
@@ -97,14 +100,14 @@ internal sealed class FittedHead
         }
 
         double[] weights = new SoftmaxRegression(standardised, labels, classes, checkAlive).Fit(best.Ridge);
-        float[] trained = SoftmaxRegression.Logits(standardised, weights, classes);
+        double trainLoss = SoftmaxRegression.Loss(standardised, labels, weights, classes);
         weights = RotatedBack(weights, axes);
         Unstandardise(weights, mean.data<double>().ToArray(), scale.data<double>().ToArray());
         return new FittedHead
         {
             Weights = weights,
             Ridge = best.Ridge,
-            TrainLoss = LogitMetrics.Of(trained, training.LabelArray(), classes).LogLoss,
+            TrainLoss = trainLoss,
             HeldOutLogits = best.Logits,
             HeldOutLabels = heldOutLabels,
             Temperature = best.Temperature!.Value,
@@ -122,6 +125,14 @@ internal sealed class FittedHead
             starts[index] = regression.Fit(ridge, starts[index], rows is null ? 0 : EnoughToChoose);
             return SoftmaxRegression.Logits(others, starts[index], classes);
         }
+    }
+
+    /// <summary>About how long a fit takes.</summary>
+    public static double SecondsOf(long rows, long features, int classes)
+    {
+        // Evaluations for all ridges, seen with and without validation images; two products of matrices each.
+        const double Evaluations = 300, OperationsPerSecondOfThread = 1e10;
+        return Evaluations * 4 * rows * features * classes / (OperationsPerSecondOfThread * get_num_threads());
     }
 
     /// <summary>Logits [rows × classes] of other features, given as pixels.</summary>

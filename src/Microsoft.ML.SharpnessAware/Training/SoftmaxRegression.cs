@@ -12,9 +12,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <para>Each number is measured in units of its own, the root of the curvature that the loss has along it at the start (for features
 /// that are not correlated, as <see cref="FittedHead"/> gives them): what differs by a factor of a thousand between the numbers otherwise,
 /// and costs L-BFGS its iterations, is then about 1 everywhere.</para>
+/// <para>Rows go through in blocks, so that the memory of many rows is that of their features, however many classes there are.</para>
 /// </remarks>
-internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numberOfClasses, Action checkAlive)
+internal sealed class SoftmaxRegression(
+    Tensor features, long[] labels, int numberOfClasses, Action checkAlive, int blockSize = SoftmaxRegression.BlockSize)
 {
+    /// <summary>Numbers in a block's logits, of which two or three are in memory at a time: 32 MB each.</summary>
+    public const int BlockSize = 1 << 22;
+
     private const double BiasShare = 1e-3;
 
     private readonly int _columns = (int)features.shape[1] + 1;
@@ -28,10 +33,8 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
     {
         using DisposeScope scope = NewDisposeScope();
         using IDisposable noGradient = no_grad();
-        Tensor withOne = WithOne(features);
-        Tensor targets = zeros(labels.Length, numberOfClasses, dtype: float64, device: CPU);
-        using (Tensor rows = tensor(labels, device: CPU).unsqueeze(1))
-            targets.scatter_(1, rows, ones_like(rows, dtype: float64));
+        Tensor withOne = WithOne(features), classOfRow = tensor(labels, device: CPU).unsqueeze(1);
+        using Scalar count = ((double)labels.Length).ToScalar();
         Tensor ridges = tensor([.. Enumerable.Repeat(ridge, _columns - 1), ridge * BiasShare], device: CPU);
         Tensor from = Matrix(start ?? new double[numberOfClasses * _columns]);
         Tensor unit = Curvature().Plus(ridges).sqrt();
@@ -42,33 +45,82 @@ internal sealed class SoftmaxRegression(Tensor features, long[] labels, int numb
         // p (1 − p) of a class times x² of a feature, the means of both.
         Tensor Curvature()
         {
-            using DisposeScope curvature = NewDisposeScope();   // the squares take as much memory as the features
-            Tensor p = nn.functional.softmax(withOne.matmul(from.t()), dim: 1);
-            return p.mul(p.negative().Plus(ones_like(p))).mean([0]).unsqueeze(1).mul(withOne.mul(withOne).mean([0]).unsqueeze(0))
-                .MoveToOuterDisposeScope();
+            using DisposeScope curvature = NewDisposeScope();
+            Tensor ofClasses = zeros(numberOfClasses, dtype: float64, device: CPU);
+            Tensor ofFeatures = zeros(_columns, dtype: float64, device: CPU);
+            foreach ((long start, long rows) in Blocks(labels.Length, numberOfClasses, blockSize))
+            {
+                using DisposeScope block = NewDisposeScope();
+                Tensor x = withOne.narrow(0, start, rows);
+                Tensor p = nn.functional.softmax(x.matmul(from.t()), dim: 1);
+                ofClasses.add_(p.sum(0), FixedScalars.One).add_(p.mul_(p).sum(0).negative(), FixedScalars.One);
+                ofFeatures.add_(x.mul(x).sum(0), FixedScalars.One);
+            }
+
+            return ofClasses.div_(count).unsqueeze(1).mul(ofFeatures.div_(count).unsqueeze(0)).MoveToOuterDisposeScope();
         }
 
         double Objective(ReadOnlySpan<double> at, Span<double> gradient)
         {
             using DisposeScope step = NewDisposeScope();
-            Tensor weights = Matrix(at.ToArray()).div(unit);
-            Tensor logits = withOne.matmul(weights.t());
+            Tensor weights = Matrix(at.ToArray()).div(unit), slope = zeros_like(weights);
+            double loss = 0;
+            foreach ((long start, long rows) in Blocks(labels.Length, numberOfClasses, blockSize))
+            {
+                using DisposeScope block = NewDisposeScope();
+                Tensor x = withOne.narrow(0, start, rows), own = classOfRow.narrow(0, start, rows);
+                Tensor logits = x.matmul(weights.t());
+                loss += logits.logsumexp(1).sum().item<double>() - logits.gather(1, own).sum().item<double>();
+                Tensor residuals = nn.functional.softmax(logits, dim: 1);
+                residuals.scatter_add_(1, own, ones_like(own, dtype: float64).neg_());
+                slope.add_(residuals.t().matmul(x), FixedScalars.One);
+            }
+
             Tensor penalised = weights.mul(ridges);
-            double loss = logits.logsumexp(1).mean().item<double>() - logits.mul(targets).sum().item<double>() / labels.Length
-                + (penalised.mul(weights).sum().item<double>() / 2);
-            using Scalar rows = ((double)labels.Length).ToScalar();
-            Tensor residuals = nn.functional.softmax(logits, dim: 1).Plus(targets.negative()).div(rows);
-            residuals.t().matmul(withOne).Plus(penalised).div(unit).data<double>().CopyTo(gradient);
-            return loss;
+            slope.div_(count).add_(penalised, FixedScalars.One).div_(unit).data<double>().CopyTo(gradient);
+            return loss / labels.Length + (penalised.mul(weights).sum().item<double>() / 2);
         }
     }
 
-    /// <summary>Logits [rows × classes], row-major, of other rows of features.</summary>
-    public static float[] Logits(Tensor features, double[] weights, int numberOfClasses)
+    /// <summary>Mean cross entropy of rows of features.</summary>
+    public static double Loss(
+        Tensor features, long[] labels, double[] weights, int numberOfClasses, int blockSize = BlockSize)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor matrix = tensor(weights, [numberOfClasses, weights.Length / numberOfClasses], device: CPU);
-        return WithOne(features).matmul(matrix.t()).to(float32).contiguous().data<float>().ToArray();
+        Tensor classOfRow = tensor(labels, device: CPU).unsqueeze(1);
+        double loss = 0;
+        foreach ((long start, long rows) in Blocks(labels.Length, numberOfClasses, blockSize))
+        {
+            using DisposeScope block = NewDisposeScope();
+            Tensor logits = WithOne(features.narrow(0, start, rows)).matmul(matrix.t());
+            loss += logits.logsumexp(1).sum().item<double>() - logits.gather(1, classOfRow.narrow(0, start, rows)).sum().item<double>();
+        }
+
+        return loss / labels.Length;
+    }
+
+    /// <summary>Logits [rows × classes], row-major, of other rows of features.</summary>
+    public static float[] Logits(Tensor features, double[] weights, int numberOfClasses, int blockSize = BlockSize)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor matrix = tensor(weights, [numberOfClasses, weights.Length / numberOfClasses], device: CPU);
+        float[] all = new float[LogitArray.Length(features.shape[0], numberOfClasses)];
+        foreach ((long start, long rows) in Blocks(features.shape[0], numberOfClasses, blockSize))
+        {
+            using DisposeScope block = NewDisposeScope();
+            WithOne(features.narrow(0, start, rows)).matmul(matrix.t()).to(float32).contiguous().data<float>()
+                .CopyTo(all.AsSpan((int)start * numberOfClasses));
+        }
+
+        return all;
+    }
+
+    private static IEnumerable<(long Start, long Rows)> Blocks(long rows, int numberOfClasses, int blockSize)
+    {
+        long most = Math.Max(1, blockSize / numberOfClasses);
+        for (long start = 0; start < rows; start += most)
+            yield return (start, Math.Min(most, rows - start));
     }
 
     private Tensor Matrix(double[] numbers) => tensor(numbers, [numberOfClasses, _columns], device: CPU);

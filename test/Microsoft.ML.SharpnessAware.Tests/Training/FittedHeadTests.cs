@@ -27,6 +27,34 @@ public sealed class FittedHeadTests
         }
     }
 
+    /// <summary>So that memory does not grow by rows times classes.</summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(20)]
+    [DataRow(3 * 60)]
+    public void RowsGoThroughInBlocksWithTheSameResult(int blockSize)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(60, columns: 4, classes: 3, seed: 1);
+        double[] expected = new SoftmaxRegression(features, labels, 3, () => { }).Fit(0.05);
+        double[] weights = new SoftmaxRegression(features, labels, 3, () => { }, blockSize).Fit(0.05);
+        for (int i = 0; i < weights.Length; i++)
+            Assert.AreEqual(expected[i], weights[i], 1e-6);
+        float[] logits = SoftmaxRegression.Logits(features, weights, 3);
+        CollectionAssert.AreEqual(logits, SoftmaxRegression.Logits(features, weights, 3, blockSize));
+        double loss = SoftmaxRegression.Loss(features, labels, weights, 3, blockSize);
+        Assert.AreEqual(Loss(features, labels, weights, ridge: 0), loss, 1e-12);
+    }
+
+    /// <summary>An array has a length at most, and it is better to know before the first epoch.</summary>
+    [TestMethod]
+    public void MoreLogitsThanAnArrayHoldsAreRefused()
+    {
+        Assert.AreEqual(2_000_000_000, LogitArray.Length(100_000, 20_000));
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() => LogitArray.Length(100_000, 21_841, "Give fewer.")).Message;
+        StringAssert.Contains(message, "at most 98323 images can be validated on. Give fewer.");
+    }
+
     /// <summary>Two classes on one feature: the loss is ln(1 + e^(−m)) + λ w²/4 with margin m = 2 w x; solved by bisection here.</summary>
     [TestMethod]
     public void TheRidgeIsHalfLambdaTimesTheSquares()

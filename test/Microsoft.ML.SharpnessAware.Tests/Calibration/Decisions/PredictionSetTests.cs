@@ -287,8 +287,10 @@ public sealed class PredictionSetTests
             double[] expected = perClass ? [ofClass[0], ofClass[1], 0] : [900];
             CollectionAssert.AreEqual(expected, Fitted(sets));
             CollectionAssert.AreEqual(expected, Fitted(Saved(sets)));
-            var old = (PredictionSetTransformer)Saved(new PredictionSetTransformer(_mlContext, sets.Columns, sets.Kind, sets.Coverage,
-                sets.Values, 3, sets.FittedRows, [], sets.Classes));
+            var old = (PredictionSetTransformer)Saved(new PredictionSetTransformer(_mlContext, sets.Columns,
+                sets.Kind with { DrawsByAllBits = true }, sets.Coverage, sets.Values, 3, sets.FittedRows, [], sets.Classes));
+            Assert.IsTrue(old.Kind.DrawsByAllBits, "sets of an earlier version stay what they were");
+            Assert.IsFalse(((PredictionSetTransformer)Saved(sets)).Kind.DrawsByAllBits);
             Assert.AreEqual(900, old.FittedRows);
             CollectionAssert.AreEqual(sets.Values, old.Values);
             CollectionAssert.AreEqual(perClass ? [] : expected, Fitted(old));
