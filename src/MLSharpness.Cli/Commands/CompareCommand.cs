@@ -59,7 +59,7 @@ internal static class CompareCommand
                     for (int i = 0; i < names.Length; i++)
                         TrainAndMeasure(i, seed);
                     if (seed == 0)
-                        SavePage();         // later seeds add nothing to it
+                        SavePage(goesOn: context.Value(seeds) > 1);         // later seeds add nothing to it
                 }
             }
             finally
@@ -68,13 +68,13 @@ internal static class CompareCommand
                 if (!comparison.IsEmpty)
                     context.Write(comparison.Json(), comparison.Tables());
                 if (onPage > 0 && !isPageSaved)
-                    SavePage();
+                    SavePage(goesOn: false);
             }
 
             if (notSaved is not null)
                 throw notSaved;
 
-            void SavePage()
+            void SavePage(bool goesOn)
             {
                 if (path is null)
                     return;
@@ -86,7 +86,7 @@ internal static class CompareCommand
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
                     notSaved = e;           // the numbers of the other seeds are worth more
-                    context.Say($"{e.Message} The comparison goes on without the report.");
+                    context.Say($"{e.Message} {(goesOn ? "The comparison goes on without the report." : "The report is not saved.")}");
                     return;
                 }
 

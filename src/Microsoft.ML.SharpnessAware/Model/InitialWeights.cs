@@ -156,6 +156,9 @@ internal sealed class InitialWeights : IDisposable
                 "weights.";
     }
 
+    /// <summary>Whether the file tells what pixels were normalised with.</summary>
+    public bool TellsStatistics => _statistics is not null;
+
     /// <summary>Whether they were trained on such pixels, or are taken to be, so that what they were normalised with is not
     /// converted.</summary>
     public bool AreOf(ScalarType pixelType, ImageShape shape) => _statistics is null

@@ -84,6 +84,9 @@ public sealed record SharpnessAwareMethod
             : throw new ArgumentOutOfRangeException(nameof(Period), value, $"{nameof(Period)} must be at least 1.");
     } = 1;
 
+    /// <summary>Whether a step, unless it is left out, takes a second pass.</summary>
+    internal bool TakesTwoPasses => Rho > 0 || (Renormalize && Gamma > 0);
+
     /// <summary>Sharpness-aware minimisation (Foret et al. 2021).</summary>
     /// <param name="rho">Radius ρ ≥ 0. Usual values are 0.05 on CIFAR-10 and ImageNet, and 0.2 on CIFAR-100 and for vision
     /// transformers.</param>

@@ -184,8 +184,16 @@ internal sealed class TorchRule(optim.Optimizer optimizer, FlatParameters parame
     private byte[] Saved()
     {
         using var state = new MemoryStream();
-        using (var writer = new BinaryWriter(state, Encoding.UTF8, leaveOpen: true))
+        using var writer = new BinaryWriter(state, Encoding.UTF8, leaveOpen: true);
+        try
+        {
             Helper.save_state_dict(writer);
+        }
+        catch (IOException e)       // the stream is in memory
+        {
+            throw new NotSupportedException(
+                $"The state of {Name} is larger than 2 GB, of which TorchSharp's optimisers cannot be saved. Use a BaseOptimizer.", e);
+        }
         return state.ToArray();
     }
 

@@ -4,7 +4,6 @@ namespace Microsoft.ML.SharpnessAware;
 internal sealed class AveragedWeights : IDisposable
 {
     private readonly WeightAverage _average;
-    private readonly int _firstEpochOfUniform;
     private readonly bool _isExponential;
 
     public AveragedWeights(WeightAveraging averaging, SharpnessAwareOptimizer optimizer, int epochs, long totalSteps)
@@ -17,12 +16,15 @@ internal sealed class AveragedWeights : IDisposable
                 break;
             case WeightAveraging.Uniform uniform:
                 _average = WeightAverage.Uniform(optimizer);
-                _firstEpochOfUniform = epochs - Math.Max(1, (int)Math.Round(uniform.Share * epochs)) + 1;
+                FirstEpoch = epochs - Math.Max(1, (int)Math.Round(uniform.Share * epochs)) + 1;
                 break;
             default:
                 throw new ArgumentException($"'{averaging}' is no known average.", nameof(averaging));
         }
     }
+
+    /// <summary>The first epoch with an average.</summary>
+    public int FirstEpoch { get; } = 1;
 
     public void StepDone()
     {
@@ -32,7 +34,7 @@ internal sealed class AveragedWeights : IDisposable
 
     public void EpochDone(int epoch)
     {
-        if (!_isExponential && epoch >= _firstEpochOfUniform)
+        if (!_isExponential && epoch >= FirstEpoch)
             _average.Update();
     }
 

@@ -17,7 +17,11 @@ internal sealed class CheckpointFile
     // byte[]: the state
 
     /// <summary>The version that is written; it and those before it are read.</summary>
-    public const int Version = VersionLayouts;
+    public const int Version = VersionEpochStart;
+
+    /// <summary>From which on what is written in the middle of an epoch has the state at its beginning, where a training that diverges goes
+    /// back to it.</summary>
+    public const int VersionEpochStart = 5;
 
     /// <summary>From which on only weights of Conv2d layers are laid out with the channels last, and momentum with them.</summary>
     public const int VersionLayouts = 4;

@@ -73,7 +73,19 @@ internal static class ClassifierTraining
     private static TrainingImages Load(IDataView input, StartingPoint start, LabelValues? labelValues, TrainingContext context)
     {
         Preconditions.CheckNetwork(input.Schema, start);
-        return TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
+        try
+        {
+            if (start.Options is { GivenAugmentation.ChangesColors: true, FeaturesNeverChange: false }
+                && !(start.IsFineTuned && start.Options.FineTuning == FineTuning.HeadOnly))
+                PixelScale.White(images.Training);      // before the head is fitted, or all images go into a fingerprint
+            return images;
+        }
+        catch
+        {
+            images.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The head that is trained on features has a bias.</summary>

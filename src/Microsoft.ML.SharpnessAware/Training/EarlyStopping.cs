@@ -3,8 +3,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>When to stop before the last epoch: once the validation metric has not improved for a while.</summary>
 /// <remarks>
 /// The weights of the best epoch are restored: the one with the highest accuracy, or the lowest log loss or refinement, by however
-/// little, and the earliest of equal ones. <paramref name="MinDelta"/> has no say in that; it decides when to stop. Needs validation
-/// images.
+/// little, and the earliest of equal ones. <paramref name="MinDelta"/> has no say in that; it decides when to stop. Epochs before the
+/// late phase of a method, before a uniform average of weights begins, or with a backbone that is still frozen are not counted towards
+/// <paramref name="Patience"/>: what the training is for is still to come. Needs validation images.
 /// </remarks>
 /// <param name="Patience">How many epochs without improvement end the training. At least 1.</param>
 /// <param name="MinDelta">An improvement is a change by more than this from the last improvement, in the metric's unit. At least 0.</param>
@@ -26,7 +27,9 @@ public sealed record EarlyStopping(
     public EarlyStoppingMetric Metric { get; init => field = Checked(value); } = Checked(Metric);
 
     /// <summary>Whether the latest epoch is the last one: there was no improvement for <see cref="Patience"/> epochs.</summary>
-    internal bool IsDue(IReadOnlyList<EpochMetrics> history)
+    /// <param name="history">All epochs.</param>
+    /// <param name="firstToCount">The first epoch that counts towards them.</param>
+    internal bool IsDue(IReadOnlyList<EpochMetrics> history, int firstToCount = 1)
     {
         int improved = 0;
         for (int i = 1; i < history.Count; i++)
@@ -35,7 +38,7 @@ public sealed record EarlyStopping(
                 improved = i;
         }
 
-        return history.Count - 1 - improved >= Patience;
+        return history.Count - Math.Max(improved + 1, firstToCount - 1) >= Patience;
     }
 
     private static int Checked(int patience) => patience >= 1

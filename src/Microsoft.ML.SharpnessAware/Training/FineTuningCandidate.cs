@@ -39,8 +39,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <summary>Whether a step climbs first.</summary>
     public bool Climbs { get; init; } = true;
 
-    /// <summary>Whether the user has said whether it does.</summary>
-    private bool ClimbIsGiven { get; init; }
+    /// <summary>The method that the user has said.</summary>
+    private SharpnessAwareMethod? GivenMethod { get; init; }
 
     /// <summary>How many epochs there are where time allows.</summary>
     private int Most { get; init; } = Kind == FineTuning.Full ? MostOfFull : MostOfGentle;
@@ -57,8 +57,17 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <summary>The same of one epoch with its validation.</summary>
     public double CostOfAnEpoch => CostWith(Climbs);
 
-    /// <summary>The same of its steps alone.</summary>
-    public double CostOfSteps => Climbs ? 1 : CostWithoutClimb;
+    /// <summary>The mean cost of some of its steps, counted from 0, in the time of a step with a climb: a late phase, a period or a share
+    /// of the climb take less.</summary>
+    public double CostOfSteps(int from, int to, int stepsPerEpoch)
+    {
+        if (!Climbs)
+            return CostWithoutClimb;
+        (int period, double share, long total) = (GivenMethod?.Period ?? 1, GivenMethod?.AscentShare ?? 1, (long)Epochs * stepsPerEpoch);
+        long late = total - (long)Math.Round((GivenMethod?.LatePhase ?? 1) * total);
+        int climbs = Enumerable.Range(from, to - from).Count(step => step >= late && (step + 1) % period == 0);
+        return CostWithoutClimb + ((1 - CostWithoutClimb) * share * climbs / (to - from));
+    }
 
     /// <summary>What Auto tries, one after the other, as far as time goes. With an optimiser or a rate of the user's own there are no large
     /// steps beside its.</summary>
@@ -109,7 +118,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     {
         if (Kind == FineTuning.Full)
             return Of(Climbs, LeastOfFull);
-        return ClimbIsGiven ? Of(Climbs, LeastOfGentle) : Of(climbs: true, LeastWithClimb) ?? Of(climbs: false, LeastOfGentle);
+        return GivenMethod is not null ? Of(Climbs, LeastOfGentle) : Of(climbs: true, LeastWithClimb) ?? Of(climbs: false, LeastOfGentle);
 
         FineTuningCandidate? Of(bool climbs, int least)
         {
@@ -118,7 +127,11 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         }
     }
 
-    private double CostWith(bool climbs) => (climbs ? 1 : CostWithoutClimb) + (ValidationShare * CostOfValidation);
+    private double CostWith(bool climbs) =>
+        (climbs ? CostWithoutClimb + ((1 - CostWithoutClimb) * ShareOfClimbs) : CostWithoutClimb) + (ValidationShare * CostOfValidation);
+
+    /// <summary>What a climb in each step takes, as a share of a pass, on the mean over all steps.</summary>
+    private double ShareOfClimbs => GivenMethod is { } method ? method.LatePhase * method.AscentShare / method.Period : 1;
 
     /// <summary>One that is asked for, however long it takes, with as many epochs as the user has set, else as suit it.</summary>
     public static FineTuningCandidate Of(FineTuning kind, Options options)
@@ -126,7 +139,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         int epochs = options.GivenEpoch ?? (kind == FineTuning.Full ? MostOfFull : MostOfGentle);
         return new(kind, epochs)
         {
-            Most = epochs, ClimbIsGiven = options.GivenMethod is not null, Climbs = options.GivenMethod is not { Rho: 0 },
+            Most = epochs, GivenMethod = options.GivenMethod, Climbs = options.GivenMethod is not { Rho: 0 },
         };
     }
 

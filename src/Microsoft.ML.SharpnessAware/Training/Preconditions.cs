@@ -9,7 +9,8 @@ internal static class Preconditions
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
     /// <exception cref="ArgumentException">There is no such network.</exception>
     /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, a cache of shares
-    /// does not know their channels, or batch norm cannot be synchronised.</exception>
+    /// does not know their channels, batch norm cannot be synchronised, or a mini-batch has fewer images than there are
+    /// processes.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
@@ -37,6 +38,12 @@ internal static class Preconditions
             throw new InvalidOperationException(
                 "SynchronizeBatchNorm needs SharedAscent and a method whose AscentShare is 1: batch norm normalises by the mini-batch of " +
                 "all processes then, so that none can climb on its own, or by a share of it.");
+        }
+        if (options.Group is { } group && options.BatchSize < group.Size)
+        {
+            throw new InvalidOperationException(
+                $"A mini-batch of {options.BatchSize} image(s) cannot be shared out to {group.Size} processes: BatchSize is that of all " +
+                "of them together. Set a larger one, or start fewer processes.");
         }
         if (options.Sharding == DataSharding.ByRow && options.Group is not null && options.WorkspacePath is not null
             && ImageColumn.Bind(training, options.FeatureColumnName, options.ImageRequest).Shape is null)

@@ -20,6 +20,7 @@ internal sealed class RunFingerprint
     // Of fields that earlier files do not have: what they are taken to hold.
     private readonly Dictionary<string, string> _inEarlierFiles = [];
     private readonly Dictionary<string, string> _textsOfVersion1;
+    private string _normalisationOfVersion1 = "";
 
     /// <param name="textsOfVersion1">What version 1 would have written, to be compared with its files.</param>
     private RunFingerprint(IEnumerable<(string Name, string Value)> textsOfVersion1) =>
@@ -120,9 +121,8 @@ internal sealed class RunFingerprint
             }
         }
         differences.AddRange(then.Keys.Except(now.Keys).Select(name => $"{name} was {Shown(then[name])}, now not known"));
-        if (version == 1 && (_inEarlierFiles[Normalisation], _fields[Normalisation]) is var (earlier, chosen)
-            && !AreSame(earlier, chosen))
-            differences.Add($"{Normalisation} was {earlier}, now {chosen}");
+        if (version == 1 && !AreSame(_normalisationOfVersion1, _fields[Normalisation]))
+            differences.Add($"{Normalisation} was {_normalisationOfVersion1}, now {_fields[Normalisation]}");
         if (version == 1)
             differences.AddRange(_settings.Where(name => !Version1Fingerprint.Covers(name) && !IsNewAndNotSet(name))
                 .Select(name => $"{name} was not known, now {Shown(_fields[name])}"));
@@ -179,14 +179,17 @@ internal sealed class RunFingerprint
     }
 
     /// <summary>Earlier files do not tell it. They are of versions that took that of the weights where it was of such pixels, and else
-    /// that of the images.</summary>
+    /// that of the images; the first version did so, too, where the weights tell none.</summary>
     private void AddNormalisation(
         SharpnessAwareImageClassificationTrainer.Options options, ImageDataset images, ImageClassifier classifier, InitialWeights? weights)
     {
-        _fields[Normalisation] = Text(classifier.Normalization.Statistics);
-        _inEarlierFiles[Normalisation] = weights is null || options.Normalization != PixelNormalization.FromData
-            || weights.AreOf(images.PixelType, images.Shape)
-                ? _fields[Normalisation] : Text(PixelStatistics.FromData(images));
+        string now = _fields[Normalisation] = Text(classifier.Normalization.Statistics);
+        bool isGiven = weights is null || options.Normalization != PixelNormalization.FromData;
+        bool isOfWeights = isGiven || weights!.AreOf(images.PixelType, images.Shape);
+        bool isOfWeightsInVersion1 = isGiven || (isOfWeights && weights!.TellsStatistics);
+        string ofImages = isOfWeights && isOfWeightsInVersion1 ? now : Text(PixelStatistics.FromData(images));
+        _inEarlierFiles[Normalisation] = isOfWeights ? now : ofImages;
+        _normalisationOfVersion1 = isOfWeightsInVersion1 ? now : ofImages;
 
         static string Text(PixelStatistics statistics) => Approximately + string.Join(' ',
             statistics.Mean.Concat(statistics.StandardDeviation).Select(value => value.ToString("G6", CultureInfo.InvariantCulture)));

@@ -71,10 +71,11 @@ internal sealed class TimeLimit(TimeSpan budget, TimeProvider clock)
     private void Replan(TimeSpan now)
     {
         FineTuningCandidate candidate = _candidate!;
-        SecondsPerEpoch = (now - _measuredFrom).TotalSeconds / StepsMeasured * _stepsPerEpoch / candidate.CostOfSteps;
+        SecondsPerEpoch = (now - _measuredFrom).TotalSeconds / StepsMeasured * _stepsPerEpoch
+            / candidate.CostOfSteps(FirstMeasured, FirstMeasured + StepsMeasured, _stepsPerEpoch);
         if (!_mayReplan)
             return;
-        double done = (double)_step / _stepsPerEpoch * candidate.CostOfSteps;
+        double done = (double)_step / _stepsPerEpoch * candidate.CostOfSteps(0, _step, _stepsPerEpoch);
         double affordable = ((budget - now).TotalSeconds * Slack / SecondsPerEpoch.Value) + done;
         FineTuningCandidate? other = candidate.Within(affordable);
         if (other?.Climbs == candidate.Climbs && other.Epochs >= candidate.Epochs && other.Epochs < candidate.Epochs + 2)

@@ -32,6 +32,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     /// <summary>The number of steps before the late phase, in which the method's steps are those of the base optimiser.</summary>
     private long StepsBeforeClimbs => TotalSteps - (long)Math.Round(_options.Method.LatePhase * TotalSteps);
 
+    /// <summary>The epoch in which everything that is asked for has begun: climbs, an average, and the whole network.</summary>
+    private int FirstEpochOfAll(TrainedPart part) => Math.Max(
+        Math.Max(part.Average?.FirstEpoch ?? 1, plan.IsOnFeatures ? 1 : _options.FreezeEpochs + 1),
+        _options.Method is { LatePhase: > 0 } and not { Rho: 0, Gamma: 0 } ? (int)(StepsBeforeClimbs / _order.BatchesPerEpoch) + 1 : 1);
+
     /// <summary>Trains the plan's network, from where its checkpoint left off if there is one, and returns one entry an epoch.</summary>
     public IReadOnlyList<EpochMetrics> Run()
     {
@@ -39,7 +44,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         using var best = new BestWeights(_classifier.Network);
         using var report = new TrainingReport(context, plan, _progress, _order.BatchesPerEpoch, StepsBeforeClimbs);
         var state = new TrainingState(_progress, _classifier.Network, part, best, context.Random);
-        using var retry = new DivergenceRetry(_options.OnDivergence, state, _progress, context.Channel);
+        var retry = new DivergenceRetry(_options.OnDivergence, state, _progress, context.Channel);
         CheckEachHasImages();
         bool continues = checkpoint?.Restore(state) == true;
         if (_group is null ? continues : state.TakeFromFirst(_group, continues))
@@ -117,7 +122,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             ImagesPerSecond = plan.Training.Count / (secondsPerBatch * _order.BatchesPerEpoch),
             Duration = Stopwatch.GetElapsedTime(start),
         };
-        EndEpoch(metrics, best);
+        EndEpoch(metrics, best, FirstEpochOfAll(part));
         return metrics;
     }
 
@@ -228,7 +233,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         }
     }
 
-    private void EndEpoch(EpochMetrics metrics, BestWeights best)
+    private void EndEpoch(EpochMetrics metrics, BestWeights best, int firstToCount)
     {
         _progress.EpochDone(metrics);
         if (BestEpoch.IsLatest(_progress.History, Metric))
@@ -237,7 +242,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
                 best.Keep(metrics.Epoch);
             checkpoint?.KeepModel(plan.FitTemperature(), _progress.History);
         }
-        if (_options.EarlyStoppingCriteria?.IsDue(_progress.History) == true && metrics.Epoch < _options.Epoch)
+        if (_options.EarlyStoppingCriteria?.IsDue(_progress.History, firstToCount) == true && metrics.Epoch < _options.Epoch)
         {
             context.Channel.Info($"Stopped after epoch {metrics.Epoch}: no improvement for {_options.EarlyStoppingCriteria.Patience} " +
                                  $"epochs. The best epoch was {best.Epoch}.");

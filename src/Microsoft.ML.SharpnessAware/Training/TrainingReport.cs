@@ -21,6 +21,7 @@ internal sealed class TrainingReport : IDisposable
     private long _start = Stopwatch.GetTimestamp();
     private double _passesSince;
     private int _steps;
+    private bool _isDescribed;
 
     public TrainingReport(
         TrainingContext context, TrainingPlan plan, TrainingProgress progress, int stepsPerEpoch, long stepsBeforeClimbs)
@@ -41,17 +42,29 @@ internal sealed class TrainingReport : IDisposable
 
     private long TotalSteps => (long)_plan.Options.Epoch * _stepsPerEpoch;
 
+    /// <summary>Steps of the head alone, which are quicker than those to come, where there are any.</summary>
+    private long FrozenSteps => _plan.IsOnFeatures || _plan.Options.FreezeEpochs >= _plan.Options.Epoch
+        ? 0 : (long)_plan.Options.FreezeEpochs * _stepsPerEpoch;
+
     /// <summary>Says after the first few steps what is going on: the first one is slower than the others.</summary>
     public void StepDone()
     {
         if (_steps >= StepsToEstimateBy)
             return;
+        if (_progress.Step <= FrozenSteps)
+        {
+            if (!_isDescribed)
+                _channel.Info($"{Describe()}: after {_plan.Options.FreezeEpochs} epochs of the head alone it is seen how long it takes.");
+            _isDescribed = true;
+            return;
+        }
         _steps++;
         _passesSince += Passes(_progress.Step - 1, _progress.Step);
         if (_steps == StepsToEstimateBy || _progress.Step == TotalSteps || (_steps == 1 && _progress.Batch == _stepsPerEpoch))
         {
             double secondsPerPass = Stopwatch.GetElapsedTime(_start).TotalSeconds / _passesSince;
-            _channel.Info(Describe(secondsPerPass * Passes(_progress.Step, TotalSteps)));
+            string what = _isDescribed ? "The whole network is trained from now on" : Describe();
+            _channel.Info($"{what}: it will take about {Time(secondsPerPass * Passes(_progress.Step, TotalSteps))}.");
             _steps = StepsToEstimateBy;
         }
         else if (_steps == 1)
@@ -74,12 +87,11 @@ internal sealed class TrainingReport : IDisposable
     private double Passes(long from, long to)
     {
         SharpnessAwareMethod method = _plan.Options.Method;
-        bool climbs = method.Rho > 0 || (method.Renormalize && method.Gamma > 0);
-        long climbing = climbs ? Math.Max(0, to - Math.Max(from, _stepsBeforeClimbs)) : 0;
+        long climbing = method.TakesTwoPasses ? Math.Max(0, to - Math.Max(from, _stepsBeforeClimbs)) : 0;
         return (to - from) + (climbing * method.AscentShare / method.Period);
     }
 
-    private string Describe(double secondsLeft)
+    private string Describe()
     {
         ImageClassifier classifier = _plan.Classifier;
         ImageShape shape = classifier.Shape;
@@ -92,10 +104,14 @@ internal sealed class TrainingReport : IDisposable
         string data = Text($"{_plan.Training.Count} images in {classifier.NumberOfClasses} classes");
         string validation = Text($"{_plan.Validation?.Count ?? 0} more to validate on");
         string length = Text($"{_plan.Options.Epoch} epochs of {_stepsPerEpoch} steps");
-        TimeSpan left = TimeSpan.FromSeconds(Math.Min(Math.Ceiling(secondsLeft), TimeSpan.MaxValue.TotalSeconds / 2));
-        string time = Text($"{(long)left.TotalHours}:{left:mm\\:ss}");
-        return $"Training {what} of {data} by {_plan.Options.Method}, {validation}, {length}, from {start}: it will take about {time}.";
-
-        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+        return $"Training {what} of {data} by {_plan.Options.Method}, {validation}, {length}, from {start}";
     }
+
+    private static string Time(double seconds)
+    {
+        TimeSpan left = TimeSpan.FromSeconds(Math.Min(Math.Ceiling(seconds), TimeSpan.MaxValue.TotalSeconds / 2));
+        return Text($"{(long)left.TotalHours}:{left:mm\\:ss}");
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -18,6 +18,10 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
     // early stopping
     // byte[]: random state, with its length
     // from version 3, double[]: the refinements of the history, with their number
+    // from version 5, byte[]: in the middle of an epoch that may be tried again, this state at its beginning; its length, 0 elsewhere
+
+    /// <summary>The state at the beginning of the epoch, where a training that diverges goes back to it; else empty.</summary>
+    public byte[] EpochStart { get; set; } = [];
 
     public void Write(BinaryWriter writer)
     {
@@ -32,6 +36,7 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
         best.Write(writer);
         writer.WriteBytes(random.State);
         progress.WriteRefinements(writer);
+        writer.WriteBytes(progress.Batch > 0 ? EpochStart : []);
     }
 
     /// <summary>Gives all processes of a group the state of the first, where that has read one.</summary>
@@ -73,5 +78,6 @@ internal sealed class TrainingState(TrainingProgress progress, nn.Module network
         random.State = reader.ReadBytesWithLength();
         if (version >= CheckpointFile.VersionRefinements)
             progress.ReadRefinements(reader);
+        EpochStart = version >= CheckpointFile.VersionEpochStart ? reader.ReadBytesWithLength() : [];
     }
 }

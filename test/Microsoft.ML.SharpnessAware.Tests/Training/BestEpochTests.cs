@@ -87,6 +87,49 @@ public sealed class BestEpochTests
         Assert.AreEqual(epoch, first);
     }
 
+    /// <summary>What a training is for may begin late: climbs, an average, the whole network.</summary>
+    [TestMethod]
+    [DataRow(1, 4)]
+    [DataRow(3, 4)]
+    [DataRow(4, 5)]
+    [DataRow(6, 7)]
+    public void EpochsBeforeWhatIsAskedForHasBegunAreNotCounted(int firstToCount, int due)
+    {
+        var criteria = new EarlyStopping(Patience: 2, MinDelta: 0, EarlyStoppingMetric.Accuracy);
+        double[] accuracies = [.5, .6, .6, .6, .6, .6, .6];
+        Assert.AreEqual(due, Enumerable.Range(1, accuracies.Length).First(n => criteria.IsDue(History(accuracies[..n]), firstToCount)));
+    }
+
+    [TestMethod]
+    [DataRow("late phase", 5)]
+    [DataRow("uniform average", 5)]
+    [DataRow("frozen", 5)]
+    [DataRow("none", 3)]
+    public void ATrainingDoesNotStopBeforeWhatIsAskedForHasBegun(string what, int epochs)
+    {
+        CountingNetwork.Register();
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Pixels(24));
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(mlContext, data, options =>
+        {
+            (options.Arch, options.Epoch, options.ValidationSet, options.ValidationSetFraction) = (CountingNetwork.Name, 6, data, null);
+            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 2, MinDelta: 1);     // nothing is an improvement
+            switch (what)
+            {
+                case "late phase":
+                    options.Method = SharpnessAwareMethod.Sam() with { LatePhase = 0.5 };
+                    break;
+                case "uniform average":
+                    options.WeightAveraging = new WeightAveraging.Uniform(0.5);
+                    break;
+                case "frozen":
+                    options.FreezeEpochs = 3;
+                    break;
+            }
+        });
+        Assert.HasCount(epochs, model.History);
+    }
+
     /// <summary>
     /// Four rows with logits (m, 0), three of the first class. The best temperature makes each say ¾, so the loss is the entropy of ¾
     /// whatever m is; the loss itself grows with m.

@@ -114,6 +114,10 @@ public sealed class CheaperClimbsTests
             "^Training the head of 'counting-network' on 54 features of 24 images in 3 classes by CSAM .*, 8 more to validate on, 4 " +
                 "epochs of 2 steps"));
         log.Clear();
+        Model(options => (options.FreezeEpochs, options.InitialWeights) = (1, PretrainedWeights.None)).Dispose();
+        Assert.HasCount(1, log.Where(line => line.EndsWith("after 1 epochs of the head alone it is seen how long it takes.")).ToArray());
+        StringAssert.Matches(log.Single(line => line.Contains("it will take")), new("^The whole network is trained from now on: it will"));
+        log.Clear();
         Model(options => (options.Epoch, options.BatchSize) = (1, 100)).Dispose();
         Assert.HasCount(1, log.Where(line => line.Contains("it will take about 0:00:00.")).ToArray());
     }

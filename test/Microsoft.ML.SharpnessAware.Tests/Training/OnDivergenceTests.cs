@@ -132,6 +132,49 @@ public sealed class OnDivergenceTests
         Assert.HasCount(2, model.History);
     }
 
+    /// <summary>Six steps an epoch. The loss of step 10 is not a number, so that the second epoch begins anew; a checkpoint that was
+    /// written in its middle knows its beginning.</summary>
+    [TestMethod]
+    public void AKilledTrainingGoesBackToTheBeginningOfTheEpochToo()
+    {
+        _mlContext.Log += Keep;
+        float[] expected = Train(checkpoint: null, step => step == 10);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("training.ckpt");
+        Assert.ThrowsExactly<TimeoutException>(() => Train(path, step => step == 9 ? throw new TimeoutException() : false));
+        CollectionAssert.AreEqual(expected, Train(path, step => step + 8 == 10));
+        Assert.HasCount(2, _warnings);
+        foreach (string warning in _warnings)
+            StringAssert.Contains(warning, "the beginning of epoch 2");
+
+        float[] Train(string? checkpoint, Func<int, bool> isBad)
+        {
+            (ScriptedLoss.Step, ScriptedLoss.IsBad) = (0, isBad);
+            using SharpnessAwareImageClassificationTransformer model =
+                Fitted.Model(_mlContext, Fitted.View(_mlContext, Shapes.Pixels(48)), options =>
+                {
+                    (options.Method, options.Loss, options.Epoch) = (SharpnessAwareMethod.Standard, new ScriptedLoss(), 3);
+                    (options.BatchSize, options.ValidationSetFraction) = (8, null);
+                    (options.OnDivergence, options.CheckpointPath, options.CheckpointSteps) =
+                        (OnDivergence.RestoreAndHalve, checkpoint, 2);
+                });
+            return [.. model.Classifier.Network.parameters().SelectMany(p => p.data<float>().ToArray())];
+        }
+    }
+
+    private sealed record ScriptedLoss : ClassificationLoss
+    {
+        public static int Step { get; set; }
+
+        public static Func<int, bool> IsBad { get; set; } = _ => false;
+
+        public override Tensor PerSample(Tensor logits, Tensor labels)
+        {
+            Tensor loss = new CrossEntropy().PerSample(logits, labels);
+            return IsBad(++Step) ? loss * double.NaN : loss;
+        }
+    }
+
     private TrainingDivergedException Diverged(IDataView data, string network, bool withValidation = false) =>
         Assert.ThrowsExactly<TrainingDivergedException>(() => Fitted.Model(_mlContext, data, options =>
             (options.Arch, options.Epoch, options.ValidationSetFraction) = (network, 1, withValidation ? 0.2 : null)));

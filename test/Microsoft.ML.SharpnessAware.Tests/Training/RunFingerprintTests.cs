@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware.Tests.Calibration;
 using static TorchSharp.torch;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
@@ -212,6 +213,45 @@ public sealed class RunFingerprintTests
             fingerprint.CheckSame(Reader(Rewritten(fingerprint, Forget)), CheckpointFile.Version);
     }
 
+    /// <summary>Of weights that tell no normalisation the first version took that of the images, and later ones what is usual.</summary>
+    [TestMethod]
+    public void ACheckpointOfVersion1WithWeightsThatTellNoNormalisationHadThatOfTheImages()
+    {
+        var shape = new ImageShape(3, Shapes.Size, Shapes.Size);
+        string path = _folder.File("bare.safetensors");
+        using (var network = NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 3, shape))
+        using (FileStream file = File.Create(path))
+            ModuleWeights.Save(network, file);
+        using InitialWeights weights = InitialWeights.Read(_mlContext, path, NetworkArchitecture.ConvNet)!;
+        Assert.IsTrue(weights.AreOf(ScalarType.Byte, shape) && !weights.TellsStatistics);
+        ColourRow[] rows = [.. Shapes.Pixels(12).Select((row, i) => new ColourRow
+        {
+            Image = [.. Enumerable.Repeat(row.Image, 3).SelectMany(plane => plane)], Label = (uint)(i % 2) + 1,
+        })];
+        IDataView colours = _mlContext.Data.LoadFromEnumerable(rows);
+        var usual = new PixelStatistics([120, 110, 100], [60, 60, 60], ScalarType.Byte);
+        var options = new Options { Arch = NetworkArchitecture.ConvNet };
+
+        RunFingerprint now = Fingerprint(options, usual, weights, colours);
+        now.CheckSame(Reader(Rewritten(now, fields => fields.Remove(Normalisation))), version: 2);
+        string refused = Assert.ThrowsExactly<InvalidDataException>(
+            () => now.CheckSame(Reader(Rewritten(now, fields => fields.Clear())), version: 1)).Message;
+        StringAssert.Contains(refused, $"{Normalisation} was");
+        RunFingerprint ofImages = Fingerprint(options, statistics: null, weights, colours);
+        refused = Assert.ThrowsExactly<InvalidDataException>(
+            () => ofImages.CheckSame(Reader(Rewritten(ofImages, fields => fields.Clear())), version: 1)).Message;
+        Assert.DoesNotContain($"{Normalisation} was", refused);
+    }
+
+    private sealed class ColourRow
+    {
+        [VectorType(3, Shapes.Size, Shapes.Size)]
+        public byte[] Image { get; set; } = [];
+
+        [KeyType(3)]
+        public uint Label { get; set; }
+    }
+
     [TestMethod]
     public void SettingsOfModulesThatAFileHasAsASumAreNotCompared()
     {
@@ -271,7 +311,8 @@ public sealed class RunFingerprintTests
         return InitialWeights.Read(_mlContext, path, architecture: null)!;
     }
 
-    private static RunFingerprint Fingerprint(Options options, PixelStatistics? statistics = null, InitialWeights? initialWeights = null)
+    private static RunFingerprint Fingerprint(
+        Options options, PixelStatistics? statistics = null, InitialWeights? initialWeights = null, IDataView? data = null)
     {
         var mlContext = new MLContext(1);
         using var random = new TorchRandom(1);
@@ -279,7 +320,7 @@ public sealed class RunFingerprintTests
         using Runtime.IChannel channel = host.Start("test");
         options.FeatureColumnName = "Image";
         using TrainingImages images = TrainingImages.Load(
-            Fitted.View(mlContext, Shapes.Pixels(12)), options, labelValues: null, new TrainingContext(host, channel, 1, random));
+            data ?? Fitted.View(mlContext, Shapes.Pixels(12)), options, labelValues: null, new TrainingContext(host, channel, 1, random));
         using var network = NetworkArchitecture.Create(options.Arch, 3, images.Training.Shape);
         using var normalization = new Normalization(statistics ?? PixelStatistics.FromData(images.Training), CPU);
         var classifier = new ImageClassifier(options.Arch, network, CPU, images.Training.Shape, images.Training.PixelType, normalization,

@@ -94,6 +94,31 @@ public sealed class TimeLimitTests
         Assert.AreEqual(76 * 0.9 / 24, limit.EpochsLeft(estimatedSeconds: 1), 1e-6);
     }
 
+    /// <summary>Eight epochs of ten steps, the second half of which climb: 10 s an epoch before, 20 s after. The first steps take a second,
+    /// half of what one with a climb takes.</summary>
+    [TestMethod]
+    public void ClimbsThatComeLaterAreCounted()
+    {
+        SharpnessAwareMethod sam = SharpnessAwareMethod.Sam(0.01);
+        var late = new SharpnessAwareImageClassificationTrainer.Options { Method = sam with { LatePhase = 0.5 } };
+        FineTuningCandidate candidate = FineTuningCandidate.Of(FineTuning.Gentle, late);
+        Assert.AreEqual(6, candidate.Cost, 1e-9, "eight epochs of three quarters");
+        Assert.AreEqual(.5, candidate.CostOfSteps(0, 10, 10), 1e-9);
+        Assert.AreEqual(1, candidate.CostOfSteps(40, 50, 10), 1e-9);
+        Assert.AreEqual(.75, candidate.CostOfSteps(35, 45, 10), 1e-9);
+
+        var clock = new SteppingClock(TimeSpan.Zero);
+        var limit = new TimeLimit(TimeSpan.FromSeconds(90), clock);
+        limit.Begin(candidate, stepsPerEpoch: 10, mayReplan: true);
+        Assert.AreEqual(5, Stop(limit, clock, secondsPerStep: 1).Instead!.Epochs, "86 s, nine tenths of which are 5.2 epochs of 15 s");
+
+        late.Method = sam with { Period = 5, AscentShare = 0.5 };
+        candidate = FineTuningCandidate.Of(FineTuning.Gentle, late);
+        Assert.AreEqual(8 * .55, candidate.Cost, 1e-9);
+        Assert.AreEqual(.5, candidate.CostOfSteps(1, 4, 10), 1e-9);
+        Assert.AreEqual(.75, candidate.CostOfSteps(4, 5, 10), 1e-9);
+    }
+
     /// <summary>Steps of a second, ten an epoch, and as many validation images as there are to train on, each of which takes a sixth of the
     /// time.</summary>
     [TestMethod]
