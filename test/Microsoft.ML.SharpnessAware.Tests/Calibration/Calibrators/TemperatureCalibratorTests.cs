@@ -1,4 +1,5 @@
 using CsCheck;
+using MathNet.Numerics;
 using static Microsoft.ML.SharpnessAware.Tests.Calibration.CalibratorFits;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
@@ -88,8 +89,16 @@ public sealed class TemperatureCalibratorTests
         Assert.IsGreaterThan(1.2, Fitted(prior with { HarmDeviations = double.PositiveInfinity }));
         Assert.AreEqual(1.0, Fitted(prior with { HarmDeviations = 0 }));
 
+        // The mean harm is 0.965 of its standard errors.
+        Assert.AreEqual(1.0, Fitted(prior with { HarmDeviations = .9 }));
+        Assert.IsGreaterThan(1.2, Fitted(prior with { HarmDeviations = 1.05 }));
+
         double Fitted(TemperaturePrior prior) => TemperatureScaling.FitWithPrior(rows.ForFit().Logarithms(), rows.Labels, 2, prior);
     }
+
+    [TestMethod]
+    public void ChanceAloneLeavesATemperatureOutInOneCaseOfTwenty() =>
+        Assert.AreEqual(.05, SpecialFunctions.Erfc(TemperaturePrior.Default.HarmDeviations / Math.Sqrt(2)) / 2, 1e-4);
 
     [TestMethod]
     public void HardRowsHaveATemperature()

@@ -1,28 +1,11 @@
+using System.Runtime.Intrinsics;
+
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
 [TestClass]
 public sealed class BootstrapTests
 {
     /// <summary>The test whether an error is chance and the lower end have draws of their own, which may disagree on one row.</summary>
-    /// <summary>Beside a probability of 1 the others are what rounding left; no row is lost by more than a probability of 1e-15.</summary>
-    [TestMethod]
-    public void WhatRoundingLeavesBesideCertaintyMakesNoRowCostMoreThanItCan()
-    {
-        float[] scores = [.. Enumerable.Range(0, 1000).SelectMany(i => i == 0 ? new[] { .9999f, .0001f, 0 } : [1f, 1e-6f, 1e-6f])];
-        Assert.IsLessThan(35.0, CalibrationMetrics.Compute(scores, new int[1000], 3).OneMore.Worst[RowNumber.LogLoss]);
-    }
-
-    /// <summary>One bin mixes rows of any confidence; what one row more could cost does not depend on that.</summary>
-    [TestMethod]
-    public void BinsDoNotDecideWhatARowMoreCouldCost()
-    {
-        float[] scores = [.. Enumerable.Range(0, 20).SelectMany(i => i < 10 ? new[] { .999f, .001f, 0 } : [.4f, .3f, .3f])];
-        CalibrationIntervals one = CalibrationMetrics.Compute(scores, new int[20], 3, 1).Bootstrap();
-        CalibrationIntervals many = CalibrationMetrics.Compute(scores, new int[20], 3, 15).Bootstrap();
-        Assert.AreEqual(many.LogLoss.Upper, one.LogLoss.Upper, .05 * many.LogLoss.Upper);
-        Assert.AreEqual(many.BrierScore.Upper, one.BrierScore.Upper, .05 * many.BrierScore.Upper);
-    }
-
     [TestMethod]
     public void TheEndsAreInOrderOnTheFewestRows()
     {
@@ -40,6 +23,16 @@ public sealed class BootstrapTests
                 Assert.IsTrue(metrics.Count > 1 || error.Lower < .5, $"one row says that the error is at least {error.Lower:F2}");
             }
         }
+    }
+
+    /// <summary>One row that says .975 does not tell whether the error is .025 or .975, and chance would add to the latter.</summary>
+    [TestMethod]
+    public void NoEndIsAboveOne()
+    {
+        CalibrationIntervals intervals = CalibrationMetrics.Compute([.975f, .025f], [0], 2).Bootstrap();
+        Assert.AreEqual(1.0, intervals.ExpectedCalibrationError.Upper);
+        Assert.AreEqual(1.0, intervals.AdaptiveCalibrationError.Upper);
+        Assert.AreEqual(1.0, intervals.RootMeanSquareCalibrationError.Upper);
     }
 
     [TestMethod]
@@ -87,18 +80,22 @@ public sealed class BootstrapTests
     [DataRow(20, 20)]
     public void TheMeanOfAShareHasTheExactInterval(int rows, int ones)
     {
-        const int Resamples = 40_000;
         OutcomeCell[] cells = new OutcomeCell[2];
         for (int row = 0; row < rows; row++)
             cells[row < ones ? 1 : 0].Add(OutcomeCell.Row(row < ones ? 1 : 0));
-        MeanIntervals intervals = new(cells, OutcomeCell.Row(0), OutcomeCell.Row(1), Resamples, new BootstrapRandom(1, 0));
-        for (int i = 0; i < Resamples; i++)
-            intervals.Draw();
-
-        ConfidenceInterval actual = intervals.GetInterval(RowNumber.Confidence, 0.95);
         ConfidenceInterval exact = BinomialTail.Interval(ones, rows);
-        Assert.AreEqual(exact.Lower, actual.Lower, 0.004);
-        Assert.AreEqual(exact.Upper, actual.Upper, 0.004);
+        AssertMean(exact.Lower, exact.Upper, 0.004, cells, OutcomeCell.Row(0), OutcomeCell.Row(1));
+    }
+
+    /// <summary>Rows 0 and 1 share a cell. Weights of two rows give their mean a variance of ¼/3, and the third row lies at ½: the ends are
+    /// the percentiles of ½ + B z/√12, with B of Beta(2, 1) and z normal.</summary>
+    [TestMethod]
+    public void RowsOfACellVaryAsIfEachHadItsWeight()
+    {
+        OutcomeCell cell = new();
+        cell.Add(OutcomeCell.Row(0));
+        cell.Add(OutcomeCell.Row(1));
+        AssertMean(.077, .923, 0.01, [cell], OutcomeCell.Row(.5), OutcomeCell.Row(.5));
     }
 
     /// <summary>100 rows of confidence .99, all right: a calibrated model shows this in 37 % of samples. The interval once was [.01,
@@ -299,6 +296,19 @@ public sealed class BootstrapTests
             float confidence = 0.5f + 0.499f * MathF.Sqrt(random.NextSingle());
             return (confidence, random.NextDouble() < accuracy(confidence));
         })];
+    }
+
+    private static void AssertMean(double lower, double upper, double tolerance, OutcomeCell[] cells, Vector256<double> smallest,
+        Vector256<double> largest)
+    {
+        const int Resamples = 40_000;
+        MeanIntervals intervals = new(cells, smallest, largest, Resamples, new BootstrapRandom(1, 0));
+        for (int i = 0; i < Resamples; i++)
+            intervals.Draw();
+
+        ConfidenceInterval actual = intervals.GetInterval(RowNumber.Confidence, 0.95);
+        Assert.AreEqual(lower, actual.Lower, tolerance);
+        Assert.AreEqual(upper, actual.Upper, tolerance);
     }
 
     private static MulticlassCalibrationMetrics Metrics((float Confidence, bool Correct)[] rows) => CalibrationMetrics.Compute(

@@ -56,6 +56,16 @@ public sealed class CompareToTests
         Assert.IsLessThan(0, a.CompareTo(b).LogLoss.Upper);
     }
 
+    [TestMethod]
+    public void ModelsOfOtherNumbersOfClassesAreNotOfTheSameRows()
+    {
+        MulticlassCalibrationMetrics two = CalibrationMetrics.Compute([.8f, .2f, .3f, .7f], [0, 1], 2);
+        MulticlassCalibrationMetrics three = CalibrationMetrics.Compute([.8f, .1f, .1f, .2f, .7f, .1f], [0, 1], 3);
+        Assert.IsTrue(two.IsOfTheSameRows(two));
+        Assert.IsFalse(two.IsOfTheSameRows(three));
+        Assert.IsFalse(two.IsOfTheSameRows(CalibrationMetrics.Compute([.8f, .2f, .3f, .7f], [1, 0], 2)), "other labels");
+    }
+
     /// <summary>Each model has its classes in the order in which its training met them.</summary>
     [TestMethod]
     public void ModelsWithTheirClassesInOtherOrdersAreCompared()

@@ -113,7 +113,7 @@ public sealed class RankedTestsTests
     public void NothingIsLeftToChanceWhereProbabilitiesAreZeroAndOne()
     {
         Assert.AreEqual(double.NaN, RankedTests.Spiegelhalter([(0, false), (1, true)]).PValue);
-        Assert.AreEqual(0.0, RankedTests.Spiegelhalter([(0, true), (1, true)]).PValue);
+        Assert.AreEqual(new CalibrationTest(double.PositiveInfinity, 0), RankedTests.Spiegelhalter([(0, true), (1, true)]));
         Assert.AreEqual(0.0, RankedTests.KolmogorovSmirnov([(0, true)]).PValue);
         Assert.AreEqual(0.0, RankedTests.SmoothCalibrationError([(0, false), (1, true)]), 1e-3);
     }
