@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Microsoft.ML.Runtime;
+using static Microsoft.ML.SharpnessAware.Tests.Calibration.SavedReports;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
@@ -24,15 +25,6 @@ public sealed partial class CalibrationReportTests
 
     [TestCleanup]
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
-
-    /// <summary>What a temperature would take away is measured across parts, and may be a little below 0.</summary>
-    [TestMethod]
-    public void WhatRoundsToZeroHasNoSign()
-    {
-        MetricRow row = MetricRow.For([CalibrationMetrics.Compute([.8f, .2f], [0], 2)]).Single(each => each.Name == "… from calibration");
-        Assert.AreEqual("0.0000", (-2e-5).ToString(row.Format, CultureInfo.InvariantCulture));
-        Assert.AreEqual("−0.0200", (-2e-2).ToString(row.Format, CultureInfo.InvariantCulture));
-    }
 
     [TestMethod]
     public void ThePageIsWellFormedAndNeedsNothingElse()
@@ -60,12 +52,28 @@ public sealed partial class CalibrationReportTests
         MulticlassCalibrationMetrics a = CalibrationMetrics.Compute([.8f, .2f, .3f, .7f], [0, 1], 2);
         MulticlassCalibrationMetrics b = CalibrationMetrics.Compute([.9f, .1f, .6f, .4f], [0, 1], 2);
         MulticlassCalibrationMetrics other = CalibrationMetrics.Compute([.9f, .1f, .6f, .4f], [1, 0], 2);
-        XElement page = Save(new CalibrationReport(_mlContext).Add("a", a).Add("b", b).Add("c", other));
+        MulticlassCalibrationMetrics ofMoreClasses = CalibrationMetrics.Compute([.9f, .1f, 0, .6f, .4f, 0], [0, 1], 3);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("a", a).Add("b", b).Add("c", other).Add("d", ofMoreClasses));
         XElement table = page.Descendants("h3").Single(h3 => h3.Value == "Differences to a").ElementsAfterSelf().First();
         Assert.AreEqual("b", table.Descendants("tbody").Single().Elements("tr").Single().Element("th")!.Value);
         StringAssert.Contains(table.Value, "−50.00 %");
-        Assert.AreEqual("Not compared row by row: c. The rows, their order, their classes or their clusters are not those of a.",
+        Assert.AreEqual("Not compared row by row: c, d. The rows, their order, their classes or their clusters are not those of a.",
             page.Descendants("p").Single(p => p.Value.StartsWith("Not compared", StringComparison.Ordinal)).Value);
+    }
+
+    /// <summary>All right and sure of it, all wrong and sure of it, and the first once more, which does not differ from itself.</summary>
+    [TestMethod]
+    public void ADifferenceIsBoldWhereItIsMoreThanChance()
+    {
+        const int Rows = 40;
+        MulticlassCalibrationMetrics a = Of(.9f), b = Of(.1f);
+        XElement[] rows = Table(Save(new CalibrationReport(_mlContext).Add("a", a).Add("b", b).Add("same", a)), "Differences to a");
+        CollectionAssert.AreEqual(new[] { "b", "same" }, Heads(rows));
+        CollectionAssert.AreEqual(new[] { true, true, true, true }, AreBold(rows[0]));
+        CollectionAssert.AreEqual(new bool[4], AreBold(rows[1]));
+
+        static MulticlassCalibrationMetrics Of(float probability) => CalibrationMetrics.Compute(
+            CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(probability, Rows)]), new int[Rows], 2);
     }
 
     /// <summary>One model has no top k: the others' best is marked all the same, where less is better and where more is.</summary>
@@ -129,24 +137,6 @@ public sealed partial class CalibrationReportTests
     }
 
     [TestMethod]
-    public void HeadlinesSayItInPlainWords()
-    {
-        AssertHeadline("Says 90.0 % on average and is right in 60.0 %: overconfident by 30.0 points.", .9f, 60, 40);
-        AssertHeadline("Says 60.0 % on average and is right in 80.0 %: underconfident by 20.0 points.", .6f, 80, 20);
-        // As the diagram beside it has it, whose P1 rounds 0.8405 up; 100 · 0.8405 is below 84.05.
-        AssertHeadline(
-            "Says 90.0 % on average and is right in 84.1 %: overconfident by 5.9 points.", .9f, 1_681, 319);
-        // Standard error √(0.6 · 0.4 / 10) = 0.155.
-        AssertHeadline(
-            "Says 70.0 % on average and is right in 60.0 %: right on average, as far as 10 rows can tell (± 30.4 points).", .7f, 6, 4);
-
-        static void AssertHeadline(string expected, float confidence, int right, int wrong)
-            => Assert.AreEqual(expected, PlainWords.Headline(CalibrationMetrics.Compute(
-                CalibrationMetricsTests.TwoClasses([.. Enumerable.Repeat(confidence, right + wrong)]),
-                [.. new int[right], .. Enumerable.Repeat(1, wrong)], 2)));
-    }
-
-    [TestMethod]
     public void TheTableHasEveryNumberOfEveryModelAndMarksTheBest()
     {
         MulticlassCalibrationMetrics[] metrics = [CalibrationFigureTests.Metrics(seed: 1), CalibrationFigureTests.Metrics(seed: 2)];
@@ -179,13 +169,16 @@ public sealed partial class CalibrationReportTests
     [TestMethod]
     public void ManyClassesAndModelsAreHandled()
     {
-        CalibrationReport report = new CalibrationReport(_mlContext).Add("m", CalibrationFigureTests.Metrics(classes: 60, rows: 50));
+        MulticlassCalibrationMetrics ofManyClasses = CalibrationFigureTests.Metrics(classes: 60, rows: 50);
+        CalibrationReport report = new CalibrationReport(_mlContext).Add("m", ofManyClasses);
         for (int i = 0; i < 8; i++)
             report.Add($"m{i}", CalibrationFigureTests.Metrics(seed: i));
         XElement page = Save(report);
         Assert.HasCount(2 * 2 + 9 * 3, page.Descendants("svg"));        // eight models fit into a figure
         XElement classes = page.Descendants("table").ElementAt(1);
-        Assert.HasCount(50, classes.Element("tbody")!.Elements("tr"));
+        CollectionAssert.AreEqual(
+            ofManyClasses.PerClass.OrderByDescending(one => one.ExpectedCalibrationError).Take(50).Select(one => one.ClassName).ToArray(),
+            Heads(classes.Element("tbody")!.Elements("tr")));
         StringAssert.Contains(File.ReadAllText(PagePath), "Shown are the 50 of 60 classes with the largest ECE");
     }
 

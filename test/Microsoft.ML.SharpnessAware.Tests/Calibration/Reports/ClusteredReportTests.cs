@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using Microsoft.ML.Data;
+using static Microsoft.ML.SharpnessAware.Tests.Calibration.SavedReports;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
@@ -10,10 +11,6 @@ public sealed class ClusteredReportTests
     private const int Copies = 50;
 
     private readonly MLContext _mlContext = new(seed: 1);
-    private readonly TemporaryFolder _folder = new();
-
-    [TestCleanup]
-    public void Delete() => _folder.Dispose();
 
     private MulticlassDecisionsCatalog Decisions => _mlContext.MulticlassClassification.Decisions;
 
@@ -183,13 +180,6 @@ public sealed class ClusteredReportTests
 
     private XElement Page(IDataView data, string? clusters) =>
         Save(new CalibrationReport(_mlContext).Add("m", data, clusterColumnName: clusters));
-
-    private XElement Save(CalibrationReport report)
-    {
-        string path = _folder.File("report.html");
-        report.SaveHtml(path);
-        return XElement.Load(path);
-    }
 
     private IDataView Copied(ScoredRows rows, params int[][] chosen) =>
         Copied([.. chosen.SelectMany(some => some).Select(row => (rows.Labels[row], rows.Row(row)))]);
