@@ -84,20 +84,23 @@ internal sealed class CheckpointFile
     /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
     public bool Read(Action<BinaryReader, int> read, IChannel? channel)
     {
-        string? problem = null;
+        List<Problem> problems = [];
         foreach (string path in new[] { _path, _previous }.Where(File.Exists))
         {
             // A training that goes on may replace the file meanwhile, which Windows refuses unless readers allow it.
             using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-            if (Problem(file, out int version) is string found)
+            if (Find(file, out int version) is (Fault fault, string found))
             {
-                problem ??= $"'{path}' {found}";
+                problems.Add(new(fault, $"'{path}' {found}"));
                 continue;
             }
 
             if (path == _previous)
-                channel?.Warning(
-                    $"Continuing from the checkpoint before the last, '{path}', since {problem ?? $"'{_path}' is missing"}.");
+            {
+                channel?.Warning($"Continuing from the checkpoint before the last, '{path}', since " +
+                    $"{(problems.Count > 0 ? problems[0].Text : $"'{_path}' is missing")}.");
+            }
+
             file.Position = HeaderLength;
             using var reader = new BinaryReader(file, Encoding.UTF8);
             try
@@ -113,25 +116,51 @@ internal sealed class CheckpointFile
             return true;
         }
 
-        return problem is null
+        return problems.Count == 0
             ? false
-            : throw new InvalidDataException(
-                $"There is no checkpoint to continue from: {problem}. Delete it to train from the beginning.");
+            : throw new InvalidDataException("There is no checkpoint to continue from: " +
+                $"{string.Join(", and ", problems.Select(problem => problem.Text))}. {Advice(problems.Max(problem => problem.Fault))}");
     }
 
-    private static string? Problem(FileStream file, out int version)
+    /// <summary>What to do to train from the beginning where a checkpoint is of no use.</summary>
+    public string WayToBeginAnew() =>
+        $"Choose another CheckpointPath, or delete '{_path}'{(File.Exists(_previous) ? $" and '{_previous}'" : "")}, to train from the " +
+        "beginning.";
+
+    /// <summary>Nothing is to be deleted that was not made here, or that another version could continue from.</summary>
+    private string Advice(Fault worst) => worst switch
+    {
+        Fault.Damaged => WayToBeginAnew(),
+        Fault.Newer => "Update the library to continue from it, or choose another CheckpointPath to train from the beginning.",
+        _ => "Choose another CheckpointPath.",
+    };
+
+    private static (Fault Fault, string Text)? Find(FileStream file, out int version)
     {
         version = 0;
         byte[] header = new byte[HeaderLength];
-        if (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength)
-            return "is too short to be a checkpoint";
-        if (BitConverter.ToUInt64(header) != Signature)
-            return "is not a checkpoint";
+        int length = file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false);
+        if (length < sizeof(ulong) || BitConverter.ToUInt64(header) != Signature)
+            return (Fault.NoCheckpoint, "is not a checkpoint");
+        if (length < HeaderLength)
+            return (Fault.Damaged, "is damaged (it ends early)");
         version = BitConverter.ToInt32(header, sizeof(ulong));
-        if (version is < 1 or > Version)
-            return $"is a checkpoint of version {version}, and this library reads versions 1 to {Version}";
+        if (version < 1)
+            return (Fault.Damaged, $"is damaged (its version is {version})");
+        if (version > Version)
+            return (Fault.Newer, $"is a checkpoint of version {version}, and this library reads versions 1 to {Version}");
         return SHA256.HashData(file).AsSpan().SequenceEqual(header.AsSpan(HeaderLength - SHA256.HashSizeInBytes))
             ? null
-            : "is damaged (its checksum is wrong)";
+            : (Fault.Damaged, "is damaged (its checksum is wrong)");
     }
+
+    /// <summary>Why a file cannot be continued from; the later, the more would be lost with it.</summary>
+    private enum Fault
+    {
+        Damaged,
+        Newer,
+        NoCheckpoint,
+    }
+
+    private readonly record struct Problem(Fault Fault, string Text);
 }

@@ -122,7 +122,7 @@ internal sealed class TrainedPart : IDisposable
 
     /// <summary>Momentum and averages are written in the order of the weights in memory, and all weights of four dimensions once had
     /// their channels last there.</summary>
-    private static void CheckLayouts(SharpnessAwareOptimizer optimizer)
+    private void CheckLayouts(SharpnessAwareOptimizer optimizer)
     {
         foreach ((FlatParameter member, string described) in optimizer.Parameters.Members.Zip(optimizer.Parameters.Names))
         {
@@ -130,7 +130,7 @@ internal sealed class TrainedPart : IDisposable
             {
                 throw new InvalidDataException(
                     $"The checkpoint is of an earlier version, which laid parameter '{described}' out otherwise in memory, so that its " +
-                    "momentum does not fit. Delete the checkpoint and start this training again.");
+                    $"momentum does not fit. {new CheckpointFile(_options.CheckpointPath!).WayToBeginAnew()}");
             }
         }
     }

@@ -3,6 +3,8 @@ namespace Microsoft.ML.SharpnessAware.Tests.Training;
 [TestClass]
 public sealed class CheckpointFileTests
 {
+    private const int PlaceOfVersion = sizeof(ulong);
+
     /// <summary>On a faster disk, say; a rename from one file system to another would not be all or nothing.</summary>
     [TestMethod]
     public void ACheckpointBehindALinkLiesThereWithTheOneBefore()
@@ -20,6 +22,68 @@ public sealed class CheckpointFileTests
         CollectionAssert.AreEqual(new[] { "run.ckpt" }, folder.FileNames());
         Assert.AreEqual(Path.Combine("there", "fast.ckpt"), new FileInfo(link).LinkTarget);
     }
+
+    /// <summary>Nothing is lost by doing what the message says: an update goes on with the one, and the other is no checkpoint.</summary>
+    [TestMethod]
+    [DataRow("newer", "is a checkpoint of version 99, and this library reads versions 1 to ", "Update the library")]
+    [DataRow("a model", "is not a checkpoint", "Choose another CheckpointPath.")]
+    [DataRow("short", "is not a checkpoint", "Choose another CheckpointPath.")]
+    [DataRow("empty", "is not a checkpoint", "Choose another CheckpointPath.")]
+    public void AFileThatMayBeOfUseIsNotToBeDeleted(string kind, string problem, string advice)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run.ckpt");
+        byte[] content = Written(path);
+        BitConverter.GetBytes(99).CopyTo(content, PlaceOfVersion);
+        File.WriteAllBytes(path, kind switch
+        {
+            "newer" => content, "a model" => [.. "PK"u8, .. content], "short" => "notes"u8.ToArray(), _ => [],
+        });
+        File.WriteAllBytes(path + ".previous", Damaged(Written(folder.File("another.ckpt"))));
+
+        string message = Refused(path);
+        StringAssert.Contains(message, $"'{path}' {problem}");
+        StringAssert.Contains(message, advice);
+        StringAssert.Contains(message, "hoose another CheckpointPath");
+        Assert.DoesNotContain("elete", message);
+    }
+
+    [TestMethod]
+    [DataRow(false, "checksum")]
+    [DataRow(true, "checksum")]
+    [DataRow(true, "ends early")]
+    public void OfDamagedCheckpointsAllAreNamedThatAreInTheWay(bool withPrevious, string damage)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run.ckpt");
+        byte[] damaged = Written(path);
+        damaged = damage == "checksum" ? Damaged(damaged) : damaged[..20];
+        File.WriteAllBytes(path, damaged);
+        if (withPrevious)
+            File.WriteAllBytes(path + ".previous", damaged);
+
+        string message = Refused(path);
+        StringAssert.Contains(message, damage);
+        StringAssert.Contains(message, $"delete '{path}'{(withPrevious ? $" and '{path}.previous'" : "")}, to train from the beginning");
+        File.Delete(path);
+        File.Delete(path + ".previous");
+        Assert.IsFalse(new CheckpointFile(path).Read((_, _) => { }, channel: null));
+    }
+
+    private static byte[] Written(string path)
+    {
+        new CheckpointFile(path).Write(writer => writer.Write(1));
+        return File.ReadAllBytes(path);
+    }
+
+    private static byte[] Damaged(byte[] content)
+    {
+        content[^1] ^= 1;
+        return content;
+    }
+
+    private static string Refused(string path) => Assert.ThrowsExactly<InvalidDataException>(
+        () => new CheckpointFile(path).Read((_, _) => { }, channel: null)).Message;
 
     private static int Read(string path)
     {

@@ -30,9 +30,15 @@ public sealed class EarlierLayoutTests
     public void ACheckpointWhoseWeightsLayOtherwiseInMemoryIsRefused()
     {
         Cancelled(Transposed, EarlierVersion);
+        string previous = CheckpointPath + ".previous";
+        File.Copy(CheckpointPath, previous, overwrite: true);
         string message = Assert.ThrowsExactly<InvalidDataException>(() => Weights(Options(Transposed))).Message;
         StringAssert.Contains(message, "1.weight [4, 4, 3, 3]");
-        StringAssert.Contains(message, "Delete the checkpoint and start this training again");
+        StringAssert.Contains(message, $"delete '{CheckpointPath}' and '{previous}', to train from the beginning");
+
+        File.Delete(CheckpointPath);
+        File.Delete(previous);
+        Weights(Options(Transposed));
     }
 
     [TestMethod]
