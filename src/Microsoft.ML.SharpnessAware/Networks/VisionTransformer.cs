@@ -11,6 +11,12 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
+    /// <summary>The sides that patches have, in pixels.</summary>
+    internal const int LargePatch = 16, SmallPatch = 4;
+
+    /// <summary>From which width and height on images are cut into the large ones.</summary>
+    internal const int LeastSideOfLargePatches = 112;
+
     private const int Depth = 12;
     private const double NormEpsilon = 1e-6;
 
@@ -27,10 +33,11 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwor
         int patch = PatchSize(input);
         if (input.Height % patch != 0 || input.Width % patch != 0)
         {
+            ImageShape next = RoundUp(RoundUp(input));          // larger images may have larger patches
             throw new ArgumentException(
                 $"The vision transformer cuts images of this size into patches of {patch}×{patch} pixels, so width and height must be " +
                 $"multiples of {patch}; these are {input.Width}×{input.Height}. " +
-                $"{RoundUp(input.Width)}×{RoundUp(input.Height)} is the next size that works.", nameof(input));
+                $"{next.Width}×{next.Height} is the next size that works.", nameof(input));
         }
 
         int patches = input.Height / patch * (input.Width / patch);
@@ -42,12 +49,11 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwor
         _head = nn.Linear(width, numberOfClasses);
         RegisterComponents();
         Initialize();
-
-        int RoundUp(int size) => (size + patch - 1) / patch * patch;
     }
 
     /// <summary>The side of a patch, in pixels.</summary>
-    internal static int PatchSize(ImageShape input) => Math.Min(input.Height, input.Width) >= 112 ? 16 : 4;
+    internal static int PatchSize(ImageShape input) =>
+        Math.Min(input.Height, input.Width) >= LeastSideOfLargePatches ? LargePatch : SmallPatch;
 
     internal static VisionTransformer Tiny(int numberOfClasses, ImageShape input) => new(192, 3, numberOfClasses, input);
 
@@ -80,6 +86,15 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwor
             .Then(static x => x.transpose(1, 2));
         using Tensor classTokens = _classToken.expand(images.shape[0], -1, -1);
         return cat([classTokens, patches], 1).add_(_positions, FixedScalars.One);
+    }
+
+    /// <summary>Whole patches, of the size that images of this size have.</summary>
+    private static ImageShape RoundUp(ImageShape input)
+    {
+        int patch = PatchSize(input);
+        return input with { Height = WholePatches(input.Height), Width = WholePatches(input.Width) };
+
+        int WholePatches(int side) => (side + patch - 1) / patch * patch;
     }
 
     // As timm does. Its truncated normal cuts at ±2, a hundred standard deviations, so it is a normal distribution.

@@ -181,8 +181,17 @@ internal static class WeightTransfer
         && weights.GetValueOrDefault(PatchesName)?.shape is [long widthInFile, _, _, long sideInFile]
         && width == widthInFile && side != sideInFile
             ? $"The file's network cuts images into patches of {sideInFile}×{sideInFile} pixels, and this one images of {input.Width}×" +
-              $"{input.Height} into patches of {side}×{side}: set ImageWidth and ImageHeight to the size that the file is for, which is " +
-              "224 mostly."
+              $"{input.Height} into patches of {side}×{side}" + (sideInFile, side) switch
+              {
+                  (VisionTransformer.LargePatch, VisionTransformer.SmallPatch) =>
+                      ": set ImageWidth and ImageHeight to the size that the file is for, which is 224 mostly.",
+                  (VisionTransformer.SmallPatch, VisionTransformer.LargePatch) => ": set ImageWidth and ImageHeight to the size that " +
+                      $"the file is for, which is below {VisionTransformer.LeastSideOfLargePatches}.",
+                  (_, VisionTransformer.LargePatch or VisionTransformer.SmallPatch) =>
+                      $". It cuts none into patches of {sideInFile}×{sideInFile}: take the file of a network with patches of " +
+                      $"{VisionTransformer.LargePatch}×{VisionTransformer.LargePatch} (patch16 in its name).",
+                  _ => ": take the file of a network with the same patches.",
+              }
             : null;
 
     private static void ThrowIfAny(string advice, params (string Title, IReadOnlyCollection<string> Items)[] problems)

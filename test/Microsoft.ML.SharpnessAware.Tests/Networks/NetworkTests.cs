@@ -62,6 +62,8 @@ public sealed class NetworkTests
     [TestMethod]
     [DataRow(NetworkArchitecture.VitTiny, 30, 32, "multiples of 4; these are 32×30. 32×32 is")]
     [DataRow(NetworkArchitecture.VitSmall, 224, 120, "multiples of 16; these are 120×224. 128×224 is")]
+    [DataRow(NetworkArchitecture.VitTiny, 110, 150, "multiples of 4; these are 150×110. 160×112 is")]
+    [DataRow(NetworkArchitecture.VitTiny, 107, 150, "multiples of 4; these are 150×107. 152×108 is")]
     [DataRow(NetworkArchitecture.ConvNet, 32, 3, "at least 4×4 pixels; these have 3×32")]
     public void AnImageSizeThatTheNetworkCannotTakeIsNamed(string name, int height, int width, string message)
     {

@@ -281,6 +281,22 @@ public sealed class WeightTransferTests
         Assert.HasCount(2, notes);
     }
 
+    /// <summary>There is no size of images with which the file would fit, but for patches of 4.</summary>
+    [TestMethod]
+    [DataRow(32, 224, "It cuts none into patches of 32×32: take the file of a network with patches of 16×16 (patch16 in its name).")]
+    [DataRow(8, 64, "It cuts none into patches of 8×8: take the file of a network with patches of 16×16 (patch16 in its name).")]
+    [DataRow(4, 224, "set ImageWidth and ImageHeight to the size that the file is for, which is below 112.")]
+    public void TheAdviceOnPatchesCanBeFollowed(int patch, int side, string advice)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> published = Weights(NetworkArchitecture.VitTiny, 1000, new(3, 224, 224));
+        published["patch_embed.proj.weight"] = zeros(192, 3, patch, patch);
+        InvalidDataException exception = Assert.ThrowsExactly<InvalidDataException>(
+            () => Load(NetworkArchitecture.VitTiny, 4, new(3, side, side), published));
+        StringAssert.Contains(exception.Message, $"patches of {patch}×{patch} pixels");
+        StringAssert.Contains(exception.Message, advice);
+    }
+
     private static (Dictionary<string, Tensor> Weights, IReadOnlyList<string> Notes) Load(
         string name, int classes, ImageShape input, Dictionary<string, Tensor> file, ImageShape? madeFor = null)
     {
