@@ -44,11 +44,12 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
         var fit = new AbstentionFit(_accuracy, _confidence);
         _columns.Read(input, scores, _host, channel, fit.Add);
         AbstentionChoice choice = fit.Finish();
+        double promised = Math.Floor(10_000 * choice.BestAccuracy) / 100;       // in %, and so that asking for it gives it
         if (double.IsPositiveInfinity(choice.Threshold))
             channel.Warning(string.Create(CultureInfo.InvariantCulture,
                 $"These {fit.Count} row(s) do not let an accuracy of {100 * _accuracy:G6} % be promised with a confidence of " +
                     $"{100 * _confidence:G4} %, so "
-                + $"nothing is accepted. What they can promise is {100 * choice.BestAccuracy:F2} %, of the {choice.BestAccepted} most " +
+                + $"nothing is accepted. What they can promise is {promised:F2} %, of the {choice.BestAccepted} most " +
                     $"confident. With no "
                 + $"mistake among them it takes {AbstentionFit.RowsNeeded(_accuracy, _confidence)} accepted rows."));
         else

@@ -97,6 +97,26 @@ public sealed class AbstentionTests
         }
     }
 
+    /// <summary>665 right rows are enough for 98.99983 %.</summary>
+    [TestMethod]
+    public void WhatTheWarningSaysCanBePromisedIs()
+    {
+        var mlContext = new MLContext(1);
+        List<string> warnings = [];
+        mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == ChannelMessageKind.Warning)
+                warnings.Add(log.Message);
+        };
+        IDataView data = ScoredRows.Of(2, [.. Enumerable.Range(0, 665).Select(i => (0, new[] { .9f - 1e-4f * i, .1f + 1e-4f * i }))])
+            .View(mlContext);
+        mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .99, confidence: .95).Fit(data);
+        StringAssert.Contains(warnings.Single(), "What they can promise is 98.99 %");
+        AbstentionTransformer asked = mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .9899, confidence: .95).Fit(data);
+        Assert.IsTrue(double.IsFinite(asked.Threshold));
+        Assert.HasCount(1, warnings);
+    }
+
     /// <summary>Rows of equal confidence are accepted all or none, by the fit as by the transformer: here the 300 and the 400 that are
     /// mostly right, and none of those at the threshold.</summary>
     [TestMethod]
