@@ -10,7 +10,7 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
     /// <summary>
     /// The layout of a vector column. Three dimensions say it all: channels first if the first is the requested number of channels or,
     /// failing that, 1, 3 or 4; else last by the same rule. Two are a grey image, height × width. One needs the requested width and height
-    /// and is planar.
+    /// and is planar, of as many channels as there are values for.
     /// </summary>
     public static PixelLayout Of(string columnName, VectorDataViewType type, ImageRequest request)
     {
@@ -48,7 +48,8 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
             return First();
         if (third is 1 or 3 or 4)
             return Last();
-        throw Error(columnName, $"neither the first nor the last dimension of {type} is 1, 3 or 4 (channels); set ImageChannels");
+        throw Error(columnName, $"neither the first nor the last dimension of {type} is 1, 3 or 4 (channels); give a vector of one "
+            + $"dimension, of {type.Size} values, with the channels one after the other, and set ImageWidth and ImageHeight");
 
         PixelLayout First() => new(new(first, second, third), ChannelsLast: false);
         PixelLayout Last() => new(new(third, first, second), ChannelsLast: true);
@@ -60,12 +61,13 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
             throw Error(columnName, $"a vector of {size} values does not tell the shape of an image; set ImageWidth and ImageHeight");
 
         long area = (long)width * height;
-        int channels = request.Channels ?? (int)Math.Max(1, size / area);
+        int stored = (int)Math.Max(1, size / area);
+        int channels = request.Channels is int wanted && (wanted, stored) is not ((1, 3) or (3, 1)) ? wanted : stored;
         if (channels * area != size)
         {
             throw Error(columnName,
                 $"the vector has {size} values, but {channels} channels × {height} rows × {width} columns are {channels * area}; "
-                + "correct ImageChannels, ImageHeight and ImageWidth");
+                + "correct the vector, or the width, height and channels that are asked for");
         }
 
         return new(new(channels, height, width), ChannelsLast: false);

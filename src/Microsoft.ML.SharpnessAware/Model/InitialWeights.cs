@@ -13,6 +13,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal sealed class InitialWeights : IDisposable
 {
+    /// <summary>The argument that names the file of <c>FeaturizeImages</c>.</summary>
+    public const string ForFeatures = "weights";
+
     private const int UsualSide = 128, UsualSideOfVit = 224;
 
     // Of normalisations for pictures: where they differ by more, one of them is for other numbers.
@@ -172,15 +175,16 @@ internal sealed class InitialWeights : IDisposable
         int ofWeights = _statistics.Mean.Count;
         PixelStatistics statistics = _statistics.ForChannels(shape.Channels) ?? throw new InvalidOperationException(
             $"The weights in '{Path}' were trained on images of {ofWeights} channels, and these have {shape.Channels}: give images of " +
-            $"{ofWeights} channels (ImageChannels).");
+            $"{ofWeights} channels.");
         if (statistics.PixelType != pixelType)
         {
             if (pixelType != ScalarType.Byte && white is null)
                 return null;
             double from = statistics.White ?? throw new InvalidOperationException(
                 $"The weights in '{Path}' were trained on float pixels of {_statistics}, of which nothing tells what is white, and these " +
-                "images are bytes: give float pixels in the units of those, or set Normalization, where white is 1 (for bytes that were " +
-                "only divided by 255, and mean 0 and deviation 1, it is PixelNormalization.Of with zeros and ones).");
+                "images are bytes: give float pixels in the units of those" + (!IsForTraining ? "." :
+                    ", or set Normalization, where white is 1 (for bytes that were only divided by 255, and mean 0 and deviation 1, it " +
+                    "is PixelNormalization.Of with zeros and ones)."));
             double to = pixelType == ScalarType.Byte ? byte.MaxValue : white!() ?? throw new InvalidOperationException(
                 $"The weights in '{Path}' were trained on bytes, and these images are float pixels that are neither from 0 to 1 nor from " +
                 "0 to 255 by their least and greatest, so that nothing tells what is white: give bytes (ExtractPixels with " +
@@ -220,7 +224,7 @@ internal sealed class InitialWeights : IDisposable
         }
 
         channel.Info($"The file of weights does not tell how pixels were normalised; that of '{network}' is usually {usual}, which is " +
-            "assumed. Set Normalization where its publisher says otherwise.");
+            $"assumed.{(IsForTraining ? " Set Normalization where its publisher says otherwise." : "")}");
         return statistics.Scaled(here / byte.MaxValue, pixelType);
     }
 
@@ -242,6 +246,9 @@ internal sealed class InitialWeights : IDisposable
         foreach (Tensor tensor in _tensors.Values)
             tensor.Dispose();
     }
+
+    /// <summary>Whether the trainer reads them, whose options say how pixels are normalised.</summary>
+    private bool IsForTraining => _argument != ForFeatures;
 
     private bool IsVit => NetworkArchitecture.IsVisionTransformer(Architecture);
 

@@ -69,7 +69,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         using IChannel channel = _host.Start("Reading weights");
         DataViewType type = NamedColumn.Find(input.Schema, _inputColumnName, "image").Type;
         NativeBackend.EnsureLoaded();
-        using InitialWeights weights = InitialWeights.Read(_host, _path, _architecture, "weights")!;
+        using InitialWeights weights = InitialWeights.Read(_host, _path, _architecture, InitialWeights.ForFeatures)!;
         ImageColumn images = Bind(input.Schema, type, weights);
         ImageClassifier network = CreateNetwork(weights, images, channel);
         try

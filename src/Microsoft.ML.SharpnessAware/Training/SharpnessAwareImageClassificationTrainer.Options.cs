@@ -140,8 +140,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: 3, unless
-        /// all encoded images are files that store grey values; those of a vector. Grey images in a mixture are taken in colour, which is
-        /// logged once.
+        /// all encoded images are files that store grey values; those of a vector, of which one of one dimension has as many as its values
+        /// fill with the width and height given. Grey images in a mixture are taken in colour, which is logged once.
         /// </summary>
         public int? ImageChannels { get; set; }
 

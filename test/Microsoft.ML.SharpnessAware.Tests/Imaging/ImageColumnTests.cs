@@ -46,7 +46,9 @@ public sealed class ImageColumnTests
     {
         Assert.AreEqual(new ImageShape(2, 8, 9), Bind(Pixels<byte>([8, 9, 2]), new(channels: 2)).Shape);
         Assert.AreEqual(new ImageShape(4, 3, 9), Bind(Pixels<byte>([3, 9, 4]), new(channels: 4)).Shape);
-        StringAssert.Contains(BindError(Pixels<byte>([8, 9, 2])), "set ImageChannels");
+        StringAssert.Contains(BindError(Pixels<byte>([6, 8, 9])),
+            "give a vector of one dimension, of 432 values, with the channels one after the other, and set ImageWidth and ImageHeight");
+        Assert.AreEqual(new ImageShape(6, 8, 9), Bind(Pixels<byte>([432]), new(9, 8)).Shape);
     }
 
     [TestMethod]
@@ -54,8 +56,20 @@ public sealed class ImageColumnTests
     {
         Assert.AreEqual(new ImageShape(3, 2, 5), Bind(Pixels<float>([30]), new(5, 2)).Shape);
         StringAssert.Contains(BindError(Pixels<float>([30])), "set ImageWidth and ImageHeight");
-        StringAssert.Contains(BindError(Pixels<float>([30]), new(5, 2, 1)), "30 values, but 1 channels × 2 rows × 5 columns are 10");
+        StringAssert.Contains(BindError(Pixels<float>([30]), new(5, 2, 4)), "30 values, but 4 channels × 2 rows × 5 columns are 40");
+        StringAssert.Contains(BindError(Pixels<float>([35]), new(5, 2, 1)), "35 values, but 3 channels × 2 rows × 5 columns are 30");
         StringAssert.Contains(BindError(Pixels<float>([30]), new(7, 2)), "30 values");
+    }
+
+    /// <summary>As vectors of three dimensions are.</summary>
+    [TestMethod]
+    public void AFlatVectorIsConvertedBetweenGreyAndColour()
+    {
+        IDataView grey = Pixels([2], Dense<byte>(10, 200)), colour = Pixels([6], Dense<byte>(255, 0, 255, 0, 255, 0));
+        CollectionAssert.AreEqual(new byte[] { 10, 200, 10, 200, 10, 200 }, ReadFirst(grey, 2, 1, channels: 3));
+        CollectionAssert.AreEqual(new byte[] { 255, 0 }, ReadFirst(colour, 2, 1, channels: 1));
+        CollectionAssert.AreEqual(ReadFirst(Pixels([3, 1, 2], Dense<byte>(255, 0, 255, 0, 9, 0)), channels: 1),
+            ReadFirst(Pixels([6], Dense<byte>(255, 0, 255, 0, 9, 0)), 2, 1, channels: 1));
     }
 
     [TestMethod]

@@ -342,6 +342,38 @@ public sealed class FeaturizeImagesTests
         StringAssert.Contains(wrong.Message, "This looks like 'convnet': set Arch to it.");
     }
 
+    /// <summary>Neither channels nor a normalisation can be given.</summary>
+    [TestMethod]
+    public void WhatIsSaidNamesNoOptionOfTheTrainer()
+    {
+        List<string> log = [];
+        var mlContext = new MLContext(1);
+        mlContext.Log += (_, e) => log.Add(e.Message);
+        string published = Folder.File("published.safetensors"), standardised = Folder.File("standardised.safetensors");
+        using DisposeScope scope = NewDisposeScope();
+        using (FileStream file = File.Create(published))
+            SafetensorsFile.Write(file, NetworkArchitecture.Create(NetworkArchitecture.ResNet18, 10, new(3, 224, 224)).state_dict());
+        using (var features = (IDisposable)mlContext.Transforms.FeaturizeImages(weights: published)
+            .Fit(Fitted.View(mlContext, Shapes.Encoded(3))))
+        {
+            StringAssert.EndsWith(log.Single(line => line.Contains("assumed", StringComparison.Ordinal)), "which is assumed.");
+        }
+
+        var shape = new ImageShape(1, Shapes.Size, Shapes.Size);
+        using var ofFloats = new ImageClassifier(NetworkArchitecture.ConvNet,
+            NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 2, shape), CPU, shape, ScalarType.Float32,
+            new Normalization(new PixelStatistics([0.1], [1], ScalarType.Float32), CPU), 2);
+        WeightsFile.Save(standardised, ofFloats, temperature: 1, ["a", "b"]);
+        string message = Assert.ThrowsExactly<InvalidOperationException>(() =>
+            mlContext.Transforms.FeaturizeImages(weights: standardised).Fit(Fitted.View(mlContext, Shapes.Pixels(3)))).Message;
+        StringAssert.EndsWith(message, "give float pixels in the units of those.");
+        string wrongSize = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+            mlContext.Transforms.FeaturizeImages(weights: _weights, imageWidth: 5, imageHeight: 5)
+                .Fit(TestRows.Pixels([26], TestRows.Dense(new byte[26])))).Message;
+        StringAssert.Contains(wrongSize, "the vector has 26 values, but 1 channels × 5 rows × 5 columns are 25");
+        Assert.DoesNotContain("ImageChannels", wrongSize);
+    }
+
     [TestMethod]
     public void AnImageThatCannotBeReadIsNamedAndAModelThatWasDisposedSaysSo()
     {

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -19,6 +20,35 @@ public sealed class ModelFileTests
         MLContext.Model.Save(model, _data.Schema, stream);
         _file = stream.ToArray();
         _scores = AllScores(model);
+    }
+
+    /// <summary>What the error of a column of three such dimensions advises.</summary>
+    [TestMethod]
+    public void AFlatVectorOfSixChannelsIsTrainedOnSavedAndScored()
+    {
+        const int Side = 6;
+        var random = new Random(4);
+        PixelRow<byte>[] rows = [.. Enumerable.Range(0, 30).Select(i =>
+        {
+            byte[] values = new byte[6 * Side * Side];
+            random.NextBytes(values);
+            values.AsSpan(5 * Side * Side).Fill((byte)(i % 3 * 100));
+            return new PixelRow<byte> { Image = TestRows.Dense(values), Label = (uint)i % 3 };
+        })];
+        var definition = SchemaDefinition.Create(typeof(PixelRow<byte>));
+        definition["Image"].ColumnType = new VectorDataViewType(NumberDataViewType.Byte, 6 * Side * Side);
+        IDataView data = MLContext.Data.LoadFromEnumerable(rows, definition);
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(MLContext, data, options =>
+            (options.ImageWidth, options.ImageHeight) = (Side, Side));
+        Assert.AreEqual(new ImageShape(6, Side, Side), model.Classifier.Shape);
+        using var file = new MemoryStream();
+        MLContext.Model.Save(model, data.Schema, file);
+        ITransformer loaded = new MLContext(1).Model.Load(file, out _);
+        using var disposed = (IDisposable)loaded;
+        float[][] expected = Fitted.Scores(MLContext, model.Transform(data));
+        float[][] actual = Fitted.Scores(MLContext, loaded.Transform(data));
+        for (int row = 0; row < expected.Length; row++)
+            CollectionAssert.AreEqual(expected[row], actual[row]);
     }
 
     [TestMethod]

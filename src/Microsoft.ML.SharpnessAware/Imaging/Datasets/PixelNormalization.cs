@@ -73,8 +73,11 @@ public sealed class PixelNormalization
         if (_mean is not null && _mean.Length != shape.Channels)
         {
             throw new InvalidOperationException(
-                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {shape.Channels}; set " +
-                $"ImageChannels to {_mean.Length} to convert them, or normalise {FromData}.");
+                $"The normalisation ({_name}) is for {_mean.Length} channels, but the images have {shape.Channels}; " +
+                ((_mean.Length, shape.Channels) is (1, 3) or (3, 1)
+                    ? $"set ImageChannels to {_mean.Length} to convert them, "
+                    : $"give numbers for {shape.Channels} channels, ") +
+                $"or normalise {FromData}.");
         }
     }
 

@@ -37,6 +37,11 @@ public sealed class PixelNormalizationTests
     {
         using ImageDataset grey = Load(Pixels([1, 1, 2], Dense<byte>(10, 30)));
         StringAssert.Contains(ErrorFor(grey), "is for 3 channels, but the images have 1; set ImageChannels to 3");
+        using ImageDataset converted = ImageDataset.Load(Pixels([2], Dense<byte>(10, 30)), "Image", "Label", new(2, 1, 3));
+        AssertNear([123.675, 116.28, 103.53], PixelNormalization.ImageNet.For(converted).Mean);
+        using ImageDataset withAFourth = Load(Pixels([4, 1, 1], Dense<byte>(10, 30, 50, 70)));
+        StringAssert.Contains(ErrorFor(withAFourth),
+            "is for 3 channels, but the images have 4; give numbers for 4 channels, or normalise from the data.");
         using ImageDataset standardized = Load(Pixels([3, 1, 1], Dense(-1f, 0f, 1f)));
         StringAssert.Contains(ErrorFor(standardized), "run from -1 to 1");
 
