@@ -39,13 +39,13 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             int label = cursor.ReadClass();
             if (label < 0)
             {
-                withoutLabel.Add(cursor.Position);
+                withoutLabel.Add(cursor.Position, cursor.Number);
                 continue;
             }
 
             cursor.ReadScores(row);
             if (ScoreRow.ToProbabilities(row, scoreKind) is string problem)
-                throw ScoreRow.Unusable(columns.Score.Name, scoreKind, cursor.Position, problem);
+                throw ScoreRow.Unusable(columns.Score.Name, scoreKind, cursor.Number, problem);
             if (scores.Count > Array.MaxLength - row.Length)
                 throw TooMany(row.Length);
             scores.AddRange(row);

@@ -44,14 +44,14 @@ internal sealed class AcceptedColumn : ISideColumn
             int label = cursor.ReadClass();
             if (label < 0)
             {
-                withoutLabel.Add(cursor.Position);
+                withoutLabel.Add(cursor.Position, cursor.Number);
                 continue;
             }
 
             cursor.ReadScores(row);
             if (!float.IsFinite(TensorPrimitives.Max<float>(row)))       // NaN if any is; of logits −∞ is one
             {
-                withoutScore.Add(cursor.Position);
+                withoutScore.Add(cursor.Position, cursor.Number);
                 continue;
             }
 

@@ -36,13 +36,13 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
             int label = cursor.ReadClass();
             if (label < 0)
             {
-                withoutLabel.Add(cursor.Position);
+                withoutLabel.Add(cursor.Position, cursor.Number);
                 continue;
             }
 
             cursor.ReadScores(row);
             if (ScoreRow.ToProbabilities(row, ScoreKind) is string problem)
-                throw ScoreRow.Unusable(ScoreColumnName, ScoreKind, cursor.Position, problem);
+                throw ScoreRow.Unusable(ScoreColumnName, ScoreKind, cursor.Number, problem);
             action(row, label);
             rows++;
         }

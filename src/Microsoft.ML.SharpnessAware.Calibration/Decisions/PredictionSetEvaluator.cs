@@ -22,6 +22,7 @@ internal static class PredictionSetEvaluator
         using DataViewRowCursor cursor = LazyCursor.Open(data, [label.Column, sets.Column]);
         ValueGetter<ulong> getLabel = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, label.Column.Index);
         Func<int, int> readSet = sets.Open(cursor);
+        var source = new SourceRow(cursor);
         long rows = 0;
         while (cursor.MoveNext())
         {
@@ -30,7 +31,7 @@ internal static class PredictionSetEvaluator
             getLabel(ref value);
             if (value == 0 || value > (ulong)label.NumberOfClasses)
             {
-                withoutLabel.Add(cursor.Position);
+                withoutLabel.Add(cursor.Position, source.Number);
                 continue;
             }
 

@@ -32,6 +32,7 @@ internal static class BinaryCalibrationEvaluator
             ValueGetter<bool> getLabel = cursor.GetGetter<bool>(label);
             ValueGetter<float> getProbability = cursor.GetGetter<float>(probability);
             ValueGetter<DataViewRowId> getId = cursor.GetIdGetter();
+            var source = new SourceRow(cursor);
             Span<float> ofBoth = stackalloc float[2];
             DataViewRowId id = default;
             bool isPositive = false;
@@ -43,13 +44,13 @@ internal static class BinaryCalibrationEvaluator
                 getProbability(ref p);
                 if (float.IsNaN(p))
                 {
-                    withoutProbability.Add(cursor.Position, readGroup?.Invoke(-1) ?? -1);
+                    withoutProbability.Add(cursor.Position, source.Number, readGroup?.Invoke(-1) ?? -1);
                     continue;
                 }
 
                 if (!(p >= 0 && p <= 1 + ProbabilityRow.ExcessTolerance))
                     throw new InvalidOperationException(
-                        $"Column '{probabilityColumnName}' must hold probabilities, but row {cursor.Position} (counted from 0) has " +
+                        $"Column '{probabilityColumnName}' must hold probabilities, but row {source.Number} (counted from 0) has " +
                         Invariant($"{p:G6}."));
                 p = Math.Min(p, 1);
                 int cluster = readCluster?.Invoke(0) ?? -1;

@@ -77,11 +77,11 @@ internal sealed class CalibrationEvaluator
             int label = cursor.ReadClass();
             if (label < 0)
             {
-                _withoutLabel.Add(cursor.Position, _groups is null ? -1 : readSide[_observed.Count](label));
+                _withoutLabel.Add(cursor.Position, cursor.Number, _groups is null ? -1 : readSide[_observed.Count](label));
                 continue;
             }
 
-            cursor.ReadScores(filling.Add(cursor.Position, _onRow is null ? default : cursor.ReadId(), label));
+            cursor.ReadScores(filling.Add(cursor.Position, cursor.ReadId(), label));
             bool isLeftOut = readSide.Length > 0 && HasNoScores(filling.Row(filling.Count - 1));       // it may have no decision either
             for (int side = 0; side < readSide.Length; side++)
                 filling.Side(side)[^1] = isLeftOut && sides[side] != _groups ? 0 : readSide[side](isLeftOut ? -1 : label);
@@ -105,7 +105,7 @@ internal sealed class CalibrationEvaluator
         for (int row = 0; row < block.Count; row++)
         {
             if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row))
-                || !Refuse(block.Row(row), block.Position(row), _groups is null ? -1 : Groups(block)[row]))
+                || !Refuse(block, row))
                 block.Move(row, kept++);
         }
 
@@ -133,13 +133,14 @@ internal sealed class CalibrationEvaluator
     }
 
     /// <summary>Makes probabilities of logits. Counts a row that is not finite, and throws if it is not a distribution.</summary>
-    private bool Refuse(Span<float> scores, long position, int group)
+    private bool Refuse(ScoreBlock block, int row)
     {
+        Span<float> scores = block.Row(row);
         if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)
             return false;
         if (!HasNoScores(scores))
-            throw ScoreRow.Unusable(_columns.Score.Name, _scoreKind, position, problem);
-        _withoutScore.Add(position, group);
+            throw ScoreRow.Unusable(_columns.Score.Name, _scoreKind, block.Number(row), problem);
+        _withoutScore.Add(block.Position(row), block.Number(row), _groups is null ? -1 : Groups(block)[row]);
         return true;
     }
 

@@ -131,8 +131,8 @@ internal sealed class CodedColumn : ISideColumn
         _isMeasured[number] = true;
         if (++_measured > _mostValues)
             throw new InvalidOperationException(
-                $"Column '{Column.Name}' has more than {_mostValues} {_role}s, at row {row.Position} (counted from 0): each takes memory "
-                + "for its own metrics. Group by something coarser, or, where rows merely belong together, name the column as "
+                $"Column '{Column.Name}' has more than {_mostValues} {_role}s, at row {new SourceRow(row).Number} (counted from 0): each "
+                + "takes memory for its own metrics. Group by something coarser, or, where rows merely belong together, name the column as "
                 + "clusterColumnName.");
     }
 }

@@ -35,7 +35,7 @@ internal sealed class ScoreBlock
     public ReadOnlySpan<int> Labels => _labels.AsSpan(0, Count);
 
     /// <summary>Adds a row, whose scores are to be written into what is returned.</summary>
-    /// <param name="position">Where the row lies in the data, for messages.</param>
+    /// <param name="position">Where the row lies in what is read.</param>
     /// <param name="id">What identifies the row, for whoever wants to find it again.</param>
     /// <param name="label">The class, from 0.</param>
     public Span<float> Add(long position, DataViewRowId id, int label)
@@ -49,6 +49,9 @@ internal sealed class ScoreBlock
     public Span<int> Side(int side) => _sides[side].AsSpan(0, Count);
 
     public long Position(int row) => _rows[row].Position;
+
+    /// <summary>The number of a row in the source, for messages.</summary>
+    public long Number(int row) => SourceRow.NumberOf(_rows[row].Id, _rows[row].Position);
 
     public DataViewRowId Id(int row) => _rows[row].Id;
 

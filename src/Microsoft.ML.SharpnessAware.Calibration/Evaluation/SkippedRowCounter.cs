@@ -12,12 +12,13 @@ internal sealed class SkippedRowCounter
 
     public LeftOutRows Rows { get; private set; }
 
-    /// <param name="position">Where the row lies.</param>
+    /// <param name="position">Where the row lies in what is read.</param>
+    /// <param name="number">Its number in the source, for the message.</param>
     /// <param name="group">Its group; negative where that is not asked.</param>
-    public void Add(long position, int group = -1)
+    public void Add(long position, long number, int group = -1)
     {
         if (Count == 0)
-            _first = position;
+            _first = number;
         Rows = Rows.With(position);
         if (group >= 0)
             _ofGroup[group] = OfGroup(group).With(position);

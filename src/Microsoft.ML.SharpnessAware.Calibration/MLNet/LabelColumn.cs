@@ -53,17 +53,18 @@ internal sealed class LabelColumn
     private Func<long> Reader<T>(DataViewRow row, Func<T, ulong> widen)
     {
         ValueGetter<T> getter = row.GetGetter<T>(Column);
+        var source = new SourceRow(row);
         T key = default!;
         return () =>
         {
             getter(ref key);
             ulong value = widen(key);
-            return value >= 1 && value <= (ulong)NumberOfClasses ? (long)value - 1 : throw Missing(row.Position, value);
+            return value >= 1 && value <= (ulong)NumberOfClasses ? (long)value - 1 : throw Missing(source.Number, value);
         };
     }
 
-    private InvalidOperationException Missing(long position, ulong key) => new(string.Create(CultureInfo.InvariantCulture,
-        $"Column '{Column.Name}', row {position} (counting from 0): the label is missing (key {key}; classes are 1 to {NumberOfClasses}). "
+    private InvalidOperationException Missing(long number, ulong key) => new(string.Create(CultureInfo.InvariantCulture,
+        $"Column '{Column.Name}', row {number} (counting from 0): the label is missing (key {key}; classes are 1 to {NumberOfClasses}). "
         + $"Give the row a label or leave it out. MapValueToKey gives this key to empty text, and to a value that was not in the "
         + $"data it was fitted on."));
 }

@@ -21,8 +21,11 @@ internal sealed class LabelledScoreCursor : IDisposable
         _getId = cursor.GetIdGetter();
     }
 
-    /// <summary>Where the row lies in the data, counted from 0.</summary>
+    /// <summary>Where the row lies in what is read, counted from 0.</summary>
     public long Position => _cursor.Position;
+
+    /// <summary>Its number in the source, for messages.</summary>
+    public long Number => SourceRow.NumberOf(ReadId(), Position);
 
     /// <summary>The row, for those who read other columns.</summary>
     public DataViewRow Row => _cursor;
@@ -42,7 +45,7 @@ internal sealed class LabelledScoreCursor : IDisposable
     {
         _getScore(ref _scores);
         if (!ScoreVector.TryCopy(_scores, row))
-            throw ScoreVector.OfOtherLength(_columns.Score, Position, _scores);
+            throw ScoreVector.OfOtherLength(_columns.Score, Number, _scores);
     }
 
     /// <summary>What identifies the row in another pass.</summary>

@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// The number of a row in its source, for messages. Where ML.NET shares rows out to threads, a position counts those of one thread; the id
-/// of a row is its place in the source, for most sources.
+/// The number of a row in its source, for messages. A position counts the rows of what is read, which may be a fold or another part of the
+/// data, or those of one thread; the id of a row is its place in the source, for most sources.
 /// </summary>
 internal sealed class SourceRow(DataViewRow row)
 {
@@ -17,7 +17,10 @@ internal sealed class SourceRow(DataViewRow row)
         {
             DataViewRowId id = default;
             _getId(ref id);
-            return id is { High: 0, Low: <= long.MaxValue } ? (long)id.Low : row.Position;
+            return NumberOf(id, row.Position);
         }
     }
+
+    /// <summary>Of a row of this id, which lies at this position of what is read.</summary>
+    public static long NumberOf(DataViewRowId id, long position) => id is { High: 0, Low: <= long.MaxValue } ? (long)id.Low : position;
 }

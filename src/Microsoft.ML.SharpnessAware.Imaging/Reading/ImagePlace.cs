@@ -4,7 +4,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Where an image is in the data, for messages.</summary>
 /// <param name="Column">The name of its column.</param>
-/// <param name="Row">Its row, counted from 0.</param>
+/// <param name="Row">Its row in the source, counted from 0.</param>
 /// <param name="Path">The path of its file; empty where the data has none.</param>
 internal readonly record struct ImagePlace(string Column, long Row, string Path)
 {

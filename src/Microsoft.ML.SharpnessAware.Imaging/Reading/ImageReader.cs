@@ -11,14 +11,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal abstract class ImageReader
 {
-    private readonly DataViewRow _row;
+    private readonly SourceRow _row;
     private readonly ValueGetter<ReadOnlyMemory<char>>? _path;
     private bool _fetched;
 
     protected ImageReader(ImageColumn column, DataViewRow row)
     {
         Column = column;
-        _row = row;
+        _row = new SourceRow(row);
         if (column.PathColumn is { } path && row.IsColumnActive(path))
             _path = row.GetGetter<ReadOnlyMemory<char>>(path);
     }
@@ -140,6 +140,6 @@ internal abstract class ImageReader
     {
         ReadOnlyMemory<char> path = default;
         _path?.Invoke(ref path);
-        return new ImagePlace(Column.Name, _row.Position, path.ToString());
+        return new ImagePlace(Column.Name, _row.Number, path.ToString());
     }
 }

@@ -36,6 +36,17 @@ public sealed class ParallelDecodingTests
         Assert.IsTrue(places[0] >= 0 && places[0] < places[1] && places[1] < places[2], exception.Message);
     }
 
+    /// <summary>In a fold or another part of the data, too.</summary>
+    [TestMethod]
+    public void ABadImageIsNamedByItsRowInTheSource()
+    {
+        byte[]?[] files = Images();
+        files[70] = [1, 2, 3];
+        IDataView part = Context.Data.SkipRows(Files(files), 50);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(() => Load(part).Dispose()).Message, "row 70 (counting from 0)");
+    }
+
     [TestMethod]
     public void CancellationIsHeard()
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
@@ -143,6 +144,51 @@ public sealed class HeldOutTests
             .Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
         Assert.AreEqual(300, _mlContext.MulticlassClassification.CrossValidateCalibration(data, pipeline, numberOfFolds: 2)
             .Sum(fold => fold.Metrics.Count));
+    }
+
+    /// <summary>And not by its place in the part that is looked at. From row 10 on all rows are bad, and say which they are.</summary>
+    [TestMethod]
+    public void ABadRowIsNamedByItsPlaceInTheData()
+    {
+        IDataView bad = ScoredRows.Of(2, [.. Enumerable.Range(0, 60).Select(i =>
+            (i % 2, i < 10 ? new float[] { .5f, .5f } : [2 + i, -1 - i]))]).View(_mlContext);
+        IEstimator<ITransformer> model = _mlContext.Transforms.CopyColumns("Again", "Score");
+        foreach (Action action in new Action[]
+        {
+            () => Calibrators.HeldOut(model, Calibrators.Temperature(), 0.5).Fit(bad),
+            () => Calibrators.CrossFitted(model, Calibrators.Temperature(), 3).Fit(bad),
+            () => _mlContext.MulticlassClassification.CrossValidateCalibration(bad, model, numberOfFolds: 3),
+            () => _mlContext.MulticlassClassification.Decisions.Abstain(.5, .5).Fit(_mlContext.Data.SkipRows(bad, 20)),
+        })
+        {
+            string message = Assert.ThrowsExactly<InvalidOperationException>(action).Message;
+            Match row = Regex.Match(message, @"row (\d+) \(counted from 0\) has the negative score -(\d+) ");
+            Assert.IsTrue(row.Success, message);
+            Assert.AreEqual(int.Parse(row.Groups[2].Value) - 1, int.Parse(row.Groups[1].Value), message);
+        }
+    }
+
+    [TestMethod]
+    public void RowsThatAreLeftOutAreNamedByTheirPlaceInTheData()
+    {
+        List<string> leftOut = [];
+        _mlContext.Log += (_, log) =>
+        {
+            if (log.Kind == ChannelMessageKind.Warning && log.RawMessage.Contains("left out", StringComparison.Ordinal))
+                leftOut.Add(log.RawMessage);
+        };
+        ScoredRows rows = ScoredRows.Confused(120);
+        rows.Labels[111] = -1;
+        rows.Scores[3 * 110] = float.NaN;
+        rows.Labels[110] = -1;
+        IDataView data = rows.View(_mlContext), withScores = _mlContext.Data.SkipRows(data, 111);
+        IEstimator<ITransformer> model = _mlContext.Transforms.CopyColumns("Again", "Score");
+        Calibrators.CrossFitted(model, Calibrators.Temperature(), 2).Fit(data);
+        _mlContext.MulticlassClassification.CrossValidateCalibration(data, model, numberOfFolds: 2);
+        _mlContext.MulticlassClassification.Decisions.Abstain(.1, .1).Fit(withScores);
+        Assert.IsGreaterThanOrEqualTo(3, leftOut.Count);
+        Assert.IsTrue(leftOut.All(text => text.Contains("is row 110 ", StringComparison.Ordinal)
+            || text.Contains("is row 111 ", StringComparison.Ordinal)), string.Join('\n', leftOut));
     }
 
     [TestMethod]
