@@ -67,12 +67,18 @@ public sealed partial class SharpnessAwareOptimizer
 
     private void Synchronize(Ascent ascent)
     {
-        bool climbsAlone = Rho > 0 && (!SharedAscent || ascent == Ascent.PerMicroBatch);
-        if (climbsAlone || _method.AscentShare < 1)
+        List<string> changes = [];
+        if (Rho > 0 && !SharedAscent)
+            changes.Add($"set {nameof(SharedAscent)}");
+        if (Rho > 0 && ascent == Ascent.PerMicroBatch)
+            changes.Add($"take {nameof(Ascent)}.{nameof(Ascent.WholeBatch)}");
+        if (_method.AscentShare < 1)
+            changes.Add($"leave {nameof(_method.AscentShare)} 1");
+        if (changes.Count > 0)
         {
             throw new InvalidOperationException(
                 "Batch norm that is synchronised normalises by the mini-batch of all processes, so that none can climb on its own, or by " +
-                "a share of the mini-batch: set SharedAscent and leave AscentShare 1, or do without SynchronizeBatchNorm.");
+                $"a part of the mini-batch: {string.Join(" and ", changes)}, or do without {nameof(SynchronizeBatchNorm)}.");
         }
         if (_synchronized is not null)
             return;

@@ -159,9 +159,12 @@ public sealed class SynchronizedBatchNormTests
     [TestMethod]
     public void ItNeedsAClimbOfTheWholeBatch()
     {
-        foreach ((SharpnessAwareMethod method, bool shared) in new[]
+        foreach ((SharpnessAwareMethod method, bool shared, Ascent ascent, string advice) in new[]
         {
-            (Methods["SAM"], false), (Methods["SAM"] with { AscentShare = 0.5 }, true),
+            (Methods["SAM"], false, Ascent.WholeBatch, ": set SharedAscent, or do without"),
+            (Methods["SAM"] with { AscentShare = 0.5 }, true, Ascent.WholeBatch, ": leave AscentShare 1, or do without"),
+            (Methods["SAM"], true, Ascent.PerMicroBatch, ": take Ascent.WholeBatch, or do without"),
+            (Methods["SAM"], false, Ascent.PerMicroBatch, ": set SharedAscent and take Ascent.WholeBatch, or do without"),
         })
         {
             ThreadProcessGroup.Run(2, group =>
@@ -176,7 +179,7 @@ public sealed class SynchronizedBatchNormTests
                 };
                 (Tensor images, Tensor labels) = TestNets.ReferenceBatch(0);
                 StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(
-                    () => optimizer.Step(net.call, images, labels)).Message, "set SharedAscent");
+                    () => optimizer.Step([new MicroBatch(() => net.call(images), labels)], ascent)).Message, advice);
                 return 0;
             });
         }
