@@ -63,7 +63,8 @@ internal static class CommandAction
             Exception root = exception.GetBaseException();
             Exception cause = exception is System.Reflection.TargetInvocationException || root is OperationCanceledException
                 ? root : exception;
-            messages.WriteLine(Printable.Lines(cause is OperationCanceledException ? cause.Message : $"error: {cause.Message}"));
+            string message = OwnWords.Of(cause.Message);
+            messages.WriteLine(Printable.Lines(cause is OperationCanceledException ? message : $"error: {message}"));
             return cause is OperationCanceledException ? ExitCode.Cancelled : ExitCode.Failure;
         }
     }

@@ -130,11 +130,20 @@ internal sealed class ScoreFile
             int number = rows.Count + 1;
             if (cells.Length != header.Length)
                 throw new InvalidDataException($"'{path}', row {number}: {cells.Length} values, where the header has {header.Length}.");
+            float[] score = [.. scores.Select(i =>
+                float.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out float value) ? value
+                    : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is no number."))];
+            // Rows without a class or without scores are left out where they are measured.
+            if (!ProbabilityRow.IsValid(score) && score.All(float.IsFinite) && header.Contains(ScorePrefix + cells[label]))
+            {
+                throw new InvalidDataException($"'{path}', row {number}: the columns {ScorePrefix}… must be probabilities, from 0 to 1 " +
+                    Invariant($"and 1 in sum, and are from {score.Min():G6} to {score.Max():G6} and {score.Sum():G6} in sum."));
+            }
+
             rows.Add(new Row
             {
                 Label = cells[label],
-                Score = [.. scores.Select(i => float.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out float score)
-                    ? score : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is no number."))],
+                Score = score,
                 Group = groups < 0 ? "" : cells[groups],
                 Cluster = clusters < 0 ? "" : cells[clusters],
                 ImagePath = pathPlace < 0 ? "" : cells[pathPlace],

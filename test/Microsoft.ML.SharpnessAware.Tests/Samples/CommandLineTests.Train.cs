@@ -140,6 +140,51 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
+    public void DamagedPicturesOfTheTrainingAreNamedWithoutAnOptionThatTheToolHasNot()
+    {
+        string images = CopyOfImages("of which two are damaged");
+        var mlContext = new MLContext(seed: 1);
+        string[] pictures = [.. mlContext.Data.TrainTestSplit(mlContext.Data.LoadImagesFromFolder(images), 0.2).TrainSet
+            .GetColumn<string>("ImagePath").Take(2).ToArray().Select(Cut)];
+        (int exitCode, _, string error) = Run(["train", images, "--out", Folder.File("of the good.zip"), .. Small]);
+        Directory.Delete(images, recursive: true);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        foreach (string picture in pictures)
+            StringAssert.Contains(error, picture);
+        StringAssert.EndsWith(error.TrimEnd(), "Correct or remove them.");
+    }
+
+    [TestMethod]
+    public void AGpuThatTheToolCannotUseIsToBeLeftOut()
+    {
+        if (TorchSharp.torch.cuda.is_available())
+            Assert.Inconclusive("This machine has a GPU.");
+        (int exitCode, _, string error) =
+            Run(["train", ImagesPath, "--out", Folder.File("on a GPU.zip"), .. Small[..^2], "--device", "cuda"]);
+        Assert.AreEqual(AtFault, exitCode, error);
+        StringAssert.EndsWith(error.TrimEnd(), "no CUDA device is usable. Leave --device out: the tool's package is for the CPU.");
+    }
+
+    [TestMethod]
+    public void ACheckpointOfANewerToolIsKeptAndTheWaysOnAreThoseOfTheTool()
+    {
+        string model = Folder.File("newer.zip"), checkpoint = model + ".checkpoint";
+        new CheckpointFile(checkpoint).Write(writer => writer.Write(1));
+        byte[] content = File.ReadAllBytes(checkpoint);
+        BitConverter.GetBytes(99).CopyTo(content, sizeof(ulong));
+        File.WriteAllBytes(checkpoint, content);
+        (int exitCode, _, string error) = Run(["train", ImagesPath, "--out", model, .. Small]);
+        byte[] kept = File.ReadAllBytes(checkpoint);
+        File.Delete(checkpoint);
+
+        Assert.AreEqual(AtFault, exitCode, error);
+        CollectionAssert.AreEqual(content, kept);
+        StringAssert.EndsWith(error.TrimEnd(),
+            "Update the tool to continue from it, or give --out another name to train from the beginning.");
+    }
+
+    [TestMethod]
     [DataRow("train")]
     [DataRow("compare")]
     public void ThatManyPicturesOfTheTestAreReadFirstIsSaidFirst(string command)
