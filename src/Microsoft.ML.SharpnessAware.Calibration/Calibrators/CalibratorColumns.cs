@@ -74,13 +74,19 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
                 $"Column '{PredictedLabelColumnName}' is a key of other classes than the scores: column '{ScoreColumnName}' {problem}.");
     }
 
-    /// <summary>The values of the classes, score by score, where PredictedLabel holds such values and no keys any more, as MapKeyToValue
-    /// makes them; else null.</summary>
+    /// <summary>The values of the classes, score by score, where PredictedLabel holds such values and no keys of the scores any more, as
+    /// MapKeyToValue makes them; else null.</summary>
+    /// <remarks>The values are keys themselves where the label was one, without values, before MapValueToKey. A key of scores that name
+    /// their classes has key values, and such a value has none.</remarks>
     public LabelValues? FindValues(DataViewSchema input, bool keepsPrediction, LabelValues? classes)
     {
-        if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not { } column || column.Type is KeyDataViewType)
+        if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not { } column)
             return null;
-        LabelValues? values = LabelValues.OfScores(ScoreColumns.FindScore(input, ScoreColumnName)) ?? classes;
+        LabelValues? values = LabelValues.OfScores(ScoreColumns.FindScore(input, ScoreColumnName));
+        if (column.Type is not KeyDataViewType)
+            values ??= classes;
+        else if (LabelValues.Of(column) is not null)
+            return null;
         return values is not null && column.Type.Equals(values.Type.ItemType) ? values : null;
     }
 
@@ -99,7 +105,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
                 ScoreColumns.KeyValuesShape(score, label));
         else if (!keepsPrediction && !(predictedLabel.Kind == SchemaShape.Column.VectorKind.Scalar
             && (predictedLabel.IsKey || ScoreColumns.KeyValuesShape(score, label)
-                .Any(values => values.ItemType.Equals(predictedLabel.ItemType)))))
+                .Any(values => !values.IsKey && values.ItemType.Equals(predictedLabel.ItemType)))))
             throw NotAKey(predictedLabel.GetTypeString());
         return new SchemaShape(columns.Values);
     }

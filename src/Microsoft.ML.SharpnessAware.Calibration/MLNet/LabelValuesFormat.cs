@@ -11,6 +11,7 @@ internal static class LabelValuesFormat
     // *** Binary format *** (of ML.NET)
     // string: "VBuffer"; LEB128: bytes of what describes it:
     //     string: type of the values; LEB128: bytes of what describes that, 0 for simple types
+    //     of keys, "Key2": string: type of the keys; LEB128: 0; ulong: greatest key
     //     int: number of dimensions, int[]: dimensions
     // int: number of vectors
     // int: length of the vector; where that is 0, int: length of the vector
@@ -18,9 +19,11 @@ internal static class LabelValuesFormat
     // int: number of indices, int[]: indices
     // values
 
+    private const string Key = "Key2";
     private const int MostValuesInAByte = 8; // booleans
 
-    /// <summary>Checks a vector of a simple type, and leaves the stream at its beginning.</summary>
+    /// <summary>Checks a vector of a simple type, or of keys, as the values of a label are that was a key before, and leaves the stream
+    /// at its beginning.</summary>
     /// <param name="stream">Seekable.</param>
     /// <param name="count">The length that the vector must have.</param>
     /// <exception cref="FormatException">The vector is another one.</exception>
@@ -32,8 +35,18 @@ internal static class LabelValuesFormat
         using var reader = new BinaryReader(stream, Encoding.UTF8, leaveOpen: true);
         Require(reader.ReadString() == "VBuffer", "are not a list");
         reader.Read7BitEncodedInt64();
-        reader.ReadString();
-        Require(reader.Read7BitEncodedInt64() == 0, "are not of a simple type");
+        bool areKeys = reader.ReadString() == Key;
+        long bytes = reader.Read7BitEncodedInt64();
+        if (areKeys)
+        {
+            long end = stream.Position + bytes;
+            reader.ReadString();
+            bytes = reader.Read7BitEncodedInt64();
+            reader.ReadUInt64();
+            Require(stream.Position == end, "are not of a simple type");
+        }
+
+        Require(bytes == 0, "are not of a simple type");
         Require(reader.ReadInt32() == 1 && reader.ReadInt32() == count, $"are not one for each of the {count} classes");
 
         Require(reader.ReadInt32() == 1 && reader.ReadInt32() == count, $"are not one for each of the {count} classes");

@@ -44,15 +44,18 @@ internal static class ScoreColumns
             label.Annotations.Where(annotation => annotation.Name == AnnotationUtils.Kinds.KeyValues)),
     ];
 
+    // ML.NET's AnnotationsForMulticlassScoreColumn knows neither the names of values that are not text nor values that are keys.
     private static IEnumerable<SchemaShape.Column> ScoreAnnotationShapes(SchemaShape.Column label)
     {
-        SchemaShape.Column[] shapes = [.. AnnotationUtils.AnnotationsForMulticlassScoreColumn(label)];
-        bool hasValues = shapes.Any(shape => shape.Name == AnnotationUtils.Kinds.TrainingLabelValues);
-        bool hasNames = shapes.Any(shape => shape.Name == AnnotationUtils.Kinds.SlotNames);
-        return hasNames || !hasValues
-            ? shapes
-            : [.. shapes, new(AnnotationUtils.Kinds.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance,
-                isKey: false)];
+        IEnumerable<SchemaShape.Column> shapes = AnnotationUtils.GetTrainerOutputAnnotation();
+        if (!label.Annotations.TryFindColumn(AnnotationUtils.Kinds.KeyValues, out SchemaShape.Column values))
+            return shapes;
+        return
+        [
+            .. shapes,
+            new(AnnotationUtils.Kinds.TrainingLabelValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, values.IsKey),
+            new(AnnotationUtils.Kinds.SlotNames, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance, isKey: false),
+        ];
     }
 
     /// <summary>The shape of a PredictedLabel whose key values, if it has any, are given by <paramref name="keyValues"/>.</summary>
@@ -69,7 +72,7 @@ internal static class ScoreColumns
             || score.Annotations.TryFindColumn(AnnotationUtils.Kinds.SlotNames, out values)
             || label.Annotations.TryFindColumn(AnnotationUtils.Kinds.KeyValues, out values);
         return isKnown
-            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, isKey: false)]
+            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.ItemType, values.IsKey)]
             : [];
     }
 

@@ -107,9 +107,13 @@ internal sealed class OnnxImageClassifierEstimator : IEstimator<OnnxImageClassif
     private OnnxClassifier Load() => OnnxClassifier.Load(_environment, _file, _source, _configure);
 
     /// <summary>The label that the model was trained on.</summary>
-    private SchemaShape.Column LabelShape() => new(DefaultColumnNames.Label, SchemaShape.Column.VectorKind.Scalar,
-        NumberDataViewType.UInt32, isKey: true, new SchemaShape(_metadata.LabelValues is { } values
-            ? [new SchemaShape.Column(AnnotationUtils.Kinds.KeyValues, SchemaShape.Column.VectorKind.Vector, values.Type.ItemType,
-                isKey: false)]
-            : []));
+    private SchemaShape.Column LabelShape()
+    {
+        var annotations = new DataViewSchema.Annotations.Builder();
+        _metadata.LabelValues?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
+        var schema = new DataViewSchema.Builder();
+        schema.AddColumn(DefaultColumnNames.Label, new KeyDataViewType(typeof(uint), _metadata.ClassNames.Count),
+            annotations.ToAnnotations());
+        return SchemaShape.Create(schema.ToSchema())[0];
+    }
 }

@@ -12,7 +12,9 @@ public sealed class CalibratorFuzzTests
     [TestMethod]
     public void CalibratorsLoadOrAreRefused()
     {
-        byte[][] valid = [.. new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" }.Select(Block)];
+        IDataView named = ScoredRows.Confused(40).View(CalibratorFits.Context, names: true);
+        byte[][] valid = [.. new[] { "Temperature", "Vector", "Isotonic", "Dirichlet" }.Select(kind => Block(kind, named)),
+            Block("Temperature", Examples.Scored(CalibratorFits.Context, 40, nameof(Example.Key)))];
         var fuzzing = new ReaderFuzzer(TestContext, "calibrator, beneath the checksum")
         {
             Documented = e => e.GetType() == typeof(FormatException),
@@ -31,9 +33,8 @@ public sealed class CalibratorFuzzTests
         });
     }
 
-    private static byte[] Block(string kind)
+    private static byte[] Block(string kind, IDataView data)
     {
-        IDataView data = ScoredRows.Confused(40).View(CalibratorFits.Context, names: true);
         using var stream = new MemoryStream();
         CalibratorFits.Context.Model.Save(CalibratorFits.Estimator(kind).Fit(data), data.Schema, stream);
         foreach ((_, byte[] content) in Archive.Read(stream.ToArray()))

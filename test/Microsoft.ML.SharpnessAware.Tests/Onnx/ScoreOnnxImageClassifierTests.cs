@@ -19,6 +19,7 @@ public sealed partial class ScoreOnnxImageClassifierTests
     [DataRow("numbers as labels")]
     [DataRow("dates as labels")]
     [DataRow("keys without values")]
+    [DataRow("keys as values")]
     public void TheColumnsAreThoseOfTheTrainedModelAndPromisesAreKept(string kind)
     {
         IDataView data = Data(kind);
@@ -424,9 +425,12 @@ public sealed partial class ScoreOnnxImageClassifierTests
             .Select(row => new TypedRow<int> { Label = row.Number % 3, Image = row.Image })),
         "dates as labels" => Fitted.View(_mlContext, Shapes.Pixels(40)
             .Select(row => new TypedRow<DateTime> { Label = new DateTime(2024, 2, 1 + (row.Number % 3)), Image = row.Image })),
-        _ => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40)
-            .Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image })),
+        "keys as values" => Fitted.Keys(_mlContext, Keyed()),
+        _ => Keyed(),
     };
+
+    private IDataView Keyed() => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40)
+        .Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image }));
 
     /// <summary>Files of many sizes, one of them to be turned.</summary>
     private IDataView Photographs()
@@ -469,7 +473,7 @@ public sealed partial class ScoreOnnxImageClassifierTests
         }
 
         return type.ItemType.RawType == typeof(DateTime) ? Read<DateTime>() : type.ItemType.RawType == typeof(int) ? Read<int>()
-            : Read<ReadOnlyMemory<char>>();
+            : type.ItemType.RawType == typeof(uint) ? Read<uint>() : Read<ReadOnlyMemory<char>>();
 
         string Read<T>()
         {

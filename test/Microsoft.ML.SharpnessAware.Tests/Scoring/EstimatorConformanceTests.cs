@@ -14,6 +14,7 @@ public sealed class EstimatorConformanceTests
     [DataRow("floats")]
     [DataRow("numbers as labels")]
     [DataRow("keys without values")]
+    [DataRow("keys as values")]
     public void TheEstimatorKeepsItsPromises(string kind)
     {
         IDataView data = kind switch
@@ -23,8 +24,8 @@ public sealed class EstimatorConformanceTests
             "floats" => Fitted.View(_mlContext, Shapes.Floats(40)),
             "numbers as labels" => Fitted.View(_mlContext, Shapes.Pixels(40)
                 .Select(row => new NumberedRow { Label = row.Number % 3, Image = row.Image })),
-            _ => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40)
-                .Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image })),
+            "keys as values" => Fitted.Keys(_mlContext, Keyed()),
+            _ => Keyed(),
         };
         IDataView unusable = Fitted.View(_mlContext, Shapes.Pixels(6)
             .Select(row => new WrongRow { Label = row.Label, Image = row.Number }));
@@ -32,6 +33,9 @@ public sealed class EstimatorConformanceTests
 
         EstimatorConformance.Check(_mlContext, trainer, data, unusable);
     }
+
+    private IDataView Keyed() => _mlContext.Data.LoadFromEnumerable(Shapes.Pixels(40)
+        .Select(row => new KeyedRow { Label = (uint)row.Number % 3, Image = row.Image }));
 
     private sealed class NumberedRow
     {

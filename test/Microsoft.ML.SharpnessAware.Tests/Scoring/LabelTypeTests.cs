@@ -11,25 +11,29 @@ public sealed class LabelTypeTests
 {
     private static readonly MLContext MLContext = new(1);
 
-    public static IEnumerable<(object[] Values, string[] Names)> Labels =>
+    /// <summary>Keys is how many there are where the values are keys themselves, which ML.NET counts from 0 in objects; else 0.</summary>
+    public static IEnumerable<(object[] Values, string[] Names, int Keys)> Labels =>
     [
-        ([7, -1, 300], ["7", "-1", "300"]),
-        ([0.5f, 1.25f, -2f], ["0.5", "1.25", "-2"]),
-        ([1e-3, 2.0, 1e20], ["0.001", "2", "1E+20"]),
-        ([5L, 6L, 7L], ["5", "6", "7"]),
-        ([(byte)1, (byte)2, (byte)3], ["1", "2", "3"]),
-        ([true, false, true], ["True", "False"]),
+        ([7, -1, 300], ["7", "-1", "300"], 0),
+        ([0.5f, 1.25f, -2f], ["0.5", "1.25", "-2"], 0),
+        ([1e-3, 2.0, 1e20], ["0.001", "2", "1E+20"], 0),
+        ([5L, 6L, 7L], ["5", "6", "7"], 0),
+        ([(byte)1, (byte)2, (byte)3], ["1", "2", "3"], 0),
+        ([true, false, true], ["True", "False"], 0),
         ([new DateTime(2026, 1, 2), new DateTime(2026, 1, 2, 3, 4, 5), new DateTime(2026, 1, 2, 3, 4, 5, 6)],
-            ["2026-01-02", "2026-01-02T03:04:05.0000000", "2026-01-02T03:04:05.0060000"]),
-        (["cat", "dog", "fox"], ["cat", "dog", "fox"]),
+            ["2026-01-02", "2026-01-02T03:04:05.0000000", "2026-01-02T03:04:05.0060000"], 0),
+        (["cat", "dog", "fox"], ["cat", "dog", "fox"], 0),
+        ([1u, 2u, 0u], ["2", "3", "1"], 3),
+        ([(byte)1, (byte)8, (byte)0], ["2", "9", "1"], 9),
+        ([1UL, 2UL, 0UL], ["2", "3", "1"], 4),
     ];
 
     [TestMethod]
     [DynamicData(nameof(Labels))]
-    public void ScoreHasTheTextOfEachValueAndTheValuesThemselves(object[] values, string[] names)
+    public void ScoreHasTheTextOfEachValueAndTheValuesThemselves(object[] values, string[] names, int keys)
     {
         using var culture = new CultureScope("de-DE");
-        Call(nameof(Check), values, names);
+        Call(nameof(Check), values, names, keys);
     }
 
     [TestMethod]
@@ -50,17 +54,21 @@ public sealed class LabelTypeTests
         CollectionAssert.AreEquivalent(new[] { "4", "6", "7" }, pool.Predict(files[0].Image).Classes.Select(entry => entry.Name).ToArray());
     }
 
-    private static void Call(string method, object[] values, string[] names) => typeof(LabelTypeTests)
+    private static void Call(string method, object[] values, string[] names, int keys) => typeof(LabelTypeTests)
         .GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!
-        .MakeGenericMethod(values[0].GetType()).Invoke(null, [values, names]);
+        .MakeGenericMethod(values[0].GetType()).Invoke(null, [values, names, keys]);
 
-    private static void Check<T>(object[] values, string[] names)
+    private static void Check<T>(object[] values, string[] names, int keys)
     {
+        var definition = SchemaDefinition.Create(typeof(Row<T>));
+        if (keys > 0)
+            definition[nameof(Row<T>.Label)].ColumnType = new KeyDataViewType(typeof(T), keys);
         IDataView rows = MLContext.Data.LoadFromEnumerable(Shapes.Encoded(30)
-            .Select((file, i) => new Row<T> { Label = (T)values[i % values.Length], Image = file.Image }));
+            .Select((file, i) => new Row<T> { Label = (T)values[i % values.Length], Image = file.Image }), definition);
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Quick()))
-            .Append(MLContext.MulticlassClassification.Calibrators.Temperature());
+            .Append(MLContext.MulticlassClassification.Calibrators.Temperature())
+            .Append(MLContext.MulticlassClassification.Decisions.Abstain(0.5));
         SchemaShape shape = pipeline.GetOutputSchema(SchemaShape.Create(rows.Schema));
         using var model = pipeline.Fit(rows);
         using var file = new MemoryStream();
@@ -76,6 +84,7 @@ public sealed class LabelTypeTests
 
             var training = (VectorDataViewType)schema["Score"].Annotations.Schema["TrainingLabelValues"].Type;
             Assert.AreEqual(typeof(T) == typeof(string) ? typeof(ReadOnlyMemory<char>) : typeof(T), training.ItemType.RawType);
+            Assert.AreEqual(keys > 0, training.ItemType is KeyDataViewType);
             MulticlassClassificationMetrics metrics = MLContext.MulticlassClassification.Evaluate(transformer.Transform(rows));
             Assert.HasCount(names.Length, metrics.ConfusionMatrix.Counts);
         }

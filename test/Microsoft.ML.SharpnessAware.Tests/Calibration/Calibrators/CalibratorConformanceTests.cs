@@ -20,12 +20,16 @@ public sealed class CalibratorConformanceTests
         {
             rows.View(Context), rows.View(Context, names: true), rows.View(Context, predictedLabel: true),
             rows.View(Context, names: true, predictedLabel: true), Examples.Scored(Context, 60),
-                Examples.Scored(Context, 60, numbers: true),
+            Examples.Scored(Context, 60, "Number"), Examples.Scored(Context, 60, "Key"),
+            WithoutPrediction(Examples.Scored(Context, 60, "Key")),
         })
         {
             EstimatorConformance.Check(Context, Estimator(kind), data, Unusable());
         }
     }
+
+    private static IDataView WithoutPrediction(IDataView scored) =>
+        Context.Transforms.SelectColumns("Label", "Score").Fit(scored).Transform(scored);
 
     private static IDataView Unusable() => Context.Data.LoadFromEnumerable([new WrongRow()]);
 

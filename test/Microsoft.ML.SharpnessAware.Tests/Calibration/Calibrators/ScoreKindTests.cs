@@ -59,13 +59,15 @@ public sealed class ScoreKindTests
             () => Context.MulticlassClassification.Calibrators.Vector(scoreKind: (ScoreKind)7)).ParamName);
     }
 
-    /// <summary>A model as it is loaded from a file: its PredictedLabel is text, or a number, and no key any more.</summary>
+    /// <summary>A model as it is loaded from a file: its PredictedLabel is text, a number, or a key of the label's own, and none of the
+    /// scores any more.</summary>
     [TestMethod]
-    [DataRow(false)]
-    [DataRow(true)]
-    public void AfterMapKeyToValueEveryCalibratorGivesTheValueOfItsClass(bool numbers)
+    [DataRow("Name")]
+    [DataRow("Number")]
+    [DataRow("Key")]
+    public void AfterMapKeyToValueEveryCalibratorGivesTheValueOfItsClass(string label)
     {
-        IDataView scored = Examples.Scored(Context, 200, numbers);
+        IDataView scored = Examples.Scored(Context, 200, label);
         IDataView mapped = Context.Transforms.Conversion.MapKeyToValue("PredictedLabel").Fit(scored).Transform(scored);
         foreach (string kind in Kinds)
         {
@@ -76,14 +78,19 @@ public sealed class ScoreKindTests
             if (kind != "Temperature")
                 CollectionAssert.AreEqual(expected, actual, kind);
             SchemaShape promised = Estimator(kind).GetOutputSchema(SchemaShape.Create(mapped.Schema));
-            Assert.IsTrue(promised.TryFindColumn("PredictedLabel", out SchemaShape.Column column) && !column.IsKey);
+            Assert.IsTrue(promised.TryFindColumn("PredictedLabel", out SchemaShape.Column column)
+                && column.IsKey == (label == "Key"));
             using var stream = new MemoryStream();
             Context.Model.Save(after, mapped.Schema, stream);
             CollectionAssert.AreEqual(actual, Values(new MLContext().Model.Load(stream, out _).Transform(mapped)), kind);
         }
 
-        object[] Values(IDataView data) => numbers
-            ? [.. data.GetColumn<int>("PredictedLabel").Cast<object>()] : [.. data.GetColumn<string>("PredictedLabel").Cast<object>()];
+        object[] Values(IDataView data) => label switch
+        {
+            "Number" => [.. data.GetColumn<int>("PredictedLabel").Cast<object>()],
+            "Key" => [.. data.GetColumn<uint>("PredictedLabel").Cast<object>()],
+            _ => [.. data.GetColumn<string>("PredictedLabel")],
+        };
     }
 
     private static MulticlassCalibratorEstimator OfLogits(string kind)

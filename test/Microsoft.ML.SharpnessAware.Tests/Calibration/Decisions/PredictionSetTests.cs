@@ -25,8 +25,8 @@ public sealed class PredictionSetTests
     {
         foreach (PredictionSetScore score in Enum.GetValues<PredictionSetScore>())
         {
-            foreach (IDataView data in new[] { Examples.Scored(_mlContext, 90), Examples.Scored(_mlContext, 90, numbers: true),
-                ScoredRows.Confused(90).View(_mlContext, predictedLabel: true) })
+            foreach (IDataView data in new[] { Examples.Scored(_mlContext, 90), Examples.Scored(_mlContext, 90, "Number"),
+                Examples.Scored(_mlContext, 90, "Key"), ScoredRows.Confused(90).View(_mlContext, predictedLabel: true) })
                 EstimatorConformance.Check(_mlContext, Decisions.PredictionSets(0.8, score, perClass: true), data,
                     _mlContext.Data.LoadFromEnumerable([new Unusable()]));
         }

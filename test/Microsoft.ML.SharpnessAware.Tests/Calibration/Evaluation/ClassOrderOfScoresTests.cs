@@ -173,8 +173,8 @@ public sealed class ClassOrderOfScoresTests
     [DataRow(true)]
     public void ScoresOfMLNetTrainersAreMatched(bool numbers)
     {
-        IDataView training = Examples.Data(_mlContext, 200, numbers: numbers), test =
-            Examples.Data(_mlContext, 100, seed: 9, numbers: numbers);
+        string label = numbers ? "Number" : "Name";
+        IDataView training = Examples.Data(_mlContext, 200, label: label), test = Examples.Data(_mlContext, 100, seed: 9, label: label);
         var trainers = _mlContext.MulticlassClassification.Trainers;
         IEstimator<ITransformer>[] estimators =
         [
@@ -190,7 +190,7 @@ public sealed class ClassOrderOfScoresTests
         foreach (IEstimator<ITransformer> estimator in estimators)
         {
             IDataView scored = estimator.Fit(training).Transform(test);
-            IDataView remapped = _mlContext.Transforms.Conversion.MapValueToKey("Label", numbers ? "Number" : "Name", keyData: reversed)
+            IDataView remapped = _mlContext.Transforms.Conversion.MapValueToKey("Label", label, keyData: reversed)
                 .Fit(test).Transform(scored);
 
             MulticlassCalibrationMetrics expected = _mlContext.MulticlassClassification.EvaluateCalibration(scored);
