@@ -8,8 +8,8 @@ namespace MLSharpness.Cli;
 /// where the head alone learns, no method has anything to do.</param>
 internal sealed class TrainingOptions(bool comparesMethods)
 {
-    /// <summary>Of a radius that suits a training from scratch.</summary>
-    private const double ShareInSmallSteps = 0.2;
+    /// <summary>A radius that suits a training from scratch is so many times too large in small steps.</summary>
+    private const double TimesTooLargeInSmallSteps = 5;
 
     /// <summary>Of an image, in pixels.</summary>
     private const int LargestSide = 8192;
@@ -85,7 +85,7 @@ internal sealed class TrainingOptions(bool comparesMethods)
         SharpnessAwareMethod WithRho(SharpnessAwareMethod method)
         {
             bool stepsAreSmall = fineTuning != FineTuning.Full && Weights(context) != PretrainedWeights.None;
-            return method with { Rho = context.Value(_rho) ?? (stepsAreSmall ? ShareInSmallSteps * method.Rho : method.Rho) };
+            return method with { Rho = context.Value(_rho) ?? (stepsAreSmall ? method.Rho / TimesTooLargeInSmallSteps : method.Rho) };
         }
     }
 

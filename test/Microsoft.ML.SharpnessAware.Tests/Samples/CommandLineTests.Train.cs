@@ -67,7 +67,7 @@ public sealed partial class CommandLineTests
         string[] left = FilesOf("pretrained");
         (int asGentle, _, string gentle) = RunWith(packages, "train", ImagesPath, "--out", model, "--size", "32", "--fine-tuning",
             "gentle", "--epochs", "1", "--device", "cpu", "--weights", Path.Combine(packages, "microsoft.ml.dnnimagefeaturizer.resnet18"),
-            "--method", "asam");
+            "--method", "sam");
         Directory.Delete(packages, recursive: true);
         File.Delete(model);
 
@@ -79,7 +79,7 @@ public sealed partial class CommandLineTests
         CollectionAssert.AreEqual(new[] { "pretrained.zip" }, left);
         Assert.AreEqual(Done, asGentle, gentle);
         StringAssert.Contains(gentle, "Gentle: accuracy");
-        StringAssert.Contains(gentle, "by ASAM (ρ = 0.1)");
+        StringAssert.Contains(gentle, "by SAM (ρ = 0.01)");
         Assert.DoesNotContain("suits a training from scratch", gentle);
     }
 
