@@ -132,7 +132,11 @@ internal sealed class StartingPoint : IDisposable
         }
 
         if (options.EarlyStoppingCriteria is not null)
-            channel.Warning($"EarlyStoppingCriteria has no effect: the head has no epochs to stop after. {Otherwise}");
+        {
+            channel.Warning("EarlyStoppingCriteria has no effect: the head has no epochs, and a training of the whole network " +
+                $"after it is not stopped early. {Otherwise}");
+        }
+
         if (options.ValidationSet is null && options.ValidationSetFraction is double share && share != 0 && share != DefaultShare)
         {
             channel.Warning(string.Create(CultureInfo.InvariantCulture,

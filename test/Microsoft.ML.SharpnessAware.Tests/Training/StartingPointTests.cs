@@ -187,7 +187,8 @@ public sealed class StartingPointTests
         });
         model.Dispose();
         AssertLogged(log, $"CheckpointPath has no effect, and '{checkpoint}' is neither read nor written");
-        AssertLogged(log, "EarlyStoppingCriteria has no effect");
+        AssertLogged(log, "EarlyStoppingCriteria has no effect: the head has no epochs, and a training of the whole network after it " +
+            "is not stopped early.");
         AssertLogged(log, "ValidationSetFraction 0.3 has no effect");
         AssertLogged(log, "Method, BaseOptimizer, LearningRate, Schedule, Epoch, Loss, Augmentation, MaxGradientNorm, WeightAveraging, " +
             "OnDivergence, FreezeBatchNorm: of no effect on the head");
