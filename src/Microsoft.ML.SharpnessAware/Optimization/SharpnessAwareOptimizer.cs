@@ -190,7 +190,7 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// step, bit for bit, where they have the same number of threads and the same kind of processor.
     /// </summary>
     /// <remarks>
-    /// A loss of your own does not tell of how many samples it is: each process counts alike in <see cref="Step(Func{Tensor})"/>. Where
+    /// A loss of your own does not say how many samples it covers: each process counts alike in <see cref="Step(Func{Tensor})"/>. Where
     /// they have different numbers n of samples, say so: <c>Step([new MicroBatch(loss, weight: n)])</c>.
     /// <para>
     /// Every process makes its steps in the same number and order, each with at least one sample. Weights and running statistics of the

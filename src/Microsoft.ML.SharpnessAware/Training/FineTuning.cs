@@ -18,9 +18,10 @@ public enum FineTuning
     /// </summary>
     HeadOnly,
 
-    /// <summary>The head first, then the whole network in small steps (AdamW, learning rate 0.001), with batch norm left as the weights
-    /// have it: on three sets of pictures never much worse than the head, and much better on two (docs/evidence.md). On pictures unlike
-    /// those of the pretraining <c>BaseOptimizer = new BaseOptimizer.AdamW(0.003)</c> may be better still.</summary>
+    /// <summary>The head first, then the whole network in small steps (AdamW, learning rate 0.001, a tenth of it below the head), on
+    /// pictures changed by <see cref="Augmentation.Light"/>, with batch norm left as the weights have it: on three sets of pictures never
+    /// much worse than the head, and much better on two (docs/evidence.md). On pictures unlike those of the pretraining
+    /// <c>BaseOptimizer = new BaseOptimizer.AdamW(0.003)</c> may be better still.</summary>
     Gentle,
 
     /// <summary>The whole network at once, batch norm included: ten epochs by SGD, learning rate 0.02, in batches of an eighth of the

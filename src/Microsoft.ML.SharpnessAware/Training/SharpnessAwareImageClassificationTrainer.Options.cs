@@ -124,9 +124,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int FreezeEpochs { get; set; }
 
         /// <summary>
-        /// The learning rate of everything below the head, as a multiple of the head's; above 0. Default 1. With
-        /// <see cref="InitialWeights"/> 0.1 is usual: the backbone is trained already, a new head is not. The climb of SAM is the same for
-        /// all weights.
+        /// The learning rate of everything below the head, as a multiple of the head's; above 0. Default 1, which leaves it to <see
+        /// cref="FineTuning"/>: <see cref="FineTuning.Gentle"/>, also as a part of Auto, has 0.1. With <see cref="InitialWeights"/> 0.1 is
+        /// usual: the backbone is trained already, a new head is not. The climb of SAM is the same for all weights.
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
@@ -139,10 +139,14 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public int? ImageHeight { get; set; }
 
         /// <summary>
-        /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: 3, unless
-        /// all encoded images are files that store grey values; those of a vector, of which one of one dimension has as many as its values
-        /// fill with the width and height given. Grey images in a mixture are taken in colour, which is logged once.
+        /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: those of a
+        /// vector, of which one of one dimension has as many as its values fill with the width and height given; for pictures those of the
+        /// weights where training starts from weights, so that grey files are taken in colour, and from scratch 3, unless all of them are
+        /// files that store grey values.
         /// </summary>
+        /// <remarks>From scratch, grey images in a mixture are taken in colour, which is logged once. With 1, the colour weights of a file
+        /// that <see cref="InitialWeights"/> names are summed over their channels; where neither it nor <see cref="Arch"/> is set,
+        /// training starts from random weights.</remarks>
         public int? ImageChannels { get; set; }
 
         /// <summary>
@@ -215,8 +219,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public ClassificationLoss Loss { get; set; } = new ClassificationLoss.CrossEntropy();
 
-        /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the
-        /// data.</summary>
+        /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data; <see
+        /// cref="Augmentation.Light"/> where a network that starts from weights is trained by <see cref="FineTuning.Gentle"/>, also as a
+        /// part of Auto.</summary>
         public Augmentation Augmentation
         {
             get => GivenAugmentation ?? Augmentation.None;
@@ -254,6 +259,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// null: with a learning rate that anneals to zero the last epochs are the best ones, and stopping early would cut the annealing
         /// off.
         /// </summary>
+        /// <remarks>It has no effect where fine-tuning begins with the head (<see cref="FineTuning"/> other than Full), which a warning
+        /// says: the head has no epochs, and a training of the whole network after it is not stopped early.</remarks>
         public EarlyStopping? EarlyStoppingCriteria { get; set; }
 
         /// <summary>

@@ -18,6 +18,7 @@ internal static class PageProgram
         global using System.Threading.Tasks;
         """;
 
+    /// <summary>The blocks of a page, whose path is from the folder docs.</summary>
     public static string[] Blocks(string page) =>
         [.. Regex.Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", page)), "```csharp\n(.*?)```", RegexOptions.Singleline)
             .Select(match => match.Groups[1].Value)];
@@ -43,7 +44,10 @@ internal static class PageProgram
         return output.ToString();
     }
 
-    private static Assembly Compile(string name, string[] code)
+    /// <summary>Compiles the program.</summary>
+    /// <param name="name">A name for the assembly.</param>
+    /// <param name="code">The program, and files beside it.</param>
+    public static Assembly Compile(string name, params string[] code)
     {
         string[] references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator);
         var compilation = CSharpCompilation.Create(
