@@ -30,6 +30,33 @@ public sealed class BaseOptimizerTests
             Assert.AreEqual(expected[i], actual[i], 1e-12);
     }
 
+    /// <summary>Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2, written down a second time.</summary>
+    [TestMethod]
+    public void LionStepsByTheSignOfAnAverageAndKeepsAnother()
+    {
+        const double Rate = 0.01, Beta1 = 0.9, Beta2 = 0.99, Decay = 0.1;
+        const int Steps = 6;
+        using DisposeScope scope = NewDisposeScope();
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        Tensor[] parameters = [.. net.parameters()], averages = [.. parameters.Select(p => zeros_like(p))];
+        for (int t = 0; t < Steps; t++)
+        {
+            (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
+            Tensor[] g = [.. autograd.grad([functional.cross_entropy(net.forward(images), labels)], parameters)];
+            using var noGradient = no_grad();
+            for (int k = 0; k < g.Length; k++)
+            {
+                parameters[k].mul_(1 - (Rate * Decay)).add_(((Beta1 * averages[k]) + ((1 - Beta1) * g[k])).sign() * -Rate);
+                averages[k] = (Beta2 * averages[k]) + ((1 - Beta2) * g[k]);
+            }
+        }
+
+        var lion = new BaseOptimizer.Lion(Rate, Beta1, Beta2, Decay) { DecayBiasAndNorm = true };
+        double[] expected = TestNets.Values(net), actual = TestNets.Train(SharpnessAwareMethod.Standard, lion, steps: Steps);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], actual[i], 1e-12);
+    }
+
     [TestMethod]
     public void WeightDecayLeavesBiasesAndNormalisationAloneUnlessAsked()
     {

@@ -86,6 +86,19 @@ public sealed class MicroBatchTests : WithDisposeScope
     }
 
     [TestMethod]
+    public void AParameterThatOneOfSeveralClimbsUsesIsTrained()
+    {
+        Module<Tensor, Tensor>[] each = [Linear(3, 2), Linear(3, 2), Linear(3, 2)];
+        Module<Tensor, Tensor> layers = Sequential(each);
+        double[][] before = [.. each.Select(TestNets.Values)];
+        using var optimizer = new SharpnessAwareOptimizer(layers, SharpnessAwareMethod.Sam(), Sgd);
+        optimizer.Step(each[..2].Select(layer => new MicroBatch(() => layer.call(ones(1, 3)), zeros(1, int64))), Ascent.PerMicroBatch);
+        CollectionAssert.AreNotEqual(before[0], TestNets.Values(each[0]));
+        CollectionAssert.AreNotEqual(before[1], TestNets.Values(each[1]));
+        CollectionAssert.AreEqual(before[2], TestNets.Values(each[2]), "it is in none of them");
+    }
+
+    [TestMethod]
     public void MicroBatchesThatCannotBeTrainedOnAreRefused()
     {
         Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
