@@ -25,6 +25,9 @@ internal static class GroupProgram
             case "shares":
                 TrainInDoubles(arguments[0], arguments[1..]);
                 return 0;
+            case "masks":
+                MaskProgram.Run(arguments[0]);
+                return 0;
             case "library":
                 ProcessGroup.Mpi(arguments[0]).Dispose();
                 return 0;

@@ -65,7 +65,7 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
     }
 
     /// <summary>Replaces a vector by the sum of those of all processes of a group.</summary>
-    public static void Sum(ProcessGroup group, Tensor vector)
+    public static void Sum(ProcessGroup group, Tensor vector, long valuesAtATime = ValuesAtATime)
     {
         BytesAction sum = vector.dtype switch
         {
@@ -73,7 +73,7 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
             ScalarType.Float64 => bytes => group.AllReduceSum(MemoryMarshal.Cast<byte, double>(bytes)),
             _ => throw new ArgumentException($"{vector.dtype} is summed as Float32, and must be converted first.", nameof(vector)),
         };
-        ForEachPart(vector, sum);
+        ForEachPart(vector, sum, valuesAtATime);
     }
 
     /// <remarks>What no process has changed stays to the last bit, where a mean would round. What one has changed is the same for all
@@ -104,12 +104,12 @@ internal sealed class GradientExchange(ProcessGroup group, FlatParameters parame
             parameters.Members[i].HasGradient = have[i] > 0;
     }
 
-    private static void ForEachPart(Tensor vector, BytesAction exchange)
+    private static void ForEachPart(Tensor vector, BytesAction exchange, long valuesAtATime = ValuesAtATime)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor host = vector.cpu().view(-1);     // itself where it is there already
-        for (long start = 0; start < host.numel(); start += ValuesAtATime)
-            exchange(host.narrow(0, start, Math.Min(ValuesAtATime, host.numel() - start)).bytes);
+        for (long start = 0; start < host.numel(); start += valuesAtATime)
+            exchange(host.narrow(0, start, Math.Min(valuesAtATime, host.numel() - start)).bytes);
         if (vector.device_type != DeviceType.CPU)
             vector.copy_(host.view(vector.shape));
     }

@@ -378,8 +378,11 @@ public sealed class ProcessGroupStepTests
         }
     }
 
+    /// <summary>In evaluation mode nothing else makes the running statistics the same.</summary>
     [TestMethod]
-    public void ProcessesThatBeginWithOtherWeightsTakeThoseOfTheFirst()
+    [DataRow(true)]
+    [DataRow(false)]
+    public void ProcessesThatBeginWithOtherWeightsAndStatisticsTakeThoseOfTheFirst(bool trains)
     {
         double[][] together = ThreadProcessGroup.Run(2, group =>
         {
@@ -387,9 +390,10 @@ public sealed class ProcessGroupStepTests
             Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
             using (no_grad())
             {
-                foreach (Tensor parameter in net.parameters())
-                    parameter.add_(group.Rank);
+                foreach (Tensor tensor in net.state_dict().Values.Where(tensor => tensor.is_floating_point()))
+                    tensor.add_(group.Rank);
             }
+            net.train(trains);
             using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), BaseOptimizers[0]) { ProcessGroup = group };
             Step(net, optimizer, 0, PartOf(group, BatchSize), isDouble: true);
             return TestNets.Values(net);

@@ -48,6 +48,27 @@ public sealed class MpiTrainingTests
             CollectionAssert.AreEqual(undisturbed, File.ReadAllBytes(folder.File(other)), other);
     }
 
+    /// <summary>Three steps of two passes each.</summary>
+    [TestMethod]
+    public void DropoutMasksAreThoseOfTheStepInBothPassesAndOtherOnesInEachStepAndProcess()
+    {
+        using var folder = new TemporaryFolder();
+        (int exitCode, _, string error) = MpiRun.Run(MpiRun.Any(), 2, Program, "group", "masks", folder.Path);
+        Assert.AreEqual(0, exitCode, error);
+        List<string> ofSteps = [];
+        foreach (string rank in new[] { "0", "1" })
+        {
+            string[] masks = File.ReadAllLines(folder.File(rank));
+            Assert.HasCount(6, masks);
+            for (int step = 0; step < 3; step++)
+            {
+                Assert.AreEqual(masks[2 * step], masks[(2 * step) + 1], "the passes of a step");
+                ofSteps.Add(masks[2 * step]);
+            }
+        }
+        Assert.HasCount(6, ofSteps.Distinct().ToArray(), string.Join('\n', ofSteps));
+    }
+
     /// <summary>Whether it was still there.</summary>
     private static bool Kill(int id)
     {
