@@ -91,6 +91,45 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
+    public void ATrainingThatStoppedEarlyIsFinishedToo()
+    {
+        ScriptedNetwork.Register([0.5, 0.75, 0.5, 0.5, 0.5, 0.5]);
+        IDataView data = ScriptedNetwork.Rows(_mlContext);
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        ScriptedNetwork.Configure(options, data, epochs: 6);
+        options.EarlyStoppingCriteria = new EarlyStopping(Patience: 2, Metric: EarlyStoppingMetric.Accuracy);
+        options.CheckpointPath = CheckpointPath;
+        using SharpnessAwareImageClassificationTransformer first = Trainer(options).Fit(data);
+        Assert.HasCount(4, first.History);
+
+        options.MetricsCallback = _ => Assert.Fail("it went on");
+        using SharpnessAwareImageClassificationTransformer again = Trainer(options).Fit(data);
+
+        Assert.HasCount(4, again.History);
+    }
+
+    /// <summary>In its sixth step it fails. The files are of the fourth and, before it, the second.</summary>
+    [TestMethod]
+    public void CheckpointsAreWrittenEverySoManyStepsOfAnEpoch()
+    {
+        float[] undisturbed = Weights(Options("momentum"));
+        SharpnessAwareImageClassificationTrainer.Options options = Options("momentum");
+        (options.CheckpointPath, options.CheckpointSteps) = (CheckpointPath, 2);
+        DropoutNet.AtCall(12, () => throw new TimeoutException());
+        Assert.ThrowsExactly<TimeoutException>(() => Weights(options));
+        File.Copy(CheckpointPath + ".previous", CheckpointPath + ".earlier");
+
+        List<string> log = [];
+        _mlContext.Log += (_, entry) => log.Add(entry.Message);
+        foreach ((string path, int step) in new[] { (CheckpointPath, 4), (CheckpointPath + ".earlier", 2) })
+        {
+            options.CheckpointPath = path;
+            CollectionAssert.AreEqual(undisturbed, Weights(options));
+            Assert.IsTrue(log.Exists(message => message.Contains($"'{path}' at epoch 1, step {step}.")), string.Join('\n', log));
+        }
+    }
+
+    [TestMethod]
     public void TheBestModelOfACancelledTrainingCanBeHad()
     {
         using var cancellation = new CancellationTokenSource();

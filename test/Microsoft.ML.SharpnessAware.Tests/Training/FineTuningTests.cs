@@ -62,7 +62,7 @@ public sealed class FineTuningTests
         using var cached = Model(options => (options.FreezeBackbone, options.ValidationSetFraction) = (true, null));
         SharpnessAwareImageClassificationTrainer.Options options = Options();
         options.FreezeBackbone = true;
-        using Setting inPlace = Prepare();
+        using PreparedTraining inPlace = Prepare();
 
         Run(options, inPlace);
 
@@ -74,7 +74,7 @@ public sealed class FineTuningTests
     {
         SharpnessAwareImageClassificationTrainer.Options options = Options();
         (options.FreezeEpochs, options.Epoch, options.BaseOptimizer) = (2, 4, new BaseOptimizer.AdamW(0.01));
-        using Setting trained = Prepare(), expected = Prepare();
+        using PreparedTraining trained = Prepare(), expected = Prepare();
 
         Run(options, trained);
         random.manual_seed(Seed);
@@ -119,7 +119,7 @@ public sealed class FineTuningTests
             network.named_parameters().Single(p => p.name == "_conv.weight").parameter.requires_grad = false;
             return network;
         });
-        using Setting setting = Prepare(Name);
+        using PreparedTraining setting = Prepare(Name);
         SharpnessAwareImageClassificationTrainer.Options options = Options();
         options.FreezeEpochs = 1;
         float[] before = Weights(setting.Classifier.Network)["_conv.weight"];
@@ -212,7 +212,7 @@ public sealed class FineTuningTests
     }
 
     /// <summary>The loop of the trainer written out for a training without augmentation and validation.</summary>
-    private static void ByHand(Setting setting, SharpnessAwareImageClassificationTrainer.Options options, int frozenEpochs)
+    private static void ByHand(PreparedTraining setting, SharpnessAwareImageClassificationTrainer.Options options, int frozenEpochs)
     {
         nn.Module<Tensor, Tensor> network = setting.Classifier.Network;
         var order = new BatchOrder(setting.Images.Count, options.BatchSize, Seed);
@@ -258,17 +258,9 @@ public sealed class FineTuningTests
             change(options);
         });
 
-    /// <summary>Images and an untrained network as the trainer makes them with this seed, and torch's generator where it is then.</summary>
-    private Setting Prepare(string name = CountingNetwork.Name)
-    {
-        var images = ImageDataset.Load(_data, "Image", "Label", new ImageRequest(null, null, null));
-        random.manual_seed(Seed);
-        nn.Module<Tensor, Tensor> network = NetworkArchitecture.Create(name, 3, images.Shape);
-        return new Setting(images, new ImageClassifier(name, network, CPU, images.Shape, images.PixelType,
-            new Normalization(PixelStatistics.FromData(images), CPU), 3));
-    }
+    private PreparedTraining Prepare(string name = CountingNetwork.Name) => PreparedTraining.Of(_data, Seed, name);
 
-    private void Run(SharpnessAwareImageClassificationTrainer.Options options, Setting setting)
+    private void Run(SharpnessAwareImageClassificationTrainer.Options options, PreparedTraining setting)
     {
         using var random = new TorchRandom(Seed);
         IHost host = ((IHostEnvironment)_mlContext).Register("test");
@@ -280,7 +272,7 @@ public sealed class FineTuningTests
 
     private Dictionary<string, float[]> Initial()
     {
-        using Setting setting = Prepare();
+        using PreparedTraining setting = Prepare();
         return Weights(setting.Classifier.Network);
     }
 
@@ -316,14 +308,5 @@ public sealed class FineTuningTests
         }
 
         public override Tensor forward(Tensor input) => training ? _inner.call(input) * float.NaN : _inner.call(input);
-    }
-
-    private sealed record Setting(ImageDataset Images, ImageClassifier Classifier) : IDisposable
-    {
-        public void Dispose()
-        {
-            Images.Dispose();
-            Classifier.Dispose();
-        }
     }
 }
