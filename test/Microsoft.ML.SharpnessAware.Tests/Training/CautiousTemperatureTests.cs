@@ -3,21 +3,23 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 [TestClass]
 public sealed class CautiousTemperatureTests
 {
-    /// <summary>All right by the same margin m of two classes: the probability q of being wrong is half of the share, 1 / (rows + 2), and
-    /// e^(−m/T) = q / (1 − q).</summary>
+    /// <summary>All right by the same margin m: each of the other classes has the probability q = 2 / (rows + 2) / K, and the label
+    /// 1 − (K − 1) q, and the one over the other is e^(−m/T).</summary>
     [TestMethod]
-    [DataRow(1, 4f)]
-    [DataRow(2, 4f)]
-    [DataRow(9, 4f)]
-    [DataRow(69, 0.5f)]
-    [DataRow(999, 20f)]
-    public void AllRightIsAsCertainAsTheNumberOfRowsAllows(int rows, float margin)
+    [DataRow(1, 4f, 2)]
+    [DataRow(2, 4f, 2)]
+    [DataRow(9, 4f, 2)]
+    [DataRow(69, 0.5f, 2)]
+    [DataRow(999, 20f, 2)]
+    [DataRow(9, 4f, 3)]
+    [DataRow(69, 4f, 10)]
+    public void AllRightIsAsCertainAsTheNumberOfRowsAllows(int rows, float margin, int classes)
     {
-        float[] logits = [.. Enumerable.Range(0, rows).SelectMany(_ => new[] { 0, margin })];
-        int[] labels = [.. Enumerable.Repeat(1, rows)];
-        double wrong = 1.0 / (rows + 2);
-        double expected = -margin / Math.Log(wrong / (1 - wrong));
-        Assert.AreEqual(expected, CautiousTemperature.Fit(logits, labels, 2).Value, 1e-3 * expected);
+        float[] logits = [.. Enumerable.Range(0, rows).SelectMany(_ => Enumerable.Repeat(0f, classes - 1).Append(margin))];
+        int[] labels = [.. Enumerable.Repeat(classes - 1, rows)];
+        double other = 2.0 / (rows + 2) / classes;
+        double expected = -margin / Math.Log(other / (1 - ((classes - 1) * other)));
+        Assert.AreEqual(expected, CautiousTemperature.Fit(logits, labels, classes).Value, 1e-3 * expected);
     }
 
     /// <summary>With many rows the two more do not count: probabilities become those that the labels have.</summary>

@@ -84,6 +84,8 @@ public sealed class FineTuningCandidateTests
         Assert.IsTrue(large.IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
         Assert.IsTrue(large.IsHopeless(epoch: 3, loss: double.NaN, ofHead: 0.9));
         Assert.IsFalse(large.IsHopeless(epoch: 3, loss: 1.1, ofHead: 0.9));
+        Assert.IsTrue(large.IsHopeless(epoch: 3, loss: 1.7 * 0.9, ofHead: 0.9), "the lowest of those that came to nothing");
+        Assert.IsFalse(large.IsHopeless(epoch: 3, loss: 1.6 * 0.9, ofHead: 0.9), "the highest of those that came to something");
         Assert.IsFalse(large.IsHopeless(epoch: 2, loss: 1.7, ofHead: 0.9));
         Assert.IsFalse(small.IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
         Assert.IsFalse((large with { Epochs = 3 }).IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9), "it is done anyway");
@@ -100,6 +102,9 @@ public sealed class FineTuningCandidateTests
         Assert.AreEqual(0.1, gentle.BackboneLearningRateFactor);
         Assert.AreEqual(Augmentation.Light, gentle.Augmentation);
         Assert.AreEqual(25, gentle.BatchSize);
+
+        Assert.AreEqual(16, new FineTuningCandidate(FineTuning.Gentle, 5).Apply(new(), images: 100).BatchSize, "no fewer than 16");
+        Assert.AreEqual(64, new FineTuningCandidate(FineTuning.Gentle, 5).Apply(new(), images: 10_000).BatchSize);
 
         Assert.AreEqual(1e-3, gentle.BaseOptimizer.LearningRate);
         Options large = new FineTuningCandidate(FineTuning.Gentle, 5) { StepsAreLarge = true, Climbs = false }.Apply(new(), images: 200);
@@ -142,14 +147,17 @@ public sealed class FineTuningCandidateTests
     public void AnImprovementCountsBeyondItsStandardErrorOnly()
     {
         int[] labels = [.. Enumerable.Range(0, 40).Select(i => i % 2)];
-        HeldOutLoss good = HeldOutLoss.Of(Logits(labels, wrong: 2), labels, 2), bad = HeldOutLoss.Of(Logits(labels, wrong: 15), labels, 2);
+        HeldOutLoss good = Wrong(2), middling = Wrong(4), bad = Wrong(15);
         Assert.IsTrue(good.IsBetterThan(bad));
         Assert.IsFalse(bad.IsBetterThan(good));
         Assert.IsFalse(good.IsBetterThan(good), "the same is not better");
         Assert.AreEqual(0.95, good.Accuracy, 1e-9);
-        HeldOutLoss one = HeldOutLoss.Of(Logits(labels, wrong: 3), labels, 2);
-        Assert.IsFalse(good.IsBetterThan(one), "one picture of 40 is chance");
+        Assert.IsFalse(good.IsBetterThan(Wrong(3)), "one picture of 40 is chance");
+        Assert.IsFalse(middling.IsBetterThan(Wrong(6)), "1.5 standard errors, one chance in fourteen");
+        Assert.IsTrue(middling.IsBetterThan(Wrong(7)), "1.8 of them, one in thirty");
         Assert.IsFalse(HeldOutLoss.Of([.. Logits(labels, 0).Select(_ => float.NaN)], labels, 2).IsBetterThan(bad));
+
+        HeldOutLoss Wrong(int count) => HeldOutLoss.Of(Logits(labels, count), labels, 2);
     }
 
     private static float[] Logits(int[] labels, int wrong) =>

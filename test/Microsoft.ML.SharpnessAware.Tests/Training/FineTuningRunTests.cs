@@ -145,6 +145,43 @@ public sealed class FineTuningRunTests
         }
     }
 
+    /// <summary>With a set to validate on, that head, too, is trained on all of the other images.</summary>
+    [TestMethod]
+    public void GentleBeginsWithTheHeadOverItsTemperature()
+    {
+        IDataView validation = Fitted.View(new MLContext(1), Shapes.Encoded(12, seed: 3));
+        (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
+        (SharpnessAwareImageClassificationTransformer gentle, _) = Fit(options =>
+            (options.FineTuning, options.Epoch, options.BaseOptimizer, options.ValidationSet) =
+                (FineTuning.Gentle, 1, new BaseOptimizer.AdamW(1e-12), validation));
+        using (head)
+        using (gentle)
+        {
+            Assert.IsGreaterThan(0.1, Math.Abs(Math.Log(head.Temperature)), "it would not show");
+            Dictionary<string, float[]> of = State(head), after = State(gentle);
+            foreach (string name in new[] { "fc.weight", "fc.bias" })
+            {
+                for (int i = 0; i < of[name].Length; i++)
+                    Assert.AreEqual(of[name][i] / head.Temperature, after[name][i], 1e-5, name);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void WithoutCalibrationTheHeadIsAsItWasFitted()
+    {
+        (SharpnessAwareImageClassificationTransformer plain, _) = Fit(options =>
+            (options.FineTuning, options.Calibration) = (FineTuning.HeadOnly, ProbabilityCalibration.None));
+        (SharpnessAwareImageClassificationTransformer calibrated, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
+        using (plain)
+        using (calibrated)
+        {
+            Assert.AreEqual(1, plain.Temperature);
+            Assert.AreNotEqual(1, calibrated.Temperature);
+            CollectionAssert.AreEqual(State(plain)["fc.weight"], State(calibrated)["fc.weight"]);
+        }
+    }
+
     [TestMethod]
     public void ACandidateThatDivergesIsPassedOver()
     {

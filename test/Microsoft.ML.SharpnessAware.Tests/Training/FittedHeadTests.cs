@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -174,8 +175,7 @@ public sealed class FittedHeadTests
         FittedHead head = FittedHead.Fit(data, validation: null, () => { });
 
         Tensor features = data.Batch(0, Count).flatten(1).to(float64);
-        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
-        Tensor scale = deviation.mul(deviation.mean()).sqrt();
+        Tensor scale = Scale(features);
         Tensor scaled = features.Plus(features.mean([0], keepdim: true).negative()).div(scale);
         Tensor weights = tensor(head.Weights, [Classes, Columns + 1]).narrow(1, 0, Columns).mul(scale);
         float[] logits = SoftmaxRegression.Logits(features, head.Weights, Classes);
@@ -184,6 +184,46 @@ public sealed class FittedHeadTests
         Tensor slope = residuals.t().matmul(scaled).div(tensor((double)Count)).Plus(weights.mul(tensor(head.Ridge)));
         Assert.IsLessThan(1e-4, slope.abs().max().item<double>());
         Assert.IsGreaterThan(1e-2, weights.mul(tensor(head.Ridge)).abs().max().item<double>(), "what the slope is small beside");
+    }
+
+    [TestMethod]
+    public void TheLayerOfANetworkGetsTheWeightsOverATemperature()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(30, columns: 4, classes: 3, seed: 13);
+        using ImageDataset data = Dataset(features, labels, 3);
+        FittedHead head = FittedHead.Fit(data, validation: null, () => { });
+        using Linear layer = nn.Linear(4, 3);
+        head.CopyTo(layer, temperature: 2);
+        for (int k = 0; k < 3; k++)
+        {
+            for (int i = 0; i < 4; i++)
+                Assert.AreEqual(head.Weights[(5 * k) + i] / 2, layer.weight[k, i].item<float>(), 1e-6);
+            Assert.AreEqual(head.Weights[(5 * k) + 4] / 2, layer.bias![k].item<float>(), 1e-6);
+        }
+    }
+
+    /// <summary>In noise the loss falls from ridge to ridge, rises once, and falls again below what it was.</summary>
+    [TestMethod]
+    public void TheRidgeIsThatOfTheLeastHeldOutLoss()
+    {
+        double[] ridges = [10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+        using DisposeScope scope = NewDisposeScope();
+        (Tensor features, long[] labels) = Rows(24, columns: 12, classes: 3, seed: 14, noise: 4);
+        (Tensor others, long[] otherLabels) = Rows(12, columns: 12, classes: 3, seed: 1014, noise: 4);
+        using ImageDataset training = Dataset(features, labels, 3), validation = Dataset(others, otherLabels, 3);
+        double[] losses = [.. ridges.Select(LossOf)];
+        Assert.IsTrue(losses[3] < losses[4] && losses[5] < losses[3] && losses[5] == losses.Min(), string.Join(" ", losses));
+
+        Assert.AreEqual(ridges[5], FittedHead.Fit(training, validation, () => { }).Ridge);
+
+        double LossOf(double ridge)
+        {
+            Tensor centre = features.mean([0], keepdim: true).negative(), scale = Scale(features);
+            double[] weights = new SoftmaxRegression(features.Plus(centre).div(scale), labels, 3, () => { }).Fit(ridge);
+            float[] logits = SoftmaxRegression.Logits(others.Plus(centre).div(scale), weights, 3);
+            return CautiousTemperature.Fit(logits, validation.LabelArray(), 3).Loss;
+        }
     }
 
     [TestMethod]
@@ -316,13 +356,20 @@ public sealed class FittedHeadTests
         return (loss / labels.Length) + (ridge / 2 * squares);
     }
 
-    private static (Tensor Features, long[] Labels) Rows(int count, int columns, int classes, int seed)
+    /// <summary>What features are divided by, written down a second time.</summary>
+    private static Tensor Scale(Tensor features)
+    {
+        Tensor deviation = features.std(0, unbiased: false, keepdim: true);
+        return deviation.mul(deviation.mean()).sqrt();
+    }
+
+    private static (Tensor Features, long[] Labels) Rows(int count, int columns, int classes, int seed, double noise = 1)
     {
         var random = new Random(seed);
         long[] labels = [.. Enumerable.Range(0, count).Select(i => (long)(i % classes))];
         double[] values = [.. from label in labels
                               from column in Enumerable.Range(0, columns)
-                              select (column % classes == label ? 1.5 : 0) + (2 * (random.NextDouble() - 0.5))];
+                              select (column % classes == label ? 1.5 : 0) + (2 * noise * (random.NextDouble() - 0.5))];
         return (tensor(values, [count, columns]), labels);
     }
 
