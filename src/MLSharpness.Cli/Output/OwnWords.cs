@@ -9,6 +9,10 @@ internal static class OwnWords
         ("Reference a CUDA backend of TorchSharp, or set MLContext.FallbackToCpu.",
             "Leave --device out: the tool's package is for the CPU."),
         ("Update the library", "Update the tool"),
+        ("update the library", "update the tool"),
+        ("this library reads", "this tool reads"),
+        (" Where one trainer is fitted several times (CrossValidate, CrossFitted), leave CheckpointPath null: it is of one training.", ""),
+        ("choose another CheckpointPath to begin anew", "give --restart to begin anew"),
         ("Choose another CheckpointPath", "Give --out another name"),
         ("choose another CheckpointPath", "give --out another name"),
     ];

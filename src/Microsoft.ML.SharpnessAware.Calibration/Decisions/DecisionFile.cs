@@ -76,9 +76,10 @@ internal static class DecisionFile
         })
         : ToBytes(env, (AbstentionTransformer)decision);
 
-    // Sets of an older file stay what they are; those by class have nothing that the newer form would tell.
+    // Sets of an older file stay what they are; those by class have nothing that the newer form would tell. Those that draw nothing can be
+    // read by older versions.
     private static Kind KindOf(ITransformer decision) => decision is not PredictionSetTransformer sets ? Kind.Abstention
-        : !sets.Kind.DrawsByAllBits ? Kind.RoundedPredictionSets
+        : !sets.Kind.DrawsByAllBits && sets.Score != PredictionSetScore.LeastAmbiguous ? Kind.RoundedPredictionSets
         : sets.RowsOfThresholds.Length > 1 ? Kind.PredictionSetsByClass : Kind.PredictionSets;
 
     private static byte[] ToBytes(IHostEnvironment env, AbstentionTransformer abstention) => ToBytes(env, Kind.Abstention,

@@ -37,7 +37,8 @@ public sealed class MulticlassDecisionsCatalog
     /// the right class with a probability from coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 −
     /// coverage) rows promise nothing: every set is then all classes, and a warning says how many it takes.</para>
     /// <para>The adaptive scores are randomised by a hash of the seed and of the row's second and third largest probability, rounded to
-    /// about 1 %: the same row always gets the same set, whether it is scored by itself or in a batch.</para>
+    /// about 1 %: a row gets the same set whenever its scores are the same, and nearly always where they differ in their last digits
+    /// only, as in a batch of another size.</para>
     /// </remarks>
     /// <param name="coverage">How often the set must hold the right class, above 0 and below 1.</param>
     /// <param name="score">What classes are ordered by.</param>

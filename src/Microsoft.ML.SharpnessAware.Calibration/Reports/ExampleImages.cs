@@ -65,7 +65,7 @@ internal sealed class ExampleImages
 
         foreach (long row in wanted.Keys.Where(row => !found.ContainsKey(row)))
             found[row] = (_images is null ? null : Thumbnail.Failed(problem), null);
-        Warn(found, channel);
+        Warn(found, wanted, channel);
         return found;
 
         (Thumbnail? Image, string? Path) ReadRow(DataViewRowId expected)
@@ -97,12 +97,13 @@ internal sealed class ExampleImages
         }
     }
 
-    private void Warn(Dictionary<long, (Thumbnail? Image, string? Path)> found, IChannel channel)
+    private void Warn(
+        Dictionary<long, (Thumbnail? Image, string? Path)> found, Dictionary<long, DataViewRowId> ids, IChannel channel)
     {
         foreach ((long row, (Thumbnail? image, string? path)) in found.OrderBy(pair => pair.Key))
         {
             if (image?.Problem is string problem)
-                channel.Warning(Invariant($"The report cannot show the image of row {row} (counted from 0)")
+                channel.Warning(Invariant($"The report cannot show the image of row {SourceRow.NumberOf(ids[row], row)} (counted from 0)")
                     + $" of column '{_images!.Source.Name}'{(path is null ? "" : $", '{path}'")}: {problem}");
         }
     }

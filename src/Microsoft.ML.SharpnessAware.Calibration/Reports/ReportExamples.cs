@@ -24,7 +24,7 @@ internal static class ReportExamples
     private static XElement Example(ReportExample example)
     {
         bool right = example.Scored.Label == example.Scored.Predicted;
-        return Item(example.Scored.Row, example.TrueClass, example.Image, example.Path,
+        return Item(SourceRow.NumberOf(example.Scored.Id, example.Scored.Row), example.TrueClass, example.Image, example.Path,
         [
             Html.Of("strong", Html.Class(right ? "right" : "wrong"), $"{Share(example.Scored.Confidence)} {example.PredictedClass}"),
             right ? null : (object[])[Html.Of("br"), "is ", Html.Of("strong", example.TrueClass),
@@ -32,7 +32,8 @@ internal static class ReportExamples
         ]);
     }
 
-    private static XElement Example(SetExample example) => Item(example.Set.Row, example.TrueClass, example.Image, example.Path,
+    private static XElement Example(SetExample example) => Item(
+        SourceRow.NumberOf(example.Set.Id, example.Set.Row), example.TrueClass, example.Image, example.Path,
     [
         Html.Of("strong", Invariant($"{example.Set.Size} classes")),
         ": " + string.Join(", ", example.Classes) + (example.Classes.Count < example.Set.Size ? ", …" : ""),

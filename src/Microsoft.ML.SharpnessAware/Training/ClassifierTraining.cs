@@ -76,9 +76,10 @@ internal static class ClassifierTraining
         TrainingImages images = TrainingImages.Load(input, start.ImageOptions, labelValues, context);
         try
         {
+            // Before the head is fitted, or all images go into a fingerprint. Auto may stay with the head, and leaves colours alone else.
             if (start.Options is { GivenAugmentation.ChangesColors: true, FeaturesNeverChange: false }
-                && !(start.IsFineTuned && start.Options.FineTuning == FineTuning.HeadOnly))
-                PixelScale.White(images.Training);      // before the head is fitted, or all images go into a fingerprint
+                && !(start.IsFineTuned && start.Options.FineTuning is FineTuning.HeadOnly or FineTuning.Auto))
+                PixelScale.White(images.Training);
             return images;
         }
         catch

@@ -5,7 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// The weights of the best epoch are restored: the one with the highest accuracy, or the lowest log loss or refinement, by however
 /// little, and the earliest of equal ones. <paramref name="MinDelta"/> has no say in that; it decides when to stop. Epochs before the
 /// late phase of a method, before a uniform average of weights begins, or with a backbone that is still frozen are not counted towards
-/// <paramref name="Patience"/>: what the training is for is still to come. Needs validation images.
+/// <paramref name="Patience"/>: what the training is for is still to come. The best epoch may be one of them all the same. Needs
+/// validation images.
 /// </remarks>
 /// <param name="Patience">How many epochs without improvement end the training. At least 1.</param>
 /// <param name="MinDelta">An improvement is a change by more than this from the last improvement, in the metric's unit. At least 0.</param>

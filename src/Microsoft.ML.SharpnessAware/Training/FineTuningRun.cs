@@ -16,6 +16,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     // A fifth decides between candidates: a tenth of a few hundred images cannot.
     private const double ShareSetAside = 0.2;
 
+    private const string ColorsLeftOut =
+        "Nothing tells which value of the float pixels is white, so that no colours are changed by the augmentation.";
+
     private const string ByClock = "This was decided by the clock, and may be otherwise another time.";
 
     // Training on a CPU, of one thread, and on anything else: less than was seen on any that was tried. What is worth trying is decided by
@@ -187,10 +190,14 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             if (candidate.Kind == FineTuning.Gentle)
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
             Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
-            if (options.GivenAugmentation is null && settings.Augmentation.ChangesColors && PixelScale.Known(parts.Training) is null)
+            bool mayLeaveOut = options.GivenAugmentation is null || options.FineTuning == FineTuning.Auto;
+            if (mayLeaveOut && settings.Augmentation.ChangesColors && PixelScale.Known(parts.Training) is null)
             {
-                settings.Augmentation = settings.Augmentation with { ColorJitter = null };
-                Log("Nothing tells which value of the float pixels is white, so that no colours are changed by the augmentation.");
+                settings.Augmentation = settings.Augmentation with { ColorJitter = null, RandAugment = null };
+                if (options.GivenAugmentation is null)
+                    Log(ColorsLeftOut);
+                else
+                    context.Channel.Warning(ColorsLeftOut);
             }
 
             if (options.FineTuning == FineTuning.Auto)

@@ -60,9 +60,11 @@ internal sealed class FittedHead
     {
         using DisposeScope scope = NewDisposeScope();
         int classes = training.NumberOfClasses;
-        LogitArray.Length((validation ?? training).Count, classes, validation is null
-            ? "Set ValidationSetFraction or give a ValidationSet, so that not every image is one of them."
-            : "Give a smaller ValidationSet or ValidationSetFraction.");
+        long[] labels = training.Labels.data<long>().ToArray();
+        (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels) : [];
+        long[] heldOutRows = [.. folds.SelectMany(fold => fold.HeldOut)];
+        LogitArray.Length(validation?.Count ?? heldOutRows.Length, classes, validation is null
+            ? "Give a ValidationSet of that many at most." : "Give a smaller ValidationSet.");
         Tensor features = Features(training);
         CheckFinite(features, "training");
         Tensor mean = features.mean([0], keepdim: true), scale = Scale(features);
@@ -70,9 +72,6 @@ internal sealed class FittedHead
         Tensor axes = PrincipalAxes(features);
         Tensor standardised = features.matmul(axes);
         features.Dispose();     // of many images these are the largest tensors there are
-        long[] labels = training.Labels.data<long>().ToArray();
-        (long[] Learns, long[] HeldOut)[] folds = validation is null ? FoldsOf(labels) : [];
-        long[] heldOutRows = [.. folds.SelectMany(fold => fold.HeldOut)];
         int[] heldOutLabels = validation?.LabelArray() ?? Array.ConvertAll(heldOutRows, row => (int)labels[row]);
         Tensor? validationFeatures = null;
         if (validation is not null)

@@ -43,8 +43,7 @@ internal sealed class TrainingReport : IDisposable
     private long TotalSteps => (long)_plan.Options.Epoch * _stepsPerEpoch;
 
     /// <summary>Steps of the head alone, which are quicker than those to come, where there are any.</summary>
-    private long FrozenSteps => _plan.IsOnFeatures || _plan.Options.FreezeEpochs >= _plan.Options.Epoch
-        ? 0 : (long)_plan.Options.FreezeEpochs * _stepsPerEpoch;
+    private long FrozenSteps => _plan.IsOnFeatures ? 0 : (long)_plan.Options.FreezeEpochs * _stepsPerEpoch;
 
     /// <summary>Says after the first few steps what is going on: the first one is slower than the others.</summary>
     public void StepDone()
@@ -54,8 +53,12 @@ internal sealed class TrainingReport : IDisposable
         if (_progress.Step <= FrozenSteps)
         {
             if (!_isDescribed)
-                _channel.Info($"{Describe()}: after {_plan.Options.FreezeEpochs} epochs of the head alone it is seen how long it takes.");
+            {
+                _channel.Info($"{Describe()}: the time is estimated once the whole network is trained, after " +
+                    $"{_plan.Options.FreezeEpochs} epoch(s) of the head alone.");
+            }
             _isDescribed = true;
+            _start = Stopwatch.GetTimestamp();
             return;
         }
         _steps++;

@@ -115,7 +115,7 @@ public sealed class CheaperClimbsTests
                 "epochs of 2 steps"));
         log.Clear();
         Model(options => (options.FreezeEpochs, options.InitialWeights) = (1, PretrainedWeights.None)).Dispose();
-        Assert.HasCount(1, log.Where(line => line.EndsWith("after 1 epochs of the head alone it is seen how long it takes.")).ToArray());
+        Assert.HasCount(1, log.Where(line => line.EndsWith("after 1 epoch(s) of the head alone.")).ToArray());
         StringAssert.Matches(log.Single(line => line.Contains("it will take")), new("^The whole network is trained from now on: it will"));
         log.Clear();
         Model(options => (options.Epoch, options.BatchSize) = (1, 100)).Dispose();

@@ -103,6 +103,18 @@ public sealed partial class CalibrationReportTests
         CollectionAssert.IsSubsetOf(used.Distinct().ToArray(), ids);
     }
 
+    /// <summary>Who looks a row up looks in his own data, not in the part that was measured.</summary>
+    [TestMethod]
+    public void RowsOfAPartAreShownByTheirPlaceInTheSource()
+    {
+        IDataView all = View(Row("cat", .9f, .1f, 0), Row("dog", .9f, .05f, .05f), Row("eel", .1f, .1f, .8f), Row("eel", .2f, .6f, .2f));
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", _mlContext.Data.SkipRows(all, 1), imageColumnName: "",
+            numberOfExamples: 3));
+        string[] wrong = [.. page.Descendants("ol").First().Elements("li").Select(item => item.Value)];
+        StringAssert.Contains(wrong[0], "row 1");
+        StringAssert.Contains(wrong[1], "row 3");
+    }
+
     [TestMethod]
     public void WorstRowsAreShownInOrderWithTheirClasses()
     {
