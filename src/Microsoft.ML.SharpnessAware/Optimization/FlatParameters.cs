@@ -135,10 +135,9 @@ internal sealed class FlatParameters : IDisposable
     /// </exception>
     public void PrepareGradient()
     {
+        CheckInPlace();
         foreach (FlatParameter member in _members)
         {
-            if (member.Parameter.IsInvalid)
-                throw Replaced(member.Name);
             member.HasGradient = false;
             if (member.Parameter.grad is { } earlier)
             {
@@ -157,10 +156,11 @@ internal sealed class FlatParameters : IDisposable
         }
     }
 
-    /// <summary>Checks that nobody but the optimiser has run a backward pass.</summary>
-    /// <exception cref="InvalidOperationException">A parameter has a gradient.</exception>
+    /// <summary>Checks that nobody but the optimiser has run a backward pass, nor moved a parameter in the forward pass.</summary>
+    /// <exception cref="InvalidOperationException">A parameter has a gradient, or is no longer a part of W.</exception>
     public void ExpectNoGradient()
     {
+        CheckInPlace();
         foreach (FlatParameter member in _members)
         {
             if (member.Parameter.grad is { } early)
@@ -228,6 +228,19 @@ internal sealed class FlatParameters : IDisposable
         Gradient?.Dispose();
     }
 
+    /// <summary>Checks that each parameter is a view of its part of W: a gradient would be found for any other, and would change
+    /// nothing.</summary>
+    private void CheckInPlace()
+    {
+        IntPtr storage = TensorIdentity.StorageOf(Weights);
+        foreach (FlatParameter member in _members)
+        {
+            if (member.Parameter.IsInvalid || member.Parameter.dtype != DType || TensorIdentity.StorageOf(member.Parameter) != storage
+                || member.Parameter.storage_offset() != member.Offset)
+                throw Replaced(member.Name);
+        }
+    }
+
     // The pass that finds a parameter without a gradient cannot tell whether it is not used or no longer the module's.
     private void CheckNotReplaced()
     {
@@ -240,8 +253,8 @@ internal sealed class FlatParameters : IDisposable
     }
 
     private static InvalidOperationException Replaced(string name) => new(
-        $"Parameter '{name}' of the module was replaced after the optimiser was made, as to(), cuda() or a load on the GPU do. " +
-        "Convert, move and load the module first, then make the optimiser.");
+        $"Parameter '{name}' of the module was replaced after the optimiser was made, as to(), cuda(), vector_to_parameters(), " +
+        "flatten_parameters() or a load on the GPU do. Convert, move and load the module first, then make the optimiser.");
 
     private static void Check((string Name, Parameter Value)[] parameters)
     {

@@ -17,7 +17,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// [ParameterGroup.NormalizationLayers, ParameterGroup.Rest with { RhoFactor = 0 }]
 /// </code>
 /// </example>
-public sealed record ParameterGroup
+public sealed partial record ParameterGroup
 {
     // Gives the names that belong to the group; null is the rest.
     private readonly Func<nn.Module, IEnumerable<string>>? _choose;
@@ -53,11 +53,10 @@ public sealed record ParameterGroup
     private ParameterGroup(Func<nn.Module, IEnumerable<string>>? choose, string description) =>
         (_choose, _description) = (choose, description);
 
-    /// <summary>The parameters of all normalisation layers: batch, layer, group and instance normalisation.</summary>
+    /// <summary>The parameters of all normalisation layers: batch, layer, group and instance normalisation, and those inside of
+    /// TorchSharp's transformer layers.</summary>
     public static ParameterGroup NormalizationLayers { get; } = new(
-        root => NamesOf(root, root.modules().Append(root)
-            .Where(module => module is NormBase or LayerNorm or GroupNorm).SelectMany(module => module.parameters(recurse: false))),
-        "normalisation layers");
+        root => NamesOf(root, root.modules().Append(root).SelectMany(NormalizationOf)), "normalisation layers");
 
     /// <summary>All parameters that are in no other group.</summary>
     public static ParameterGroup Rest { get; } = new((Func<nn.Module, IEnumerable<string>>?)null, "the rest");
@@ -124,6 +123,18 @@ public sealed record ParameterGroup
     /// <summary>Groups are equal where they choose by the same function and have the same values.</summary>
     /// <returns>A text for messages.</returns>
     public override string ToString() => $"Parameter group of {_description}";
+
+    private static IEnumerable<Parameter> NormalizationOf(nn.Module module) => module switch
+    {
+        NormBase or LayerNorm or GroupNorm => module.parameters(recurse: false),
+        // These have no modules inside that could be asked, but parameters such as "layers.0.norm1.weight".
+        TransformerEncoderLayer or TransformerDecoderLayer or TransformerEncoder or TransformerDecoder or Transformer =>
+            module.named_parameters(recurse: false).Where(p => InsideTransformer().IsMatch(p.name)).Select(p => p.parameter),
+        _ => [],
+    };
+
+    [GeneratedRegex(@"(^|\.)norm[123]?\.(weight|bias)$")]
+    private static partial Regex InsideTransformer();
 
     private static IEnumerable<string> NamesOf(nn.Module root, IEnumerable<Parameter> parameters)
     {

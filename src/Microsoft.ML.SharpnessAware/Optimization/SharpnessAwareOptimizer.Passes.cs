@@ -14,7 +14,7 @@ public sealed partial class SharpnessAwareOptimizer
     private double Step(MicroBatch[] batch, Ascent ascent, Func<MicroBatch[]?>? share)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
+        if (Climbs && Gamma > 0 && Array.Exists(batch, part => !part.HasClasses))
         {
             throw new InvalidOperationException(
                 "CSAM's damping (γ > 0) needs class probabilities, and a loss of your own gives none. Use a step with logits and labels, " +

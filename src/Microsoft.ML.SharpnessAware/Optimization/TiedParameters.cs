@@ -73,8 +73,7 @@ internal static class TiedParameters
     {
         public InMemory Placed()
         {
-            IntPtr storage = Value.dtype == ScalarType.Float64 ? Value.storage<double>().data_ptr() : Value.storage<float>().data_ptr();
-            long start = storage + (Value.storage_offset() * Value.ElementSize);
+            long start = TensorIdentity.StorageOf(Value) + (Value.storage_offset() * Value.ElementSize);
             return this with { Start = start, End = start + ((LastElement(Value) + 1) * Value.ElementSize) };
         }
     }

@@ -13,4 +13,8 @@ internal static class TensorIdentity
     public static IntPtr Of(Tensor tensor) =>
         // A handle points to an at::Tensor, whose only content is a pointer to what all of them share.
         tensor.IsInvalid ? IntPtr.Zero : Marshal.ReadIntPtr(tensor.Handle);
+
+    /// <summary>Where the storage of a tensor of floats begins, on whatever device; views of one vector have the same.</summary>
+    public static IntPtr StorageOf(Tensor tensor) =>
+        tensor.dtype == ScalarType.Float64 ? tensor.storage<double>().data_ptr() : tensor.storage<float>().data_ptr();
 }

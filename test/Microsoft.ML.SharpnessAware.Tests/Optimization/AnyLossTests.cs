@@ -42,6 +42,9 @@ public sealed class AnyLossTests : WithDisposeScope
         StringAssert.Contains(
             Assert.ThrowsExactly<InvalidOperationException>(() => damped.Step(() => ones(1, requires_grad: true).sum())).Message,
             "CSAM's damping");
+        damped.Climbs = false;      // nothing is damped either
+        Assert.AreEqual(2, damped.Step(() => damped.Parameters.Members.Select(member => member.Parameter.mul(0).sum()).Aggregate(
+            ones([]).mul(2), (sum, each) => sum + each)), 1e-6);
     }
 
     [TestMethod]

@@ -200,6 +200,43 @@ public sealed class FlatParametersTests
         }
     }
 
+    /// <summary>The object stays, and so does its gradient; only its memory is another's, so that nothing would be trained.</summary>
+    [TestMethod]
+    [DataRow("vector")]
+    [DataRow("native layers")]
+    public void AParameterWhoseMemoryIsReplacedIsNoticed(string how)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Module<Tensor, Tensor> net = how == "vector" ? Linear(3, 2) : Embedding(4, 2);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        if (how == "vector")
+            nn.utils.vector_to_parameters(zeros(8), net.parameters());
+        else
+            net.to(ScalarType.Float64);
+        Tensor input = how == "vector" ? ones(2, 3) : tensor(new long[] { 1, 2 });
+        var e = Assert.ThrowsExactly<InvalidOperationException>(
+            () => optimizer.Step(() => net.call(input), zeros(2, dtype: ScalarType.Int64)));
+        StringAssert.Contains(e.Message, "was replaced after the optimiser was made");
+    }
+
+    /// <summary>As flatten_parameters() of a recurrent layer does on a GPU.</summary>
+    [TestMethod]
+    public void AParameterThatMovesInTheForwardPassIsNoticed()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Linear net = Linear(3, 2);
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() => optimizer.Step(
+            () =>
+            {
+                using (no_grad())
+                    net.weight.set_(net.weight.clone());
+                return net.call(ones(2, 3));
+            },
+            zeros(2, dtype: ScalarType.Int64)));
+        StringAssert.Contains(e.Message, "'weight' of the module was replaced");
+    }
+
     [TestMethod]
     public void AParameterThatNoLongerBelongsToTheModuleIsNoticed()
     {

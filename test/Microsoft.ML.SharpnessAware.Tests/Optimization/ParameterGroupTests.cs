@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -74,6 +75,35 @@ public sealed class ParameterGroupTests
             squares += there.Zip(before, (a, b) => (a - b) * (a - b)).Sum();
         }
         Assert.AreEqual(0.3, Math.Sqrt(squares), 1e-12);
+    }
+
+    /// <summary>TorchSharp's transformer layers have parameters, and no modules inside.</summary>
+    [TestMethod]
+    public void NormalisationInsideOfTransformerLayersIsFound()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using Module<Tensor, Tensor> net = Sequential(("norm", LayerNorm(4)), ("head", Linear(4, 2)));
+        using var encoder = TransformerEncoderLayer(d_model: 4, nhead: 1, dim_feedforward: 8);
+        using var holder = new WithEncoder(encoder, net);
+        using var optimizer = new SharpnessAwareOptimizer(holder, SharpnessAwareMethod.Sam(), Sgd,
+            groups: [ParameterGroup.NormalizationLayers with { LearningRateFactor = 3 }, ParameterGroup.Rest]);
+        string[] found = [.. optimizer.Parameters.Members.Where(member => member.LearningRateFactor == 3).Select(member => member.Name)];
+        CollectionAssert.AreEquivalent(new[]
+        {
+            "Encoder.norm1.weight", "Encoder.norm1.bias", "Encoder.norm2.weight", "Encoder.norm2.bias", "Net.norm.weight", "Net.norm.bias",
+        }, found);
+    }
+
+    private sealed class WithEncoder : Module
+    {
+        public readonly TransformerEncoderLayer Encoder;
+        public readonly Module Net;
+
+        public WithEncoder(TransformerEncoderLayer encoder, Module net) : base(nameof(WithEncoder))
+        {
+            (Encoder, Net) = (encoder, net);
+            RegisterComponents();
+        }
     }
 
     /// <summary>Its radius is that of the change of each weight over the weight.</summary>
