@@ -1,3 +1,4 @@
+using System.Globalization;
 using MLSharpness.Evidence.Results;
 using MLSharpness.Evidence.Summary;
 
@@ -21,7 +22,29 @@ public sealed class TablesTests
         Assert.AreEqual("| normalised | learning rate 0.8, ρ = 0.4 | 45.0 | 60.0 | +15.0 [−48.5, +78.5] |", table.Split('\n')[^1]);
     }
 
-    /// <summary>Two networks: the mean of the means, the worst of the worst.</summary>
+    /// <summary>Two trainings whose draws of rows gain 0.1 and 0.3, and 0.3 and 0.5: differences of −0.2 and −0.4, −0.3 ± 12.7 · 0.1.
+    /// As four independent ones they would be −0.3 ± 3.18 · 0.08, and clear.</summary>
+    [TestMethod]
+    public void DrawsOfATrainingCountAsOne()
+    {
+        ResultRow[] rows =
+        [
+            .. Draw("1", "1", 0.7), .. Draw("1", "2", 0.5), .. Draw("2", "1", 0.5), .. Draw("2", "2", 0.3),
+        ];
+        string[] lines = Tables.Calibrators(rows).Split('\n');
+        Assert.AreEqual("| net | 50 | 0.800 · 10.0 | 0.500 · 0.0 · −0.300 [−1.571, +0.971] |", lines[2]);
+
+        static ResultRow[] Draw(string seed, string draw, double vector)
+        {
+            string[] columns = ["model", "rows", "calibrator", "seed", "draw", "log_loss", "ece"];
+            return
+            [
+                new(columns, ["net", "50", "temperature", seed, draw, "0.8", "0.1"]),
+                new(columns, ["net", "50", "vector", seed, draw, vector.ToString(CultureInfo.InvariantCulture), "0"]),
+            ];
+        }
+    }
+
     /// <summary>One model that is calibrated already and one that is not, at two sizes.</summary>
     [TestMethod]
     public void TemperaturesAreJudgedByHarmAndByWhatTheyGain()

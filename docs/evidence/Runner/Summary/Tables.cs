@@ -130,7 +130,7 @@ internal static class Tables
     }
 
     /// <summary>Log loss and ECE of each calibrator by model and number of rows, and the difference of the log loss to the
-    /// temperature's.</summary>
+    /// temperature's, with an interval over trainings.</summary>
     public static string Calibrators(IEnumerable<ResultRow> rows)
     {
         string[] names = [.. rows.Select(row => row["calibrator"]).Distinct().OrderBy(name => Array.IndexOf(CalibratorsValues, name))];
@@ -148,10 +148,17 @@ internal static class Tables
                         string values = $"{fits.Average(row => row.Number("log_loss")):F3} · " +
                             $"{100 * fits.Average(row => row.Number("ece")):F1}";
                         return name == "temperature" ? values
-                            : $"{values} · {fits.Less(temperature, Measure.LogLoss, "seed", "draw").Text(Measure.LogLoss)}";
+                            : $"{values} · {OverTrainings(fits, temperature).Text(Measure.LogLoss)}";
                     }),
                 ];
             }));
+
+        // Draws of rows share a training and the rows to judge on, so they are not independent.
+        static IEnumerable<double> OverTrainings(IEnumerable<ResultRow> fits, ResultRow[] others) =>
+            from training in fits.GroupBy(row => row["seed"])
+            let draws = training.Less(others, Measure.LogLoss, "seed", "draw").ToArray()
+            where draws.Length > 0
+            select draws.Average();
     }
 
     /// <summary>How much of a full method's gain over the base optimiser its cheaper kinds keep.</summary>
