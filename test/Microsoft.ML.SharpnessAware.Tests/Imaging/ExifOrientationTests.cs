@@ -53,6 +53,32 @@ public sealed class ExifOrientationTests
         }
     }
 
+    /// <summary>Cameras write their make and model before it.</summary>
+    [TestMethod]
+    public void TheOrientationIsFoundBehindOtherEntries()
+    {
+        byte[] little =
+        [
+            .. "II*\0"u8, 8, 0, 0, 0, 3, 0,
+            0x0F, 1, 2, 0, 4, 0, 0, 0, .. "abc\0"u8,
+            0x10, 1, 2, 0, 4, 0, 0, 0, .. "def\0"u8,
+            0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        byte[] big =
+        [
+            .. "MM\0*"u8, 0, 0, 0, 8, 0, 3,
+            1, 0x0F, 0, 2, 0, 0, 0, 4, .. "abc\0"u8,
+            1, 0x10, 0, 2, 0, 0, 0, 4, .. "def\0"u8,
+            1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0,
+        ];
+        byte[] jpeg = Corners(SKEncodedImageFormat.Jpeg);
+        foreach (byte[] tiff in new[] { little, big })
+        {
+            byte[] file = [.. jpeg[..2], 0xFF, 0xE1, 0, (byte)(8 + tiff.Length), .. "Exif\0\0"u8, .. tiff, .. jpeg[2..]];
+            Assert.AreEqual(SKEncodedOrigin.RightTop, ExifOrientation.Of(file));
+        }
+    }
+
     [TestMethod]
     [DataRow(0)]
     [DataRow(9)]

@@ -147,6 +147,20 @@ public sealed class AugmenterTests
         static double[] Doubles(Tensor values) => values.to(float64).data<double>().ToArray();
     }
 
+    /// <summary>The largest square, or nearly, in the middle of a wide image, where alone it is white.</summary>
+    [TestMethod]
+    public void WidthAndHeightOfAWideImageAreNotMistakenForEachOther()
+    {
+        using var scope = NewDisposeScope();
+        Tensor pixels = zeros([1, 1, 10, 100], ScalarType.Byte);
+        pixels.narrow(3, 43, 13).fill_(255);
+
+        Tensor result = Apply(new() { RandomResizedCrop = new(1, 1) }, pixels, [0]).Pixels;
+
+        CollectionAssert.AreEqual(new long[] { 1, 1, 10, 100 }, result.shape);
+        Assert.AreEqual(255, result.narrow(3, 5, 90).min().to(float32).item<float>(), 0.5f);
+    }
+
     [TestMethod]
     public void JitterDrawsItsFactorsEvenlyAndInAnyOrder()
     {

@@ -73,6 +73,16 @@ public sealed class StratifiedSplitTests
     }
 
     [TestMethod]
+    public void HalfARowIsRoundedUp()
+    {
+        for (int seed = 0; seed < 3; seed++)
+        {
+            Assert.HasCount(1, StratifiedSplit.Split(new long[7], 0.1, seed).Validation);
+            Assert.HasCount(3, StratifiedSplit.Split(new long[5], 0.5, seed).Validation);
+        }
+    }
+
+    [TestMethod]
     public void WhoLosesMostByRoundingDownIsRoundedUp()
     {
         long[] labels = [.. Enumerable.Repeat(0L, 19), .. Enumerable.Repeat(1L, 11)]; // shares of 1.9 and 1.1, together 3
