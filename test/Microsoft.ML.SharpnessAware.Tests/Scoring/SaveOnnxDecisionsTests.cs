@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
@@ -53,6 +55,12 @@ public sealed class SaveOnnxDecisionsTests
             session.ModelMetadata.CustomMetadataMap["prediction_set_coverage"]);
         Assert.AreEqual(FormattableString.Invariant($"{abstention.Accuracy}"),
             session.ModelMetadata.CustomMetadataMap["abstention_accuracy"]);
+        Assert.AreEqual("0.5", session.ModelMetadata.CustomMetadataMap["abstention_confidence"]);
+        Assert.AreEqual(Invariant(abstention.Threshold), session.ModelMetadata.CustomMetadataMap["abstention_threshold"]);
+        CollectionAssert.AreEqual(ofSets.Thresholds.Select(Invariant).ToArray(),
+            JsonSerializer.Deserialize<string[]>(session.ModelMetadata.CustomMetadataMap["prediction_set_thresholds"]));
+
+        static string Invariant(double number) => number.ToString("R", CultureInfo.InvariantCulture);
     }
 
     [TestMethod]

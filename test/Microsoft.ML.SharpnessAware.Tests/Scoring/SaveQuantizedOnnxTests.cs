@@ -240,6 +240,48 @@ public sealed class SaveQuantizedOnnxTests
     }
 
     [TestMethod]
+    public void RangesAreOfAllImagesAndNotOfTheLast()
+    {
+        IDataView data = Fitted.View(MLContext, Shapes.Pixels(60));
+        using SharpnessAwareImageClassificationTransformer model = Train(data);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("int8.onnx");
+        int batch = model.Classifier.BatchSize;
+        IDataView images = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(batch)
+            .Concat(Enumerable.Range(0, batch).Select(_ => new PixelRow { Image = new byte[Shapes.Size * Shapes.Size] })).ToArray());
+
+        model.SaveOnnx(path, Int8(images) with { QuantizationLabelColumnName = null });
+
+        Assert.IsGreaterThanOrEqualTo(0.95, Same(model.Transform(data), Scored(path, data)));
+    }
+
+    [TestMethod]
+    [DataRow(99)]
+    [DataRow(100)]
+    public void FewImagesAreWarnedOfAndTheFileSaysWhatItIs(int count)
+    {
+        IDataView data = Hard(count);
+        using SharpnessAwareImageClassificationTransformer model = Train(data);
+        using var folder = new TemporaryFolder();
+        List<string> warnings = [];
+        MLContext.Log += Listen;
+
+        model.SaveOnnx(folder.File("int8.onnx"), Int8(data));
+        MLContext.Log -= Listen;
+
+        bool isWarned = warnings.Any(text => text.Contains($"The model is quantised with {count} images", StringComparison.Ordinal));
+        Assert.AreEqual(count < 100, isWarned);
+        using var session = new InferenceSession(folder.File("int8.onnx"));
+        Assert.AreEqual("int8", session.ModelMetadata.CustomMetadataMap["quantization"]);
+
+        void Listen(object? sender, LoggingEventArgs e)
+        {
+            lock (warnings)
+                warnings.Add(e.Message);
+        }
+    }
+
+    [TestMethod]
     public void PicturesAreDecodedAndResizedAsInTraining()
     {
         IDataView data = Fitted.View(MLContext, Shapes.Encoded(60));
