@@ -9,36 +9,123 @@ public sealed partial class CommandLineTests
     [TestMethod]
     public void EvaluateGivesWhatTheLibraryMeasures()
     {
-        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--json");
+        string images = CopyWithWrongLabels("measured by both");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, images, "--bins", "200", "--json");
+        MulticlassCalibrationMetrics expected = Measured(images, bins: 200);
+        Directory.Delete(images, recursive: true);
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
 
-        var mlContext = new MLContext(seed: 1);
-        ITransformer model = mlContext.Model.Load(ModelPath, out DataViewSchema _);
-        using var disposable = (IDisposable)model;
-        MulticlassCalibrationMetrics expected = mlContext.MulticlassClassification.EvaluateCalibration(
-            model.Transform(mlContext.Data.LoadImagesFromFolder(ImagesPath)));
+        CalibrationIntervals intervals = expected.Bootstrap();
         Assert.AreEqual(60, json.RootElement.GetProperty("count").GetInt64());
+        Assert.AreEqual(0, json.RootElement.GetProperty("skippedRows").GetInt64());
+        Assert.AreEqual(3, json.RootElement.GetProperty("numberOfClasses").GetInt32());
         Assert.AreEqual(expected.Accuracy, json.RootElement.GetProperty("accuracy").GetDouble());
-        Assert.AreEqual(expected.ExpectedCalibrationError, json.RootElement.GetProperty("expectedCalibrationError").GetDouble(), 1e-6);
+        foreach ((string name, double value) in new[]
+        {
+            ("meanConfidence", expected.MeanConfidence), ("expectedCalibrationError", expected.ExpectedCalibrationError),
+            ("adaptiveCalibrationError", expected.AdaptiveCalibrationError),
+            ("classwiseCalibrationError", expected.ClasswiseCalibrationError),
+            ("maximumCalibrationError", expected.MaximumCalibrationError), ("brierScore", expected.BrierScore),
+            ("logLoss", expected.LogLoss),
+            ("areaUnderRiskCoverageCurve", expected.AccuracyRejectionCurve.AreaUnderRiskCoverageCurve),
+        })
+            Assert.AreEqual(value, json.RootElement.GetProperty(name).GetDouble(), 1e-6, name);
+        foreach ((string name, ConfidenceInterval interval) in new[]
+        {
+            ("accuracy", intervals.Accuracy), ("expectedCalibrationError", intervals.ExpectedCalibrationError),
+            ("brierScore", intervals.BrierScore), ("logLoss", intervals.LogLoss),
+        })
+        {
+            double[] ends = [.. json.RootElement.GetProperty(name + "Interval").EnumerateArray().Select(end => end.GetDouble())];
+            Assert.HasCount(2, ends);
+            Assert.AreEqual(interval.Lower, ends[0], 1e-6, name);
+            Assert.AreEqual(interval.Upper, ends[1], 1e-6, name);
+        }
+    }
+
+    [TestMethod]
+    public void EvaluateShowsPeopleWhatTheLibraryMeasures()
+    {
+        string images = CopyWithWrongLabels("shown to people");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, images, "--bins", "200");
+        MulticlassCalibrationMetrics expected = Measured(images, bins: 200);
+        Directory.Delete(images, recursive: true);
+        Assert.AreEqual(Done, exitCode, error);
+        CalibrationIntervals intervals = expected.Bootstrap();
+        StringAssert.Contains(output, "60 images");
+        Shows("Accuracy", intervals.Accuracy, expected.Accuracy, "P1");
+        Shows("Mean confidence", intervals.MeanConfidence, expected.MeanConfidence, "P1");
+        Shows("Expected calibration error", intervals.ExpectedCalibrationError, expected.ExpectedCalibrationError, "P1");
+        Shows("Adaptive calibration error", intervals.AdaptiveCalibrationError, expected.AdaptiveCalibrationError, "P1");
+        Shows("Classwise calibration error", null, expected.ClasswiseCalibrationError, "P1");
+        Shows("Log loss", intervals.LogLoss, expected.LogLoss, "F3");
+        Shows("Brier score", intervals.BrierScore, expected.BrierScore, "F3");
+
+        void Shows(string name, ConfidenceInterval? interval, double value, string format)
+        {
+            string line = output.Split('\n').Single(one => one.TrimStart().StartsWith(name, StringComparison.Ordinal)).Trim();
+            string rest = line[name.Length..].TrimStart();
+            StringAssert.StartsWith(rest, value.ToString(format), line);
+            if (interval is { } known)
+                StringAssert.EndsWith(rest, $" {known.Lower.ToString(format)} to {known.Upper.ToString(format)}", line);
+        }
     }
 
     [TestMethod]
     public void TheScoresOfEvaluateAreComparedWithThemselves()
     {
         string scores = Folder.File("scores.csv");
-        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", scores, "--json");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, ImagesPath, "--scores", scores, "--bins", "200",
+            "--json");
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument evaluated = JsonDocument.Parse(output);
         (exitCode, output, error) = Run("compare-scores", scores, scores, "--group", "Label", "--json");
+        string[] lines = File.ReadAllLines(scores);
         File.Delete(scores);
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument compared = JsonDocument.Parse(output);
-        Assert.AreEqual(evaluated.RootElement.GetProperty("logLoss").GetDouble(),
+        foreach (string[] cells in lines.Skip(1).Select(line => line.Split(',')))
+            Assert.AreEqual(Path.GetFileName(Path.GetDirectoryName(cells[0])), cells[1], "the folder is the class");
+        double logLoss = evaluated.RootElement.GetProperty("logLoss").GetDouble();
+        MulticlassCalibrationMetrics ofFewBins = Measured(ImagesPath, bins: 15), ofMany = Measured(ImagesPath, bins: 200);
+        Assert.AreEqual(ofMany.LogLoss, logLoss, 1e-6, "as without a file");
+        Assert.AreEqual(ofMany.MaximumCalibrationError, evaluated.RootElement.GetProperty("maximumCalibrationError").GetDouble(), 1e-6);
+        Assert.AreNotEqual(ofFewBins.MaximumCalibrationError, ofMany.MaximumCalibrationError, 1e-3);
+        Assert.AreEqual(logLoss,
             compared.RootElement.GetProperty("models")[0].GetProperty("metrics").GetProperty("logLoss").GetDouble(), 1e-9);
         CollectionAssert.AreEquivalent(Classes, compared.RootElement.GetProperty("differences").EnumerateArray().Skip(1)
             .Select(one => one.GetProperty("group").GetString()).ToArray());
         Assert.AreEqual(0, compared.RootElement.GetProperty("differences")[0].GetProperty("logLoss")[0].GetDouble());
+    }
+
+    [TestMethod]
+    public void NamesWithCommasAndQuotesAreTheSameInAFileOfScores()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no quotes in names.");
+        string images = CopyOfImages("of odd names"), model = Folder.File("odd.zip"), scores = Folder.File("odd.csv");
+        string[] names = ["a, \"b\"", "c"];
+        Directory.Move(Path.Combine(images, "across"), Path.Combine(images, names[0]));
+        Directory.Move(Path.Combine(images, "down"), Path.Combine(images, names[1]));
+        Directory.Delete(Path.Combine(images, Odd), recursive: true);
+        (int ExitCode, string Output, string Error)[] runs =
+        [
+            Run(["train", images, "--out", model, .. Small]),
+            Run("evaluate", model, images, "--scores", scores),
+            Run("compare-scores", scores, scores, "--group", "Label", "--json"),
+        ];
+        string header = File.Exists(scores) ? File.ReadLines(scores).First() : "";
+        Directory.Delete(images, recursive: true);
+        File.Delete(model);
+        File.Delete(scores);
+
+        foreach ((int exitCode, _, string error) in runs)
+            Assert.AreEqual(Done, exitCode, error);
+        Assert.AreEqual("ImagePath,Label,\"Score.a, \"\"b\"\"\",Score.c", header);
+        using JsonDocument compared = JsonDocument.Parse(runs[2].Output);
+        CollectionAssert.AreEquivalent(names, compared.RootElement.GetProperty("differences").EnumerateArray().Skip(1)
+            .Select(one => one.GetProperty("group").GetString()).ToArray());
     }
 
     /// <summary>The model knows none of the classes, so that there is nothing to measure.</summary>
@@ -150,5 +237,24 @@ public sealed partial class CommandLineTests
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(File.ReadAllText(page), "<svg");
         File.Delete(page);
+    }
+
+    /// <summary>A copy of the images in which some lie in the wrong folder, so that a sure model is wrong.</summary>
+    private static string CopyWithWrongLabels(string name)
+    {
+        string images = CopyOfImages(name);
+        foreach (string picture in Directory.GetFiles(Path.Combine(images, "down")).Order(StringComparer.Ordinal).Take(5))
+            File.Move(picture, Path.Combine(images, "across", Path.GetFileName(picture)));
+        return images;
+    }
+
+    /// <summary>What the library measures of the model.</summary>
+    private static MulticlassCalibrationMetrics Measured(string images, int bins)
+    {
+        var mlContext = new MLContext(seed: 1);
+        ITransformer model = mlContext.Model.Load(ModelPath, out DataViewSchema _);
+        using var disposable = (IDisposable)model;
+        return mlContext.MulticlassClassification.EvaluateCalibration(
+            model.Transform(mlContext.Data.LoadImagesFromFolder(images)), numberOfBins: bins);
     }
 }

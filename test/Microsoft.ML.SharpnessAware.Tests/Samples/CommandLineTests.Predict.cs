@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 
@@ -17,6 +18,18 @@ public sealed partial class CommandLineTests
         JsonElement[] classes = [.. result.GetProperty("classes").EnumerateArray()];
         CollectionAssert.AreEquivalent(Classes, classes.Select(entry => entry.GetProperty("name").GetString()).ToArray());
         Assert.AreEqual(1, classes.Sum(entry => entry.GetProperty("probability").GetDouble()), 1e-5);
+        (string Name, float Probability)[] expected = ScoresOf(APicture);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.AreEqual(expected[i].Name, classes[i].GetProperty("name").GetString());
+            Assert.AreEqual(expected[i].Probability, classes[i].GetProperty("probability").GetSingle(), 1e-5f);
+        }
+
+        (exitCode, output, error) = Run("predict", ModelPath, APicture, "--json", "--top", "1");
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument best = JsonDocument.Parse(output);
+        Assert.AreEqual(expected[0].Name,
+            best.RootElement[0].GetProperty("classes").EnumerateArray().Single().GetProperty("name").GetString());
 
         (exitCode, output, error) = Run("predict", ModelPath, APicture);
         Assert.AreEqual(Done, exitCode, error);
@@ -219,6 +232,20 @@ public sealed partial class CommandLineTests
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output, error.Result);
+    }
+
+    /// <summary>The classes of a picture as the library scores it, the most probable first.</summary>
+    private static (string Name, float Probability)[] ScoresOf(string picture)
+    {
+        var mlContext = new MLContext(seed: 1);
+        ITransformer model = mlContext.Model.Load(ModelPath, out DataViewSchema _);
+        using var disposable = (IDisposable)model;
+        IDataView scored = model.Transform(mlContext.Data.LoadImagesFromFolder(ImagesPath));
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        scored.Schema["Score"].GetSlotNames(ref names);
+        int row = Array.IndexOf(scored.GetColumn<string>("ImagePath").ToArray(), picture);
+        return [.. names.DenseValues().Zip(scored.GetColumn<float[]>("Score").ElementAt(row), (name, score) => ($"{name}", score))
+            .OrderByDescending(entry => entry.score)];
     }
 
     private sealed class NumericRow

@@ -18,6 +18,13 @@ public sealed partial class CommandLineTests
         Assert.AreEqual(2, metrics.GetProperty("expectedCalibrationErrorInterval").GetArrayLength());
         CollectionAssert.AreEqual(new[] { Path.GetFileName(ModelPath) }, FilesOf("model of three"), "no checkpoint is left");
         StringAssert.Contains(_training.Error, "3/3", "progress of the last epoch");
+
+        using var model = (IDisposable)new MLContext(seed: 1).Model.Load(ModelPath, out DataViewSchema _);
+        SharpnessAwareImageClassificationTransformer classifier =
+            ((IEnumerable<ITransformer>)model).OfType<SharpnessAwareImageClassificationTransformer>().Single();
+        Assert.AreEqual(new ImageShape(3, 12, 12), classifier.Classifier.Shape);
+        Assert.AreEqual(classifier.Temperature, json.RootElement.GetProperty("temperature").GetDouble(), 1e-9);
+        Assert.AreEqual($"{classifier.Method}", json.RootElement.GetProperty("method").GetString());
     }
 
     [TestMethod]

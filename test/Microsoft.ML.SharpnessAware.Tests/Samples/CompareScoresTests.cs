@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 
@@ -38,8 +39,9 @@ public sealed class CompareScoresTests
         (int exitCode, string output, string error) = Run(File("first", First), File("second", Second), "--group", "Camera", "--json");
         Assert.AreEqual(Done, exitCode, error);
         using JsonDocument json = JsonDocument.Parse(output);
-        CalibrationComparison expected = CalibrationMetrics.Compute([.9f, .1f, .01f, .99f, .6f, .4f, .1f, .9f], [0, 1, 1, 0], 2)
-            .CompareTo(CalibrationMetrics.Compute([.9f, .1f, .4f, .6f, .6f, .4f, .7f, .3f], [0, 1, 1, 0], 2));
+        MulticlassCalibrationMetrics first = CalibrationMetrics.Compute([.9f, .1f, .4f, .6f, .6f, .4f, .7f, .3f], [0, 1, 1, 0], 2);
+        MulticlassCalibrationMetrics second = CalibrationMetrics.Compute([.9f, .1f, .01f, .99f, .6f, .4f, .1f, .9f], [0, 1, 1, 0], 2);
+        CalibrationComparison expected = second.CompareTo(first);
         JsonElement[] differences = [.. json.RootElement.GetProperty("differences").EnumerateArray()];
         CollectionAssert.AreEqual(new[] { null, "left", "right", "" }, differences.Select(one => one.GetProperty("group").GetString())
             .ToArray());
@@ -52,6 +54,31 @@ public sealed class CompareScoresTests
         Assert.AreEqual(Done, exitCode, error);
         StringAssert.Contains(output, "Less first.csv: difference [95 % interval], rows in 3 clusters");
         StringAssert.Contains(output, "(missing)");
+        AssertShows("first.csv", first);
+        AssertShows("second.csv", second);
+        string[] shown = Cells("all rows");
+        foreach ((int column, double value, string format) in new[]
+        {
+            (1, 100 * expected.Accuracy.Estimate, "+0.0;-0.0;0.0"), (2, 100 * expected.MeanConfidence.Estimate, "+0.0;-0.0;0.0"),
+            (3, 100 * expected.ExpectedCalibrationError.Estimate, "+0.0;-0.0;0.0"),
+            (4, expected.LogLoss.Estimate, "+0.000;-0.000;0.000"), (5, expected.BrierScore.Estimate, "+0.000;-0.000;0.000"),
+        })
+            StringAssert.StartsWith(shown[column], value.ToString(format));
+
+        void AssertShows(string name, MulticlassCalibrationMetrics metrics)
+        {
+            string[] cells = Cells(name);
+            Assert.AreEqual("4", cells[1]);
+            Assert.AreEqual($"{100 * metrics.Accuracy:F1}", cells[2]);
+            Assert.AreEqual($"{100 * metrics.MeanConfidence:F1}", cells[3]);
+            StringAssert.StartsWith(cells[4], $"{100 * metrics.ExpectedCalibrationError:F1} (");
+            Assert.AreEqual($"{100 * metrics.AdaptiveCalibrationError:F1}", cells[5]);
+            Assert.AreEqual($"{metrics.LogLoss:F3}", cells[6]);
+            Assert.AreEqual($"{metrics.BrierScore:F3}", cells[7]);
+        }
+
+        string[] Cells(string name) => Regex.Split(
+            output.Split('\n').First(line => line.TrimStart().StartsWith(name + " ", StringComparison.Ordinal)).Trim(), " {2,}");
     }
 
     [TestMethod]
