@@ -191,7 +191,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                 head.CopyTo(ClassificationHead.Of(copy.Network, copy.NumberOfClasses, copy.Architecture).Layer, head.Temperature);
             Options settings = Quiet(candidate.Apply(options, parts.Training.Count));
             bool mayLeaveOut = options.GivenAugmentation is null || options.FineTuning == FineTuning.Auto;
-            if (mayLeaveOut && settings.Augmentation.ChangesColors && PixelScale.Known(parts.Training) is null)
+            if (mayLeaveOut && settings.Augmentation.ChangesColors
+                && (options.GivenAugmentation is null ? PixelScale.Known(parts.Training) : PixelScale.Likely(parts.Training)) is null)
             {
                 settings.Augmentation = settings.Augmentation with { ColorJitter = null, RandAugment = null };
                 if (options.GivenAugmentation is null)

@@ -112,6 +112,40 @@ public sealed class FineTuningRunTests
         }
     }
 
+    /// <summary>Of floats below 0 nothing says what is white. Auto does without colours, since the head may be the model anyway.</summary>
+    [TestMethod]
+    [DataRow(-1f, FineTuning.Auto, true)]
+    [DataRow(-1f, FineTuning.Gentle, null)]
+    [DataRow(0f, FineTuning.Auto, false)]
+    public void ColoursOfUnknownUnitsAreLeftOutOrRefused(float least, FineTuning fineTuning, bool? areLeftOut)
+    {
+        var mlContext = new MLContext(1);
+        IDataView data = Fitted.View(mlContext, Shapes.Floats(30).Select(row => new FloatRow
+        {
+            Label = row.Label, Image = Array.ConvertAll(row.Image, pixel => least == 0 ? 10 * pixel : least + (2 * pixel)),
+        }));
+        using var folder = new TemporaryFolder();
+        string path = folder.File("floats.zip");
+        using (SharpnessAwareImageClassificationTransformer before = Fitted.Model(mlContext, data))
+            mlContext.Model.Save(before, data.Schema, path);
+        var warnings = new List<string>();
+        mlContext.Log += (_, e) => warnings.Add(e.Kind == Runtime.ChannelMessageKind.Warning ? e.Message : "");
+        SharpnessAwareImageClassificationTransformer Fit() => Fitted.Model(mlContext, data, options =>
+        {
+            (options.InitialWeights, options.FineTuning, options.LeastToCompareOn) = (path, fineTuning, 6);
+            (options.ValidationSetFraction, options.Epoch, options.TimeBudget) = (null, 2, TimeSpan.FromMinutes(1));
+            options.Augmentation = new Augmentation { ColorJitter = new(Brightness: 0.2) };
+        });
+        if (areLeftOut is null)
+        {
+            StringAssert.Contains(Assert.ThrowsExactly<InvalidOperationException>(Fit).Message, "The float pixels run from -1 to ");
+            return;
+        }
+
+        Fit().Dispose();
+        Assert.AreEqual(areLeftOut, warnings.Any(warning => warning.Contains("no colours are changed", StringComparison.Ordinal)));
+    }
+
     [TestMethod]
     public void AFewImagesCannotDecide()
     {

@@ -29,6 +29,9 @@ internal static class PixelScale
     /// <summary>The same; null where nothing says it.</summary>
     public static double? Known(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : Known(Range(data));
 
+    /// <summary>As <see cref="White(ImageDataset)"/>; null where that is an error.</summary>
+    public static double? Likely(ImageDataset data) => data.PixelType == ScalarType.Byte ? 255 : Likely(Range(data));
+
     private static (float Smallest, float Largest) Range(ImageDataset data)
     {
         if (data.SharedBy is not { } group)
@@ -62,8 +65,9 @@ internal static class PixelScale
     };
 
     // What is done to colours in training does no harm to pixels of other units.
-    private static double White((float Smallest, float Largest) range) =>
-        Known(range) ?? (range is ( >= 0, <= 255) ? 255 : throw Unknown(range));
+    private static double White((float Smallest, float Largest) range) => Likely(range) ?? throw Unknown(range);
+
+    private static double? Likely((float Smallest, float Largest) range) => Known(range) ?? (range is ( >= 0, <= 255) ? 255 : null);
 
     private static InvalidOperationException Unknown((float Smallest, float Largest) range) => new(
         string.Create(CultureInfo.InvariantCulture, $"The float pixels run from {range.Smallest} to {range.Largest}. ") +
