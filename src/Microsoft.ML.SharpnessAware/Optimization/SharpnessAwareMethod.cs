@@ -84,6 +84,9 @@ public sealed record SharpnessAwareMethod
             : throw new ArgumentOutOfRangeException(nameof(Period), value, $"{nameof(Period)} must be at least 1.");
     } = 1;
 
+    /// <summary>Of so many steps, those before the late phase, which are steps of the base optimiser.</summary>
+    internal long StepsBeforeClimbs(long totalSteps) => totalSteps - (long)Math.Round(LatePhase * totalSteps);
+
     /// <summary>Whether a step, unless it is left out, takes a second pass.</summary>
     internal bool TakesTwoPasses => Rho > 0 || (Renormalize && Gamma > 0);
 

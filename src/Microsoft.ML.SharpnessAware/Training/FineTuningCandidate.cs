@@ -63,10 +63,10 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     {
         if (!Climbs)
             return CostWithoutClimb;
-        (int period, double share, long total) = (GivenMethod?.Period ?? 1, GivenMethod?.AscentShare ?? 1, (long)Epochs * stepsPerEpoch);
-        long late = total - (long)Math.Round((GivenMethod?.LatePhase ?? 1) * total);
-        int climbs = Enumerable.Range(from, to - from).Count(step => step >= late && (step + 1) % period == 0);
-        return CostWithoutClimb + ((1 - CostWithoutClimb) * share * climbs / (to - from));
+        SharpnessAwareMethod method = GivenMethod ?? SharpnessAwareMethod.Csam();
+        long before = method.StepsBeforeClimbs((long)Epochs * stepsPerEpoch);
+        int climbs = Enumerable.Range(from, to - from).Count(step => step >= before && (step + 1) % method.Period == 0);
+        return CostWithoutClimb + ((1 - CostWithoutClimb) * method.AscentShare * climbs / (to - from));
     }
 
     /// <summary>What Auto tries, one after the other, as far as time goes. With an optimiser or a rate of the user's own there are no large

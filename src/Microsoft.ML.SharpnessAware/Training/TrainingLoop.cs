@@ -30,7 +30,7 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
     private long TotalSteps => (long)_options.Epoch * _order.BatchesPerEpoch;
 
     /// <summary>The number of steps before the late phase, in which the method's steps are those of the base optimiser.</summary>
-    private long StepsBeforeClimbs => TotalSteps - (long)Math.Round(_options.Method.LatePhase * TotalSteps);
+    private long StepsBeforeClimbs => _options.Method.StepsBeforeClimbs(TotalSteps);
 
     /// <summary>The epoch in which everything that is asked for has begun: climbs, an average, and the whole network.</summary>
     private int FirstEpochOfAll(TrainedPart part) => Math.Max(
