@@ -10,12 +10,12 @@ internal static class RankedTests
     private const int CellsInWidth = 50;
     private const int SmoothingCells = 4000;
 
-    /// <summary>z = Σ (y − p)(1 − 2p) / √Σ (1 − 2p)² p (1 − p), normal for a calibrated model (Spiegelhalter 1986, "Probabilistic
-    /// prediction in patient management and clinical trials").</summary>
-    public static CalibrationTest Spiegelhalter(IEnumerable<(double Probability, bool Happened)> rows)
+    /// <summary>z = Σ (y − p)(1 − 2p) / √Σ (1 − 2p)² p (1 − p), for a calibrated model normal in the limit (Spiegelhalter 1986,
+    /// "Probabilistic prediction in patient management and clinical trials").</summary>
+    public static CalibrationTest Spiegelhalter(IEnumerable<(double Probability, bool Happened)> sortedRows)
     {
         CompensatedSum sum = default, variance = default;
-        foreach ((double p, bool happened) in rows)
+        foreach ((double p, bool happened) in sortedRows)
         {
             double slope = 1 - 2 * p;
             sum.Add(((happened ? 1 : 0) - p) * slope);
@@ -27,7 +27,9 @@ internal static class RankedTests
             return new CalibrationTest(sum.Value == 0 ? 0 : Math.CopySign(double.PositiveInfinity, sum.Value), sum.Value == 0 ? double.NaN
                 : 0);
         double z = sum.Value / Math.Sqrt(variance.Value);
-        return new CalibrationTest(z, SpecialFunctions.Erfc(Math.Abs(z) / Math.Sqrt(2)));
+        CalibratedOutcomes calibrated = new(sortedRows);
+        return new CalibrationTest(z, calibrated.AreFew ? calibrated.ProbabilityOfSum(Math.Abs(sum.Value))
+            : SpecialFunctions.Erfc(Math.Abs(z) / Math.Sqrt(2)));
     }
 
     /// <summary>
@@ -52,9 +54,16 @@ internal static class RankedTests
         }
 
         largest = Math.Max(largest, Math.Abs(sum.Value));
-        double pValue = variance.Value > 0 ? ProbabilityOfALarger(largest / Math.Sqrt(variance.Value)) : largest > 0 ? 0
-            : double.NaN;
-        return new CalibrationTest(largest / count, pValue);
+        return new CalibrationTest(largest / count, PValue());
+
+        double PValue()
+        {
+            if (variance.Value <= 0)
+                return largest > 0 ? 0 : double.NaN;
+            CalibratedOutcomes calibrated = new(sortedRows);
+            return calibrated.AreFewOrTied ? calibrated.ProbabilityOfMaximum(largest)
+                : ProbabilityOfALarger(largest / Math.Sqrt(variance.Value));
+        }
     }
 
     /// <summary>
@@ -124,7 +133,7 @@ internal static class RankedTests
 
     /// <summary>P(max |W(t)| > x) of a Brownian motion on [0, 1]: one of two alternating series, each where it falls fast (Feller 1971, "An
     /// introduction to probability theory and its applications", volume II, X.5).</summary>
-    private static double ProbabilityOfALarger(double x)
+    internal static double ProbabilityOfALarger(double x)
     {
         double sum = 0;
         for (int k = 0; k < 10; k++)

@@ -67,7 +67,7 @@ internal sealed class RowSample(int numberOfClasses, int mostNumbers)
         var loss = new TemperatureLoss(logarithms, labels, numberOfClasses);
         double prior = TemperaturePrior.Default.Weight, beta = TemperatureScaling.Minimize(loss, prior, start: 1);
         if (Count < 2)
-            return (0, 1 / beta);
+            return (_belowFloor / _rows, 1 / beta);
         int[] folds = TemperatureCrossFit.Deal(loss, Folds);
         bool[] included = new bool[Count];
         CompensatedSum gain = default;

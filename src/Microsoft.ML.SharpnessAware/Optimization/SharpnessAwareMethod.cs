@@ -73,8 +73,9 @@ public sealed record SharpnessAwareMethod
     } = 1;
 
     /// <summary>
-    /// One step in this many climbs, with radius ρ times this number; the others are steps of the base optimiser (MosaicML Composer's
-    /// <c>interval</c>). Default 1: every step climbs. <see cref="int.MaxValue"/> is the base optimiser.
+    /// One step in this many climbs, with radius ρ times this number; the others are steps of the base optimiser. MosaicML Composer's
+    /// <c>interval</c> leaves ρ as it is: divide its ρ by the interval. Default 1: every step climbs. <see cref="int.MaxValue"/> is the
+    /// base optimiser.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int Period

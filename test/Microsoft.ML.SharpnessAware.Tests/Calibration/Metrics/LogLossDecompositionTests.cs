@@ -135,6 +135,9 @@ public sealed class LogLossDecompositionTests
         LogLossDecomposition one = CalibrationMetrics.Compute([.8f, .2f], [0], 2).LogLossDecomposition!;
         Assert.AreEqual(0.0, one.Calibration);
         Assert.AreEqual(-Math.Log(.8), one.Refinement, 1e-6);
+        LogLossDecomposition wrong = CalibrationMetrics.Compute([0, 1], [0], 2).LogLossDecomposition!;
+        Assert.AreEqual(23 * Math.Log(2), wrong.Refinement, 1e-6);
+        Assert.AreEqual(15 * Math.Log(10) - 23 * Math.Log(2), wrong.Calibration, 1e-6);
         LogLossDecomposition sure = CalibrationMetrics.Compute([.8f, .2f, 1, 0, .3f, .7f], [0, 0, 1], 2).LogLossDecomposition!;
         Assert.IsTrue(double.IsFinite(sure.Refinement) && sure.Temperature < 1);
     }
