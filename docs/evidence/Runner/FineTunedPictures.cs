@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using Options = Microsoft.ML.SharpnessAware.SharpnessAwareImageClassificationTrainer.Options;
@@ -17,11 +16,11 @@ internal sealed record FineTunedPictures(
     ScoreSet Test, double Temperature, IReadOnlyList<EpochMetrics> History, double Seconds)
 {
     /// <summary>The columns of <see cref="Results.Scores"/>.</summary>
-    public double[] Scores => Results.Scores.Of(Metrics(Test), Metrics(Test.At(Temperature)), Temperature);
+    public double[] Scores => Results.Scores.Of(Test.Metrics(), Test.At(Temperature).Metrics(), Temperature);
 
     /// <summary>The smooth calibration error before the temperature, and with it.</summary>
     public double[] SmoothErrors =>
-        [Metrics(Test).SmoothCalibrationError, Metrics(Test.At(Temperature)).SmoothCalibrationError];
+        [Test.Metrics().SmoothCalibrationError, Test.At(Temperature).Metrics().SmoothCalibrationError];
 
     /// <summary>Fine-tunes on so many pictures of each class, drawn by the seed.</summary>
     /// <exception cref="InvalidOperationException">The weights are not beside the application.</exception>
@@ -47,11 +46,7 @@ internal sealed record FineTunedPictures(
             throw new InvalidOperationException("The pretrained weights are not beside the application.");
 
         using SharpnessAwareImageClassificationTransformer raw = model.WithTemperature(1);
-        float[] probabilities = [.. raw.Transform(images.Test.ToPictures(mlContext)).GetColumn<float[]>("Score").SelectMany(row => row)];
-        return new(new ScoreSet(probabilities, [.. images.Test.Labels], images.Test.NumberOfClasses), model.Temperature,
-            [.. model.History], seconds);
+        return new(ScoreSet.Of(raw, images.Test.ToPictures(mlContext), images.Test.Labels, images.Test.NumberOfClasses),
+            model.Temperature, [.. model.History], seconds);
     }
-
-    private static MulticlassCalibrationMetrics Metrics(ScoreSet scores) =>
-        CalibrationMetrics.Compute(scores.Probabilities, scores.Labels, scores.Classes);
 }

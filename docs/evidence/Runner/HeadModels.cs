@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using static TorchSharp.torch;
@@ -74,9 +73,8 @@ internal static class HeadModels
             : mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy().Fit(rows);
     }
 
-    private static ScoreSet Scores(ITransformer model, float[][] features, int[] labels, int classes) => new(
-        [.. model.Transform(KeptFeatures.ToDataView(new MLContext(), features, labels, classes)).GetColumn<float[]>("Score")
-            .SelectMany(row => row)], labels, classes);
+    private static ScoreSet Scores(ITransformer model, float[][] features, int[] labels, int classes) =>
+        ScoreSet.Of(model, KeptFeatures.ToDataView(new MLContext(), features, labels, classes), labels, classes);
 
     private static ImageDataset Dataset(float[][] features, int[] labels, int classes) => new(
         new TensorPixels(tensor(features.SelectMany(row => row).ToArray(), [features.Length, KeptFeatures.Count, 1, 1])), rows: null,

@@ -104,9 +104,8 @@ internal sealed class ScoredModels(Laboratory laboratory)
         }
     }
 
-    private static ScoreSet Score(ITransformer model, ImageSet images) => new(
-        [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)], [.. images.Labels],
-            images.NumberOfClasses);
+    private static ScoreSet Score(ITransformer model, ImageSet images) =>
+        ScoreSet.Of(model, images.ToDataView(new MLContext()), images.Labels, images.NumberOfClasses);
 
     private static void Write(string path, ScoreSplit scores)
     {

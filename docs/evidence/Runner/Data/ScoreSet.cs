@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 
 namespace MLSharpness.Evidence.Data;
@@ -8,6 +9,10 @@ namespace MLSharpness.Evidence.Data;
 internal sealed record ScoreSet(float[] Probabilities, int[] Labels, int Classes)
 {
     public int Count => Labels.Length;
+
+    /// <summary>What a model says of some rows.</summary>
+    public static ScoreSet Of(ITransformer model, IDataView rows, IReadOnlyList<int> labels, int classes) =>
+        new([.. model.Transform(rows).GetColumn<float[]>("Score").SelectMany(row => row)], [.. labels], classes);
 
     public ScoreSet Choose(IReadOnlyList<int> rows)
     {
@@ -33,6 +38,9 @@ internal sealed record ScoreSet(float[] Probabilities, int[] Labels, int Classes
             largest[row] = TensorPrimitives.Max<float>(Probabilities.AsSpan(row * Classes, Classes));
         return largest;
     }
+
+    /// <summary>The metrics as they are.</summary>
+    public MulticlassCalibrationMetrics Metrics() => CalibrationMetrics.Compute(Probabilities, Labels, Classes);
 
     /// <summary>The metrics, after a calibrator that was fitted on other rows, or as they are where there is none.</summary>
     public MulticlassCalibrationMetrics Measure(

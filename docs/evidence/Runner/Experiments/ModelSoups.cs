@@ -1,5 +1,4 @@
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.SharpnessAware;
 using MLSharpness.Evidence.Data;
 using MLSharpness.Evidence.Results;
@@ -127,9 +126,8 @@ internal sealed class ModelSoups : Experiment
         }
     }
 
-    private static ScoreSet Scored(SharpnessAwareImageClassificationTransformer model, ImageSet images) => new(
-        [.. model.Transform(images.ToPictures(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)], [.. images.Labels],
-        images.NumberOfClasses);
+    private static ScoreSet Scored(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
+        ScoreSet.Of(model, images.ToPictures(new MLContext()), images.Labels, images.NumberOfClasses);
 
     private static ScoreSet Vote(params ScoreSet[] sets) => sets[0] with
     {
@@ -150,8 +148,5 @@ internal sealed class ModelSoups : Experiment
     private static double Temperature(params ScoreSet[] sets) => new CalibrationRows(
         [.. sets.SelectMany(set => set.Probabilities)], [.. sets.SelectMany(set => set.Labels)], sets[0].Classes).FitTemperature();
 
-    private static double[] Of(ScoreSet set, double temperature) => Scores.Of(Metrics(set), Metrics(set.At(temperature)), temperature);
-
-    private static MulticlassCalibrationMetrics Metrics(ScoreSet scores) =>
-        CalibrationMetrics.Compute(scores.Probabilities, scores.Labels, scores.Classes);
+    private static double[] Of(ScoreSet set, double temperature) => Scores.Of(set.Metrics(), set.At(temperature).Metrics(), temperature);
 }

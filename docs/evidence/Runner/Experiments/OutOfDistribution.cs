@@ -158,7 +158,7 @@ internal sealed class OutOfDistribution : Experiment
             }
         }
 
-        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute(test.Probabilities, test.Labels, test.Classes);
+        MulticlassCalibrationMetrics metrics = test.Metrics();
         return
         [
             metrics.Accuracy, metrics.LogLoss, metrics.ExpectedCalibrationError, metrics.MeanConfidence,

@@ -12,6 +12,31 @@ namespace MLSharpness.Evidence.Summary;
 /// </summary>
 internal sealed partial class EvidencePage(string results, string figures)
 {
+    private static readonly Dictionary<string,
+        (string Experiment, string? Setting, string Caption, Func<IReadOnlyList<ResultRow>, Figure> Draw)> NamedFigures = new()
+    {
+        ["stability"] = ("stability", null, "Heat maps of test accuracy over learning rate and ρ for SAM and SSAM", Figures.Stability),
+        ["stability-grid"] = ("stability-grid", null,
+            "Heat maps of the share of training runs that succeed over learning rate and ρ for SAM and SSAM", StabilityGridSummary.Map),
+        ["norms"] = ("stability-norms", null, "Gradient norms of both passes along training", Figures.Norms),
+        ["toy"] = ("toy", null, "Trajectories on a valley and on a saddle", Figures.Toy),
+        ["fine-tuning"] = ("fine-tuning-defaults-epochs", null,
+            "Log loss on images set aside, epoch by epoch, for three sets of pictures", FineTuningFigures.Epochs),
+        ["fine-tuning-methods"] = ("fine-tuning-methods", null,
+            "Log loss and calibration error of each method by the number of pictures, for three sets of pictures",
+            FineTuningFigures.Methods),
+        ["rivals"] = ("fine-tuning-rivals", null,
+            "Calibration error of four models of pretrained features by the number of pictures", FineTuningFigures.Rivals),
+        ["calibration"] = ("calibration", "fashion-5000", "Calibration error and log loss of each method, before and after a temperature",
+            rows => Figures.Calibration(rows, "5,000 images that the network has memorised")),
+        ["learnt"] = ("learnt-until-the-end", null,
+            "Calibration error and log loss of each method after thirty epochs of 55,000 images",
+            rows => Figures.Calibration(rows, "55,000 images for thirty epochs")),
+        ["corruptions"] = ("corruptions", null, "Accuracy and calibration by strength of corruption", Figures.Corruptions),
+        ["sharpness"] = ("sharpness", null, "Training loss along a random direction",
+            rows => Figures.Sharpness(rows, Sharpness.Distances)),
+    };
+
     /// <summary>Writes the page and its figures.</summary>
     /// <exception cref="InvalidDataException">The template asks for something that is not known.</exception>
     public void Write(string template, string page)
@@ -25,56 +50,47 @@ internal sealed partial class EvidencePage(string results, string figures)
     {
         string Of(int i) => i < words.Length ? words[i]
             : throw new InvalidDataException($"{{{{{string.Join(' ', words)}}}}} needs more words.");
+        string If(IReadOnlyList<ResultRow> rows, Func<IReadOnlyList<ResultRow>, string> render) =>
+            rows.Count > 0 ? render(rows) : $"*(Not run yet: {string.Join(' ', words)}.)*";
         return words[0] switch
         {
-            "means" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Means(rows, Measure.All) : Missing(words),
-            "means-short" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Means(rows, Measure.Main) : Missing(words),
-            "differences" => Rows(Of(1), Of(2)) is { Count: > 0 } rows ? Tables.Differences(rows, "base", Measure.Main) : Missing(words),
-            "against-csam" => Rows("calibration", Of(1)) is { Count: > 0 } rows
-                ? Tables.Differences([.. rows.Where(row => row["method"] == "CSAM 1"), .. Rows("combinations", Of(1))], "CSAM 1",
-                    Measure.Main) : Missing(words),
-            "tuning" => Rows("tuning", Of(1)) is { Count: > 0 } rows ? Tuning(rows) : Missing(words),
-            "by" => ByKey(Of(1), Of(2), words),
-            "sharpness" => Rows("sharpness", Of(1)) is { Count: > 0 } rows
-                ? Tables.Means(rows, new("largest_eigenvalue", "Largest eigenvalue", 1, 1), new("trace", "Trace", 1, 0)) : Missing(words),
-            "ensembles" => Rows("corruptions", Of(1)) is { Count: > 0 } rows ? Ensembles(rows) : Missing(words),
-            "regimes" => Rows("stability") is { Count: > 0 } rows ? Tables.Regimes(rows) : Missing(words),
-            "stability-grid" => Rows("stability-grid") is { Count: > 0 } rows ? StabilityGridSummary.Table(rows) : Missing(words),
-            "temperatures" => Rows("temperature") is { Count: > 0 } rows ? Tables.Temperatures(rows) : Missing(words),
-            "calibrators" => Rows("calibrators") is { Count: > 0 } rows ? Tables.Calibrators(rows) : Missing(words),
-            "radius" => Rows("tuning") is { Count: > 0 } rows ? DefaultsTables.Radius(rows) : Missing(words),
-            "gamma" => Rows("calibration") is { Count: > 0 } rows ? DefaultsTables.Gamma(rows) : Missing(words),
-            "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
-                ? Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
-                    + Tables.Differences(rows, "base", Measure.Main) : Missing(words),
-            "learnt-smaller" => Rows("learnt-until-the-end-smaller-radius") is { Count: > 0 } rows
-                ? Tables.Means([.. rows, .. Rows("learnt-until-the-end").Where(row => row["method"] == Method.Base.Name
-                        && rows.Any(other => other["seed"] == row["seed"]))],
-                    [.. Measure.Main, Measure.Temperature, Measure.TrainLoss]) : Missing(words),
-            "methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows
-                ? FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n" + FineTuningMethodsTables.Means(rows) + "\n\n"
-                    + FineTuningMethodsTables.Differences(rows, "base") : Missing(words),
-            "smooth-errors" => Rows("fine-tuning-methods-smooth") is { Count: > 0 } rows
-                ? FineTuningMethodsTables.SmoothErrors(rows) : Missing(words),
-            "soups" => Rows("model-soups") is { Count: > 0 } rows ? FineTuningTables.Soups(rows) : Missing(words),
-            "kept" => Rows("cheaper", Of(1)) is { Count: > 0 } rows ? Tables.Kept(rows) : Missing(words),
-            "averages" => Rows("averaging", Of(1)) is { Count: > 0 } rows ? Tables.Averages(rows) : Missing(words),
-            "early-stopping" => Rows("early-stopping", Of(1)) is { Count: > 0 } rows ? EarlyStopping(rows) : Missing(words),
-            "ways" => Rows(Of(1)) is { Count: > 0 } rows
-                ? FineTuningTables.Ways(rows) + "\n\n" + FineTuningTables.AgainstDefault(rows) : Missing(words),
-            "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningTables.Rivals(rows) : Missing(words),
-            "against-rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningTables.AgainstRivals(rows) : Missing(words),
-            "out-of-distribution" => Rows("out-of-distribution", Of(1)) is { Count: > 0 } rows
-                ? FineTuningTables.OutOfDistribution(rows) : Missing(words),
-            "figure" => Draw(Of(1), words) is string file ? $"![{Caption(Of(1))}]({folder}/{file})" : Missing(words),
+            "means" => If(Rows(Of(1), Of(2)), rows => Tables.Means(rows, Measure.All)),
+            "means-short" => If(Rows(Of(1), Of(2)), rows => Tables.Means(rows, Measure.Main)),
+            "differences" => If(Rows(Of(1), Of(2)), rows => Tables.Differences(rows, "base", Measure.Main)),
+            "against-csam" => If(Rows("calibration", Of(1)), rows => Tables.Differences(
+                [.. rows.Where(row => row["method"] == "CSAM 1"), .. Rows("combinations", Of(1))], "CSAM 1", Measure.Main)),
+            "tuning" => If(Rows("tuning", Of(1)), Tuning),
+            "by" => If(Rows(Of(1)), rows => string.Join("\n\n", Measure.Main.Select(measure => Tables.Cross(rows, Of(2), measure)))),
+            "sharpness" => If(Rows("sharpness", Of(1)), rows => Tables.Means(
+                rows, new("largest_eigenvalue", "Largest eigenvalue", 1, 1), new("trace", "Trace", 1, 0))),
+            "ensembles" => If(Rows("corruptions", Of(1)), Ensembles),
+            "regimes" => If(Rows("stability"), Tables.Regimes),
+            "stability-grid" => If(Rows("stability-grid"), StabilityGridSummary.Table),
+            "temperatures" => If(Rows("temperature"), Tables.Temperatures),
+            "calibrators" => If(Rows("calibrators"), Tables.Calibrators),
+            "radius" => If(Rows("tuning"), DefaultsTables.Radius),
+            "gamma" => If(Rows("calibration"), DefaultsTables.Gamma),
+            "learnt" => If(Rows("learnt-until-the-end"), rows =>
+                Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
+                    + Tables.Differences(rows, "base", Measure.Main)),
+            "learnt-smaller" => If(Rows("learnt-until-the-end-smaller-radius"), rows => Tables.Means(
+                [.. rows, .. Rows("learnt-until-the-end").Where(row => row["method"] == Method.Base.Name
+                    && rows.Any(other => other["seed"] == row["seed"]))],
+                [.. Measure.Main, Measure.Temperature, Measure.TrainLoss])),
+            "methods" => If(Rows("fine-tuning-methods"), rows => FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n"
+                + FineTuningMethodsTables.Means(rows) + "\n\n" + FineTuningMethodsTables.Differences(rows, "base")),
+            "smooth-errors" => If(Rows("fine-tuning-methods-smooth"), FineTuningMethodsTables.SmoothErrors),
+            "soups" => If(Rows("model-soups"), FineTuningTables.Soups),
+            "kept" => If(Rows("cheaper", Of(1)), Tables.Kept),
+            "averages" => If(Rows("averaging", Of(1)), Tables.Averages),
+            "early-stopping" => If(Rows("early-stopping", Of(1)), EarlyStopping),
+            "ways" => If(Rows(Of(1)), rows => FineTuningTables.Ways(rows) + "\n\n" + FineTuningTables.AgainstDefault(rows)),
+            "rivals" => If(Rows("fine-tuning-rivals"), FineTuningTables.Rivals),
+            "against-rivals" => If(Rows("fine-tuning-rivals"), FineTuningTables.AgainstRivals),
+            "out-of-distribution" => If(Rows("out-of-distribution", Of(1)), FineTuningTables.OutOfDistribution),
+            "figure" => If(FigureRows(Of(1)), rows => Draw(Of(1), rows, folder)),
             _ => throw new InvalidDataException($"The template asks for '{words[0]}', which is not known."),
         };
-    }
-
-    private string ByKey(string experiment, string key, string[] words)
-    {
-        IReadOnlyList<ResultRow> rows = Rows(experiment);
-        return rows.Count == 0 ? Missing(words) : string.Join("\n\n", Measure.Main.Select(measure => Tables.Cross(rows, key, measure)));
     }
 
     private static string Tuning(IReadOnlyList<ResultRow> rows) => Tables.Table(
@@ -118,52 +134,21 @@ internal sealed partial class EvidencePage(string results, string figures)
             ]);
     }
 
-    private string? Draw(string name, string[] words)
-    {
-        Figure? figure = name switch
-        {
-            "stability" => Rows("stability") is { Count: > 0 } rows ? Figures.Stability(rows) : null,
-            "stability-grid" => Rows("stability-grid") is { Count: > 0 } rows ? StabilityGridSummary.Map(rows) : null,
-            "norms" => Rows("stability-norms") is { Count: > 0 } rows ? Figures.Norms(rows) : null,
-            "toy" => Rows("toy") is { Count: > 0 } rows ? Figures.Toy(rows) : null,
-            "fine-tuning" => Rows("fine-tuning-defaults-epochs") is { Count: > 0 } rows ? FineTuningFigures.Epochs(rows) : null,
-            "fine-tuning-methods" => Rows("fine-tuning-methods") is { Count: > 0 } rows ? FineTuningFigures.Methods(rows) : null,
-            "rivals" => Rows("fine-tuning-rivals") is { Count: > 0 } rows ? FineTuningFigures.Rivals(rows) : null,
-            "calibration" => Rows("calibration", "fashion-5000") is { Count: > 0 } rows
-                ? Figures.Calibration(rows, "5,000 images that the network has memorised") : null,
-            "learnt" => Rows("learnt-until-the-end") is { Count: > 0 } rows
-                ? Figures.Calibration(rows, "55,000 images for thirty epochs") : null,
-            "corruptions" => Rows("corruptions") is { Count: > 0 } rows ? Figures.Corruptions(rows) : null,
-            "sharpness" => Rows("sharpness") is { Count: > 0 } rows ? Figures.Sharpness(rows, Sharpness.Distances) : null,
-            _ => throw new InvalidDataException($"The template asks for the figure '{name}', which is not known: " +
-                $"{string.Join(' ', words)}."),
-        };
-        figure?.SavePng(Path.Combine(figures, name + ".png"));
-        return figure is null ? null : name + ".png";
-    }
+    private IReadOnlyList<ResultRow> FigureRows(string name) => NamedFigures.TryGetValue(name, out var figure)
+        ? Rows(figure.Experiment, figure.Setting)
+        : throw new InvalidDataException($"The template asks for the figure '{name}', which is not known.");
 
-    private static string Caption(string name) => name switch
+    private string Draw(string name, IReadOnlyList<ResultRow> rows, string folder)
     {
-        "stability" => "Heat maps of test accuracy over learning rate and ρ for SAM and SSAM",
-        "stability-grid" => "Heat maps of the share of trainings that succeed over learning rate and ρ for SAM and SSAM",
-        "norms" => "Gradient norms of both passes along training",
-        "toy" => "Trajectories on a valley and on a saddle",
-        "fine-tuning" => "Log loss on images set aside, epoch by epoch, for three sets of pictures",
-        "fine-tuning-methods" => "Log loss and calibration error of each method by the number of pictures, for three sets of pictures",
-        "rivals" => "Calibration error of four models of pretrained features by the number of pictures",
-        "calibration" => "Calibration error and log loss of each method, before and after a temperature",
-        "learnt" => "Calibration error and log loss of each method after thirty epochs of 55,000 images",
-        "corruptions" => "Accuracy and calibration by strength of corruption",
-        _ => "Training loss along a random direction",
-    };
+        NamedFigures[name].Draw(rows).SavePng(Path.Combine(figures, name + ".png"));
+        return $"![{NamedFigures[name].Caption}]({folder}/{name}.png)";
+    }
 
     private IReadOnlyList<ResultRow> Rows(string experiment, string? setting = null)
     {
         IReadOnlyList<ResultRow> rows = ResultFile.Read(Path.Combine(results, experiment + ".csv"));
         return setting is null ? rows : [.. rows.Where(row => row["setting"] == setting)];
     }
-
-    private static string Missing(string[] words) => $"*(Not run yet: {string.Join(' ', words)}.)*";
 
     [GeneratedRegex(@"(?<=^)\{\{([^}]+)\}\}(?=\r?$)", RegexOptions.Multiline)]
     private static partial Regex Token();
