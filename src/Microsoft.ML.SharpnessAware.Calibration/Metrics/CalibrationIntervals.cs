@@ -32,7 +32,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// clusters little can be told, from one nothing.
 /// </para>
 /// <para>
-/// docs/calibration.md shows how often 95 % intervals held the true values on 20 to 100,000 rows. The classwise error and its parts have no
+/// docs/evidence.md shows how often 95 % intervals held the true values on 20 to 100,000 rows. The classwise error and its parts have no
 /// interval here: a row counts in a bin of every class, and the sums that are kept do not tell how these go together. Nor has the maximum
 /// calibration error, which is decided by bins of few rows.
 /// </para>

@@ -15,8 +15,8 @@ internal static class StabilityGridSummary
     public static Figure Map(IReadOnlyList<ResultRow> rows)
     {
         string[] rates = Values(rows, "learning_rate"), radii = Values(rows, "rho");
-        return Plots.HeatMaps("Which trainings succeed",
-            "share in % of the trainings, with warm-up and without, whose test accuracy is above 20 %; climb: ρ g/‖g‖ (normalised) or ρ g",
+        return Plots.HeatMaps("Which training runs succeed",
+            "share in % of the training runs, with warm-up and without, whose test accuracy is above 20 %; climb: ρ g/‖g‖ (normalised) or ρ g",
             [
                 .. from climb in StabilityGrid.Climbs
                    from network in Networks
