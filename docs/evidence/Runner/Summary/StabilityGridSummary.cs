@@ -16,7 +16,8 @@ internal static class StabilityGridSummary
     {
         string[] rates = Values(rows, "learning_rate"), radii = Values(rows, "rho");
         return Plots.HeatMaps("Which training runs succeed",
-            "share in % of the training runs, with warm-up and without, whose test accuracy is above 20 %; climb: ρ g/‖g‖ (normalised) or ρ g",
+            "share in % of the training runs, with warm-up and without, whose test accuracy is above 20 %; "
+                + "climb: ρ g/‖g‖ (normalised) or ρ g",
             [
                 .. from climb in StabilityGrid.Climbs
                    from network in Networks
