@@ -120,7 +120,7 @@ public sealed class BootstrapTests
         Assert.IsGreaterThan(2 * .99 * .01, intervals.BrierScore.Upper);
     }
 
-    /// <summary>A small form of the benchmark "interval-coverage", whose table is in docs/calibration.md: every interval of a calibrated
+    /// <summary>A small form of the benchmark "interval-coverage", whose table is in docs/evidence.md: every interval of a calibrated
     /// model holds the true value in about 95 % of the samples.</summary>
     [TestMethod]
     [DataRow(".5 to 1", 20)]
