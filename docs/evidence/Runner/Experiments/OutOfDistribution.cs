@@ -12,7 +12,7 @@ namespace MLSharpness.Evidence.Experiments;
 /// Two kinds of classifier. Small networks from scratch (1,000 images of Fashion-MNIST) by the four methods, the same networks as those of
 /// <see cref="Cheaper"/>; the others are hand signs in grey. Heads on a pretrained network's features of CIFAR-10, beside ML.NET's path
 /// and LightGBM, 50 pictures a class; the others are Fashion-MNIST's. The area is 0.5 where confidence tells nothing, and of the confidence
-/// after the temperature. The sets are those of <c>Decisions.PredictionSets</c>' default, their threshold from the validation images.
+/// after the temperature. The sets are <see cref="PredictionSetScore.LeastAmbiguous"/>, their threshold from the validation images.
 /// </remarks>
 internal sealed class OutOfDistribution : Experiment
 {
