@@ -36,21 +36,6 @@ internal static class TemperatureScaling
         return loss.LogLoss(beta) < loss.LogLoss(1) && !TemperatureCrossFit.ShowsHarm(loss, prior, beta) ? 1 / beta : 1;
     }
 
-    /// <summary>
-    /// Finds the temperature that minimises the log loss alone. The log loss is convex in β = 1/T, so a Newton iteration on its derivative,
-    /// kept inside a shrinking bracket, finds the one minimum. Deterministic.
-    /// </summary>
-    /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>]; 1 if no temperature gives a lower log loss on
-    /// these rows than 1 does.</returns>
-    /// <inheritdoc cref="FitWithPrior" path="/param"/>
-    /// <inheritdoc cref="FitWithPrior" path="/exception"/>
-    public static double Fit(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
-    {
-        var loss = new TemperatureLoss(logits, labels, numberOfClasses);
-        double beta = Minimize(loss, priorWeight: 0, start: 1);
-        return loss.LogLoss(beta) < loss.LogLoss(1) ? 1 / beta : 1;
-    }
-
     /// <summary>The mean log loss at the temperature that makes it least, without any prior: what no temperature takes away.</summary>
     /// <inheritdoc cref="FitWithPrior" path="/param"/>
     /// <inheritdoc cref="FitWithPrior" path="/exception"/>
@@ -89,8 +74,11 @@ internal static class TemperatureScaling
             throw new ArgumentOutOfRangeException(parameterName, temperature, "A temperature is from 0.01 to 100; 1 changes nothing.");
     }
 
-    /// <summary>The β of the least mean log loss plus <paramref name="priorWeight"/> · (β − 1 − ln β) / rows, over the rows that are
-    /// <paramref name="included"/> (all, where it is empty).</summary>
+    /// <summary>
+    /// The β = 1/T of the least mean log loss plus <paramref name="priorWeight"/> · (β − 1 − ln β) / rows, over the rows that are
+    /// <paramref name="included"/> (all, where it is empty). That is convex in β, so a Newton iteration on its derivative, kept inside a
+    /// shrinking bracket, finds the one minimum. Deterministic.
+    /// </summary>
     internal static double Minimize(TemperatureLoss loss, double priorWeight, double start, ReadOnlySpan<bool> included = default)
     {
         double low = 1 / MaximumTemperature;

@@ -39,7 +39,7 @@ public sealed class CautiousTemperatureTests
         }
 
         CautiousTemperature cautious = CautiousTemperature.Fit(logits, labels, 3);
-        Assert.AreEqual(TemperatureScaling.Fit(logits, labels, 3), cautious.Value, 0.01);
+        Assert.AreEqual(LeastLogLossTemperature.Fit(logits, labels, 3), cautious.Value, 0.01);
         Assert.AreEqual(2.5, cautious.Value, 0.1);
         Assert.AreEqual(LogitMetrics.Of(logits, labels, 3, cautious.Value).LogLoss, cautious.Loss, 1e-3);
     }

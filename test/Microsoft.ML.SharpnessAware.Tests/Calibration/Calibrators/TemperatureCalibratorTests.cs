@@ -75,7 +75,7 @@ public sealed class TemperatureCalibratorTests
     public void OneRowThatIsAlmostRightDoesNotMakeTheOthersCertain()
     {
         ScoredRows rows = ScoredRows.Of(2, [.. Enumerable.Repeat((0, new[] { .9f, .1f }), 34), (1, [.5001f, .4999f])]);
-        double alone = TemperatureScaling.Fit(rows.ForFit().Logarithms(), rows.Labels, 2);
+        double alone = LeastLogLossTemperature.Fit(rows.ForFit().Logarithms(), rows.Labels, 2);
         Assert.IsLessThan(1e-4, Math.Pow(9, -1 / alone));
         Assert.IsTrue(rows.After(Fit(rows))[0][0] is > .95f and < .99f);
     }

@@ -145,7 +145,7 @@ public sealed class CalibrationPropertyTests
         Assert.IsLessThan(0.012, metrics.AdaptiveCalibrationError);
         Assert.IsLessThan(0.012, metrics.ClasswiseCalibrationError);
         Assert.AreEqual(metrics.MeanEntropy, metrics.LogLoss, 0.02);
-        Assert.AreEqual(1, TemperatureScaling.Fit([.. scores.Select(value => MathF.Log(value))], labels, Classes), 0.03);
+        Assert.AreEqual(1, LeastLogLossTemperature.Fit([.. scores.Select(value => MathF.Log(value))], labels, Classes), 0.03);
 
         // The same labels with sharpened scores are far from calibrated.
         float[] sharpened = Normalize([.. scores.Select(score => score * score)], Classes);

@@ -11,7 +11,7 @@ public sealed class TemperatureScalingTests
     public void ReferenceTemperatureIsFound(string name)
     {
         CalibrationReference reference = CalibrationReference.Load(name);
-        double temperature = TemperatureScaling.Fit(Logarithms(reference.Scores), reference.Labels, reference.NumberOfClasses);
+        double temperature = LeastLogLossTemperature.Fit(Logarithms(reference.Scores), reference.Labels, reference.NumberOfClasses);
         Assert.AreEqual(reference["temperature"], temperature, 1e-5);
 
         float[] scaled = Apply(reference.Scores, reference.NumberOfClasses, temperature);
@@ -28,8 +28,8 @@ public sealed class TemperatureScalingTests
         CalibrationReference reference = CalibrationReference.Load("overconfident");
         float[] logarithms = Logarithms(reference.Scores);
         float[] logits = [.. logarithms.Select((value, index) => value + index / reference.NumberOfClasses % 7 - 3)];
-        Assert.AreEqual(TemperatureScaling.Fit(logarithms, reference.Labels, reference.NumberOfClasses),
-            TemperatureScaling.Fit(logits, reference.Labels, reference.NumberOfClasses), 1e-5);
+        Assert.AreEqual(LeastLogLossTemperature.Fit(logarithms, reference.Labels, reference.NumberOfClasses),
+            LeastLogLossTemperature.Fit(logits, reference.Labels, reference.NumberOfClasses), 1e-5);
     }
 
     [TestMethod]
@@ -41,7 +41,7 @@ public sealed class TemperatureScalingTests
         from other in Gen.Double[-2, 2]
         select (classes, logits, labels, other: Math.Pow(10, other))).Sample(test =>
     {
-        double temperature = TemperatureScaling.Fit(test.logits, test.labels, test.classes);
+        double temperature = LeastLogLossTemperature.Fit(test.logits, test.labels, test.classes);
         Assert.IsTrue(temperature is >= TemperatureScaling.MinimumTemperature and <= TemperatureScaling.MaximumTemperature);
         double fitted = LogLoss(test.logits, test.labels, test.classes, temperature);
         Assert.IsTrue(fitted <= LogLoss(test.logits, test.labels, test.classes, 1) + 1e-12);
@@ -55,15 +55,15 @@ public sealed class TemperatureScalingTests
 
     [TestMethod]
     public void SeparableRowsStopAtTheLowestTemperature()
-        => Assert.AreEqual(TemperatureScaling.MinimumTemperature, TemperatureScaling.Fit([2, 0, 0, 1], [0, 1], 2), 1e-12);
+        => Assert.AreEqual(TemperatureScaling.MinimumTemperature, LeastLogLossTemperature.Fit([2, 0, 0, 1], [0, 1], 2), 1e-12);
 
     [TestMethod]
     public void RowsThatAreAlwaysWrongStopAtTheHighestTemperature()
-        => Assert.AreEqual(TemperatureScaling.MaximumTemperature, TemperatureScaling.Fit([2, 0, 0, 1], [1, 0], 2), 1e-12);
+        => Assert.AreEqual(TemperatureScaling.MaximumTemperature, LeastLogLossTemperature.Fit([2, 0, 0, 1], [1, 0], 2), 1e-12);
 
     [TestMethod]
     public void RowsWithoutPreferenceKeepTheTemperatureAtOne()
-        => Assert.AreEqual(1.0, TemperatureScaling.Fit([3, 3, 3, -1, -1, -1], [0, 2], 3));
+        => Assert.AreEqual(1.0, LeastLogLossTemperature.Fit([3, 3, 3, -1, -1, -1], [0, 2], 3));
 
     /// <summary>Of n rows with logits (a, 0), r are right: the share of right ones is 1 / (1 + e^(−a/T)).</summary>
     [TestMethod]
@@ -71,14 +71,14 @@ public sealed class TemperatureScalingTests
     {
         float[] logits = [.. Enumerable.Repeat(new[] { 4f, 0f }, 10).SelectMany(row => row)];
         int[] labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
-        Assert.AreEqual(4 / Math.Log(8 / 2.0), TemperatureScaling.Fit(logits, labels, 2), 1e-9);
+        Assert.AreEqual(4 / Math.Log(8 / 2.0), LeastLogLossTemperature.Fit(logits, labels, 2), 1e-9);
     }
 
     [TestMethod]
     public void OneClassInTheLabelsHasAFiniteMinimum()
     {
         float[] logits = [4, 0, 1, 0, -1, 0];
-        double temperature = TemperatureScaling.Fit(logits, [0, 0, 0], 2);
+        double temperature = LeastLogLossTemperature.Fit(logits, [0, 0, 0], 2);
         Assert.IsTrue(double.IsFinite(temperature));
         Assert.IsTrue(LogLoss(logits, [0, 0, 0], 2, temperature) < LogLoss(logits, [0, 0, 0], 2, 1));
     }
@@ -89,7 +89,7 @@ public sealed class TemperatureScalingTests
         // Nine rows are certain and right, one is certain and wrong.
         float[] probabilities = [.. Enumerable.Repeat(new[] { 1f, 0f }, 10).SelectMany(row => row)];
         int[] labels = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-        double temperature = TemperatureScaling.Fit(Logarithms(probabilities), labels, 2);
+        double temperature = LeastLogLossTemperature.Fit(Logarithms(probabilities), labels, 2);
         float[] scaled = Apply(probabilities, 2, temperature);
         Assert.AreEqual(0.9f, scaled[0], 1e-5f);
         Assert.IsLessThan(CalibrationMetrics.Compute(probabilities, labels, 2).LogLoss,
@@ -105,13 +105,13 @@ public sealed class TemperatureScalingTests
         foreach (double temperature in temperatures)
             Assert.AreEqual(1.953, temperature, 0.001);      // as scikit-learn has it
         float[] logits = [.. Enumerable.Repeat(new[] { MathF.Log(9), 0 }, 50).SelectMany(row => row), 1e4f, -1e4f];
-        Assert.AreEqual(temperatures[0], TemperatureScaling.Fit(logits, [.. Enumerable.Repeat(0, 45), .. Enumerable.Repeat(1, 6)], 2),
+        Assert.AreEqual(temperatures[0], LeastLogLossTemperature.Fit(logits, [.. Enumerable.Repeat(0, 45), .. Enumerable.Repeat(1, 6)], 2),
             1e-5);
 
         Assert.AreEqual(.712, Fitted(.8f, 99, 1, [1, 0]), 0.001);
         Assert.AreEqual(1.034, Fitted(.6f, 99, 1, [1, 0]), 0.001);
 
-        static double Fitted(float right, int ofThemRight, int wrong, float[] last) => TemperatureScaling.Fit(
+        static double Fitted(float right, int ofThemRight, int wrong, float[] last) => LeastLogLossTemperature.Fit(
             Logarithms([.. Enumerable.Repeat(new[] { right, 1 - right }, ofThemRight + wrong).SelectMany(row => row), .. last]),
             [.. Enumerable.Repeat(0, ofThemRight), .. Enumerable.Repeat(1, wrong + 1)], 2);
     }
@@ -123,9 +123,9 @@ public sealed class TemperatureScalingTests
         Random random = new(3);
         float[] logits = [.. Enumerable.Range(0, Classes * Rows).Select(_ => 10 * random.NextSingle())];
         int[] labels = [.. Enumerable.Range(0, Rows).Select(_ => random.Next(Classes))];
-        double temperature = TemperatureScaling.Fit(logits, labels, Classes);
+        double temperature = LeastLogLossTemperature.Fit(logits, labels, Classes);
         Assert.IsTrue(LogLoss(logits, labels, Classes, temperature) <= LogLoss(logits, labels, Classes, 1));
-        Assert.AreEqual(temperature, TemperatureScaling.Fit(logits, labels, Classes));
+        Assert.AreEqual(temperature, LeastLogLossTemperature.Fit(logits, labels, Classes));
     }
 
     [TestMethod]
@@ -196,14 +196,14 @@ public sealed class TemperatureScalingTests
     [TestMethod]
     public void WrongArgumentsAreNamed()
     {
-        Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentException>(() => TemperatureScaling.Fit([], [], 2)).ParamName);
-        Assert.AreEqual("logits", Assert.ThrowsExactly<ArgumentException>(() => TemperatureScaling.Fit([1, 2, 3], [0], 2)).ParamName);
+        Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentException>(() => LeastLogLossTemperature.Fit([], [], 2)).ParamName);
+        Assert.AreEqual("logits", Assert.ThrowsExactly<ArgumentException>(() => LeastLogLossTemperature.Fit([1, 2, 3], [0], 2)).ParamName);
         Assert.AreEqual("labels", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
-            () => TemperatureScaling.Fit([1, 2], [2], 2)).ParamName);
+            () => LeastLogLossTemperature.Fit([1, 2], [2], 2)).ParamName);
         float[][] rows = [[1, float.NaN], [float.PositiveInfinity, 1], [float.NegativeInfinity, float.NegativeInfinity]];
         foreach (float[] row in rows)
             StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(
-                () => TemperatureScaling.Fit([0, 0, .. row], [0, 0], 2)).Message, "Row 1");
+                () => LeastLogLossTemperature.Fit([0, 0, .. row], [0, 0], 2)).Message, "Row 1");
         foreach (double temperature in new[] { 0, -1, double.NaN, double.PositiveInfinity, 1e-40, 0.0099, 100.1 })
             Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => TemperatureScaling.Apply([.5f, .5f], temperature, new float[2]));
     }
