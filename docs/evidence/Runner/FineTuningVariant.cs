@@ -49,18 +49,12 @@ internal sealed record FineTuningVariant(string Name, double Rho, Action<Options
     }
 
     /// <summary>The whole network at once by SGD, as Auto tries it: ten epochs, and a fifth set aside for the temperature.</summary>
-    public static FineTuningVariant Full(double rho, double rate, int? epochs = null, int? batch = null) => Full(
-        SharpnessAwareMethod.Csam(rho),
-        $"full at {Text.Of(rate)}{(batch is int size ? $" in batches of {Text.Of(size)}" : "")}{For(epochs)}", rate, epochs, batch);
-
-    /// <summary>The same by any method.</summary>
-    public static FineTuningVariant Full(
-        SharpnessAwareMethod method, string name, double rate = 0.05, int? epochs = null, int? batch = null) => new(
-        name, method.Rho, options =>
+    public static FineTuningVariant Full(double rho, double rate, int? batch = null) => new(
+        $"full at {Text.Of(rate)}{(batch is int size ? $" in batches of {Text.Of(size)}" : "")}", rho, options =>
         {
             (options.FineTuning, options.Method, options.BaseOptimizer, options.Augmentation, options.Epoch,
                 options.ValidationSetFraction) =
-                (FineTuning.Full, method, new BaseOptimizer.Sgd(rate), Augmentation.None, epochs ?? 10, 0.2);
+                (FineTuning.Full, SharpnessAwareMethod.Csam(rho), new BaseOptimizer.Sgd(rate), Augmentation.None, 10, 0.2);
             options.BatchSize = batch ?? options.BatchSize;
         });
 

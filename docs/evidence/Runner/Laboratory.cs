@@ -131,13 +131,10 @@ internal sealed class Laboratory : IDisposable
         [.. model.Transform(images.ToDataView(new MLContext())).GetColumn<float[]>("Score").SelectMany(row => row)];
 
     /// <summary>The columns of <see cref="Scores"/> of a network on some images.</summary>
-    public static double[] Score(SharpnessAwareImageClassificationTransformer model, ImageSet images) =>
-        Score(model, images.ToDataView(new MLContext()));
-
-    /// <summary>The same of rows that have the columns of its training.</summary>
-    public static double[] Score(SharpnessAwareImageClassificationTransformer model, IDataView rows)
+    public static double[] Score(SharpnessAwareImageClassificationTransformer model, ImageSet images)
     {
         var mlContext = new MLContext();
+        IDataView rows = images.ToDataView(mlContext);
         using SharpnessAwareImageClassificationTransformer raw = model.WithTemperature(1);
         return Scores.Of(
             mlContext.MulticlassClassification.EvaluateCalibration(raw.Transform(rows)),

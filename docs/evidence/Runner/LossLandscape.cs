@@ -91,7 +91,7 @@ internal sealed class LossLandscape : IDisposable
     }
 
     /// <summary>H·v by differentiating g·v once more (Pearlmutter 1994).</summary>
-    public Tensor[] TimesHessian(IReadOnlyList<Tensor> v)
+    private Tensor[] TimesHessian(IReadOnlyList<Tensor> v)
     {
         using var gradients = enable_grad();
         if (_gradient.Length == 0)

@@ -6,8 +6,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>The signs of a figure and what they stand for, in centred rows; with several rows the signs stand below one another.</summary>
 internal sealed class FigureLegend : IFigurePart
 {
-    public const double RowHeight = 22;
-
+    private const double RowHeight = 22;
     private const double SymbolGap = 7;
     private const double ItemGap = 18;
 

@@ -13,11 +13,9 @@ internal sealed class FigureText(string text, double x, double y, double maximum
 
     public double Rotation { get; init; }
 
-    public HorizontalAlignment Alignment { get; init; } = HorizontalAlignment.Center;
-
     public void Render(IRenderContext context)
         => context.DrawText(new ScreenPoint(x, y), Fit(text, Size, maximumWidth), Color, FigureRenderContext.FontFamilies, Size,
-            FontWeights.Normal, Rotation, Alignment, VerticalAlignment.Middle);
+            FontWeights.Normal, Rotation, HorizontalAlignment.Center, VerticalAlignment.Middle);
 
     /// <summary>The text in one line, shortened to what fits.</summary>
     public static string Fit(string text, double size, double maximumWidth)

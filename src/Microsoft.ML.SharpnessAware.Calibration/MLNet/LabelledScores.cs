@@ -10,6 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </remarks>
 internal sealed class LabelledScores
 {
+    private readonly int _numberOfKeys;       // that of the classes, or fewer
     private readonly int[]? _places;
 
     private LabelledScores(DataViewSchema.Column label, DataViewSchema.Column score, LabelValues? classes, int numberOfKeys, int[]? places)
@@ -17,7 +18,7 @@ internal sealed class LabelledScores
         Label = label;
         Score = score;
         Classes = classes;
-        NumberOfKeys = numberOfKeys;
+        _numberOfKeys = numberOfKeys;
         _places = places;
     }
 
@@ -29,9 +30,6 @@ internal sealed class LabelledScores
 
     /// <summary>What the classes are, in the order of the scores; null where neither column says.</summary>
     public LabelValues? Classes { get; }
-
-    /// <summary>The number of label keys: that of the classes, or fewer.</summary>
-    public int NumberOfKeys { get; }
 
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, the numbers of label keys and scores differ,
     /// or the label has a class that the scores do not have.</exception>
@@ -63,7 +61,7 @@ internal sealed class LabelledScores
 
     /// <summary>The class that a key stands for, counted from 0; -1 for a missing label.</summary>
     public int ClassOf(ulong key) =>
-        key == 0 || key > (ulong)NumberOfKeys ? -1 : _places is null ? (int)key - 1 : _places[key - 1];
+        key == 0 || key > (ulong)_numberOfKeys ? -1 : _places is null ? (int)key - 1 : _places[key - 1];
 
     private static LabelledScores ByPlace(LabelColumn label, DataViewSchema.Column score, LabelValues? classes)
     {
