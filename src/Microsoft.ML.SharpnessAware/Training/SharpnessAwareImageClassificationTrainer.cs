@@ -103,7 +103,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 
     private SharpnessAwareImageClassificationTransformer FitWith(Options options, IDataView input)
     {
-        using IChannel channel = options.Group is { Rank: > 0 } ? new SilentChannel(_host) : _host.Start("Training");
+        // What one process of a group logs goes for all; a context of their own, to which nobody listens, keeps the others silent.
+        using IChannel channel = (options.Group is { Rank: > 0 } ? (IChannelProvider)new MLContext() : _host).Start("Training");
         Preconditions.Check(input.Schema, options);
         ProcessGroupChecks.SameSharding(options);
         Device device = HostDevice.Choose(_host, options.Device);
