@@ -67,11 +67,8 @@ internal sealed class ClusterMeans
     /// <summary>The interval of the number at <paramref name="index"/>.</summary>
     public ConfidenceInterval GetInterval(int index, double confidenceLevel)
     {
-        double tail = (1 - confidenceLevel) / 2, rows = _rows.Sum();
+        double rows = _rows.Sum();
         double estimate = index == Accuracy ? _right.Sum() / rows : _sums.Sum(sum => sum[index]) / rows;
-        Array.Sort(_lower[index]);
-        Array.Sort(_upper[index]);
-        return new ConfidenceInterval(estimate,
-            Math.Min(estimate, Percentile.Of(_lower[index], tail)), Math.Max(estimate, Percentile.Of(_upper[index], 1 - tail)));
+        return Percentile.Interval(estimate, _lower[index], _upper[index], confidenceLevel);
     }
 }

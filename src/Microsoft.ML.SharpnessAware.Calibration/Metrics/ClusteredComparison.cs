@@ -76,7 +76,7 @@ internal sealed class ClusteredComparison
 
         Array.Fill(weights, 1);
         Vector256<double> estimates = Sums(weights).Sum / _rows;
-        double difference = ErrorDifferences.Of(_sumA, _sumB, _rows), tail = (1 - confidenceLevel) / 2;
+        double difference = ErrorDifferences.Of(_sumA, _sumB, _rows);
         return new CalibrationComparison
         {
             ConfidenceLevel = confidenceLevel,
@@ -90,13 +90,8 @@ internal sealed class ClusteredComparison
                 : errors.GetInterval(difference, confidenceLevel, _units.Spread),
         };
 
-        ConfidenceInterval Interval(int number)
-        {
-            Array.Sort(lower[number]);
-            Array.Sort(upper[number]);
-            return new ConfidenceInterval(estimates[number], Math.Min(estimates[number], Percentile.Of(lower[number], tail)),
-                Math.Max(estimates[number], Percentile.Of(upper[number], 1 - tail)));
-        }
+        ConfidenceInterval Interval(int number) =>
+            Percentile.Interval(estimates[number], lower[number], upper[number], confidenceLevel);
     }
 
     /// <summary>The weighted sums of the differences and of the rows, and those of the gaps in their fields.</summary>

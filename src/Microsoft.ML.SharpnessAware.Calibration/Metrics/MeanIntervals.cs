@@ -71,15 +71,8 @@ internal sealed class MeanIntervals
     }
 
     /// <summary>The interval of the number at <paramref name="index"/>.</summary>
-    public ConfidenceInterval GetInterval(int index, double confidenceLevel)
-    {
-        double estimate = _estimate[index];
-        double tail = (1 - confidenceLevel) / 2;
-        Array.Sort(_lower[index]);
-        Array.Sort(_upper[index]);
-        return new ConfidenceInterval(estimate,
-            Math.Min(estimate, Percentile.Of(_lower[index], tail)), Math.Max(estimate, Percentile.Of(_upper[index], 1 - tail)));
-    }
+    public ConfidenceInterval GetInterval(int index, double confidenceLevel) =>
+        Percentile.Interval(_estimate[index], _lower[index], _upper[index], confidenceLevel);
 
     private Vector256<double> NextNormals()
         => Vector256.Create(_random.NextNormal(), _random.NextNormal(), _random.NextNormal(), _random.NextNormal());
