@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -22,12 +19,7 @@ internal sealed class EpochValidation(
     public float[] Logits => _logits ??= Run();
 
     /// <summary>Accuracy, log loss and calibration errors before temperature scaling.</summary>
-    public MulticlassCalibrationMetrics Metrics()
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor probabilities = nn.functional.softmax(tensor(Logits, [Count, classifier.NumberOfClasses], device: CPU), dim: 1);
-        return CalibrationMetrics.Compute(probabilities.data<float>().ToArray(), _labels, classifier.NumberOfClasses);
-    }
+    public MulticlassCalibrationMetrics Metrics() => LogitMetrics.Of(Logits, _labels, classifier.NumberOfClasses);
 
     /// <summary>The log loss at the temperature that makes it least.</summary>
     public double Refinement() => TemperatureScaling.LeastLogLoss(Logits, _labels, classifier.NumberOfClasses);
