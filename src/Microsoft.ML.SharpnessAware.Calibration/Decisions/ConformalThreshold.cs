@@ -11,7 +11,10 @@ internal static class ConformalThreshold
     public static double Of(Span<double> scores, double coverage)
     {
         double rank = Rank(scores.Length, coverage);
-        return rank <= scores.Length ? Smallest(scores, Math.Max((int)rank, 1) - 1) : double.PositiveInfinity;
+        if (rank > scores.Length)
+            return double.PositiveInfinity;
+        scores.Sort();
+        return scores[Math.Max((int)rank, 1) - 1];
     }
 
     /// <summary>⌈(n + 1) · coverage⌉: which of n scores in order is the threshold, if there are so many.</summary>
@@ -30,44 +33,4 @@ internal static class ConformalThreshold
             rows++;
         return (int)rows;
     }
-
-    /// <summary>The value that would be at <paramref name="place"/> if the values were sorted (Hoare 1961, "Find"): a million need no
-    /// order.</summary>
-    private static double Smallest(Span<double> values, int place)
-    {
-        const int Few = 64;
-        while (values.Length > Few)
-        {
-            double pivot = MedianOfThree(values[0], values[values.Length / 2], values[^1]);
-            (int below, int above) = (0, values.Length - 1);
-            while (below <= above)
-            {
-                while (values[below] < pivot)
-                    below++;
-                while (values[above] > pivot)
-                    above--;
-                if (below <= above)
-                {
-                    (values[below], values[above]) = (values[above], values[below]);
-                    below++;
-                    above--;
-                }
-            }
-
-            if (place <= above)
-                values = values[..(above + 1)];
-            else if (place >= below)
-            {
-                values = values[below..];
-                place -= below;
-            }
-            else
-                return pivot;
-        }
-
-        values.Sort();
-        return values[place];
-    }
-
-    private static double MedianOfThree(double a, double b, double c) => Math.Max(Math.Min(a, b), Math.Min(Math.Max(a, b), c));
 }
