@@ -1,13 +1,7 @@
-using System.Runtime.CompilerServices;
-
-// Saving, loading and mapping rows need ML.NET members that are internal; see build/PublicizedReferences.targets for the compiler's side.
-[assembly: IgnoresAccessChecksTo("Microsoft.ML.Core")]
-[assembly: IgnoresAccessChecksTo("Microsoft.ML.Data")]
-[assembly: IgnoresAccessChecksTo("Microsoft.ML.DataView")]
-
 namespace System.Runtime.CompilerServices;
 
-/// <summary>Recognised by the runtime by its name: this assembly may use internal members of the named one.</summary>
+/// <summary>Recognised by the runtime by its name: this assembly may use internal members of the named one. Saving, loading and mapping
+/// rows need such members of ML.NET; build/PublicizedReferences.targets names their assemblies, to the compiler and here.</summary>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
 internal sealed class IgnoresAccessChecksToAttribute(string assemblyName) : Attribute
 {

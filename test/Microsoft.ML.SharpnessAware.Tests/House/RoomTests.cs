@@ -8,16 +8,16 @@ public sealed class RoomTests
     private static readonly string[] Calibration =
         ["Common", "MLNet", "Metrics", "Evaluation", "Calibrators", "Decisions", "Figures", "Reports", ""];
 
-    private static readonly string[] Imaging = ["MLNet", "Pixels", "Reading", "Files", "Scoring", ""];
+    private static readonly string[] Imaging = ["Pixels", "Reading", "Files", "Scoring", ""];
 
     private static readonly string[] SharpnessAware =
     [
-        "MLNet", "Distributed", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization",
+        "Distributed", "Torch", "Imaging", "Imaging/Caching", "Imaging/Datasets", "Imaging/Augmenting", "Losses", "Optimization",
             "Networks", "Weights",
         "Model", "Scoring", "Training", "Reports", "",
     ];
 
-    private static readonly string[] Onnx = ["MLNet", "Model", "Scoring", ""];
+    private static readonly string[] Onnx = ["Model", "Scoring", ""];
 
     private static readonly string[] TorchOnly = ["Torch", "Losses", "Optimization", "Networks", "Weights"];
 
