@@ -30,30 +30,14 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     {
         List<float> scores = [];
         List<int> labels = [];
-        SkippedRowCounter withoutLabel = new();
-        float[] row = new float[columns.NumberOfClasses];
-        using LabelledScoreCursor cursor = columns.Open(data);
-        while (cursor.MoveNext())
+        (_, long withoutLabel) = LabelledProbabilities.Read(data, columns, scoreKind, host, channel, (row, label) =>
         {
-            host.CheckAlive();
-            int label = cursor.ReadClass();
-            if (label < 0)
-            {
-                withoutLabel.Add(cursor.Position, cursor.Number);
-                continue;
-            }
-
-            cursor.ReadScores(row);
-            if (ScoreRow.ToProbabilities(row, scoreKind) is string problem)
-                throw ScoreRow.Unusable(columns.Score.Name, scoreKind, cursor.Number, problem);
             if (scores.Count > Array.MaxLength - row.Length)
                 throw TooMany(row.Length);
             scores.AddRange(row);
             labels.Add(label);
-        }
-
-        withoutLabel.Report(channel, $"the label column '{columns.Label.Name}' is missing or unknown");
-        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses) { WithoutLabel = withoutLabel.Count };
+        });
+        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses) { WithoutLabel = withoutLabel };
     }
 
     /// <summary>The rows of all of them.</summary>

@@ -105,11 +105,7 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
     /// <summary>Fits the calibrator, and keeps it only if the log loss of the rows does not rise.</summary>
     internal MulticlassCalibratorTransformer Fit(CalibrationRows rows, LabelValues? classes)
     {
-        if (rows.Count == 0)
-            throw new InvalidOperationException(rows.WithoutLabel == 0
-                ? "The data has no rows to fit a calibrator on."
-                : $"None of the {rows.WithoutLabel} row(s) has a known label in column '{_labelColumnName}', so no calibrator can be "
-                    + "fitted.");
+        LabelledProbabilities.CheckAny(rows.Count, rows.WithoutLabel, _labelColumnName, "calibrator");
         using IChannel channel = _host.Start("Calibrating");
         if (rows.Count < FewRows)
             channel.Warning($"A calibrator is fitted on {rows.Count} row(s). Fewer than {FewRows} say little about probabilities: it " +

@@ -5,9 +5,6 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>The columns that a decision is made of and written to.</summary>
 internal sealed record DecisionColumns(string LabelColumnName, string ScoreColumnName, string OutputColumnName, ScoreKind ScoreKind)
 {
-    /// <summary>What to do with one row.</summary>
-    public delegate void RowAction(ReadOnlySpan<float> probabilities, int label);
-
     /// <summary>The column of set sizes.</summary>
     public string SizeColumnName => OutputColumnName + "Size";
 
@@ -24,35 +21,11 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
     /// <summary>Goes through all rows that have a label, as probabilities; the others are reported.</summary>
     /// <exception cref="InvalidOperationException">No row has a label, or scores are not what they should be; the message names the
     /// row.</exception>
-    public void Read(IDataView data, LabelledScores scores, IHost host, IChannel channel, RowAction action)
+    public void Read(
+        IDataView data, LabelledScores scores, IHost host, IChannel channel, LabelledProbabilities.RowAction action)
     {
-        SkippedRowCounter withoutLabel = new();
-        float[] row = new float[scores.NumberOfClasses];
-        long rows = 0;
-        using LabelledScoreCursor cursor = scores.Open(data);
-        while (cursor.MoveNext())
-        {
-            host.CheckAlive();
-            int label = cursor.ReadClass();
-            if (label < 0)
-            {
-                withoutLabel.Add(cursor.Position, cursor.Number);
-                continue;
-            }
-
-            cursor.ReadScores(row);
-            if (ScoreRow.ToProbabilities(row, ScoreKind) is string problem)
-                throw ScoreRow.Unusable(ScoreColumnName, ScoreKind, cursor.Number, problem);
-            action(row, label);
-            rows++;
-        }
-
-        withoutLabel.Report(channel, $"the label column '{LabelColumnName}' is missing or unknown");
-        if (rows == 0)
-            throw new InvalidOperationException(withoutLabel.Count == 0
-                ? "The data has no rows to fit a decision on."
-                : $"None of the {withoutLabel.Count} row(s) has a known label in column '{LabelColumnName}', so " +
-                  "no decision can be fitted.");
+        (long rows, long withoutLabel) = LabelledProbabilities.Read(data, scores, ScoreKind, host, channel, action);
+        LabelledProbabilities.CheckAny(rows, withoutLabel, LabelColumnName, "decision");
     }
 
     /// <summary>The scores of new data, whose classes must be those that the decision was fitted on.</summary>

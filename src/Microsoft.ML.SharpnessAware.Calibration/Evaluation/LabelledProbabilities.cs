@@ -1,0 +1,50 @@
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.SharpnessAware;
+
+/// <summary>Goes through the rows that something is fitted on: class probabilities, and the true class.</summary>
+internal static class LabelledProbabilities
+{
+    /// <summary>What to do with one row.</summary>
+    public delegate void RowAction(ReadOnlySpan<float> probabilities, int label);
+
+    /// <summary>Goes through all rows that have a label, in one pass. The others are left out, with a warning; that may be all.</summary>
+    /// <returns>How many rows there were, and how many were left out.</returns>
+    /// <exception cref="InvalidOperationException">Scores are not what they should be; the message names the row.</exception>
+    public static (long Rows, long WithoutLabel) Read(
+        IDataView data, LabelledScores columns, ScoreKind kind, IHost host, IChannel channel, RowAction action)
+    {
+        SkippedRowCounter withoutLabel = new();
+        float[] row = new float[columns.NumberOfClasses];
+        long rows = 0;
+        using LabelledScoreCursor cursor = columns.Open(data);
+        while (cursor.MoveNext())
+        {
+            host.CheckAlive();
+            int label = cursor.ReadClass();
+            if (label < 0)
+            {
+                withoutLabel.Add(cursor.Position, cursor.Number);
+                continue;
+            }
+
+            cursor.ReadScores(row);
+            if (ScoreRow.ToProbabilities(row, kind) is string problem)
+                throw ScoreRow.Unusable(columns.Score.Name, kind, cursor.Number, problem);
+            action(row, label);
+            rows++;
+        }
+
+        withoutLabel.Report(channel, $"the label column '{columns.Label.Name}' is missing or unknown");
+        return (rows, withoutLabel.Count);
+    }
+
+    /// <exception cref="InvalidOperationException">There are no rows to fit on.</exception>
+    public static void CheckAny(long rows, long withoutLabel, string labelColumnName, string what)
+    {
+        if (rows == 0)
+            throw new InvalidOperationException(withoutLabel == 0
+                ? $"The data has no rows to fit a {what} on."
+                : $"None of the {withoutLabel} row(s) has a known label in column '{labelColumnName}', so no {what} can be fitted.");
+    }
+}
