@@ -9,45 +9,21 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
     /// <summary>The columns to add to data of schema <paramref name="input"/>, in the order of <see cref="ScoreColumns"/>; they hide
     /// those of the same names.</summary>
     /// <param name="input">The schema of the scored data.</param>
+    /// <param name="score">Its scores.</param>
     /// <param name="calibrator">The calibrator.</param>
     /// <param name="labelValues">The key values of the label that the calibrator was fitted on, for scores that do not name their
     /// classes.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or does not suit the calibrator.</exception>
-    public DataViewSchema.DetachedColumn[] Create(DataViewSchema input, MulticlassCalibrator calibrator, LabelValues? labelValues)
+    public DataViewSchema.DetachedColumn[] Create(
+        DataViewSchema input, DataViewSchema.Column score, MulticlassCalibrator calibrator, LabelValues? labelValues)
     {
-        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
-        int numberOfClasses = ScoreColumns.NumberOfClasses(score);
-        if (numberOfClasses != calibrator.NumberOfClasses)
-            throw new ArgumentOutOfRangeException(nameof(input),
-                $"Score column '{ScoreColumnName}' has {numberOfClasses} scores, "
-                + $"but the calibrator was fitted on {calibrator.NumberOfClasses}.");
-        FindKeys(input, calibrator.KeepsPrediction, labelValues);
-
         var calibrated = new DataViewSchema.DetachedColumn(score);
         return input.GetColumnOrNull(PredictedLabelColumnName) switch
         {
             null => [calibrated, ScoreColumns.CreatePredictedLabel(
-                score, PredictedLabelColumnName, numberOfClasses, LabelValues.OfScores(score) ?? labelValues)],
+                score, PredictedLabelColumnName, calibrator.NumberOfClasses, LabelValues.OfScores(score) ?? labelValues)],
             DataViewSchema.Column _ when calibrator.KeepsPrediction => [calibrated],
             DataViewSchema.Column predictedLabel => [calibrated, new DataViewSchema.DetachedColumn(predictedLabel)],
         };
-    }
-
-    /// <summary>Matches the classes of the scores with those that the calibrator was fitted on, by name where both have names.</summary>
-    /// <param name="input">The schema of the scored data.</param>
-    /// <param name="classes">The classes that the calibrator was fitted on.</param>
-    /// <returns>For each score its class in the calibrator; null where score k is class k.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">They are other classes.</exception>
-    public int[]? FindClasses(DataViewSchema input, LabelValues? classes)
-    {
-        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
-        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
-            return null;
-        return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
-            ? places
-            : throw new ArgumentOutOfRangeException(nameof(input),
-                $"Score column '{ScoreColumnName}' is not of the classes that the calibrator was fitted on: it {problem}. "
-                + "Fit a calibrator on the scores of this model.");
     }
 
     /// <summary>Matches the scores with the keys of the PredictedLabel that is to be replaced, by name where both have names.</summary>

@@ -52,12 +52,12 @@ public sealed class MulticlassCalibratorTransformer : RowToRowTransformerBase
 
     internal CalibratorRowMapper CreateMapper(DataViewSchema input)
     {
-        DataViewSchema.DetachedColumn[] outputs = _columns.Create(input, Calibrator, _classes);
-        int[]? places = _columns.FindClasses(input, _classes);
-        return new CalibratorRowMapper(this, _columns.ScoreKind, ScoreColumns.FindScore(input, _columns.ScoreColumnName), outputs,
+        (DataViewSchema.Column score, int[]? places) =
+            ScoreColumns.FindFitted(input, _columns.ScoreColumnName, Calibrator.NumberOfClasses, _classes, "calibrator");
+        return new CalibratorRowMapper(this, _columns.ScoreKind, score, _columns.Create(input, score, Calibrator, _classes),
             // one rule for all classes: no order to mind, nor ties that another would decide
             Calibrator.KeepsPrediction ? null : places,
             _columns.FindKeys(input, Calibrator.KeepsPrediction, _classes),
-                _columns.FindValues(input, Calibrator.KeepsPrediction, _classes));
+            _columns.FindValues(input, Calibrator.KeepsPrediction, _classes));
     }
 }

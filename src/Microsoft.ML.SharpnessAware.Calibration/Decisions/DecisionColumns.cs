@@ -28,22 +28,7 @@ internal sealed record DecisionColumns(string LabelColumnName, string ScoreColum
         LabelledProbabilities.CheckAny(rows, withoutLabel, LabelColumnName, "decision");
     }
 
-    /// <summary>The scores of new data, whose classes must be those that the decision was fitted on.</summary>
-    /// <returns>The column, and for each score its class; null where score k is class k.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The column is missing or of another type, or of other classes.</exception>
-    public (DataViewSchema.Column Score, int[]? Places) FindScore(DataViewSchema input, int numberOfClasses, LabelValues? classes)
-    {
-        DataViewSchema.Column score = ScoreColumns.FindScore(input, ScoreColumnName);
-        if (ScoreColumns.NumberOfClasses(score) != numberOfClasses)
-            throw new ArgumentOutOfRangeException(nameof(input),
-                $"Score column '{ScoreColumnName}' has {ScoreColumns.NumberOfClasses(score)} scores, "
-                + $"but the decision was fitted on {numberOfClasses}.");
-        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
-            return (score, null);
-        return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
-            ? (score, places)
-            : throw new ArgumentOutOfRangeException(nameof(input),
-                $"Score column '{ScoreColumnName}' is not of the classes that the decision was "
-                + $"fitted on: it {problem}. Fit it on the scores of this model.");
-    }
+    /// <inheritdoc cref="ScoreColumns.FindFitted"/>
+    public (DataViewSchema.Column Score, int[]? Places) FindScore(DataViewSchema input, int numberOfClasses, LabelValues? classes) =>
+        ScoreColumns.FindFitted(input, ScoreColumnName, numberOfClasses, classes, "decision");
 }

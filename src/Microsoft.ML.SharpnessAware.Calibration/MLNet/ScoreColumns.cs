@@ -86,6 +86,31 @@ internal static class ScoreColumns
             : throw WrongScoreType(columnName, column.Type.ToString()!);
     }
 
+    /// <summary>The scores of new data, whose classes must be those that something was fitted on; matched by name where both have
+    /// names.</summary>
+    /// <param name="input">The schema of the new data.</param>
+    /// <param name="columnName">The scores.</param>
+    /// <param name="numberOfClasses">How many classes it was fitted on.</param>
+    /// <param name="classes">What they are; null where that is not known.</param>
+    /// <param name="what">What was fitted, for messages: "calibrator".</param>
+    /// <returns>The column, and for each score its class; null where score k is class k.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The column is missing or of another type, or of other classes.</exception>
+    public static (DataViewSchema.Column Score, int[]? Places) FindFitted(
+        DataViewSchema input, string columnName, int numberOfClasses, LabelValues? classes, string what)
+    {
+        DataViewSchema.Column score = FindScore(input, columnName);
+        if (NumberOfClasses(score) != numberOfClasses)
+            throw new ArgumentOutOfRangeException(nameof(input),
+                $"Score column '{columnName}' has {NumberOfClasses(score)} scores, but the {what} was fitted on {numberOfClasses}.");
+        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
+            return (score, null);
+        return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
+            ? (score, places)
+            : throw new ArgumentOutOfRangeException(nameof(input),
+                $"Score column '{columnName}' is not of the classes that the {what} was fitted on: it {problem}. "
+                + $"Fit a {what} on the scores of this model.");
+    }
+
     /// <summary>The number of classes of a column from <see cref="FindScore"/>.</summary>
     public static int NumberOfClasses(DataViewSchema.Column score) => ((VectorDataViewType)score.Type).Size;
 
