@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using Microsoft.ML.Data;
 using Microsoft.ML.Model.OnnxConverter;
 
@@ -100,45 +99,29 @@ internal sealed class CalibratorRowMapper(
     private sealed class CalibratedRow(
         MulticlassCalibrator calibrator, ScoreKind scoreKind, DataViewSchema.Column score, DataViewRow input, int[]? classes, int[]? keys)
     {
-        private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
-        private readonly float[] _probabilities = new float[calibrator.NumberOfClasses];
+        private readonly ProbabilityRowReader _row = new(input, score, scoreKind, keepsNaN: true);
         private readonly float[] _inOrder = classes is null ? [] : new float[calibrator.NumberOfClasses];
-        private readonly SourceRow _source = new(input);
-        private VBuffer<float> _buffer;
-        private long _position = -1;
 
         public ReadOnlySpan<float> Current()
         {
-            if (_position == input.Position)
-                return _probabilities;
-
-            _getScore(ref _buffer);
-            if (!ScoreVector.TryCopy(_buffer, _probabilities))
-                throw ScoreVector.OfOtherLength(score, _source.Number, _buffer);
-            if (!float.IsNaN(TensorPrimitives.Min<float>(_probabilities)))       // else it stays as it is
-            {
-                if (ScoreRow.ToProbabilities(_probabilities, scoreKind) is string problem)
-                    throw ScoreRow.Unusable(score.Name, scoreKind, _source.Number, problem);
-                Calibrate();
-            }
-
-            _position = input.Position;
-            return _probabilities;
+            if (_row.MoveToCurrent())
+                Calibrate(_row.Probabilities);
+            return _row.Probabilities;
         }
 
-        private void Calibrate()
+        private void Calibrate(Span<float> probabilities)
         {
             if (classes is null)
             {
-                calibrator.Apply(_probabilities, _probabilities);
+                calibrator.Apply(probabilities, probabilities);
                 return;
             }
 
             for (int k = 0; k < classes.Length; k++)
-                _inOrder[classes[k]] = _probabilities[k];
+                _inOrder[classes[k]] = probabilities[k];
             calibrator.Apply(_inOrder, _inOrder);
             for (int k = 0; k < classes.Length; k++)
-                _probabilities[k] = _inOrder[classes[k]];
+                probabilities[k] = _inOrder[classes[k]];
         }
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>

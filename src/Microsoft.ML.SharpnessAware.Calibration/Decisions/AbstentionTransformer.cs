@@ -86,7 +86,7 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
             disposer = null;
             if (!activeOutput(0))
                 return new Delegate[1];
-            var row = new DecisionRow(input, _score, transformer.Columns.ScoreKind);
+            var row = new ProbabilityRowReader(input, _score, transformer.Columns.ScoreKind);
             return [(ValueGetter<bool>)((ref bool value) =>
             {
                 row.MoveToCurrent();

@@ -50,7 +50,7 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
         var getters = new Delegate[_outputs.Length];
         if (!activeOutput(Set) && !activeOutput(Size))
             return getters;
-        var row = new DecisionRow(input, _score, _transformer.Columns.ScoreKind);
+        var row = new ProbabilityRowReader(input, _score, _transformer.Columns.ScoreKind);
         int[] set = new int[_transformer.NumberOfClasses];
         var ranked = new RankedClasses(set.Length);
         int size = 0;

@@ -1,9 +1,14 @@
+using System.Numerics.Tensors;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The probabilities of the current row, read once however many columns ask.</summary>
-internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score, ScoreKind kind)
+/// <param name="input">The rows.</param>
+/// <param name="score">The scores.</param>
+/// <param name="kind">What they are.</param>
+/// <param name="keepsNaN">Whether a row that holds NaN stays as it is; else it is refused.</param>
+internal sealed class ProbabilityRowReader(DataViewRow input, DataViewSchema.Column score, ScoreKind kind, bool keepsNaN = false)
 {
     private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
     private readonly SourceRow _source = new(input);
@@ -11,7 +16,8 @@ internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score
     private VBuffer<float> _buffer;
     private long _position = -1;
 
-    /// <summary>Whether the row is another than at the last call; then it has been read.</summary>
+    /// <summary>Reads the row if it is another than at the last call. Whether these are other probabilities, then; NaN that stays is
+    /// none.</summary>
     /// <exception cref="InvalidOperationException">The row does not hold what it should.</exception>
     public bool MoveToCurrent()
     {
@@ -20,11 +26,13 @@ internal sealed class DecisionRow(DataViewRow input, DataViewSchema.Column score
         _getScore(ref _buffer);
         if (!ScoreVector.TryCopy(_buffer, _probabilities))
             throw ScoreVector.OfOtherLength(score, _source.Number, _buffer);
-        if (ScoreRow.ToProbabilities(_probabilities, kind) is string problem)
+        bool isKept = keepsNaN && float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
+        if (!isKept && ScoreRow.ToProbabilities(_probabilities, kind) is string problem)
             throw ScoreRow.Unusable(score.Name, kind, _source.Number, problem);
         _position = input.Position;
-        return true;
+        return !isKept;
     }
 
-    public ReadOnlySpan<float> Probabilities => _probabilities;
+    /// <summary>Of the row that was read; they may be changed.</summary>
+    public Span<float> Probabilities => _probabilities;
 }
