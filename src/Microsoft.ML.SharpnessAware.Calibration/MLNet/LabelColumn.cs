@@ -39,29 +39,19 @@ internal sealed class LabelColumn
     /// <summary>Reads the class, counted from 0, of a row or of each row of a cursor.</summary>
     public Func<long> OpenReader(DataViewRow row)
     {
-        Type type = Column.Type.RawType;
-        return type == typeof(byte) ? Reader<byte>(row, key => key)
-            : type == typeof(ushort) ? Reader<ushort>(row, key => key)
-            : type == typeof(uint) ? Reader<uint>(row, key => key)
-            : Reader<ulong>(row, key => key);
+        ValueGetter<ulong> getter = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, row, Column.Index);
+        var source = new SourceRow(row);
+        ulong key = 0;
+        return () =>
+        {
+            getter(ref key);
+            return key >= 1 && key <= (ulong)NumberOfClasses ? (long)key - 1 : throw Missing(source.Number, key);
+        };
     }
 
     private static ArgumentOutOfRangeException WrongType(string columnName, string found) => new("schema",
         $"Label column '{columnName}': expected a key, the class of each row; found {found}. "
         + $"Map the values first: mlContext.Transforms.Conversion.MapValueToKey(\"{columnName}\").");
-
-    private Func<long> Reader<T>(DataViewRow row, Func<T, ulong> widen)
-    {
-        ValueGetter<T> getter = row.GetGetter<T>(Column);
-        var source = new SourceRow(row);
-        T key = default!;
-        return () =>
-        {
-            getter(ref key);
-            ulong value = widen(key);
-            return value >= 1 && value <= (ulong)NumberOfClasses ? (long)value - 1 : throw Missing(source.Number, value);
-        };
-    }
 
     private InvalidOperationException Missing(long number, ulong key) => new(string.Create(CultureInfo.InvariantCulture,
         $"Column '{Column.Name}', row {number} (counting from 0): the label is missing (key {key}; classes are 1 to {NumberOfClasses}). "
