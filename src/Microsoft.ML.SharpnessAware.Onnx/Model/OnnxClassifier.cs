@@ -21,7 +21,7 @@ internal sealed class OnnxClassifier : IDisposable
     private readonly string[] _inputs;
     private readonly string[] _outputs;
     private readonly Dictionary<string, int> _classes = [];
-    private int _references = 1;
+    private readonly SharedOwnership _ownership = new("OnnxImageClassifierTransformer");
 
     private OnnxClassifier(InferenceSession session, Lazy<InferenceSession?>? shared, byte[] file, OnnxMetadata metadata)
     {
@@ -123,22 +123,14 @@ internal sealed class OnnxClassifier : IDisposable
     /// <exception cref="ObjectDisposedException">The last owner has disposed it.</exception>
     public OnnxClassifier Share()
     {
-        int references = Volatile.Read(ref _references);
-        while (references > 0)
-        {
-            int found = Interlocked.CompareExchange(ref _references, references + 1, references);
-            if (found == references)
-                return this;
-            references = found;
-        }
-
-        throw new ObjectDisposedException("OnnxImageClassifierTransformer");
+        _ownership.Add();
+        return this;
     }
 
-    /// <summary>Gives up one reference; the last one frees the session.</summary>
+    /// <summary>One owner less; the last one frees the session.</summary>
     public void Dispose()
     {
-        if (Interlocked.Decrement(ref _references) == 0)
+        if (_ownership.Release())
         {
             _runOptions.Dispose();
             _session.Dispose();

@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>Scoring may run on several threads at once. Copies share the network by counting references.</remarks>
 internal sealed class ImageClassifier : IDisposable
 {
-    private int _references = 1;
+    private readonly SharedOwnership _ownership = new("SharpnessAwareImageClassificationTransformer");
 
     public ImageClassifier(
         string architecture, nn.Module<Tensor, Tensor> network, Device device, ImageShape shape, ScalarType pixelType,
@@ -118,21 +118,14 @@ internal sealed class ImageClassifier : IDisposable
     /// <exception cref="ObjectDisposedException">The last owner has disposed it.</exception>
     public ImageClassifier Share()
     {
-        int references = Volatile.Read(ref _references);
-        while (references > 0)
-        {
-            int found = Interlocked.CompareExchange(ref _references, references + 1, references);
-            if (found == references)
-                return this;
-            references = found;
-        }
-        throw new ObjectDisposedException("SharpnessAwareImageClassificationTransformer");
+        _ownership.Add();
+        return this;
     }
 
-    /// <summary>Gives up one reference; the last one frees the network.</summary>
+    /// <summary>One owner less; the last one frees the network.</summary>
     public void Dispose()
     {
-        if (Interlocked.Decrement(ref _references) == 0)
+        if (_ownership.Release())
         {
             if (OwnsNetwork)
                 NativeModule.DisposeAll(Network);
