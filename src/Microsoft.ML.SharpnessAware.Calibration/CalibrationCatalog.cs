@@ -181,7 +181,7 @@ public static class CalibrationCatalog
     /// says.</exception>
     public static AbstentionMetrics EvaluateAbstention(this MulticlassClassificationCatalog catalog, IDataView data,
         string labelColumnName = "Label", string scoreColumnName = "Score", string acceptedColumnName = "Accepted")
-        => AcceptedColumn.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName);
+        => AbstentionEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName);
 
     /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>

@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
@@ -21,50 +20,6 @@ internal sealed class AcceptedColumn : ISideColumn
         DataViewSchema.Column column = NamedColumn.Find(schema, columnName, "accepted");
         return column.Type is BooleanDataViewType ? new AcceptedColumn(column) : throw new ArgumentOutOfRangeException(nameof(schema),
             $"Column '{columnName}': expected Boolean, whether each row is accepted; found {column.Type}.");
-    }
-
-    public static AbstentionMetrics Evaluate(
-        IHostEnvironment environment, IDataView data, string labelColumnName, string scoreColumnName, string acceptedColumnName)
-    {
-        ArgumentNullException.ThrowIfNull(data);
-        ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
-        ArgumentException.ThrowIfNullOrEmpty(scoreColumnName);
-        ArgumentException.ThrowIfNullOrEmpty(acceptedColumnName);
-        IHost host = environment.Register(nameof(AcceptedColumn));
-        using IChannel channel = host.Start("Evaluating abstention");
-        LabelledScores scores = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
-        AcceptedColumn accepted = Bind(data.Schema, acceptedColumnName);
-        SkippedRowCounter withoutLabel = new(), withoutScore = new();
-        float[] row = new float[scores.NumberOfClasses];
-        using LabelledScoreCursor cursor = scores.OpenLazily(data, accepted.Column);
-        Func<int, int> read = accepted.Open(cursor.Row);
-        while (cursor.MoveNext())
-        {
-            host.CheckAlive();
-            int label = cursor.ReadClass();
-            if (label < 0)
-            {
-                withoutLabel.Add(cursor.Position, cursor.Number);
-                continue;
-            }
-
-            cursor.ReadScores(row);
-            if (!float.IsFinite(TensorPrimitives.Max<float>(row)))       // NaN if any is; of logits −∞ is one
-            {
-                withoutScore.Add(cursor.Position, cursor.Number);
-                continue;
-            }
-
-            accepted.Count(label, row, read(label));
-        }
-
-        withoutLabel.Report(channel, $"the label column '{labelColumnName}' is missing or unknown");
-        withoutScore.Report(channel, $"the score column '{scoreColumnName}' holds NaN or infinity");
-        AbstentionMetrics metrics = accepted.GetMetrics(withoutLabel.Count + withoutScore.Count);
-        return metrics.Count > 0 ? metrics : throw new InvalidOperationException(
-            metrics.SkippedRows == 0 ? "The data has no rows to evaluate."
-            : $"None of the {metrics.SkippedRows} row(s) has a known label in column '{labelColumnName}' and scores in " +
-              $"'{scoreColumnName}'.");
     }
 
     public Func<int, int> Open(DataViewRow row)

@@ -62,13 +62,13 @@ internal static class DecisionFile
     public static byte[] ToBytes(IHostEnvironment env, ITransformer decision) => decision is PredictionSetTransformer sets
         ? ToBytes(env, KindOf(sets), sets.Columns, sets.NumberOfClasses, sets.FittedRows, sets.Classes, writer =>
         {
-            writer.Write((byte)sets.Kind.Kind);
+            writer.Write((byte)sets.Kind.Score);
             writer.Write(sets.Kind.Seed);
             writer.Write(sets.Kind.Penalty);
             writer.Write(sets.Kind.FreeRanks);
             writer.Write(sets.Coverage);
-            writer.Write(sets.Values.Length);
-            foreach (double threshold in sets.Values)
+            writer.Write(sets.ThresholdArray.Length);
+            foreach (double threshold in sets.ThresholdArray)
                 writer.Write(threshold);
             if (KindOf(sets) != Kind.PredictionSets)
                 foreach (long fitted in sets.RowsOfThresholds)
@@ -162,7 +162,7 @@ internal static class DecisionFile
             };
             double coverage = reader.ReadDouble();
             int count = reader.ReadInt32();
-            Check(Enum.IsDefined(nonconformity.Kind) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1
+            Check(Enum.IsDefined(nonconformity.Score) && nonconformity.Penalty >= 0 && coverage is > 0 and < 1
                 && (count == 1 || count == classes)
                 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / sizeof(double));
             double[] thresholds = new double[count];

@@ -9,13 +9,13 @@ namespace Microsoft.ML.SharpnessAware;
 /// most probable, and p<sub>(j)</sub> the j-th largest probability: least ambiguous s = 1 − p; adaptive s = Σ<sub>j ≤ r</sub>
 /// p<sub>(j)</sub> − U p<sub>(r)</sub>; regularised s = adaptive + λ max(r − k, 0).
 /// </summary>
-/// <param name="Kind">Which of the three.</param>
+/// <param name="Score">Which of the three.</param>
 /// <param name="Seed">Of U, which is drawn by a hash of the row's probabilities: the same row always gets the same, in whatever order and
 /// however it is read, and calibration and later rows are treated alike. The hash is of the second and the third largest probability, to
 /// about one part in a hundred, since their last digits depend on how many rows a network is given at a time.</param>
 /// <param name="Penalty">λ, for the regularised score.</param>
 /// <param name="FreeRanks">k, the ranks without penalty.</param>
-internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double Penalty = 0, int FreeRanks = 0)
+internal sealed record Nonconformity(PredictionSetScore Score, int Seed, double Penalty = 0, int FreeRanks = 0)
 {
     // Sums of the same probabilities in another order differ in their last bits.
     public const double Rounding = 1e-12;
@@ -30,7 +30,7 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     public (double Score, int Rank) Of(ReadOnlySpan<float> probabilities, int label)
     {
         float own = probabilities[label];
-        if (Kind == PredictionSetScore.LeastAmbiguous)
+        if (Score == PredictionSetScore.LeastAmbiguous)
             return (1.0 - own, 1);
         // Of equal probabilities the earlier class comes first.
         (double before, int earlier) = Above(probabilities[..label], MathF.BitDecrement(own));
@@ -47,7 +47,7 @@ internal sealed record Nonconformity(PredictionSetScore Kind, int Seed, double P
     /// <param name="ranked">Orders the classes.</param>
     public int Fill(ReadOnlySpan<float> probabilities, double[] thresholds, Span<int> set, RankedClasses ranked)
     {
-        bool isLeastAmbiguous = Kind == PredictionSetScore.LeastAmbiguous, isCommon = thresholds.Length == 1;
+        bool isLeastAmbiguous = Score == PredictionSetScore.LeastAmbiguous, isCommon = thresholds.Length == 1;
         double largest = (isCommon ? thresholds[0] : TensorPrimitives.Max<double>(thresholds)) + Rounding;
         ranked.Start(probabilities);
         if (isLeastAmbiguous && isCommon)

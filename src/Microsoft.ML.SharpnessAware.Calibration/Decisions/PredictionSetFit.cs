@@ -41,7 +41,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     public void Add(ReadOnlySpan<float> probabilities, int label)
     {
         int place = _scores.Count + _tuning.Count;
-        if (kind.Kind != PredictionSetScore.RegularizedAdaptive || !IsTunedOn(place))
+        if (kind.Score != PredictionSetScore.RegularizedAdaptive || !IsTunedOn(place))
         {
             Keep(probabilities, label);
             return;
@@ -63,7 +63,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     {
         (double score, int rank) = kind.Of(probabilities, label);
         _scores.Add(score);
-        if (kind.Kind == PredictionSetScore.RegularizedAdaptive)
+        if (kind.Score == PredictionSetScore.RegularizedAdaptive)
             _ranks.Add(rank);
         if (perClass)
             _labels.Add(label);
@@ -72,7 +72,7 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     /// <summary>The kind of score with its two numbers, and the thresholds: one, or one for each class.</summary>
     public (Nonconformity Kind, double[] Thresholds) Finish(IReadOnlyList<string> classNames, IChannel channel)
     {
-        Nonconformity tuned = kind.Kind == PredictionSetScore.RegularizedAdaptive ? Tune() : kind;
+        Nonconformity tuned = kind.Score == PredictionSetScore.RegularizedAdaptive ? Tune() : kind;
         Span<double> scores = CollectionsMarshal.AsSpan(_scores);
         for (int row = 0; row < _ranks.Count; row++)
             scores[row] = tuned.Penalised(scores[row], _ranks[row]);

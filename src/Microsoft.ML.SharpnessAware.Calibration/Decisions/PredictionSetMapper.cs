@@ -20,8 +20,8 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
     {
         _transformer = transformer;
         (_score, int[]? places) = transformer.Columns.FindScore(input, transformer.NumberOfClasses, transformer.Classes);
-        _thresholds = places is null || transformer.Values.Length == 1 ? transformer.Values
-            : [.. places.Select(place => transformer.Values[place])];
+        _thresholds = places is null || transformer.ThresholdArray.Length == 1 ? transformer.ThresholdArray
+            : [.. places.Select(place => transformer.ThresholdArray[place])];
         var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
         var annotations = new DataViewSchema.Annotations.Builder();
         (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);

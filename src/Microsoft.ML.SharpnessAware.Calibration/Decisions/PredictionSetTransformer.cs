@@ -18,18 +18,18 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
         double[] thresholds,
         int numberOfClasses, long rows, long[] rowsOfThresholds, LabelValues? classes)
         : base(environment.Register(nameof(PredictionSetTransformer))) =>
-        (Columns, Kind, Coverage, Values, NumberOfClasses, FittedRows, RowsOfThresholds, Classes) =
+        (Columns, Kind, Coverage, ThresholdArray, NumberOfClasses, FittedRows, RowsOfThresholds, Classes) =
             (columns, kind, coverage, thresholds, numberOfClasses, rows, rowsOfThresholds, classes);
 
     /// <summary>The coverage that was asked.</summary>
     public double Coverage { get; }
 
     /// <summary>What classes are ordered by.</summary>
-    public PredictionSetScore Score => Kind.Kind;
+    public PredictionSetScore Score => Kind.Score;
 
     /// <summary>The largest score in a set: one for all classes, or one for each (perClass); infinite where there were too few rows to
     /// promise anything.</summary>
-    public IReadOnlyList<double> Thresholds => Array.AsReadOnly(Values);
+    public IReadOnlyList<double> Thresholds => Array.AsReadOnly(ThresholdArray);
 
     /// <summary>The number of classes.</summary>
     public int NumberOfClasses { get; }
@@ -47,7 +47,7 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 
     internal Nonconformity Kind { get; }
 
-    internal double[] Values { get; }
+    internal double[] ThresholdArray { get; }
 
     /// <summary>How many rows each threshold was fitted on, 0 where a class has the common one; empty where an older file does not
     /// tell.</summary>
@@ -60,7 +60,7 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 
     /// <summary>The same sets, of another column of scores.</summary>
     internal PredictionSetTransformer Of(string scoreColumnName) => new(
-        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, Values, NumberOfClasses, FittedRows,
+        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, ThresholdArray, NumberOfClasses, FittedRows,
         RowsOfThresholds, Classes);
 
     internal PredictionSetMapper CreateMapper(DataViewSchema schema) => new(this, schema);

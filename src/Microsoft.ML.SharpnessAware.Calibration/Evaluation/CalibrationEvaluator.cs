@@ -105,7 +105,7 @@ internal sealed class CalibrationEvaluator
         for (int row = 0; row < block.Count; row++)
         {
             if (_scoreKind == ScoreKind.Probabilities && ProbabilityRow.IsValid(block.Row(row))
-                || !Refuse(block, row))
+                || !LeavesOut(block, row))
                 block.Move(row, kept++);
         }
 
@@ -133,7 +133,7 @@ internal sealed class CalibrationEvaluator
     }
 
     /// <summary>Makes probabilities of logits. Counts a row that is not finite, and throws if it is not a distribution.</summary>
-    private bool Refuse(ScoreBlock block, int row)
+    private bool LeavesOut(ScoreBlock block, int row)
     {
         Span<float> scores = block.Row(row);
         if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)

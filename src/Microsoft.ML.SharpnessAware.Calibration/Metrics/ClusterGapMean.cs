@@ -11,7 +11,7 @@ internal sealed class ClusterGapMean
 
     public ClusterGapMean(MeasuredOutcomes measured, List<int> clusters)
     {
-        MeasuredOutcomes gaps = new();
+        MeasuredOutcomes gaps = new();       // each carried as the log loss of its row
         CompensatedSum confidences = default;
         for (int row = 0; row < measured.Count; row++)
         {

@@ -288,11 +288,11 @@ public sealed class PredictionSetTests
             CollectionAssert.AreEqual(expected, Fitted(sets));
             CollectionAssert.AreEqual(expected, Fitted(Saved(sets)));
             var old = (PredictionSetTransformer)Saved(new PredictionSetTransformer(_mlContext, sets.Columns,
-                sets.Kind with { DrawsByAllBits = true }, sets.Coverage, sets.Values, 3, sets.FittedRows, [], sets.Classes));
+                sets.Kind with { DrawsByAllBits = true }, sets.Coverage, sets.ThresholdArray, 3, sets.FittedRows, [], sets.Classes));
             Assert.IsTrue(old.Kind.DrawsByAllBits, "sets of an earlier version stay what they were");
             Assert.IsFalse(((PredictionSetTransformer)Saved(sets)).Kind.DrawsByAllBits);
             Assert.AreEqual(900, old.FittedRows);
-            CollectionAssert.AreEqual(sets.Values, old.Values);
+            CollectionAssert.AreEqual(sets.ThresholdArray, old.ThresholdArray);
             CollectionAssert.AreEqual(perClass ? [] : expected, Fitted(old));
         }
 
