@@ -37,7 +37,7 @@ internal static class ModelFile
         if (length == 0)
             return "It is empty.";
         if (!start[..length].SequenceEqual("PK\x03\x04"u8))
-            return "It is no zip archive, which the models are that 'mlsharpness train' and ML.NET's Model.Save write.";
+            return "It is not a zip archive, as models written by 'mlsharpness train' and ML.NET's Model.Save are.";
         file.Position = 0;
         try
         {

@@ -132,7 +132,7 @@ internal sealed class ScoreFile
                 throw new InvalidDataException($"'{path}', row {number}: {cells.Length} values, where the header has {header.Length}.");
             float[] score = [.. scores.Select(i =>
                 float.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out float value) ? value
-                    : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is no number."))];
+                    : throw new InvalidDataException($"'{path}', row {number}, column {header[i]}: '{cells[i]}' is not a number."))];
             // Rows without a class or without scores are left out where they are measured.
             if (!ProbabilityRow.IsValid(score) && score.All(float.IsFinite) && header.Contains(ScorePrefix + cells[label]))
             {

@@ -30,7 +30,7 @@ internal static class CompareScoresCommand
             Compares two models on the same rows: is the second better than the first, or is it chance?
 
             The files are CSV with a header: Label, a column Score.name for each class, and any others. Differences are taken row by
-            row, with 95 % intervals; those that do not hold 0 are more than chance.
+            row, with 95 % intervals; one that excludes 0 is unlikely to be chance.
             """)
         { first, second, group, cluster };
         CommandAction.Set(command, context =>

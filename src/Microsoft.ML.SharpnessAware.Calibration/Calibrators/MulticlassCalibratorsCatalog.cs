@@ -55,7 +55,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class; left as it is, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>
-    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is none.</exception>
+    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is not a defined value.</exception>
     public MulticlassCalibratorEstimator Temperature(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,
@@ -87,7 +87,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// </param>
     /// <param name="scoreKind">What the scores are.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="ridge"/> is negative or not finite, or <paramref name="scoreKind"/> is
-    /// none.</exception>
+    /// not a defined value.</exception>
     public MulticlassCalibratorEstimator Vector(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,
@@ -112,7 +112,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>
-    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is none.</exception>
+    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is not a defined value.</exception>
     public MulticlassCalibratorEstimator Isotonic(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,
@@ -147,7 +147,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="biasRegularization">μ, the same for biases, as the ridge of <see cref="Vector"/>.</param>
     /// <param name="scoreKind">What the scores are.</param>
     /// <exception cref="ArgumentOutOfRangeException">A strength is negative or not finite, or <paramref name="scoreKind"/> is
-    /// none.</exception>
+    /// not a defined value.</exception>
     public MulticlassCalibratorEstimator Dirichlet(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,
@@ -173,7 +173,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="scoreColumnName">The class probabilities or logits, which are replaced by calibrated probabilities.</param>
     /// <param name="predictedLabelColumnName">The predicted class, which is replaced, or added where there is none.</param>
     /// <param name="scoreKind">What the scores are.</param>
-    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is none.</exception>
+    /// <exception cref="ArgumentException">A column name is empty, or <paramref name="scoreKind"/> is not a defined value.</exception>
     public MulticlassCalibratorEstimator StructuredMatrix(
         string labelColumnName = DefaultColumnNames.Label,
         string scoreColumnName = DefaultColumnNames.Score,

@@ -84,7 +84,7 @@ internal static class AtomicFile
     /// <summary>The path itself, or what a link leads to: a file, or nothing yet.</summary>
     private static string Target(string path) => SpecialFile.Is(path)
         ? throw new IOException("It is a device, a pipe or a socket, whose place a file would take. Give the name of a file.")
-        : RealPath.ToWrite(path) ?? throw new IOException("It is a link that leads round in a circle.");
+        : RealPath.ToWrite(path) ?? throw new IOException("It is a circular symbolic link.");
 
     private static void RefuseReadOnly(string target)
     {

@@ -11,7 +11,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <remarks>
 /// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
-/// a row whose scores are NaN or no probabilities, or that has none, throws InvalidOperationException. A view whose score column is
+/// a row whose scores are NaN or not probabilities, or that has none, throws InvalidOperationException. A view whose score column is
 /// missing, or of other classes than the threshold was fitted on, is refused with ArgumentOutOfRangeException.
 /// </remarks>
 public sealed class AbstentionTransformer : RowToRowTransformerBase

@@ -4,9 +4,9 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What to do with the probabilities of a multiclass model, <c>mlContext.MulticlassClassification.Decisions</c>: sets of classes that hold
-/// the right one as often as asked, and a threshold of confidence above which the model is right as often as asked. Each works on the
-/// scores of any trainer.
+/// What to do with the probabilities of a multiclass model, <c>mlContext.MulticlassClassification.Decisions</c>: sets of classes that
+/// contain the true one as often as asked, and a threshold of confidence above which the model is right as often as asked. Each works on
+/// the scores of any trainer.
 /// </summary>
 /// <remarks>
 /// Fit them on rows that neither the model nor its calibrator has seen, and append them to the model:
@@ -26,21 +26,21 @@ public sealed class MulticlassDecisionsCatalog
     internal MulticlassDecisionsCatalog(IHostEnvironment environment) => _environment = environment;
 
     /// <summary>
-    /// Sets of classes, most probable first, that hold the right one with probability at least <paramref name="coverage"/>: split conformal
-    /// prediction (Vovk et al. 2005), whatever the model is and however badly it is calibrated.
+    /// Sets of classes, most probable first, that contain the true one with probability at least <paramref name="coverage"/>: split
+    /// conformal prediction (Vovk et al. 2005), whatever the model is and however badly it is calibrated.
     /// </summary>
     /// <remarks>
     /// <para>Adds <paramref name="outputColumnName"/>, a vector of keys with the classes' values, so that MapKeyToValue gives names, and
     /// the same name with
     /// "Size" added, an <see cref="int"/>. A class is in the set if its score (<see cref="PredictionSetScore"/>) is at most the ⌈(n + 1) ·
-    /// coverage⌉-th smallest of the true classes' scores of the n rows of Fit. Over draws of these and of the row to come the set holds
-    /// the right class with a probability from coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 −
+    /// coverage⌉-th smallest of the true classes' scores of the n rows of Fit. Over draws of these and of the row to come the set contains
+    /// the true class with a probability from coverage to coverage + 1/(n + 1), where scores are continuous. Fewer than coverage / (1 −
     /// coverage) rows promise nothing: every set is then all classes, and a warning says how many it takes.</para>
     /// <para>The adaptive scores are randomised by a hash of the seed and of the row's second and third largest probability, rounded to
     /// about 1 %: a row gets the same set whenever its scores are the same, and nearly always where they differ in their last digits
     /// only, as in a batch of another size.</para>
     /// </remarks>
-    /// <param name="coverage">How often the set must hold the right class, above 0 and below 1.</param>
+    /// <param name="coverage">How often the set must contain the true class, above 0 and below 1.</param>
     /// <param name="score">What classes are ordered by.</param>
     /// <param name="perClass">Whether each class gets a threshold of its own, so that the promise holds for the rows of each class
     /// (Mondrian, Vovk et al. 2005). It takes coverage / (1 − coverage) rows of each; a class with fewer gets the common threshold, with a
@@ -51,7 +51,7 @@ public sealed class MulticlassDecisionsCatalog
     /// <param name="seed">Of the adaptive scores' randomness; by default 0.</param>
     /// <param name="scoreKind">What the scores are.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="coverage"/> is not between 0 and 1, or <paramref name="score"/> or
-    /// <paramref name="scoreKind"/> is none.</exception>
+    /// <paramref name="scoreKind"/> is not a defined value.</exception>
     public IEstimator<PredictionSetTransformer> PredictionSets(double coverage = 0.9,
         PredictionSetScore score = PredictionSetScore.Adaptive,
         bool perClass = false, string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score,
@@ -81,7 +81,7 @@ public sealed class MulticlassDecisionsCatalog
     /// <param name="outputColumnName">The column of decisions.</param>
     /// <param name="scoreKind">What the scores are.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> or <paramref name="confidence"/> is not between 0 and 1,
-    /// or <paramref name="scoreKind"/> is none.</exception>
+    /// or <paramref name="scoreKind"/> is not a defined value.</exception>
     public IEstimator<AbstentionTransformer> Abstain(double accuracy = 0.99, double confidence = 0.95,
         string labelColumnName = DefaultColumnNames.Label, string scoreColumnName = DefaultColumnNames.Score, string outputColumnName =
             "Accepted",

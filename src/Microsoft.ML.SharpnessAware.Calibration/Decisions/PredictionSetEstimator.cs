@@ -40,7 +40,7 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
     public PredictionSetTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _step.WarnAfterTraining(_host, "Prediction sets were", "the sets hold the right class less often than was asked. Fit "
+        _step.WarnAfterTraining(_host, "Prediction sets were", "the sets contain the true class less often than was asked. Fit "
             + "them on rows that neither the model nor its calibrator has seen, and append them to the model.");
         using IChannel channel = _host.Start("Fitting prediction sets");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);

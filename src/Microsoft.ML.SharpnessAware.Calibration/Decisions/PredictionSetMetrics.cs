@@ -32,7 +32,7 @@ public sealed class PredictionSetMetrics
     /// <summary>The coverage that the sets were asked for; NaN where their column does not tell, since another transform made it.</summary>
     public double CoverageAsked { get; internal init; } = double.NaN;
 
-    /// <summary>The share of rows whose set holds the right class.</summary>
+    /// <summary>The share of rows whose set contains the true class.</summary>
     public double Coverage => CoverageInterval.Estimate;
 
     /// <summary>The coverage with its exact 95 % interval (Clopper and Pearson 1934).</summary>

@@ -4,12 +4,12 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// Adds to each scored row the set of classes that holds the right one as often as was asked, most probable first, and its size. Made by
+/// Adds to each scored row the set of classes that contains the true one as often as was asked, most probable first, and its size. Made by
 /// <see cref="MulticlassDecisionsCatalog.PredictionSets"/>.
 /// </summary>
 /// <remarks>
 /// Append it to the model; it is saved, loaded and used in a prediction engine with it. It may be used by several threads at once. Reading
-/// a row whose scores are NaN or no probabilities, or that has none, throws InvalidOperationException: nothing can be promised for it. A
+/// a row whose scores are NaN or not probabilities, or that has none, throws InvalidOperationException: nothing can be promised for it. A
 /// view whose score column is missing, or of other classes than the sets were fitted on, is refused with ArgumentOutOfRangeException.
 /// </remarks>
 public sealed class PredictionSetTransformer : RowToRowTransformerBase

@@ -22,9 +22,9 @@ internal static class CalibrationCrossValidation
         IReadOnlyList<DataOperationsCatalog.TrainTestData> splits = GroupedSplit.Folds(environment, data, numberOfFolds,
             samplingKeyColumnName, seed);
         if (splits.Count < numberOfFolds)
-            throw new InvalidOperationException($"The data fill {splits.Count} of {numberOfFolds} folds"
-                + (samplingKeyColumnName is null ? ": they have too few rows." : $": column '{samplingKeyColumnName}' has too few values.")
-                + $" Give a smaller {nameof(numberOfFolds)}.");
+            throw new InvalidOperationException($"The data can fill only {splits.Count} of {numberOfFolds} folds"
+                + (samplingKeyColumnName is null ? ": there are too few rows." : $": column '{samplingKeyColumnName}' has too few values.")
+                + $" Use a smaller {nameof(numberOfFolds)}.");
         return
         [
             .. splits.Select((split, fold) =>

@@ -83,7 +83,7 @@ public sealed class CalibrationFigure
         => new(AccuracyRejectionFigure.Create(Checked(models), title));
 
     /// <summary>
-    /// How often prediction sets hold the right class against how often they were asked to, with exact 95 % intervals, and the same of
+    /// How often prediction sets contain the true class against how often they were asked to, with exact 95 % intervals, and the same of
     /// each class of at least 20 rows: sets that keep their promise lie on the diagonal, and the nearer the classes, the more evenly it is
     /// kept.
     /// </summary>

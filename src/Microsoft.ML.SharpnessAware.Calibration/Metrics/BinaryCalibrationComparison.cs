@@ -1,8 +1,8 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>The differences between two binary models on the same rows, each with its confidence interval, from <see
-/// cref="BinaryCalibrationMetrics.CompareTo"/>; formed as <see cref="CalibrationComparison"/> says. Where an interval does not hold 0, the
-/// difference is more than chance.</summary>
+/// cref="BinaryCalibrationMetrics.CompareTo"/>; formed as <see cref="CalibrationComparison"/> says. An interval that excludes 0
+/// means that the difference is unlikely to be chance.</summary>
 public sealed class BinaryCalibrationComparison
 {
     internal BinaryCalibrationComparison(CalibrationComparison differences) =>

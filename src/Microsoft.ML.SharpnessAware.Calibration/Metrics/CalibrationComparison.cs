@@ -2,7 +2,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// The differences between two models on the same rows, each with its confidence interval, from <see
-/// cref="MulticlassCalibrationMetrics.CompareTo"/>. Where an interval does not hold 0, the difference is more than chance.
+/// cref="MulticlassCalibrationMetrics.CompareTo"/>. An interval that excludes 0 means that the difference is
+/// unlikely to be chance.
 /// </summary>
 /// <remarks>
 /// Rows that are hard are hard for both models, so differences row by row vary far less than the metrics themselves do: intervals of two

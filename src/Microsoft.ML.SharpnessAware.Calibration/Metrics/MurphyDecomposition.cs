@@ -6,7 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 /// <param name="Reliability">Σ_b n_b/N · (mean probability_b − frequency_b)²: the calibration part. 0 is best.</param>
 /// <param name="Resolution">Σ_b n_b/N · (frequency_b − frequency)²: how far the bins differ in what happens. More is better.</param>
-/// <param name="Uncertainty">frequency · (1 − frequency): the score of who knows nothing but the frequency. Not the model's doing.</param>
+/// <param name="Uncertainty">frequency · (1 − frequency): the score of a forecast that always gives the frequency; it does not depend on
+/// the model.</param>
 public sealed record MurphyDecomposition(double Reliability, double Resolution, double Uncertainty)
 {
     internal static MurphyDecomposition Of(ReliabilityDiagram diagram)

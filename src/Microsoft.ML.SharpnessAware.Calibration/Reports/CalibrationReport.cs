@@ -138,8 +138,8 @@ public sealed class CalibrationReport
     /// <returns>This report.</returns>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or has another type, or a number is out of range.</exception>
-    /// <exception cref="InvalidOperationException">There is no row to evaluate, a value is no probability (the message names the row), or
-    /// the report has models of several classes.</exception>
+    /// <exception cref="InvalidOperationException">There is no row to evaluate, a value is not a probability (the message names the row),
+    /// or the report has models of several classes.</exception>
     public CalibrationReport AddBinary(string name, IDataView scored, string labelColumnName = "Label",
         string probabilityColumnName = "Probability", string? imageColumnName = null, string? imagePathColumnName = null,
         int numberOfBins = 15, int numberOfExamples = 12, int? imageWidth = null, int? imageHeight = null,

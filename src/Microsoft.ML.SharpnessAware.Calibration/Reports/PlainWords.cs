@@ -32,7 +32,7 @@ internal static class PlainWords
         double coverage = ofClasses.AccuracyRejectionCurve.CoverageAt(Wished);
         string error = Invariant($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
         return error + (coverage >= 1 ? Invariant($"All predictions together are correct at least {Wished:P0} of the time.")
-            : coverage <= 0 ? Invariant($"No part of the predictions, however sure, is right in {Wished:P0}.")
+            : coverage <= 0 ? Invariant($"No subset of the predictions, however confident, is correct {Wished:P0} of the time.")
             : Invariant($"The most confident {coverage:P1} of the predictions, those with a confidence of at least ")
                 + Invariant($"{ofClasses.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are correct {Wished:P0} of the time."));
     }

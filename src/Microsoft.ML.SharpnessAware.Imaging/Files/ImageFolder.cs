@@ -44,7 +44,7 @@ internal static class ImageFolder
                 (listing.Foreign.Count > 0 ? $" Left out: {Names(listing.Foreign)}." : ""));
         }
 
-        Warn(listing.Foreign, "files of", "are no images of a class and are left out");
+        Warn(listing.Foreign, "files of", "are not images of a class and are left out");
         Warn(listing.Repeated, "links of", "lead to what is listed already, or to a folder that it lies in, and are left out");
         Warn(listing.EmptyFolders(), "folders of", "have no images, so they are not classes");
         if (AlikeLabels(listing.Images) is { Count: > 0 } alike)

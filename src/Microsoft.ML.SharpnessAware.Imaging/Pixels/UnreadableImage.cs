@@ -26,7 +26,7 @@ internal static class UnreadableImage
         {
             return box.EndsWith("avif"u8) || box.EndsWith("avis"u8) ? "an AVIF image" + SaveAs
                 : box[4] == 'h' || box.EndsWith("mif1"u8) || box.EndsWith("msf1"u8) ? "a HEIC image" + SaveAs
-                : "a film (MP4 or the like)";
+                : "a video (MP4 or similar)";
         }
 
         return file.StartsWith("II*\0"u8) || file.StartsWith("MM\0*"u8) ? "a TIFF image or a raw photograph" + SaveAs

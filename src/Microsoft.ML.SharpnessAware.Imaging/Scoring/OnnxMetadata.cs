@@ -153,7 +153,7 @@ internal sealed record OnnxMetadata
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"its {ClassNamesKey} are no list of texts: {e.Message}", e);
+            throw new InvalidDataException($"its {ClassNamesKey} is not a list of strings: {e.Message}", e);
         }
 
         throw Wrong(ClassNamesKey, text, "a list of names, each another");

@@ -140,7 +140,7 @@ internal sealed unsafe class MpiLibrary
     private static string VersionOf(nint handle, string name)
     {
         if (!NativeLibrary.TryGetExport(handle, "MPI_Get_library_version", out nint function))
-            throw new InvalidOperationException($"'{name}' is no MPI library of version 3 or later. {WhatToInstall}");
+            throw new InvalidOperationException($"'{name}' is not an MPI library of version 3 or later. {WhatToInstall}");
         byte[] text = new byte[LongestText];
         int length;
         fixed (byte* start = text)

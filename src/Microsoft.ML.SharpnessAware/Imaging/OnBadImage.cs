@@ -1,7 +1,7 @@
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
-/// What training does about images that cannot be used: files that are empty, damaged or no images, and pixels that are no numbers. A
+/// What training does about images that cannot be used: files that are empty, damaged or not images, and pixels that are not numbers. A
 /// file that cannot be opened or read is an error always: nothing is known of it.
 /// </summary>
 public enum OnBadImage

@@ -84,7 +84,7 @@ public sealed partial class SharpnessAwareOptimizer
     /// <remarks>Where the climb's gradient is that of a share of the mini-batch, it is that of so many of its parts, and of one at least:
     /// of the whole mini-batch, where it has only one.</remarks>
     /// <exception cref="ArgumentException">There are no parts, or one is null or does not fit, as for a step with one part.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="ascent"/> is none.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="ascent"/> is not a defined value.</exception>
     /// <exception cref="InvalidOperationException">
     /// The loss does not depend on the parameters; logits are probabilities already; the method is CSAM, whose damping needs class
     /// probabilities, and a part has a loss of its own; a part called <c>backward()</c>; the module's parameters were replaced, or freed
@@ -96,7 +96,7 @@ public sealed partial class SharpnessAwareOptimizer
     {
         ArgumentNullException.ThrowIfNull(microBatches);
         if (!Enum.IsDefined(ascent))
-            throw new ArgumentOutOfRangeException(nameof(ascent), ascent, "This is no ascent.");
+            throw new ArgumentOutOfRangeException(nameof(ascent), ascent, "This is not a defined ascent.");
         MicroBatch[] parts = [.. microBatches];     // once, since some sources cannot be read twice
         if (parts.Length == 0 || parts.Contains(null))
             throw new ArgumentException("A step needs micro-batches: there are none, or one of them is null.", nameof(microBatches));

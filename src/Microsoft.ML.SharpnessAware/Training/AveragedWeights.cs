@@ -19,7 +19,7 @@ internal sealed class AveragedWeights : IDisposable
                 FirstEpoch = epochs - Math.Max(1, (int)Math.Round(uniform.Share * epochs)) + 1;
                 break;
             default:
-                throw new ArgumentException($"'{averaging}' is no known average.", nameof(averaging));
+                throw new ArgumentException($"'{averaging}' is not a known average.", nameof(averaging));
         }
     }
 

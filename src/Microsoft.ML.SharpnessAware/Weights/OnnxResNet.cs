@@ -141,7 +141,7 @@ internal sealed class OnnxResNet
 
     private OnnxTensor Constant(string name) => _graph.Constants.TryGetValue(name, out OnnxTensor? constant)
         ? constant
-        : throw new InvalidDataException($"'{PrintableText.Of(name)}' is no constant.");
+        : throw new InvalidDataException($"'{PrintableText.Of(name)}' is not a constant.");
 
     private static string Output(OnnxNode node) =>
         node.Outputs is [string output] ? output : throw Unexpected(node, $"has {node.Outputs.Count} outputs");

@@ -167,7 +167,7 @@ public sealed class ProcessGroupTests
         if (!OperatingSystem.IsLinux())
             return;
         InvalidOperationException other = Assert.ThrowsExactly<InvalidOperationException>(() => MpiLibrary.Load("libm.so.6", null));
-        StringAssert.Contains(other.Message, "'libm.so.6' is no MPI library");
+        StringAssert.Contains(other.Message, "'libm.so.6' is not an MPI library");
     }
 
     [TestMethod]

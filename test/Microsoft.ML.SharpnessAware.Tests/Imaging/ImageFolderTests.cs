@@ -70,7 +70,7 @@ public sealed class ImageFolderTests
         Directory.CreateDirectory(Path.Combine(_folder, "empty"));
         Assert.AreEqual(1, Load(_folder).GetRowCount());
         Assert.HasCount(2, _warnings);
-        StringAssert.Contains(_warnings[0], $"4 files of '{_folder}' are no images of a class and are left out: a/deeper/list.csv, " +
+        StringAssert.Contains(_warnings[0], $"4 files of '{_folder}' are not images of a class and are left out: a/deeper/list.csv, " +
             "a/notes.txt, loose.png, readme.md");
         StringAssert.Contains(_warnings[1], "have no images, so they are not classes: empty");
     }

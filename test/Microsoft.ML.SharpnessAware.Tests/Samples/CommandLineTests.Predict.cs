@@ -58,7 +58,7 @@ public sealed partial class CommandLineTests
         string text = Folder.File("notes.txt"), empty = Folder.File("empty.zip");
         File.WriteAllText(text, "hello");
         File.WriteAllText(empty, "");
-        AssertAtFault("It is no zip archive", "predict", text, APicture);
+        AssertAtFault("It is not a zip archive", "predict", text, APicture);
         AssertAtFault("It is empty", "predict", empty, APicture);
         AssertAtFault("is a folder. Name the pictures in it", "predict", ModelPath, ImagesPath);
         AssertAtFault("If this folder is a class itself", "evaluate", ModelPath, Path.GetDirectoryName(APicture)!);

@@ -82,8 +82,8 @@ public sealed class CompareScoresTests
     }
 
     [TestMethod]
-    [DataRow("Label,Score.a,Score.b\na,.5,x\n", "row 1, column Score.b: 'x' is no number")]
-    [DataRow("Label,Score.a,Score.b\na,.5,\"0,5\"\n", "row 1, column Score.b: '0,5' is no number")]
+    [DataRow("Label,Score.a,Score.b\na,.5,x\n", "row 1, column Score.b: 'x' is not a number")]
+    [DataRow("Label,Score.a,Score.b\na,.5,\"0,5\"\n", "row 1, column Score.b: '0,5' is not a number")]
     [DataRow("Label,Score.a,Score.b\na,.5\n", "row 1: 2 values, where the header has 3")]
     [DataRow("Label,Score.a,Score.b\na,.5,.5\nb,3.5,-1\n",
         "bad.csv', row 2: the columns Score.… must be probabilities, from 0 to 1 and 1 in sum, and are from -1 to 3.5 and 2.5 in sum")]

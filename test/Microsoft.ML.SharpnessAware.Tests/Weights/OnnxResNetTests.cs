@@ -53,7 +53,7 @@ public sealed class OnnxResNetTests
     [DataRow("two inputs", "2 inputs")]
     [DataRow("wider", "[3, 3, 7, 7]")]
     [DataRow("in another file", "in another file")]
-    [DataRow("an input for a constant", "'layer1.0.conv1.mean' is no constant")]
+    [DataRow("an input for a constant", "'layer1.0.conv1.mean' is not a constant")]
     [DataRow("another shortcut", "does not add up layer1.1")]
     public void AGraphOfAnotherStructureIsRefusedAndSaysWhere(string what, string words)
     {

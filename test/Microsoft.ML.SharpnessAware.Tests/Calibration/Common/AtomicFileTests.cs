@@ -182,8 +182,8 @@ public sealed class AtomicFileTests
     {
         string link = Path.Combine(_folder, "link.txt");
         Links.Make(link, link);
-        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.CheckWritable(link)).Message, "circle");
-        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.Write(link, _ => { })).Message, "circle");
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.CheckWritable(link)).Message, "circular");
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => AtomicFile.Write(link, _ => { })).Message, "circular");
         Assert.IsNotNull(new FileInfo(link).LinkTarget);
     }
 

@@ -32,7 +32,7 @@ public sealed class PlainWordsTests
         AssertDetails("35.0 points (ECE). The most confident 50.0 % of the predictions, those with a confidence of at least 0.900, are "
             + "correct 95 % of the time.", (.9f, 20, 0), (.6f, 0, 20));
         AssertDetails("10.0 points (ECE). All predictions together are correct at least 95 % of the time.", (.9f, 20, 0));
-        AssertDetails("60.0 points (ECE). No part of the predictions, however sure, is right in 95 %.", (.6f, 0, 20));
+        AssertDetails("60.0 points (ECE). No subset of the predictions, however confident, is correct 95 % of the time.", (.6f, 0, 20));
 
         static void AssertDetails(string expected, params (float, int, int)[] rows) =>
             Assert.AreEqual("Bin by bin, confidence and accuracy differ by " + expected, PlainWords.Details(Model(rows)));
