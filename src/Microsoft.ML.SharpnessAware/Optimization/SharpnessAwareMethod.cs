@@ -54,7 +54,8 @@ public sealed record SharpnessAwareMethod
     /// <summary>
     /// Share in [0, 1] of the training, at its end, whose steps climb; the others are steps of the base optimiser. Default 1. SAM in the
     /// last quarter or tenth finds minima about as flat as SAM throughout (Andriushchenko and Flammarion 2022; arXiv 2410.10373). It is the
-    /// trainer that knows how long a training is; on the optimiser alone set <see cref="SharpnessAwareOptimizer.Climbs"/>.
+    /// trainer that knows how long a training is: the optimiser alone refuses a share below 1; set <see
+    /// cref="SharpnessAwareOptimizer.Climbs"/> there.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not in [0, 1].</exception>
     public double LatePhase { get; init => field = Require.Within(value, 0, 1, nameof(LatePhase)); } = 1;

@@ -59,14 +59,16 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="module">The network, with parameters of one type (float32 or float64) on one device: the CPU or a CUDA device.
     /// A parameter under several names, such as an embedding that is the output layer's weight, is trained once, and is called by the
     /// first of them.</param>
-    /// <param name="method">What a step minimises.</param>
+    /// <param name="method">What a step minimises, with a <see cref="SharpnessAwareMethod.LatePhase"/> of 1: see <see
+    /// cref="Climbs"/>.</param>
     /// <param name="baseOptimizer">How a gradient changes the weights.</param>
     /// <param name="loss">The loss of a sample; null is cross entropy. CSAM's damping multiplies it.</param>
     /// <param name="groups">Parameters that are treated differently from the others; null where all are alike.</param>
     /// <exception cref="ArgumentException">
     /// The module has no trainable parameters, or has some of another type, on several devices or on one that is neither the CPU nor of
     /// CUDA, or one that shares memory with another, a frozen one or a buffer without being one; or groups overlap, name nothing, or treat
-    /// the names of one parameter differently. The message names the parameter.
+    /// the names of one parameter differently. The message names the parameter. Or the method has a late phase, which only the trainer
+    /// knows.
     /// </exception>
     /// <exception cref="InvalidOperationException">A parameter or buffer of the module has another optimiser already.</exception>
     public SharpnessAwareOptimizer(nn.Module module, SharpnessAwareMethod method, BaseOptimizer baseOptimizer,
@@ -80,7 +82,8 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     /// <param name="module">The network, with parameters of one type (float32 or float64) on one device: the CPU or a CUDA device.
     /// A parameter under several names, such as an embedding that is the output layer's weight, is trained once, and is called by the
     /// first of them.</param>
-    /// <param name="method">What a step minimises.</param>
+    /// <param name="method">What a step minimises, with a <see cref="SharpnessAwareMethod.LatePhase"/> of 1: see <see
+    /// cref="Climbs"/>.</param>
     /// <param name="baseOptimizer">
     /// An optimiser of the module's parameters, made by <c>torch.optim</c>; any but L-BFGS, which makes passes of its own. Its groups, its
     /// learning rates and a scheduler that was made for it work as always; <see cref="LearningRate"/> is that of its first group, and
@@ -104,6 +107,13 @@ public sealed partial class SharpnessAwareOptimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(method);
+        if (method.LatePhase < 1)
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant($"{nameof(method.LatePhase)} is {method.LatePhase}, and an optimiser alone does not know ") +
+                $"how long the training is: leave it 1, and set {nameof(Climbs)}: false at first, true where the late phase begins.",
+                nameof(method));
+        }
         _module = module;
         _method = method;
         _loss = loss ?? new ClassificationLoss.CrossEntropy();

@@ -52,7 +52,9 @@ internal sealed class TrainedPart : IDisposable
             Freeze(name => !_head!.Owns(name));
         if (_options.FreezeBatchNorm)
             FreezeBatchNorm();
-        _optimizer = new SharpnessAwareOptimizer(_network, _options.Method, _options.EffectiveBaseOptimizer, _options.Loss)
+        // The training's loop knows when the late phase begins.
+        _optimizer = new SharpnessAwareOptimizer(
+            _network, _options.Method with { LatePhase = 1 }, _options.EffectiveBaseOptimizer, _options.Loss)
         {
             MaxGradientNorm = _options.MaxGradientNorm,
             RepeatsRandomness = _options.DrawsRandomNumbers,

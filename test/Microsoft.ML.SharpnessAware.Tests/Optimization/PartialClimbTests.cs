@@ -283,6 +283,26 @@ public sealed class PartialClimbTests : WithDisposeScope
         Assert.AreEqual(1, SharpnessAwareMethod.Sam().LatePhase);
     }
 
+    /// <summary>Which would otherwise be ignored, since only the trainer knows where a training ends.</summary>
+    [TestMethod]
+    public void TheOptimizerAloneRefusesALatePhaseAndNamesTheSwitchThatItHas()
+    {
+        Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: false);
+        using var torchs = optim.SGD(net.parameters(), 0.1);
+        foreach (double latePhase in new[] { 0, 0.25 })
+        {
+            SharpnessAwareMethod method = SharpnessAwareMethod.Sam() with { LatePhase = latePhase };
+            foreach (Func<object> make in new Func<object>[]
+                { () => new SharpnessAwareOptimizer(net, method, Sgd), () => new SharpnessAwareOptimizer(net, method, torchs) })
+            {
+                ArgumentException refused = Assert.ThrowsExactly<ArgumentException>(make);
+                Assert.AreEqual("method", refused.ParamName);
+                StringAssert.Contains(refused.Message, "set Climbs");
+            }
+        }
+        using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
+    }
+
     /// <summary>A mini-batch in parts of two images.</summary>
     private static IEnumerable<MicroBatch> Parts(Tensor x, Tensor y, Func<Tensor, Tensor> network, Action? onPass = null) =>
         from start in Enumerable.Range(0, (int)x.shape[0] / 2)
