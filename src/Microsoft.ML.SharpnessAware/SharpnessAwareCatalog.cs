@@ -99,7 +99,7 @@ public static class SharpnessAwareCatalog
     ///     .Append(mlContext.MulticlassClassification.Trainers.LightGbm());
     /// </code>
     /// </example>
-    public static IEstimator<ITransformer> FeaturizeImages(
+    public static IEstimator<ImageFeaturizingTransformer> FeaturizeImages(
         this TransformsCatalog catalog,
         string outputColumnName = DefaultColumnNames.Features,
         string inputColumnName = "Image",

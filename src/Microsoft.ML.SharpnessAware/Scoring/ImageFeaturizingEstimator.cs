@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Makes an <see cref="ImageFeaturizingTransformer"/>: reads the weights, and of the data only the schema.</summary>
-internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
+internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTransformer>
 {
     private const int ColorChannels = 3;
 
@@ -63,7 +63,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
     /// <exception cref="InvalidDataException">The file of weights cannot be used.</exception>
     /// <exception cref="InvalidOperationException">The weights are for other pixels, or the network does not end with a linear
     /// layer.</exception>
-    public ITransformer Fit(IDataView input)
+    public ImageFeaturizingTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         using IChannel channel = _host.Start("Reading weights");
@@ -76,7 +76,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ITransformer>
         {
             var transformer = new ImageFeaturizingTransformer(_host, network, _outputColumnName, _inputColumnName);
             transformer.Try();
-            channel.Info($"The {transformer.ValuesPerImage} features of an image are those of '{network.Architecture}' with the weights " +
+            channel.Info($"The {transformer.FeatureCount} features of an image are those of '{network.Architecture}' with the weights " +
                 $"in '{_path}', at {network.Shape.Width} × {network.Shape.Height} pixels.");
             return transformer;
         }

@@ -11,9 +11,12 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>Adds the output of a network's backbone to a data view. Made by <c>FeaturizeImages</c>.</summary>
-/// <remarks>Lazy and in batches as a classifier is, row by row for a prediction engine; several threads may use it.</remarks>
-internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
+/// <summary>Adds to a data view the features of images: the output of a network's backbone, a vector. Made by
+/// <c>mlContext.Transforms.FeaturizeImages</c>.</summary>
+/// <remarks><see cref="Transform"/> is lazy and works in batches; a prediction engine works row by row. Several threads may use one
+/// transformer at once. It holds native memory: dispose it when it is no longer needed. Saved by <c>mlContext.Model.Save</c>, weights
+/// included, and read by <c>mlContext.Model.Load</c>.</remarks>
+public sealed class ImageFeaturizingTransformer : ITransformer, IImageScorer, IDisposable
 {
     internal const string LoaderSignature = "ImageFeaturizer";
 
@@ -24,7 +27,7 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
 
     /// <summary>Takes the network over, once it is made.</summary>
     /// <exception cref="InvalidOperationException">The network has no head that could be told.</exception>
-    public ImageFeaturizingTransformer(IHostEnvironment env, ImageClassifier network, string outputColumnName, string inputColumnName)
+    internal ImageFeaturizingTransformer(IHostEnvironment env, ImageClassifier network, string outputColumnName, string inputColumnName)
         : this(env, network, Describe(outputColumnName, inputColumnName))
     {
     }
@@ -34,27 +37,37 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         _host = env.Register(nameof(ImageFeaturizingTransformer));
         _description = description;
         _backbone = new Backbone(network);
-        ValuesPerImage = _backbone.FeatureCount;
+        FeatureCount = _backbone.FeatureCount;
         Classifier = network;
         Classifier.Companion = _backbone;
     }
 
-    public ImageClassifier Classifier { get; }
+    /// <summary>The network's name: a constant of <see cref="NetworkArchitecture"/>, or one that was registered.</summary>
+    public string Architecture => Classifier.Architecture;
 
-    public int BatchSize => Classifier.BatchSize;
+    /// <summary>How many features an image has: the length of the output column's vectors.</summary>
+    public int FeatureCount { get; }
 
-    public int ValuesPerImage { get; }
+    internal ImageClassifier Classifier { get; }
 
     bool ITransformer.IsRowToRowMapper => true;
 
+    int IImageScorer.BatchSize => Classifier.BatchSize;
+
+    int IImageScorer.ValuesPerImage => FeatureCount;
+
     private static VersionInfo VersionInfo => ClassifierFile.GetVersionInfo("IMGFEATS", LoaderSignature);
 
+    /// <summary>The schema of <paramref name="inputSchema"/> with the column of features.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The image column is missing or of a type that the model does not take.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         return RowToRowMapperTransform.GetOutputSchema(inputSchema, new ScoringRowMapper(this, inputSchema));
     }
 
+    /// <summary>A view of <paramref name="input"/> with the features, computed in batches while it is read.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The image column is missing or of a type that the model does not take.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -62,16 +75,16 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         return new BatchScoringDataView(this, input);
     }
 
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
+    IRowToRowMapper ITransformer.GetRowToRowMapper(DataViewSchema inputSchema) => ScoringRowMapper.Of(_host, this, inputSchema);
 
-    public ImageColumn BindImages(DataViewSchema schema) =>
+    ImageColumn IImageScorer.BindImages(DataViewSchema schema) =>
         ImageColumn.Bind(schema, _description.FeatureColumnName, Classifier.Shape, Classifier.PixelType.ToPixelType(),
             Classifier.Resizing);
 
-    public DataViewSchema.DetachedColumn[] OutputColumns(DataViewSchema input) =>
-        [new(_description.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, ValuesPerImage), annotations: null)];
+    DataViewSchema.DetachedColumn[] IImageScorer.OutputColumns(DataViewSchema input) =>
+        [new(_description.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, FeatureCount), annotations: null)];
 
-    public ImageBatch CreateBatch(int capacity) => new TensorBatch(Classifier, capacity, Score);
+    ImageBatch IImageScorer.CreateBatch(int capacity) => new TensorBatch(Classifier, capacity, Score);
 
     private void Score(Tensor pixels, Span<float> values)
     {
@@ -82,30 +95,36 @@ internal sealed class ImageFeaturizingTransformer : IImageScorer, IDisposable
         features.CopyTo(values);
     }
 
-    public Delegate CreateGetter(int output, Func<ReadOnlySpan<float>> values) =>
+    Delegate IImageScorer.CreateGetter(int output, Func<ReadOnlySpan<float>> values) =>
         (ValueGetter<VBuffer<float>>)((ref VBuffer<float> features) => ProbabilityBuffer.Copy(values(), ref features));
 
     /// <summary>Featurizes one black image, so that a network that cannot take it is known at once.</summary>
     /// <exception cref="InvalidOperationException">The network cannot take the images, or does not end with its head.</exception>
-    public void Try()
+    internal void Try()
     {
         using DisposeScope scope = NewDisposeScope();
         (int channels, int height, int width) = Classifier.Shape;
-        Score(zeros([1, channels, height, width], Classifier.PixelType, CPU), new float[ValuesPerImage]);
+        Score(zeros([1, channels, height, width], Classifier.PixelType, CPU), new float[FeatureCount]);
     }
 
+    /// <summary>Frees the network's native memory. May be called more than once, and while other threads use the transformer: what they
+    /// have begun ends well, and the memory goes with the last of it.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
             Classifier.Dispose();
     }
 
-    public void CheckOnnx(ImageColumn images) => throw new NotSupportedException(
+    void IImageScorer.CheckOnnx(ImageColumn images) => throw NotWritten(images);
+
+    void IImageScorer.AddToOnnx(OnnxContext context, BatchScoringDataView view) => throw NotWritten(view.Images);
+
+    void IImageScorer.ThrowIfDisposed() => ThrowIfDisposed();
+
+    private static NotSupportedException NotWritten(ImageColumn images) => new(
         $"What FeaturizeImages makes of column '{images.Name}' is not written as ONNX. Leave it out, and convert what follows it.");
 
-    public void AddToOnnx(OnnxContext context, BatchScoringDataView view) => CheckOnnx(view.Images);
-
-    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {

@@ -85,8 +85,9 @@ public sealed class FeaturizeImagesTests
     public void ImagesAreResizedTo128ByDefaultAsTheTrainerDoes()
     {
         IDataView data = Fitted.View(MLContext, Shapes.Encoded(2));
-        using var model = (ImageFeaturizingTransformer)MLContext.Transforms.FeaturizeImages().Fit(data);
+        using ImageFeaturizingTransformer model = MLContext.Transforms.FeaturizeImages().Fit(data);
         Assert.AreEqual(new ImageShape(3, 128, 128), model.Classifier.Shape);
+        Assert.AreEqual((NetworkArchitecture.MLNetResNet18, 512), (model.Architecture, model.FeatureCount));
 
         using var wide = (ImageFeaturizingTransformer)Small("Image", width: 30, height: 20).Fit(data);
         Assert.AreEqual(new ImageShape(1, 20, 30), wide.Classifier.Shape);
