@@ -87,6 +87,8 @@ public static class SharpnessAwareCatalog
     /// transformer). Pixel vectors are never resized.</param>
     /// <param name="imageHeight">Height in pixels, likewise.</param>
     /// <param name="resizing">How images of another proportion are brought to that size.</param>
+    /// <param name="device">"cpu", "cuda" or "cuda:N"; by default the GPU of <c>MLContext.GpuDeviceId</c>, else the first GPU where the
+    /// application brought a CUDA backend, else the CPU. It is not saved: a model that is loaded takes the default.</param>
     /// <returns>An estimator, whose Fit reads the weights and no image.</returns>
     /// <exception cref="InvalidOperationException">No package has laid weights beside the application, and none are named.</exception>
     /// <exception cref="FileNotFoundException">There is no such file of weights.</exception>
@@ -107,7 +109,8 @@ public static class SharpnessAwareCatalog
         string weights = PretrainedWeights.Auto,
         int? imageWidth = null,
         int? imageHeight = null,
-        ResizingKind resizing = ResizingKind.Fill)
+        ResizingKind resizing = ResizingKind.Fill,
+        string? device = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrWhiteSpace(outputColumnName);
@@ -116,9 +119,10 @@ public static class SharpnessAwareCatalog
         ArgumentException.ThrowIfNullOrWhiteSpace(weights);
         if (!Enum.IsDefined(resizing))
             throw new ArgumentOutOfRangeException(nameof(resizing), resizing, "Resizing must be Fill, IsoCrop or IsoPad.");
+        ComputeDevice.CheckName(device, nameof(device));
         return new ImageFeaturizingEstimator(
             CatalogUtils.GetEnvironment(catalog), outputColumnName, inputColumnName, arch, weights,
-            new ImageRequest(imageWidth, imageHeight) { Resizing = resizing });
+            new ImageRequest(imageWidth, imageHeight) { Resizing = resizing }, device);
     }
 
     /// <summary>

@@ -20,10 +20,11 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
     private readonly string? _architecture;
     private readonly string _path;
     private readonly ImageRequest _request;
+    private readonly string? _device;
 
     public ImageFeaturizingEstimator(
         IHostEnvironment environment, string outputColumnName, string inputColumnName, string architecture, string weights,
-            ImageRequest request)
+            ImageRequest request, string? device)
     {
         _host = environment.Register(nameof(ImageFeaturizingEstimator));
         _outputColumnName = outputColumnName;
@@ -31,6 +32,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
         _architecture = architecture.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase) ? null : architecture;
         _path = FindWeights(_architecture ?? NetworkArchitecture.MLNetResNet18, weights, AppContext.BaseDirectory);
         _request = request;
+        _device = device;
     }
 
     /// <summary>The file, before hours go into data that it is needed for.</summary>
@@ -61,8 +63,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
 
     /// <exception cref="ArgumentOutOfRangeException">The image column is missing or of a type that is not read.</exception>
     /// <exception cref="InvalidDataException">The file of weights cannot be used.</exception>
-    /// <exception cref="InvalidOperationException">The weights are for other pixels, or the network does not end with a linear
-    /// layer.</exception>
+    /// <exception cref="InvalidOperationException">The weights are for other pixels, the network does not end with a linear layer, or the
+    /// GPU that is asked for is not there.</exception>
     public ImageFeaturizingTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -120,7 +122,7 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
                     "to 255 (ExtractPixels with outputAsFloatArray: false), image files or MLImages.");
         if (NetworkArchitecture.Advice(architecture, shape) is string advice)
             channel.Warning(advice);
-        Device device = HostDevice.Choose(_host, requested: null);
+        Device device = HostDevice.Choose(_host, _device);
 
         using DisposeScope scope = NewDisposeScope();
         using var random = new TorchRandom(seed: 0); // for the head, so that the same weights give the same file

@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Model.OnnxConverter;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.SharpnessAware;
+using static TorchSharp.torch;
 
 [assembly: LoadableClass(typeof(SharpnessAwareImageClassificationTransformer), null, typeof(SignatureLoadModel),
     "Sharpness-aware image classifier", ClassifierFile.LoaderSignature)]
@@ -77,6 +78,24 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
         TemperatureScaling.CheckTemperature(temperature, nameof(temperature));
         ThrowIfDisposed();
         return new(_host, Classifier.Share(), _description with { Temperature = temperature });
+    }
+
+    /// <summary>The same classifier on another device, for a model that <c>Model.Load</c> has put where the MLContext says.</summary>
+    /// <param name="device">"cpu", "cuda" or "cuda:N".</param>
+    /// <returns>A transformer with a copy of the network there, or one that shares this one's network where that is there already. Each
+    /// is disposed on its own.</returns>
+    /// <exception cref="ArgumentException"><paramref name="device"/> is none of these.</exception>
+    /// <exception cref="InvalidOperationException">There is no such GPU, and <c>MLContext.FallbackToCpu</c> is off.</exception>
+    public SharpnessAwareImageClassificationTransformer WithDevice(string device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ComputeDevice.CheckName(device, nameof(device));
+        ThrowIfDisposed();
+        Device chosen = HostDevice.Choose(_host, device);
+        if (chosen.type == Classifier.Device.type && chosen.index == Classifier.Device.index)
+            return new(_host, Classifier.Share(), _description);
+        using ImageClassifier held = Classifier.Share();
+        return new(_host, ClassifierCopy.Of(held, chosen, TorchRandom.Isolated), _description);
     }
 
     /// <summary>

@@ -182,7 +182,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         FineTuningCandidate candidate, ImageClassifier classifier, FittedHead head, double lossOfHead, TrainingImages parts,
         TimeLimit? limit, bool mayReplan = true)
     {
-        ImageClassifier copy = Copy(classifier);
+        ImageClassifier copy = ClassifierCopy.Of(classifier, classifier.Device, context.Random.Draw);
         bool isKept = false;
         CandidateEndedException? ended = null;
         try
@@ -267,20 +267,6 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         candidate.CheckpointPath = null;        // a candidate may not be the model
         candidate.EarlyStoppingCriteria = null;
         return candidate;
-    }
-
-    /// <summary>A classifier with a network of its own, with the same weights.</summary>
-    private ImageClassifier Copy(ImageClassifier classifier)
-    {
-        nn.Module<Tensor, Tensor> network = context.Random.Draw(
-            () => NetworkArchitecture.Create(classifier.Architecture, classifier.NumberOfClasses, classifier.Shape)).to(classifier.Device);
-        ModuleWeights.Load(network, ModuleWeights.Of(classifier.Network));
-        Normalization normalization = new Normalization(classifier.Normalization.Statistics, classifier.Device);
-        return new ImageClassifier(classifier.Architecture, network, classifier.Device, classifier.Shape, classifier.PixelType,
-            normalization, classifier.NumberOfClasses)
-        {
-            Resizing = classifier.Resizing,
-        };
     }
 
     private void Describe(FittedHead head, int classes, long start)

@@ -273,7 +273,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Called after each epoch, on the training thread.</summary>
         public Action<EpochMetrics>? MetricsCallback { get; set; }
 
-        /// <summary>"cpu", "cuda" or "cuda:N". Default null: a GPU where the application brought a CUDA backend, else the CPU.</summary>
+        /// <summary>"cpu", "cuda" or "cuda:N". Default null: the GPU of <c>MLContext.GpuDeviceId</c> where that is set; else the first GPU
+        /// where the application brought a CUDA backend, else the CPU.</summary>
+        /// <remarks>Where the GPU that this or GpuDeviceId names cannot be used, <c>Fit</c> throws, or takes the CPU where
+        /// <c>MLContext.FallbackToCpu</c> is set. It is not saved: a model that is loaded takes the default, and <see
+        /// cref="SharpnessAwareImageClassificationTransformer.WithDevice"/> puts it elsewhere.</remarks>
         public string? Device { get; set; }
 
         /// <summary>

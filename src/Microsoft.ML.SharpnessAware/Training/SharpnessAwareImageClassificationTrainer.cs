@@ -73,7 +73,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <summary>Trains a network on <paramref name="input"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
     /// <exception cref="InvalidOperationException">
-    /// An image or a label cannot be used (the message names column, row and, where known, file), or libtorch is missing.
+    /// An image or a label cannot be used (the message names column, row and, where known, file), libtorch is missing, or the GPU that
+    /// <see cref="Options.Device"/> or <c>MLContext.GpuDeviceId</c> names cannot be used and <c>MLContext.FallbackToCpu</c> is off.
     /// </exception>
     /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> or the one of <see
     /// cref="Options.CheckpointPath"/> is damaged or does not fit.</exception>

@@ -46,6 +46,19 @@ public sealed class DeviceTrainingTests
     }
 
     [TestMethod]
+    public void AModelThatWasLoadedHereIsPutOnTheCpuAndBack()
+    {
+        using SharpnessAwareImageClassificationTransformer model = Model();
+        float[][] expected = Fitted.Scores(_mlContext, model.Transform(_data));
+        string here = $"{model.Classifier.Device}";
+        using SharpnessAwareImageClassificationTransformer onCpu = model.WithDevice("cpu"), back = onCpu.WithDevice(here);
+
+        Assert.AreEqual("cpu", $"{onCpu.Classifier.Device}");
+        Same(expected, Fitted.Scores(_mlContext, onCpu.Transform(_data)), tolerance: 1e-4f);
+        Same(expected, Fitted.Scores(_mlContext, back.Transform(_data)), tolerance: 1e-5f);
+    }
+
+    [TestMethod]
     public void ATrainingThatWasCancelledGoesOnWithTheEpochThatIsNext()
     {
         using SharpnessAwareImageClassificationTransformer undisturbed = Model();

@@ -298,6 +298,21 @@ public sealed class FeaturizeImagesTests
             Assert.ThrowsExactly<FileNotFoundException>(() => MLContext.Transforms.FeaturizeImages(weights: "nowhere.onnx")).Message,
             "weights is 'nowhere.onnx', and there is no such file.");
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => MLContext.Transforms.FeaturizeImages(imageWidth: 0));
+        ArgumentException device = Assert.ThrowsExactly<ArgumentException>(() => MLContext.Transforms.FeaturizeImages(device: "gpu"));
+        Assert.AreEqual("device", device.ParamName);
+        StringAssert.Contains(device.Message, "device is 'gpu'; it must be 'cpu', 'cuda' or 'cuda:N'");
+    }
+
+    [TestMethod]
+    public void TheDeviceThatIsAskedForGoesBeforeTheContexts()
+    {
+        var elsewhere = new MLContext(1) { GpuDeviceId = 99, FallbackToCpu = false };
+        IDataView data = Fitted.View(elsewhere, Shapes.Pixels(2));
+        string message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => elsewhere.Transforms.FeaturizeImages(weights: _weights).Fit(data)).Message;
+        StringAssert.Contains(message, "MLContext.GpuDeviceId is 99");
+        using ImageFeaturizingTransformer model = elsewhere.Transforms.FeaturizeImages(weights: _weights, device: "cpu").Fit(data);
+        Assert.AreEqual(DeviceType.CPU, model.Classifier.Device.type);
     }
 
     [TestMethod]

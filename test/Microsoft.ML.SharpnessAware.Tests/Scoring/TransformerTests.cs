@@ -142,6 +142,32 @@ public sealed class TransformerTests
     }
 
     [TestMethod]
+    public void OnTheDeviceWhereItIsAModelSharesItsNetworkAndElsewhereItHasACopy()
+    {
+        IDataView data = MLContext.Data.LoadFromEnumerable(Shapes.Pixels(5));
+        float[][] expected = Fitted.Scores(MLContext, _model.Transform(data));
+        SharpnessAwareImageClassificationTransformer first = _model.WithTemperature(_model.Temperature);
+        using SharpnessAwareImageClassificationTransformer same = first.WithDevice("cpu");
+        using SharpnessAwareImageClassificationTransformer copy = new(
+            MLContext, ClassifierCopy.Of(first.Classifier, TorchSharp.torch.CPU, TorchRandom.Isolated), first.Description);
+        first.Dispose();
+
+        Assert.AreSame(_model.Classifier, same.Classifier);
+        Assert.AreNotSame(_model.Classifier.Network, copy.Classifier.Network);
+        foreach (SharpnessAwareImageClassificationTransformer each in new[] { same, copy })
+        {
+            float[][] actual = Fitted.Scores(MLContext, each.Transform(data));
+            for (int i = 0; i < expected.Length; i++)
+                CollectionAssert.AreEqual(expected[i], actual[i]);
+            CollectionAssert.AreEqual(_model.ClassNames.ToArray(), each.ClassNames.ToArray());
+        }
+        Assert.ThrowsExactly<ObjectDisposedException>(() => first.WithDevice("cpu"));
+        Assert.AreEqual("device", Assert.ThrowsExactly<ArgumentException>(() => same.WithDevice("gpu")).ParamName);
+        StringAssert.Contains(
+            Assert.ThrowsExactly<InvalidOperationException>(() => same.WithDevice("cuda:99")).Message, "Device is 'cuda:99'");
+    }
+
+    [TestMethod]
     public void ManyThreadsScoreAsOneDoes()
     {
         List<PixelRow> pixels = Shapes.Pixels(200, seed: 8);
