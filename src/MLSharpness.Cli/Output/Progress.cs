@@ -9,8 +9,9 @@ internal sealed class Progress(IAnsiConsole console, string prefix = "")
     public void Report(EpochMetrics epoch)
     {
         TimeSpan left = epoch.Duration * (epoch.TotalEpochs - epoch.Epoch);
-        string line = $"{Printable.Of(prefix)}epoch {epoch.Epoch}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  accuracy " +
-            $"{epoch.ValidationAccuracy:P1}  " +
+        string phase = epoch.Phase is null ? "" : $"{epoch.Phase}, ";
+        string line = $"{Printable.Of(prefix)}{phase}epoch {epoch.Epoch}/{epoch.TotalEpochs}  loss {epoch.TrainLoss:F3}  " +
+                      $"accuracy {epoch.ValidationAccuracy:P1}  " +
                       $"ECE {epoch.ValidationExpectedCalibrationError:P1}  {(long)left.TotalHours}:{left:mm\\:ss} left";
         if (console.Profile.Capabilities.Ansi && epoch.Epoch < epoch.TotalEpochs)
             console.Write(line.PadRight(Math.Max(line.Length, console.Profile.Width - 1)) + "\r");

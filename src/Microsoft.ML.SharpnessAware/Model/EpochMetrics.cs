@@ -6,6 +6,14 @@ namespace Microsoft.ML.SharpnessAware;
 /// <c>History</c>.</summary>
 public sealed record EpochMetrics
 {
+    /// <summary>
+    /// What of a training in several parts is trained, as the log names it, where training starts from weights: "head", or a training
+    /// of the whole network, such as "Gentle in large steps". Each counts its epochs from 1, and one that is given up has reported
+    /// those that it had; the head is reported, as one epoch, where it is the model. Null in a training of one part, and in the
+    /// transformer's <c>History</c>, which is that of the model alone.
+    /// </summary>
+    public string? Phase { get; init; }
+
     /// <summary>The epoch, counted from 1.</summary>
     public required int Epoch { get; init; }
 
@@ -43,7 +51,7 @@ public sealed record EpochMetrics
 
     /// <summary>One line, for logs.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"Epoch {Epoch}/{TotalEpochs}: train loss {TrainLoss:F4}, validation accuracy {ValidationAccuracy:P2}, log loss " +
-            $"{ValidationLogLoss:F4}, " +
+        $"Epoch {Epoch}/{TotalEpochs}{(Phase is null ? "" : $" ({Phase})")}: train loss {TrainLoss:F4}, " +
+        $"validation accuracy {ValidationAccuracy:P2}, log loss {ValidationLogLoss:F4}, " +
         $"ECE {ValidationExpectedCalibrationError:P2}, learning rate {LearningRate:G4}, {ImagesPerSecond:F0} images/s");
 }

@@ -212,7 +212,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             }
 
             using TrainingPlan plan = TrainingPlan.WholeNetwork(settings, copy, parts.Training, parts.Validation, context);
-            var loop = new TrainingLoop(context with { TimeLimit = limit }, plan);
+            var loop = new TrainingLoop(context with { TimeLimit = limit, Phase = candidate.Name }, plan);
             limit?.Begin(candidate, loop.StepsPerEpoch, mayReplan);
             try
             {
@@ -302,7 +302,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
             ImagesPerSecond = images.TrainingCount / duration.TotalSeconds,
             Duration = duration,
         };
-        options.MetricsCallback?.Invoke(metrics);
+        options.MetricsCallback?.Invoke(metrics with { Phase = "head" });
         return new TrainedClassifier(classifier, temperature, [metrics], SharpnessAwareMethod.Standard);
     }
 

@@ -270,7 +270,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public ProbabilityCalibration Calibration { get; set; } = ProbabilityCalibration.Temperature;
 
-        /// <summary>Called after each epoch, on the training thread.</summary>
+        /// <summary>Called after each epoch, on the training thread. Where fine-tuning trains the head and then, perhaps more than once,
+        /// the whole network, <see cref="EpochMetrics.Phase"/> tells which of them the epoch is of.</summary>
         public Action<EpochMetrics>? MetricsCallback { get; set; }
 
         /// <summary>"cpu", "cuda" or "cuda:N". Default null: the GPU of <c>MLContext.GpuDeviceId</c> where that is set; else the first GPU

@@ -11,6 +11,9 @@ internal sealed record TrainingContext(
     /// <summary>What keeps the training within a time; null for none.</summary>
     public TimeLimit? TimeLimit { get; init; }
 
+    /// <summary>What is trained, as the callback of the options is told; null where there is one training only.</summary>
+    public string? Phase { get; init; }
+
     /// <summary>Whether the options' token or the MLContext was cancelled, in this process or another of the group. All have to
     /// ask.</summary>
     public bool AnyIsCancelled() => Group is null ? IsCancelled() : Group.SumOf(IsCancelled() ? 1 : 0).A > 0;

@@ -15,6 +15,7 @@ internal sealed class TrainingReport : IDisposable
     private readonly IChannel _channel;
     private readonly TrainingPlan _plan;
     private readonly TrainingProgress _progress;
+    private readonly string? _phase;
     private readonly IProgressChannel? _progressChannel;
     private readonly int _stepsPerEpoch;
     private readonly long _stepsBeforeClimbs;
@@ -26,7 +27,7 @@ internal sealed class TrainingReport : IDisposable
     public TrainingReport(
         TrainingContext context, TrainingPlan plan, TrainingProgress progress, int stepsPerEpoch, long stepsBeforeClimbs)
     {
-        (_channel, _plan, _progress) = (context.Channel, plan, progress);
+        (_channel, _plan, _progress, _phase) = (context.Channel, plan, progress, context.Phase);
         (_stepsPerEpoch, _stepsBeforeClimbs) = (stepsPerEpoch, stepsBeforeClimbs);
         if (context.Group is { Rank: > 0 })
             return;
@@ -80,8 +81,9 @@ internal sealed class TrainingReport : IDisposable
     {
         _progressChannel?.Checkpoint(metrics.TrainLoss, metrics.ValidationAccuracy, metrics.ValidationLogLoss,
             metrics.ValidationExpectedCalibrationError, metrics.Epoch, _progress.Step);
-        _channel.Info(metrics.ToString());
-        _plan.Options.MetricsCallback?.Invoke(metrics);
+        EpochMetrics reported = metrics with { Phase = _phase };
+        _channel.Info(reported.ToString());
+        _plan.Options.MetricsCallback?.Invoke(reported);
     }
 
     public void Dispose() => _progressChannel?.Dispose();

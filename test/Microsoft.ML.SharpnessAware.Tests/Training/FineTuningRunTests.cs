@@ -230,6 +230,31 @@ public sealed class FineTuningRunTests
     }
 
     [TestMethod]
+    public void TheCallbackIsToldWhatAnEpochIsOf()
+    {
+        List<EpochMetrics> seen = [];
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+            (options.TimeBudget, options.Epoch, options.MetricsCallback) = (TimeSpan.FromHours(1), 2, seen.Add));
+        using (model)
+        {
+            string?[] phases = [.. seen.Select(epoch => epoch.Phase).Distinct()];
+            CollectionAssert.AreEqual(new[] { "Gentle in large steps", "Gentle", "Full" }, phases[..3]);
+            foreach (IGrouping<string?, EpochMetrics> phase in seen.GroupBy(epoch => epoch.Phase).Where(phase => phase.Key != "head"))
+                CollectionAssert.AreEqual(new[] { 1, 2 }, phase.Select(epoch => epoch.Epoch).ToArray(), phase.Key);
+            Assert.AreEqual(model.History.Count == 1, phases.Contains("head"), "it is reported where it is the model");
+            AssertLogged(log, "Epoch 2/2 (Gentle in large steps): train loss");
+            Assert.IsTrue(model.History.All(epoch => epoch.Phase is null));
+        }
+
+        seen.Clear();
+        Fit(options => (options.FineTuning, options.MetricsCallback) = (FineTuning.HeadOnly, seen.Add)).Model.Dispose();
+        Assert.AreEqual("head", seen.Single().Phase);
+        seen.Clear();
+        Fit(options => (options.FineTuning, options.Epoch, options.MetricsCallback) = (FineTuning.Full, 1, seen.Add)).Model.Dispose();
+        Assert.IsNull(seen.Single().Phase, "there is one part");
+    }
+
+    [TestMethod]
     public void CancellingEndsIt()
     {
         using var cancellation = new CancellationTokenSource();
