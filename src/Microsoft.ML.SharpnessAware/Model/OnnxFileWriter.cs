@@ -167,11 +167,13 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
     private static AttributeProto Describe((string Name, object Value) attribute) => attribute.Value switch
     {
         long number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Int, I = number },
+        int number => Describe((attribute.Name, (long)number)),
+        bool isSet => Describe((attribute.Name, isSet ? 1L : 0L)),
         long[] numbers => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { numbers } },
         float number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Float, F = number },
         string text => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(text) },
         _ => throw new ArgumentException(
-            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, long[], float or string.",
+            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, int, bool, long[], float or string.",
                 nameof(attribute)),
     };
 }

@@ -72,7 +72,7 @@ internal sealed class CifarResNet : nn.Module<Tensor, Tensor>, IOnnxNetwork
         {
             OnnxValue smaller = graph.MaxPool(input, kernelSize: 1, stride: 2);
             long channels = _padding[^1];
-            return graph.Operator("Pad", [smaller, graph.Constant(0, channels, 0, 0, 0, channels, 0, 0)]);
+            return graph.Operator("Pad", [smaller, graph.Vector(0, channels, 0, 0, 0, channels, 0, 0)]);
         }
     }
 }

@@ -51,15 +51,19 @@ public sealed class OnnxNetworkGraph
     /// <summary>Adds a standard operator of ONNX that has one output.</summary>
     /// <param name="type">Its type, for example <c>Add</c>.</param>
     /// <param name="inputs">Its inputs.</param>
-    /// <param name="attributes">Its attributes: long, long[], float or string.</param>
+    /// <param name="attributes">Its attributes: long, int, bool (1 or 0), long[], float or string.</param>
+    /// <exception cref="ArgumentException">An attribute is of another type.</exception>
     public OnnxValue Operator(string type, OnnxValue[] inputs, params (string Name, object Value)[] attributes) =>
         new(_writer.Node(type, [.. inputs.Select(input => input.Name)], attributes));
 
     /// <summary>A constant of a tensor's values, float32 or int64.</summary>
     public OnnxValue Constant(Tensor values) => new(OnnxLayers.Constant(_writer, values));
 
+    /// <summary>A single number without dimensions, as float32.</summary>
+    public OnnxValue Constant(double value) => new(_writer.Constant([(float)value]));
+
     /// <summary>A vector of int64: a shape, or axes.</summary>
-    public OnnxValue Constant(params long[] values) => new(_writer.Vector(values));
+    public OnnxValue Vector(params long[] values) => new(_writer.Vector(values));
 
     internal OnnxValue Layer(Conv2d convolution, BatchNorm batchNorm, OnnxValue input, bool roundsDown = false)
     {
@@ -79,12 +83,10 @@ public sealed class OnnxNetworkGraph
 
     internal OnnxValue Add(OnnxValue first, OnnxValue second) => Operator("Add", [first, second]);
 
-    internal OnnxValue Number(float value) => new(_writer.Constant([value], 1));
-
     internal OnnxValue Transpose(OnnxValue input, params long[] order) => Operator("Transpose", [input], ("perm", order));
 
     /// <summary>0 keeps a dimension.</summary>
-    internal OnnxValue Reshape(OnnxValue input, params long[] shape) => Operator("Reshape", [input, Constant(shape)]);
+    internal OnnxValue Reshape(OnnxValue input, params long[] shape) => Operator("Reshape", [input, Vector(shape)]);
 
     /// <summary>One place of a dimension, which goes.</summary>
     internal OnnxValue Select(OnnxValue input, long dimension, long place) =>

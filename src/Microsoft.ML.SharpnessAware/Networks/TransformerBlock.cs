@@ -73,7 +73,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor>, IOnnxNetwork
             OnnxValue packed = graph.Transpose(split, 2, 0, 3, 1, 4);
             OnnxValue queries = graph.Select(packed, 0, 0), keys = graph.Select(packed, 0, 1), values = graph.Select(packed, 0, 2);
             OnnxValue products = graph.Operator("MatMul", [queries, graph.Transpose(keys, 0, 1, 3, 2)]);
-            OnnxValue scaled = graph.Operator("Mul", [products, graph.Number(1 / MathF.Sqrt(headWidth))]);
+            OnnxValue scaled = graph.Operator("Mul", [products, graph.Constant(1 / MathF.Sqrt(headWidth))]);
             OnnxValue attention = graph.Operator("Softmax", [scaled], ("axis", -1L));
             OnnxValue heads = graph.Transpose(graph.Operator("MatMul", [attention, values]), 0, 2, 1, 3);
             return graph.Layer(_projection, graph.Reshape(heads, 0, 0, width));

@@ -70,8 +70,8 @@ internal sealed class VisionTransformer : nn.Module<Tensor, Tensor>, IOnnxNetwor
     {
         // Their number and not -1, which no runtime can tell where there are no images.
         OnnxValue patches = graph.Transpose(graph.Reshape(graph.Layer(_patchEmbedding, input), 0, 0, _positions.shape[1] - 1), 0, 2, 1);
-        OnnxValue batch = graph.Operator("Gather", [graph.Operator("Shape", [input]), graph.Constant(0)], ("axis", 0L));
-        OnnxValue shape = graph.Operator("Concat", [batch, graph.Constant(1, 1)], ("axis", 0L));
+        OnnxValue batch = graph.Operator("Gather", [graph.Operator("Shape", [input]), graph.Vector(0)], ("axis", 0L));
+        OnnxValue shape = graph.Operator("Concat", [batch, graph.Vector(1, 1)], ("axis", 0L));
         OnnxValue classTokens = graph.Operator("Expand", [graph.Constant(_classToken), shape]);
         OnnxValue tokens = graph.Operator("Concat", [classTokens, patches], ("axis", 1L));
         OnnxValue encoded = graph.Layer(_blocks, graph.Add(tokens, graph.Constant(_positions)));

@@ -90,6 +90,25 @@ public sealed partial class SaveOnnxTests
         AssertSame(model, folder.File("model.onnx"));
     }
 
+    /// <summary>Opset 13 has <c>keepdims</c> as a number, and what a person writes for it is a bool or an int.</summary>
+    [TestMethod]
+    public void NumbersAndAttributesAreWrittenAsOneWritesThem()
+    {
+        NetworkArchitecture.Register("onnx_attributes", classes => nn.Sequential(
+            ("means", new Means()), ("fc", nn.Linear(3, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_attributes", new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"));
+
+        AssertSame(model, folder.File("model.onnx"));
+        NetworkArchitecture.Register("onnx_dates", classes => nn.Sequential(
+            ("means", new Means(DateTime.UnixEpoch)), ("fc", nn.Linear(3, classes))));
+        using SharpnessAwareImageClassificationTransformer wrong = Make("onnx_dates", new(3, 10, 10));
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => wrong.SaveOnnx(folder.File("no.onnx"))).Message,
+            "Attribute 'axis' is of type System.DateTime; it must be long, int, bool, long[], float or string.");
+    }
+
     [TestMethod]
     public void ABatchNormOfSequencesIsOfTheirChannels()
     {
@@ -272,7 +291,20 @@ public sealed partial class SaveOnnxTests
         public override Tensor forward(Tensor input) => input.flatten(2);
 
         public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input) =>
-            graph.Operator("Reshape", [input, graph.Constant(0, 0, -1)]);
+            graph.Operator("Reshape", [input, graph.Vector(0, 0, -1)]);
+    }
+
+    /// <summary>Half of each channel's mean over its rows' softmax.</summary>
+    private sealed class Means(object? axis = null) : nn.Module<Tensor, Tensor>(nameof(Means)), IOnnxNetwork
+    {
+        public override Tensor forward(Tensor input) => input.softmax(3).amax(new long[] { 2, 3 }) * 0.5f;
+
+        public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
+        {
+            OnnxValue rows = graph.Operator("Softmax", [input], ("axis", axis ?? 3));
+            OnnxValue largest = graph.Operator("ReduceMax", [rows], ("axes", new long[] { 2, 3 }), ("keepdims", false));
+            return graph.Operator("Mul", [largest, graph.Constant(0.5)]);
+        }
     }
 
     private sealed class Own : nn.Module<Tensor, Tensor>, IOnnxNetwork
@@ -300,7 +332,7 @@ public sealed partial class SaveOnnxTests
             OnnxValue first = graph.Layer(_first, input);
             OnnxValue gate = graph.Operator("Sigmoid", [graph.Layer(_second, first)]);
             OnnxValue mean = graph.Operator("GlobalAveragePool", [graph.Operator("Mul", [first, gate])]);
-            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Constant(0, -1)]));
+            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Vector(0, -1)]));
         }
     }
 }
