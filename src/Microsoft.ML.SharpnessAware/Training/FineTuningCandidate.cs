@@ -25,6 +25,9 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 
     // From five times the radius on, 0.1 to 0.3 of log loss is lost. An adaptive radius is about ten times as large (Kwon et al. 2021).
     private const double TimesThatHarm = 5, AdaptiveScale = 10;
+
+    // Of SGD; AdamW's are other numbers.
+    private const double LeastOfScratch = 0.02;
     private const double LearningRate = 1e-3, LargeLearningRate = 3e-3, LearningRateOfFull = 0.02;
 
     // At the temperatures that suit them, the lowest log loss of the first three of eight epochs in large steps was 0.6 to 1.6 of the
@@ -90,6 +93,16 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
             $"Method has the radius ρ = {method.Rho}, which suits a training from scratch. In the small steps of a pretrained network " +
             $"such radii cost 0.1 to 0.3 of log loss: leave Method unset, or give it ρ = {suitable}.");
     }
+
+    /// <summary>What to say of an SGD of the user's own which suits a training from scratch, as the default that the options show does;
+    /// null where there is nothing to say.</summary>
+    public static string? AdviceOnBaseOptimizer(Options options) =>
+        options.FineTuning is FineTuning.Auto or FineTuning.Gentle && options.LearningRate is null
+            && options.GivenBaseOptimizer is BaseOptimizer.Sgd { LearningRate: >= LeastOfScratch } sgd
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"BaseOptimizer is SGD with learning rate {sgd.LearningRate}, which suits a training from scratch. For small steps of " +
+                $"a pretrained network leave BaseOptimizer unset, or take AdamW with learning rate {LearningRate}.")
+            : null;
 
     /// <summary>What is worth trying within the time.</summary>
     /// <param name="options">The user's.</param>

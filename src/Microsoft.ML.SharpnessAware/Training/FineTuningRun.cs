@@ -112,6 +112,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     {
         if (FineTuningCandidate.AdviceOnRadius(options) is string advice)
             context.Channel.Warning(advice);
+        if (FineTuningCandidate.AdviceOnBaseOptimizer(options) is string adviceOnOptimizer)
+            context.Channel.Warning(adviceOnOptimizer);
         TimeLimit? limit = options.FineTuning == FineTuning.Auto ? new TimeLimit(options.TimeBudget!.Value, options.Clock) : null;
         using TrainingImages parts = Parts(pixels);
         if (parts.Validation is not ImageDataset held)

@@ -38,6 +38,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// cref="FreezeEpochs"/> or <see cref="BackboneLearningRateFactor"/> the default is that of a training from scratch, without a
         /// warning.
         /// </summary>
+        /// <remarks>Where it is not set, it reads as the default from scratch: <c>options.Method with { … }</c> has ρ = 0.05 for a
+        /// pretrained network, too.</remarks>
         public SharpnessAwareMethod Method
         {
             get => GivenMethod ?? SharpnessAwareMethod.Csam();
@@ -182,7 +184,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Largest number of images in a mini-batch; an epoch's batches are made equal in size. Default 64: small enough for many steps
-        /// on a data set of a few hundred images, large enough to keep two cores busy.
+        /// on a data set of a few hundred images, large enough to keep two cores busy. Of a network that starts from weights it is an
+        /// eighth of the images, from 16 to this; this with <see cref="FineTuning.Full"/> and an optimiser or learning rate of your own.
         /// </summary>
         public int BatchSize { get; set; } = 64;
 
@@ -191,6 +194,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// (<see cref="FineTuning.Full"/>). <see cref="FineTuning.Auto"/> makes fewer where <see cref="TimeBudget"/> is too short for
         /// these.
         /// </summary>
+        /// <remarks>Where it is not set, it reads 30, also where a network that starts from weights will have its own.</remarks>
         public int Epoch
         {
             get => GivenEpoch ?? 30;
@@ -199,8 +203,12 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// The optimiser that takes the sharpness-aware gradient. Default SGD with learning rate 0.05 (0.1 for batches of 128, halved
-        /// with the batch), momentum 0.9 and weight decay 5e-4: what the methods' papers use on images of this size.
+        /// with the batch), momentum 0.9 and weight decay 5e-4: what the methods' papers use on images of this size. A network that starts
+        /// from weights has AdamW with learning rate 0.001 (<see cref="FineTuning.Gentle"/>; Auto also tries 0.003), and a tenth of that
+        /// below the head; SGD with 0.02 for <see cref="FineTuning.Full"/>.
         /// </summary>
+        /// <remarks>Where it is not set, it reads as the default from scratch: <c>options.BaseOptimizer with { … }</c> is that SGD for a
+        /// network that starts from weights, too, of which the log warns. Set <see cref="BaseOptimizer.AdamW"/> there.</remarks>
         public BaseOptimizer BaseOptimizer
         {
             get => GivenBaseOptimizer ?? new BaseOptimizer.Sgd(LearningRate: 0.05);
@@ -223,6 +231,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>Random changes of the training images. Default: none, since what leaves a class unchanged depends on the data; <see
         /// cref="Augmentation.Light"/> where a network that starts from weights is trained by <see cref="FineTuning.Gentle"/>, also as a
         /// part of Auto.</summary>
+        /// <remarks>Where it is not set, it reads None, also where Light is in force.</remarks>
         public Augmentation Augmentation
         {
             get => GivenAugmentation ?? Augmentation.None;

@@ -78,6 +78,28 @@ public sealed class FineTuningCandidateTests
 
     /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
     [TestMethod]
+    public void AnSgdThatSuitsATrainingFromScratchIsAdvisedAgainst()
+    {
+        static string? Advice(BaseOptimizer? optimizer, FineTuning kind = FineTuning.Auto, double? rate = null)
+        {
+            var options = new Options { FineTuning = kind, LearningRate = rate };
+            if (optimizer is not null)
+                options.BaseOptimizer = optimizer;
+            return FineTuningCandidate.AdviceOnBaseOptimizer(options);
+        }
+
+        BaseOptimizer shown = new Options().BaseOptimizer;
+        StringAssert.Contains(Advice(shown with { DecayBiasAndNorm = true }), "SGD with learning rate 0.05");
+        StringAssert.Contains(Advice(new BaseOptimizer.Sgd(0.02), FineTuning.Gentle), "take AdamW with learning rate 0.001.");
+        Assert.IsNull(Advice(null), "the trainer's own");
+        Assert.IsNull(Advice(new BaseOptimizer.Sgd(0.01)));
+        Assert.IsNull(Advice(new BaseOptimizer.AdamW(0.001)));
+        Assert.IsNull(Advice(shown, rate: 0.001), "whose rate is another");
+        Assert.IsNull(Advice(shown, FineTuning.Full));
+        Assert.IsNull(Advice(shown, FineTuning.HeadOnly));
+    }
+
+    [TestMethod]
     public void LargeStepsAreGivenUpWhereTheyAreFarFromTheHead()
     {
         FineTuningCandidate small = FineTuningCandidate.Of(FineTuning.Gentle, new()), large = small with { StepsAreLarge = true };

@@ -52,6 +52,19 @@ public sealed class FineTuningRunTests
             AssertLogged(log, "leave Method unset, or give it ρ = 0.01");
     }
 
+    /// <summary>Which is what <c>options.BaseOptimizer with { … }</c> makes of the default.</summary>
+    [TestMethod]
+    public void TheLogWarnsOfAnSgdForTrainingsFromScratch()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+        {
+            (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 1);
+            options.BaseOptimizer = options.BaseOptimizer with { DecayBiasAndNorm = true };
+        });
+        using (model)
+            AssertLogged(log, "BaseOptimizer is SGD with learning rate 0.05, which suits a training from scratch");
+    }
+
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
     [DataRow(40, null, "without a climb instead of 8")]
