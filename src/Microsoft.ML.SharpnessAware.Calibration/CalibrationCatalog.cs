@@ -191,6 +191,8 @@ public static class CalibrationCatalog
         /// Calibrators of multiclass models: fitted on scored rows that the model was not trained on, they turn its probabilities into ones
         /// that match what happens, whatever trainer made the model.
         /// </summary>
+        /// <remarks>An extension property, which F#, Visual Basic and C# before 14 do not know: there it is
+        /// <c>CalibrationCatalog.get_Calibrators(mlContext.MulticlassClassification)</c>.</remarks>
         /// <example>
         /// <code>
         /// ITransformer model = pipeline.Fit(trainingData);
@@ -205,6 +207,8 @@ public static class CalibrationCatalog
         /// Decisions: prediction sets that contain the correct class as often as asked, and a confidence threshold above which the
         /// model is correct as often as asked. Fitted on rows that neither the model nor a calibrator has seen.
         /// </summary>
+        /// <remarks>An extension property, which F#, Visual Basic and C# before 14 do not know: there it is
+        /// <c>CalibrationCatalog.get_Decisions(mlContext.MulticlassClassification)</c>.</remarks>
         public MulticlassDecisionsCatalog Decisions => new(catalog.GetEnvironment());
     }
 }
