@@ -15,6 +15,9 @@ internal static class GroupProgram
             case "again":
                 Again();
                 return 0;
+            case "otherwise":
+                Otherwise();
+                return 0;
             case "hang":
                 return Hang(int.Parse(arguments[0]));
             case "loop":
@@ -92,6 +95,26 @@ internal static class GroupProgram
             again = $"{e.GetType().Name}: {e.Message}";
         }
         Print(group, $"{count[0]} {again}");
+    }
+
+    /// <summary>Asks for the group a second time, with another library or timeout, and with the same.</summary>
+    private static void Otherwise()
+    {
+        TimeSpan minute = TimeSpan.FromMinutes(1);
+        using ProcessGroup group = ProcessGroup.Mpi(timeout: minute);
+        foreach (Func<ProcessGroup> ask in new Func<ProcessGroup>[]
+            { () => ProcessGroup.Mpi(timeout: 2 * minute), () => ProcessGroup.Mpi("other") })
+        {
+            try
+            {
+                Print(group, $"{ask()}");
+            }
+            catch (InvalidOperationException e)
+            {
+                Print(group, e.Message);
+            }
+        }
+        Print(group, $"{ReferenceEquals(group, ProcessGroup.Mpi(timeout: minute)) && ReferenceEquals(group, ProcessGroup.Mpi())}");
     }
 
     /// <summary>The last process does not come for so many seconds; the others wait for half as long.</summary>

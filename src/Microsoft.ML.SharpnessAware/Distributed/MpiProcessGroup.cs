@@ -29,6 +29,7 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     private readonly Timer? _watch;
     private readonly double* _numbers = (double*)NativeMemory.Alloc(MostNumbers, sizeof(double)); // stays: a sum may never end
     private int _localSize = 1, _sharers = 1;
+    private (string? Library, TimeSpan Timeout) _asked;
     private bool _isStuck;
 
     private MpiProcessGroup(MpiLibrary mpi, TimeSpan timeout)
@@ -70,10 +71,10 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
                     "once in the life of a process; keep the group, and dispose it when the program ends.");
             }
             if (_world is not null)
-                return _world;
+                return _world.CheckSame(library, timeout);
             MpiLauncher? launcher = MpiLauncher.Current;
             MpiLibrary mpi = MpiLibrary.Load(library, launcher?.Family);
-            var world = new MpiProcessGroup(mpi, limit);
+            var world = new MpiProcessGroup(mpi, limit) { _asked = (library, limit) };
             if (launcher is not null && launcher.Size != world.Size)
             {
                 throw new InvalidOperationException(
@@ -92,6 +93,17 @@ internal sealed unsafe class MpiProcessGroup : ProcessGroup
     {
         _mpi.Abort(exitCode);
         Environment.Exit(exitCode);
+    }
+
+    /// <exception cref="InvalidOperationException">It was asked for by another library or timeout.</exception>
+    private MpiProcessGroup CheckSame(string? library, TimeSpan? timeout)
+    {
+        if ((library is null || library == _asked.Library || library == _mpi.Name) && (timeout is null || timeout == _asked.Timeout))
+            return this;
+        throw new InvalidOperationException(
+            $"MPI can be started once in the life of a process, and was with the library '{_mpi.Name}' and a timeout of " +
+            $"{_asked.Timeout:g} (hours:minutes:seconds). Give library and timeout to the first call of ProcessGroup.Mpi, and leave them " +
+            "out of later ones.");
     }
 
     private protected override void SumWhenAllHaveCome(Span<double> numbers, bool withoutLimit)

@@ -52,9 +52,11 @@ public abstract class ProcessGroup : IDisposable
     /// <param name="timeout">How long a process waits for the others at a meeting before it gives up, since one of them may be gone and the
     /// launcher has not noticed. Default ten minutes; <see cref="Timeout.InfiniteTimeSpan"/>, or 49 days and more, waits for
     /// ever.</param>
-    /// <returns>The same group each time; MPI can be started once in the life of a process.</returns>
+    /// <returns>The same group each time; MPI can be started once in the life of a process. A library and a timeout are those of the first
+    /// call: later ones leave them out, or give the same.</returns>
     /// <exception cref="InvalidOperationException">There is no MPI library, it is of an unknown kind or not the launcher's (the message
-    /// says what to install), or the group of this process has ended: keep it as long as the program works with others.</exception>
+    /// says what to install), the group of this process has ended: keep it as long as the program works with others; or it
+    /// was started with another library or timeout.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="timeout"/> is not above 0.</exception>
     public static ProcessGroup Mpi(string? library = null, TimeSpan? timeout = null) => MpiProcessGroup.Start(library, timeout);
 

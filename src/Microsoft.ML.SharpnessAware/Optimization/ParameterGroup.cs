@@ -8,7 +8,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// A group names its parameters by patterns, by modules, or as all normalisation layers or all that is left. A parameter is in one group at
 /// most, and one that is in none has the values that a new group has. A parameter that the module has under several names is in a group
-/// with all of them, or with none.
+/// with all of them, or with none. Groups are equal where they have the same values and come from one group by <c>with</c>: two that were
+/// made from the same patterns are not.
 /// </remarks>
 /// <example>
 /// Fine-tuning with a slower backbone, and SAM on normalisation layers only (Mueller et al. 2023):
@@ -120,8 +121,8 @@ public sealed partial record ParameterGroup
         return assigned;
     }
 
-    /// <summary>Groups are equal where they choose by the same function and have the same values.</summary>
-    /// <returns>A text for messages.</returns>
+    /// <summary>Which parameters it names, for messages.</summary>
+    /// <returns>The text.</returns>
     public override string ToString() => $"Parameter group of {_description}";
 
     private static IEnumerable<Parameter> NormalizationOf(nn.Module module) => module switch

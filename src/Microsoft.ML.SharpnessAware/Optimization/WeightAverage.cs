@@ -139,6 +139,21 @@ public sealed class WeightAverage : IDisposable
         }
     }
 
+    /// <summary>As <see cref="UpdateStatistics(nn.Module, IEnumerable{Action})"/>, where a pass is a call of the network with a
+    /// mini-batch.</summary>
+    /// <param name="module">The network, as above.</param>
+    /// <param name="batches">Mini-batches of training data, on the network's device. They are not disposed, but what the sequence makes
+    /// while it is read is, at the end.</param>
+    /// <exception cref="ArgumentException">There are statistics to be made and no mini-batches.</exception>
+    /// <exception cref="InvalidOperationException">A mini-batch gives batch norm a single value for each channel. The statistics are as
+    /// before.</exception>
+    public static void UpdateStatistics(nn.Module<Tensor, Tensor> module, IEnumerable<Tensor> batches)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(batches);
+        UpdateStatistics(module, batches.Select(batch => (Action)(() => module.call(batch))));
+    }
+
     private static void Average(nn.Module module, NormBase[] layers, IEnumerable<Action> passes)
     {
         using var noGradient = no_grad();

@@ -51,6 +51,20 @@ public sealed class MpiTests
 
     [TestMethod]
     [DynamicData(nameof(Launchers))]
+    public void AnotherLibraryOrTimeoutThanTheFirstIsRefused(string launcher)
+    {
+        (int exitCode, string output, string error) = MpiRun.Run(launcher, 2, Program, "group", "otherwise");
+
+        Assert.AreEqual(0, exitCode, error);
+        string[] ofFirst = [.. output.Split('\n').Where(line => line.StartsWith("[0]", StringComparison.Ordinal))];
+        Assert.HasCount(3, ofFirst, output);
+        foreach (string refused in ofFirst[..2])
+            StringAssert.Contains(refused, "and a timeout of 0:01:00 (hours:minutes:seconds). Give library and timeout to the first call");
+        StringAssert.Contains(ofFirst[2], "True");
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(Launchers))]
     public void AProcessThatDoesNotComeIsGivenUp(string launcher)
     {
         (int exitCode, string output, string error) = MpiRun.Run(launcher, 2, Program, "group", "hang", "3");

@@ -112,6 +112,12 @@ public sealed class WeightAverageTests
         _net.eval();
         Tensor[] batches = [TestNets.ReferenceBatch(1).Images, TestNets.ReferenceBatch(2).Images, TestNets.ReferenceBatch(3).Images];
         WeightAverage.UpdateStatistics(_net, batches.Select(images => (Action)(() => _net.call(images))));
+        byte[][] ofPasses = Statistics();
+        _net.get_buffer("bn.running_mean")!.zero_();
+        WeightAverage.UpdateStatistics(_net, batches);
+        foreach ((byte[] expected, byte[] actual) in ofPasses.Zip(Statistics()))
+            CollectionAssert.AreEqual(expected, actual);
+        Assert.IsFalse(batches.Any(batch => batch.IsInvalid));
 
         Module<Tensor, Tensor> twin = TestNets.ReferenceNet(batchNorm: true);
         twin.load_state_dict(_net.state_dict());
@@ -129,7 +135,10 @@ public sealed class WeightAverageTests
         Assert.IsTrue(_net.modules().All(module => !module.training));
         Assert.AreEqual(0.1, _net.modules().OfType<TorchSharp.Modules.BatchNorm2d>().Single().momentum);
         Assert.ThrowsExactly<ArgumentException>(() => WeightAverage.UpdateStatistics(_net, []));
+        Assert.ThrowsExactly<ArgumentException>(() => WeightAverage.UpdateStatistics(_net, Array.Empty<Action>()));
         WeightAverage.UpdateStatistics(Linear(2, 2), []);
+
+        byte[][] Statistics() => [.. _net.buffers().Select(buffer => buffer.bytes.ToArray())];
     }
 
     /// <summary>As update_bn of PyTorch: the mean over all that a layer has normalised.</summary>
