@@ -53,7 +53,7 @@ internal sealed class ImageClassifierPool : IDisposable
             [.. _classNames.Zip(row.Score, (name, score) => new ClassProbability(name, score)).OrderByDescending(each => each.Probability)],
             _sets is null ? null : [.. row.PredictionSet.Select(key => _classNames[key - 1])],
             _sets is null ? null : _sets.Score != PredictionSetScore.LeastAmbiguous,
-            _sets?.Coverage,
+            _sets?.CoverageAsked,
             _abstains ? row.Accepted : null);
     }
 

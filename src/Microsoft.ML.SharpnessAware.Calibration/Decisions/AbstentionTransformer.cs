@@ -22,24 +22,26 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
         AbstentionChoice choice,
         long rows, int numberOfClasses, LabelValues? classes)
         : base(environment.Register(nameof(AbstentionTransformer))) =>
-        (Columns, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes) =
+        (Columns, AccuracyAsked, ConfidenceAsked, _choice, FittedRows, NumberOfClasses, Classes) =
             (columns, accuracy, confidence, choice, rows, numberOfClasses, classes);
 
     /// <summary>The accuracy that was asked for the accepted rows.</summary>
-    public double Accuracy { get; }
+    public double AccuracyAsked { get; }
 
     /// <summary>How sure the promise is: over draws of the rows it was fitted on, the accuracy is at least the one asked in this
     /// share.</summary>
-    public double Confidence { get; }
+    public double ConfidenceAsked { get; }
 
     /// <summary>A row is accepted if its largest probability is above this; infinite where nothing can be promised.</summary>
+    /// <remarks>A row whose largest probability is the threshold itself is not accepted. That of <see
+    /// cref="AccuracyRejectionCurve.ThresholdAt"/> is the smallest confidence to accept.</remarks>
     public double Threshold => _choice.Threshold;
 
     /// <summary>How many rows it was fitted on.</summary>
     public long FittedRows { get; }
 
     /// <summary>The share of those that are accepted.</summary>
-    public double Coverage => FittedRows == 0 ? 0 : (double)_choice.Accepted / FittedRows;
+    public double AcceptedShare => FittedRows == 0 ? 0 : (double)_choice.Accepted / FittedRows;
 
     /// <summary>The accuracy on the accepted of those; NaN where none is. Above the one asked, since that is a bound.</summary>
     public double ObservedAccuracy => _choice.Accepted == 0 ? double.NaN : (double)_choice.Right / _choice.Accepted;
@@ -60,7 +62,8 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
 
     /// <summary>The same abstention, by another column of scores.</summary>
     internal AbstentionTransformer Of(string scoreColumnName) => new(
-        Host, Columns with { ScoreColumnName = scoreColumnName }, Accuracy, Confidence, _choice, FittedRows, NumberOfClasses, Classes);
+        Host, Columns with { ScoreColumnName = scoreColumnName }, AccuracyAsked, ConfidenceAsked, _choice, FittedRows,
+        NumberOfClasses, Classes);
 
     /// <summary>The two inputs of the comparison that says which rows are accepted: the largest of the scores, float32 [rows, classes],
     /// and the threshold, both float64. A row that holds NaN is not accepted.</summary>
@@ -77,7 +80,8 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
 
         public DataViewSchema.DetachedColumn[] GetOutputColumns() =>
             [new DataViewSchema.DetachedColumn(transformer.Columns.OutputColumnName, BooleanDataViewType.Instance, DecisionAnnotations.Of(
-                (DecisionAnnotations.AccuracyAsked, transformer.Accuracy), (DecisionAnnotations.ConfidenceAsked, transformer.Confidence)))];
+                (DecisionAnnotations.AccuracyAsked, transformer.AccuracyAsked),
+                (DecisionAnnotations.ConfidenceAsked, transformer.ConfidenceAsked)))];
 
         public Func<int, bool> GetDependencies(Func<int, bool> activeOutput) => column => activeOutput(0) && column == _score.Index;
 

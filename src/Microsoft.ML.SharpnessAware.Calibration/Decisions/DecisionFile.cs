@@ -66,7 +66,7 @@ internal static class DecisionFile
             writer.Write(sets.Kind.Seed);
             writer.Write(sets.Kind.Penalty);
             writer.Write(sets.Kind.FreeRanks);
-            writer.Write(sets.Coverage);
+            writer.Write(sets.CoverageAsked);
             writer.Write(sets.ThresholdArray.Length);
             foreach (double threshold in sets.ThresholdArray)
                 writer.Write(threshold);
@@ -85,8 +85,8 @@ internal static class DecisionFile
     private static byte[] ToBytes(IHostEnvironment env, AbstentionTransformer abstention) => ToBytes(env, Kind.Abstention,
         abstention.Columns, abstention.NumberOfClasses, abstention.FittedRows, abstention.Classes, writer =>
         {
-            writer.Write(abstention.Accuracy);
-            writer.Write(abstention.Confidence);
+            writer.Write(abstention.AccuracyAsked);
+            writer.Write(abstention.ConfidenceAsked);
             writer.Write(abstention.Threshold);
             writer.Write(abstention.Choice.Accepted);
             writer.Write(abstention.Choice.Right);

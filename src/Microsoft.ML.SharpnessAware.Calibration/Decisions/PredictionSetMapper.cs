@@ -25,7 +25,7 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
         var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
         var annotations = new DataViewSchema.Annotations.Builder();
         (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
-        DecisionAnnotations.Add(annotations, DecisionAnnotations.CoverageAsked, transformer.Coverage);
+        DecisionAnnotations.Add(annotations, DecisionAnnotations.CoverageAsked, transformer.CoverageAsked);
         if (transformer.RowsOfThresholds is { Length: > 0 } rows)
             DecisionAnnotations.Add(annotations, DecisionAnnotations.FittedRows,
                 [.. places is null || rows.Length == 1 ? rows.Select(each => (double)each) : places.Select(place => (double)rows[place])]);

@@ -18,11 +18,11 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
         double[] thresholds,
         int numberOfClasses, long rows, long[] rowsOfThresholds, LabelValues? classes)
         : base(environment.Register(nameof(PredictionSetTransformer))) =>
-        (Columns, Kind, Coverage, ThresholdArray, NumberOfClasses, FittedRows, RowsOfThresholds, Classes) =
+        (Columns, Kind, CoverageAsked, ThresholdArray, NumberOfClasses, FittedRows, RowsOfThresholds, Classes) =
             (columns, kind, coverage, thresholds, numberOfClasses, rows, rowsOfThresholds, classes);
 
     /// <summary>The coverage that was asked.</summary>
-    public double Coverage { get; }
+    public double CoverageAsked { get; }
 
     /// <summary>What classes are ordered by.</summary>
     public PredictionSetScore Score => Kind.Score;
@@ -60,7 +60,7 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
 
     /// <summary>The same sets, of another column of scores.</summary>
     internal PredictionSetTransformer Of(string scoreColumnName) => new(
-        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, Coverage, ThresholdArray, NumberOfClasses, FittedRows,
+        Host, Columns with { ScoreColumnName = scoreColumnName }, Kind, CoverageAsked, ThresholdArray, NumberOfClasses, FittedRows,
         RowsOfThresholds, Classes);
 
     internal PredictionSetMapper CreateMapper(DataViewSchema schema) => new(this, schema);

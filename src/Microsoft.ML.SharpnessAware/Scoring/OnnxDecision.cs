@@ -35,8 +35,8 @@ internal sealed class OnnxDecision
             _ = abstention.GetOutputSchema(schema);      // refuses scores of other classes
             decision._outputs.Add((graph.Node("Greater", abstention.AddTo(graph, scores, keepDimensions: false)),
                 abstention.Columns.OutputColumnName, OnnxType.Boolean, false));
-            decision._metadata.AddRange([("abstention_accuracy", Text(abstention.Accuracy)),
-                ("abstention_confidence", Text(abstention.Confidence)), ("abstention_threshold", Text(abstention.Threshold))]);
+            decision._metadata.AddRange([("abstention_accuracy", Text(abstention.AccuracyAsked)),
+                ("abstention_confidence", Text(abstention.ConfidenceAsked)), ("abstention_threshold", Text(abstention.Threshold))]);
             return decision;
         }
 
@@ -45,7 +45,7 @@ internal sealed class OnnxDecision
         string size = graph.Sum(graph.Cast(holds, OnnxType.Int64), 1, keepDimensions: false);
         decision._outputs.AddRange([(holds, sets.Columns.OutputColumnName, OnnxType.Boolean, true),
             (size, sets.Columns.SizeColumnName, OnnxType.Int64, false)]);
-        decision._metadata.AddRange([("prediction_set_coverage", Text(sets.Coverage)),
+        decision._metadata.AddRange([("prediction_set_coverage", Text(sets.CoverageAsked)),
             ("prediction_set_thresholds", JsonSerializer.Serialize(sets.Thresholds.Select(Text)))]);
         return decision;
     }

@@ -27,7 +27,7 @@ public sealed partial class ScoreOnnxImageClassifierTests
 
         Assert.IsEmpty(warnings.Where(warning => warning.Contains("not added", StringComparison.Ordinal)));
         CollectionAssert.AreEqual(new[] { 0.8, 0.95 },
-            model.Decisions.OfType<PredictionSetTransformer>().Select(sets => sets.Coverage).ToArray());
+            model.Decisions.OfType<PredictionSetTransformer>().Select(sets => sets.CoverageAsked).ToArray());
         IDataView expected = careful.Transform(data);
         foreach (IDataView actual in new[] { model.Transform(data), loaded.Transform(data) })
         {

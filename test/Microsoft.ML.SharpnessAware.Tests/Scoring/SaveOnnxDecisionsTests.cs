@@ -32,7 +32,7 @@ public sealed class SaveOnnxDecisionsTests
             .Select(coverage => decisions.PredictionSets(coverage, PredictionSetScore.LeastAmbiguous, perClass).Fit(scored))
             .First(fitted => fitted.Transform(scored).GetColumn<int>("PredictionSetSize").Distinct().Count() > 1);
         AbstentionTransformer abstention = new[] { .98, .95, .9, .85, .8, .7, .6, .5, .4 }
-            .Select(accuracy => decisions.Abstain(accuracy, .5).Fit(scored)).First(fitted => fitted.Coverage is > 0 and < 1);
+            .Select(accuracy => decisions.Abstain(accuracy, .5).Fit(scored)).First(fitted => fitted.AcceptedShare is > 0 and < 1);
         ITransformer model = scoring.Append(ofSets).Append(abstention);
         using var folder = new TemporaryFolder();
         string path = folder.File("model.onnx");
@@ -51,9 +51,9 @@ public sealed class SaveOnnxDecisionsTests
         int others = expected.Where((row, i) => row.Accepted != accepted[i] || row.PredictionSetSize != sizes[i]
             || Enumerable.Range(0, 3).Any(k => row.PredictionSet.Contains((uint)k + 1) != sets[(3 * i) + k])).Count();
         Assert.IsLessThanOrEqualTo(4, others);
-        Assert.AreEqual(FormattableString.Invariant($"{ofSets.Coverage}"),
+        Assert.AreEqual(FormattableString.Invariant($"{ofSets.CoverageAsked}"),
             session.ModelMetadata.CustomMetadataMap["prediction_set_coverage"]);
-        Assert.AreEqual(FormattableString.Invariant($"{abstention.Accuracy}"),
+        Assert.AreEqual(FormattableString.Invariant($"{abstention.AccuracyAsked}"),
             session.ModelMetadata.CustomMetadataMap["abstention_accuracy"]);
         Assert.AreEqual("0.5", session.ModelMetadata.CustomMetadataMap["abstention_confidence"]);
         Assert.AreEqual(Invariant(abstention.Threshold), session.ModelMetadata.CustomMetadataMap["abstention_threshold"]);

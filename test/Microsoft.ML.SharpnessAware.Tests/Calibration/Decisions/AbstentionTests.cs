@@ -128,7 +128,7 @@ public sealed class AbstentionTests
         IDataView data = ScoredRows.Of(2, rows).View(mlContext);
         AbstentionTransformer abstention = mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .9, confidence: .9).Fit(data);
         Assert.AreEqual(.6, abstention.Threshold, 1e-6);
-        Assert.AreEqual(.7, abstention.Coverage);
+        Assert.AreEqual(.7, abstention.AcceptedShare);
         Assert.AreEqual(680 / 700.0, abstention.ObservedAccuracy);
         Assert.AreEqual(700, abstention.Transform(data).GetColumn<bool>("Accepted").Count(accepted => accepted));
 
@@ -142,12 +142,12 @@ public sealed class AbstentionTests
         IDataView data = Examples.Scored(mlContext, 600);
         var abstention = mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .7, confidence: .9).Fit(data);
         Assert.IsTrue(abstention.Threshold is >= 0 and < 1);
-        Assert.IsTrue(abstention.ObservedAccuracy > .7 && abstention.Coverage > .3 && abstention.FittedRows == 600);
+        Assert.IsTrue(abstention.ObservedAccuracy > .7 && abstention.AcceptedShare > .3 && abstention.FittedRows == 600);
         IDataView decided = abstention.Transform(data);
         bool[] accepted = [.. decided.GetColumn<bool>("Accepted")];
         float[][] scores = [.. decided.GetColumn<float[]>("Score")];
         CollectionAssert.AreEqual(scores.Select(row => row.Max() > abstention.Threshold).ToArray(), accepted);
-        Assert.AreEqual(abstention.Coverage, accepted.Count(value => value) / 600.0, 1e-9);
+        Assert.AreEqual(abstention.AcceptedShare, accepted.Count(value => value) / 600.0, 1e-9);
         CollectionAssert.AreEqual(data.GetColumn<uint>("PredictedLabel").ToArray(), decided.GetColumn<uint>("PredictedLabel").ToArray());
 
         using var stream = new MemoryStream();

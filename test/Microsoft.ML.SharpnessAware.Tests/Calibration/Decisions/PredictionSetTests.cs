@@ -288,7 +288,7 @@ public sealed class PredictionSetTests
             CollectionAssert.AreEqual(expected, Fitted(sets));
             CollectionAssert.AreEqual(expected, Fitted(Saved(sets)));
             var old = (PredictionSetTransformer)Saved(new PredictionSetTransformer(_mlContext, sets.Columns,
-                sets.Kind with { DrawsByAllBits = true }, sets.Coverage, sets.ThresholdArray, 3, sets.FittedRows, [], sets.Classes));
+                sets.Kind with { DrawsByAllBits = true }, sets.CoverageAsked, sets.ThresholdArray, 3, sets.FittedRows, [], sets.Classes));
             Assert.IsTrue(old.Kind.DrawsByAllBits, "sets of an earlier version stay what they were");
             Assert.IsFalse(((PredictionSetTransformer)Saved(sets)).Kind.DrawsByAllBits);
             Assert.AreEqual(900, old.FittedRows);
