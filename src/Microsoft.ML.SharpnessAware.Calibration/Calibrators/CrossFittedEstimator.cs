@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <see cref="MulticlassCalibratorsCatalog.CrossFitted"/>.
 /// </summary>
 internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstimator<ITransformer> estimator,
-    MulticlassCalibratorEstimator calibrator, int folds, string? samplingKeyColumnName)
+    MulticlassCalibratorEstimator calibrator, int numberOfFolds, string? samplingKeyColumnName, int? seed)
     : IEstimator<TransformerChain<MulticlassCalibratorTransformer>>
 {
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => calibrator.GetOutputShape(estimator.GetOutputSchema(inputSchema));
@@ -22,7 +22,8 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
         HashSet<ITransformer>? shared = null;
         try
         {
-            foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(environment, input, folds, samplingKeyColumnName))
+            foreach (DataOperationsCatalog.TrainTestData fold in GroupedSplit.Folds(
+                environment, input, numberOfFolds, samplingKeyColumnName, seed))
             {
                 held.Add(estimator.Fit(fold.TrainSet));
                 unseen.Add(calibrator.ReadUnseen(TrainedModel.Test(held[^1], fold.TestSet)));

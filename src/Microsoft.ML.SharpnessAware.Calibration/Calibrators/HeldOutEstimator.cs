@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// cref="MulticlassCalibratorsCatalog.HeldOut"/>.</summary>
 internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<ITransformer> estimator,
     MulticlassCalibratorEstimator calibrator,
-    double fraction, string? samplingKeyColumnName) : IEstimator<TransformerChain<MulticlassCalibratorTransformer>>
+    double fraction, string? samplingKeyColumnName, int? seed) : IEstimator<TransformerChain<MulticlassCalibratorTransformer>>
 {
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => calibrator.GetOutputShape(estimator.GetOutputSchema(inputSchema));
 
@@ -15,7 +15,7 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
     {
         ArgumentNullException.ThrowIfNull(input);
         calibrator.CheckBeforeTraining(estimator, input.Schema);
-        DataOperationsCatalog.TrainTestData split = GroupedSplit.TrainTest(environment, input, fraction, samplingKeyColumnName);
+        DataOperationsCatalog.TrainTestData split = GroupedSplit.TrainTest(environment, input, fraction, samplingKeyColumnName, seed);
         ITransformer model = estimator.Fit(split.TrainSet);
         try
         {

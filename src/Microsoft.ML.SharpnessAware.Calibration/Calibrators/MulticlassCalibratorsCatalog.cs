@@ -187,7 +187,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// </summary>
     /// <remarks>
     /// <para>One training. The model sees less data, and the calibrator only <paramref name="fraction"/> of it; with few rows take <see
-    /// cref="CrossFitted"/>. Rows are drawn at random, by the seed of the context.</para>
+    /// cref="CrossFitted"/>. Rows are drawn at random.</para>
     /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the two sides, so that the calibrator
     /// gets its share of the rows to within a group, also after a split or in a cross-validation by the same column. A row without a value
     /// is a group by itself, with a warning. Two groups are enough.</para>
@@ -197,6 +197,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <param name="fraction">The share of the rows for the calibrator, above 0 and below 1. A quarter leaves most to the model.</param>
     /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, are not divided, so
     /// that, say, pictures of one patient are not both trained on and calibrated with; by default there is no such column.</param>
+    /// <param name="seed">Decides which rows the calibrator gets; by default the seed of the context.</param>
     /// <returns>An estimator whose model is the trained one followed by the fitted calibrator. Its Fit throws <see
     /// cref="InvalidOperationException"/>, before the training, where a side would have no rows.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="fraction"/> is not between 0 and 1.</exception>
@@ -209,11 +210,13 @@ public sealed class MulticlassCalibratorsCatalog
     /// </code>
     /// </example>
     public IEstimator<TransformerChain<MulticlassCalibratorTransformer>> HeldOut(IEstimator<ITransformer> estimator,
-        MulticlassCalibratorEstimator calibrator, double fraction = 0.25, string? samplingKeyColumnName = null)
+        MulticlassCalibratorEstimator calibrator, double fraction = 0.25, string? samplingKeyColumnName = null,
+        int? seed = null)
     {
         ArgumentNullException.ThrowIfNull(estimator);
         ArgumentNullException.ThrowIfNull(calibrator);
-        return new HeldOutEstimator(_environment, estimator, calibrator, Require.Share(fraction, nameof(fraction)), samplingKeyColumnName);
+        return new HeldOutEstimator(
+            _environment, estimator, calibrator, Require.Share(fraction, nameof(fraction)), samplingKeyColumnName, seed);
     }
 
     /// <summary>
@@ -221,28 +224,29 @@ public sealed class MulticlassCalibratorsCatalog
     /// calibrator is fitted on these scores. For few rows, where <see cref="HeldOut"/> could spare none.
     /// </summary>
     /// <remarks>
-    /// <para><paramref name="folds"/> + 1 trainings. The calibrator is fitted on all rows, but on scores of models that saw a little less
-    /// than the one that is kept, so it leaves this one a little less sure than it might be (scikit-learn's CalibratedClassifierCV with
-    /// ensemble=False does the same).</para>
+    /// <para><paramref name="numberOfFolds"/> + 1 trainings. The calibrator is fitted on all rows, but on scores of models that saw a
+    /// little less than the one that is kept, so it leaves this one a little less sure than it might be (scikit-learn's
+    /// CalibratedClassifierCV with ensemble=False does the same).</para>
     /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the parts as evenly as they can be; a
-    /// row without a value is a group by itself, with a warning. Where there are fewer groups, or rows, than <paramref name="folds"/>,
-    /// there are fewer parts.</para>
+    /// row without a value is a group by itself, with a warning. Where there are fewer groups, or rows, than <paramref
+    /// name="numberOfFolds"/>, there are fewer parts.</para>
     /// </remarks>
     /// <param name="estimator">What makes scores: a trainer, or a pipeline that ends in one.</param>
     /// <param name="calibrator">A calibrator of this catalog.</param>
-    /// <param name="folds">The number of parts, at least 2.</param>
+    /// <param name="numberOfFolds">The number of parts, at least 2.</param>
     /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same part;
     /// by default there is no such column.</param>
+    /// <param name="seed">Decides which row is in which part; by default the seed of the context.</param>
     /// <returns>An estimator whose model is the trained one followed by the fitted calibrator. Its Fit throws <see
     /// cref="InvalidOperationException"/>, before the trainings, where all rows belong together.</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="folds"/> is less than 2.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> is less than 2.</exception>
     public IEstimator<TransformerChain<MulticlassCalibratorTransformer>> CrossFitted(IEstimator<ITransformer> estimator,
-        MulticlassCalibratorEstimator calibrator, int folds = 5, string? samplingKeyColumnName = null)
+        MulticlassCalibratorEstimator calibrator, int numberOfFolds = 5, string? samplingKeyColumnName = null, int? seed = null)
     {
         ArgumentNullException.ThrowIfNull(estimator);
         ArgumentNullException.ThrowIfNull(calibrator);
-        ArgumentOutOfRangeException.ThrowIfLessThan(folds, 2);
-        return new CrossFittedEstimator(_environment, estimator, calibrator, folds, samplingKeyColumnName);
+        ArgumentOutOfRangeException.ThrowIfLessThan(numberOfFolds, 2);
+        return new CrossFittedEstimator(_environment, estimator, calibrator, numberOfFolds, samplingKeyColumnName, seed);
     }
 
     private static CalibratorColumns Columns(string scoreColumnName, string predictedLabelColumnName, ScoreKind scoreKind)

@@ -17,15 +17,17 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class GroupedSplit
 {
     /// <summary>Two parts, neither without rows.</summary>
-    /// <param name="environment">Whose seed decides, and whose log gets the warnings.</param>
+    /// <param name="environment">Whose seed decides where <paramref name="seed"/> is null, and whose log gets the warnings.</param>
     /// <param name="data">The rows.</param>
     /// <param name="testShare">The share of the rows to test with.</param>
     /// <param name="columnName">What rows belong together by; null where each is drawn by itself.</param>
+    /// <param name="seed">The same seed gives the same parts.</param>
     /// <exception cref="InvalidOperationException">The data cannot be divided.</exception>
-    public static TrainTestData TrainTest(IHostEnvironment environment, IDataView data, double testShare, string? columnName) =>
+    public static TrainTestData TrainTest(IHostEnvironment environment, IDataView data, double testShare, string? columnName,
+        int? seed = null) =>
         Usable(columnName is null
-            ? [new DataOperationsCatalog(environment).TrainTestSplit(data, testShare)]
-            : Deal(environment, data, columnName, [testShare, 1 - testShare], seed: null).Take(1))[0];
+            ? [new DataOperationsCatalog(environment).TrainTestSplit(data, testShare, seed: seed)]
+            : Deal(environment, data, columnName, [testShare, 1 - testShare], seed).Take(1))[0];
 
     /// <summary>For each part its rows and those of all others. Parts without rows are left out, so there may be fewer.</summary>
     /// <param name="environment">Whose seed decides where <paramref name="seed"/> is null, and whose log gets the warnings.</param>

@@ -44,7 +44,7 @@ public sealed class CrossFittedDisposalTests
         var own = new Counted(always: null);
         IEstimator<ITransformer> inner = new EstimatorChain<ITransformer>().Append(shared).Append(own);
         TransformerChain<MulticlassCalibratorTransformer> model = Calibrators.CrossFitted(
-            inner.Append(new Counted(shared.Given[0])).Append(Trainer("Features")), Calibrators.Temperature(), folds: 4).Fit(data);
+            inner.Append(new Counted(shared.Given[0])).Append(Trainer("Features")), Calibrators.Temperature(), numberOfFolds: 4).Fit(data);
 
         Assert.AreEqual(0, shared.Given[0].Disposals);
         Assert.HasCount(5, own.Given);
@@ -62,7 +62,7 @@ public sealed class CrossFittedDisposalTests
         int most = 0;
         own.Giving = () => most = Math.Max(most, own.Given.Count(held => held.Disposals == 0));
         Calibrators.CrossFitted(new EstimatorChain<ITransformer>().Append(own).Append(Trainer("Features")), Calibrators.Temperature(),
-            folds: 4).Fit(Examples.Data(_mlContext, 200));
+            numberOfFolds: 4).Fit(Examples.Data(_mlContext, 200));
         Assert.AreEqual(1, most);
     }
 
@@ -89,7 +89,7 @@ public sealed class CrossFittedDisposalTests
         IEstimator<ITransformer> trained = new EstimatorChain<ITransformer>().Append(own).Append(shared).Append(Trainer("Features"));
 
         Assert.ThrowsExactly<InvalidDataException>(() => Calibrators.CrossFitted(
-            trained, Calibrators.Temperature(), folds: 4).Fit(Examples.Data(_mlContext, 200)));
+            trained, Calibrators.Temperature(), numberOfFolds: 4).Fit(Examples.Data(_mlContext, 200)));
 
         Assert.IsTrue(own.Given.TrueForAll(held => held.Disposals == 1), string.Join(", ", own.Given.Select(held => held.Disposals)));
         Assert.AreEqual(0, shared.Given[0].Disposals);

@@ -47,6 +47,29 @@ public sealed class HeldOutGroupTests
     }
 
     [TestMethod]
+    [DataRow(null)]
+    [DataRow(nameof(Row.Patient))]
+    public void ASeedDecidesWhichRowsAreHeldOutWhateverTheContext(string? column)
+    {
+        int[][] first = Fits(context: 1, seed: 5), again = Fits(context: 2, seed: 5), other = Fits(context: 1, seed: 6);
+        Assert.HasCount(1 + 4, first);
+        for (int fit = 0; fit < first.Length; fit++)
+        {
+            CollectionAssert.AreEqual(first[fit], again[fit]);
+            if (fit < first.Length - 1)     // the last is of all rows
+                CollectionAssert.AreNotEqual(first[fit], other[fit]);
+        }
+
+        int[][] Fits(int context, int seed)
+        {
+            var groups = new Groups(context);
+            groups.HeldOut(0.25, column, seed).Fit(groups.Data(Rows(40)));
+            groups.CrossFitted(3, column, seed).Fit(groups.Data(Rows(40)));
+            return [.. groups.Fits];
+        }
+    }
+
+    [TestMethod]
     [DynamicData(nameof(ColumnsAndSeeds))]
     public void HeldOutGetsItsShareAfterASplitByTheSameColumn(string column, int? seed)
     {
@@ -236,11 +259,11 @@ public sealed class HeldOutGroupTests
 
         public IDataView Data(Row[] rows) => Context.Data.LoadFromEnumerable(rows);
 
-        public IEstimator<ITransformer> CrossFitted(int folds, string? column) =>
-            Catalog.Calibrators.CrossFitted(new Spy(Context, Fits), Temperature(), folds, column);
+        public IEstimator<ITransformer> CrossFitted(int folds, string? column, int? seed = null) =>
+            Catalog.Calibrators.CrossFitted(new Spy(Context, Fits), Temperature(), folds, column, seed);
 
-        public IEstimator<ITransformer> HeldOut(double share, string? column) =>
-            Catalog.Calibrators.HeldOut(new Spy(Context, Fits), Temperature(), share, column);
+        public IEstimator<ITransformer> HeldOut(double share, string? column, int? seed = null) =>
+            Catalog.Calibrators.HeldOut(new Spy(Context, Fits), Temperature(), share, column, seed);
 
         private MulticlassCalibratorEstimator Temperature() => Catalog.Calibrators.Temperature(scoreKind: ScoreKind.Logits);
     }

@@ -64,7 +64,7 @@ public sealed class HeldOutTests
             new Func<IEstimator<ITransformer>, IEstimator<TransformerChain<MulticlassCalibratorTransformer>>>[]
             {
                 trainer => Calibrators.HeldOut(trainer, Calibrators.Vector()), trainer =>
-                    Calibrators.CrossFitted(trainer, Calibrators.Vector(), folds: 3),
+                    Calibrators.CrossFitted(trainer, Calibrators.Vector(), numberOfFolds: 3),
             })
         {
             IEstimator<ITransformer> pipeline = _mlContext.Transforms.Conversion.MapValueToKey("Class", "Name")
@@ -215,7 +215,7 @@ public sealed class HeldOutTests
         foreach (double fraction in new[] { 0, 1, -1, double.NaN })
             Assert.AreEqual("fraction", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
                 () => Calibrators.HeldOut(Trainer, Calibrators.Temperature(), fraction)).ParamName);
-        Assert.AreEqual("folds", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+        Assert.AreEqual("numberOfFolds", Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => Calibrators.CrossFitted(Trainer, Calibrators.Temperature(), 1)).ParamName);
         Assert.AreEqual("calibrator", Assert.ThrowsExactly<ArgumentNullException>(() => Calibrators.HeldOut(Trainer, null!)).ParamName);
         IDataView data = Examples.Data(_mlContext, 60);

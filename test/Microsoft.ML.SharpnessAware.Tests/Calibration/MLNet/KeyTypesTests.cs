@@ -28,7 +28,7 @@ public sealed class KeyTypesTests
             new Func<MulticlassCalibratorEstimator, IEstimator<ITransformer>>[]
             {
                 calibrator => Catalog.Calibrators.HeldOut(trainer, calibrator),
-                calibrator => Catalog.Calibrators.CrossFitted(trainer, calibrator, folds: 3),
+                calibrator => Catalog.Calibrators.CrossFitted(trainer, calibrator, numberOfFolds: 3),
             })
             AssertSame(around(Catalog.Calibrators.Vector()).Fit(data).Transform(data),
                 around(Catalog.Calibrators.Vector(label)).Fit(data).Transform(data));
