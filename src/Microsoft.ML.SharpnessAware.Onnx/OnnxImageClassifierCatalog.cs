@@ -4,8 +4,8 @@ using Microsoft.ML.SharpnessAware;
 
 namespace Microsoft.ML;
 
-/// <summary>The extension method by which ML.NET users reach this library.</summary>
-public static class OnnxCatalog
+/// <summary>The extension method that scores by a saved image classifier in ONNX Runtime.</summary>
+public static class OnnxImageClassifierCatalog
 {
     /// <summary>
     /// Scores images by a model that <c>SaveOnnx</c> has written, in ONNX Runtime: adds the columns Score and PredictedLabel that the
