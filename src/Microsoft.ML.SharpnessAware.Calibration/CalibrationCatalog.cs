@@ -123,15 +123,19 @@ public static class CalibrationCatalog
     /// <param name="estimator">The estimator to fit: a trainer, or a pipeline that ends in scores.</param>
     /// <param name="numberOfFolds">The number of folds, at least 2.</param>
     /// <param name="labelColumnName">The true class: a key of the model's classes.</param>
-    /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
     /// <param name="samplingKeyColumnName">Rows of equal value in this column, a text, key, number, Boolean or date, stay in the same fold,
     /// so that, say, pictures of one patient are not both trained on and measured with; by default there is no such column.</param>
     /// <param name="seed">Decides which row is in which fold; by default the seed of the context.</param>
+    /// <param name="scoreColumnName">The column of class probabilities that the models make.</param>
     /// <param name="numberOfBins">The number of confidence bins.</param>
     /// <param name="scoreKind">What the scores are: class probabilities, or logits that softmax turns into them.</param>
+    /// <param name="clusterColumnName">Rows of the same value in this column belong together for the intervals of the metrics, as in
+    /// <c>EvaluateCalibration</c>. Usually the column by which folds are dealt, which <paramref name="samplingKeyColumnName"/>
+    /// names.</param>
     /// <returns>For each fold the metrics, the model and the scored rows that it was measured with.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numberOfFolds"/> or <paramref name="numberOfBins"/> is out of range,
-    /// or a column is missing or has another type.</exception>
+    /// or a column is missing or has another type; before the first training, where the estimator says what columns it
+    /// makes.</exception>
     /// <exception cref="InvalidOperationException">There are fewer rows or groups than folds, a fold has no row to evaluate, or scores are
     /// not probabilities.</exception>
     /// <example>
@@ -142,10 +146,10 @@ public static class CalibrationCatalog
     /// </example>
     public static IReadOnlyList<TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>> CrossValidateCalibration(
         this MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds = 5,
-        string labelColumnName = "Label", string scoreColumnName = "Score", string? samplingKeyColumnName = null, int? seed = null,
-        int numberOfBins = 15, ScoreKind scoreKind = ScoreKind.Probabilities)
-        => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, scoreColumnName,
-            samplingKeyColumnName, seed, numberOfBins, scoreKind);
+        string labelColumnName = "Label", string? samplingKeyColumnName = null, int? seed = null, string scoreColumnName = "Score",
+        int numberOfBins = 15, ScoreKind scoreKind = ScoreKind.Probabilities, string? clusterColumnName = null)
+        => CalibrationCrossValidation.Run(catalog, data, estimator, numberOfFolds, labelColumnName, samplingKeyColumnName, seed,
+            scoreColumnName, numberOfBins, scoreKind, clusterColumnName);
 
     /// <summary>
     /// Measures whether prediction sets (<see cref="MulticlassDecisionsCatalog.PredictionSets"/>) contain the correct class as often as
@@ -155,13 +159,16 @@ public static class CalibrationCatalog
     /// <param name="data">Data with sets, as <c>deciding.Transform(testData)</c> gives it; rows that the sets were not fitted on.</param>
     /// <param name="labelColumnName">The true class: a key. Matched with the sets by name where both have names.</param>
     /// <param name="predictionSetColumnName">The sets: a vector of keys.</param>
+    /// <param name="clusterColumnName">Rows of the same value in this column belong together (pictures of one patient): <see
+    /// cref="PredictionSetMetrics.CoverageInterval"/> is then that of whole clusters. The intervals by class and by size take rows as
+    /// independent. A row where it is missing stands for itself.</param>
     /// <remarks>Rows with a missing label are left out, counted, and reported as a warning.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
     /// classes.</exception>
     /// <exception cref="InvalidOperationException">No row has a label.</exception>
     public static PredictionSetMetrics EvaluatePredictionSets(this MulticlassClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string predictionSetColumnName = "PredictionSet")
-        => PredictionSetEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, predictionSetColumnName);
+        string labelColumnName = "Label", string predictionSetColumnName = "PredictionSet", string? clusterColumnName = null)
+        => PredictionSetEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, predictionSetColumnName, clusterColumnName);
 
     /// <summary>
     /// Measures how many rows abstention (<see cref="MulticlassDecisionsCatalog.Abstain"/>) accepts, and how often the model is right on
@@ -173,6 +180,8 @@ public static class CalibrationCatalog
     /// <param name="labelColumnName">The true class: a key.</param>
     /// <param name="scoreColumnName">The class probabilities or logits; the largest is what the model predicts.</param>
     /// <param name="acceptedColumnName">Whether each row is accepted.</param>
+    /// <param name="clusterColumnName">Rows of the same value in this column belong together (pictures of one patient): the intervals are
+    /// then those of whole clusters. A row where it is missing stands for itself.</param>
     /// <remarks>Rows with a missing label, or with scores that are NaN or infinite, are left out, counted, and reported as a
     /// warning.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of another type, or the label is a key of other
@@ -180,8 +189,10 @@ public static class CalibrationCatalog
     /// <exception cref="InvalidOperationException">No row has a label, or one has another number of scores than the column's type
     /// says.</exception>
     public static AbstentionMetrics EvaluateAbstention(this MulticlassClassificationCatalog catalog, IDataView data,
-        string labelColumnName = "Label", string scoreColumnName = "Score", string acceptedColumnName = "Accepted")
-        => AbstentionEvaluator.Evaluate(catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName);
+        string labelColumnName = "Label", string scoreColumnName = "Score", string acceptedColumnName = "Accepted",
+        string? clusterColumnName = null)
+        => AbstentionEvaluator.Evaluate(
+            catalog.GetEnvironment(), data, labelColumnName, scoreColumnName, acceptedColumnName, clusterColumnName);
 
     /// <summary>Members of the multiclass catalog, <c>mlContext.MulticlassClassification</c>.</summary>
     /// <param name="catalog">The multiclass catalog of the context.</param>

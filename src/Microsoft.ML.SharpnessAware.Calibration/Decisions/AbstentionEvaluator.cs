@@ -6,8 +6,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Counts, in one pass, how many rows are accepted, and how many of them and of the others are right.</summary>
 internal static class AbstentionEvaluator
 {
-    public static AbstentionMetrics Evaluate(
-        IHostEnvironment environment, IDataView data, string labelColumnName, string scoreColumnName, string acceptedColumnName)
+    public static AbstentionMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName, string scoreColumnName,
+        string acceptedColumnName, string? clusterColumnName)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
@@ -17,10 +17,13 @@ internal static class AbstentionEvaluator
         using IChannel channel = host.Start("Evaluating abstention");
         LabelledScores scores = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
         AcceptedColumn accepted = AcceptedColumn.Bind(data.Schema, acceptedColumnName);
+        CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
         SkippedRowCounter withoutLabel = new(), withoutScore = new();
         float[] row = new float[scores.NumberOfClasses];
-        using LabelledScoreCursor cursor = scores.OpenLazily(data, accepted.Column);
+        using LabelledScoreCursor cursor = scores.OpenLazily(data,
+            clusters is null ? [accepted.Column] : [accepted.Column, clusters.Column]);
         Func<int, int> read = accepted.Open(cursor.Row);
+        Func<int, int> readCluster = clusters?.Open(cursor.Row) ?? (_ => -1);
         while (cursor.MoveNext())
         {
             host.CheckAlive();
@@ -38,7 +41,7 @@ internal static class AbstentionEvaluator
                 continue;
             }
 
-            accepted.Count(label, row, read(label));
+            accepted.Count(label, row, read(label), readCluster(label));
         }
 
         withoutLabel.Report(channel, $"the label column '{labelColumnName}' is missing or unknown");

@@ -19,8 +19,8 @@ public sealed class AbstentionMetrics
     /// <summary>How many of them are accepted.</summary>
     public long AcceptedCount { get; }
 
-    /// <summary>How many clusters the intervals are of, in a report by clusters; null where rows are independent.</summary>
-    internal int? NumberOfClusters { get; }
+    /// <summary>How many clusters of rows the intervals are of; null where rows are taken as independent.</summary>
+    public int? NumberOfClusters { get; }
 
     /// <summary>How many rows were left out because their label is missing or a score is NaN or infinite.</summary>
     public long SkippedRows { get; }
@@ -32,18 +32,19 @@ public sealed class AbstentionMetrics
     /// <summary>How sure that was to be; NaN where the column does not tell.</summary>
     public double ConfidenceAsked { get; internal init; } = double.NaN;
 
-    /// <summary>The share of rows that are accepted, with its exact 95 % interval (Clopper and Pearson 1934).</summary>
+    /// <summary>The share of rows that are accepted, with its 95 % interval: exact (Clopper and Pearson 1934), or of whole clusters
+    /// where rows belong to such.</summary>
     public ConfidenceInterval AcceptedShare { get; }
 
-    /// <summary>The accuracy on the accepted rows, with its exact 95 % interval; NaN where there is none.</summary>
+    /// <summary>The accuracy on the accepted rows, with its 95 % interval; NaN where there is none.</summary>
     public ConfidenceInterval AcceptedAccuracy { get; }
 
-    /// <summary>The accuracy on the other rows, with its exact 95 % interval; NaN where there is none: what acting on them would have
+    /// <summary>The accuracy on the other rows, with its 95 % interval; NaN where there is none: what acting on them would have
     /// cost.</summary>
     public ConfidenceInterval RejectedAccuracy { get; }
 
     /// <summary>The main numbers in one line, in invariant culture.</summary>
     public override string ToString() =>
-        Invariant($"Accepts {AcceptedCount:N0} of {Count:N0} rows ({AcceptedShare}), accuracy on these {AcceptedAccuracy}, on the others ")
-        + $"{RejectedAccuracy}";
+        Invariant($"Accepts {AcceptedCount:N0} of {Count:N0} rows{CalibrationComparison.InClusters(NumberOfClusters)} ({AcceptedShare}), ")
+        + $"accuracy on these {AcceptedAccuracy}, on the others {RejectedAccuracy}";
 }

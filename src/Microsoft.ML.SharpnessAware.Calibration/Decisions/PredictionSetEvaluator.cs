@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware;
 internal static class PredictionSetEvaluator
 {
     public static PredictionSetMetrics Evaluate(IHostEnvironment environment, IDataView data, string labelColumnName,
-        string predictionSetColumnName)
+        string predictionSetColumnName, string? clusterColumnName)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentException.ThrowIfNullOrEmpty(labelColumnName);
@@ -17,11 +17,14 @@ internal static class PredictionSetEvaluator
         LabelColumn label = LabelColumn.Bind(data.Schema, labelColumnName);
         SetColumn sets = SetColumn.Bind(data.Schema, predictionSetColumnName, $"Label column '{labelColumnName}'",
             LabelValues.Of(label.Column), label.NumberOfClasses);
+        CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
 
         SkippedRowCounter withoutLabel = new();
-        using DataViewRowCursor cursor = LazyCursor.Open(data, [label.Column, sets.Column]);
+        using DataViewRowCursor cursor = LazyCursor.Open(data,
+            clusters is null ? [label.Column, sets.Column] : [label.Column, sets.Column, clusters.Column]);
         ValueGetter<ulong> getLabel = RowCursorUtils.GetGetterAs<ulong>(NumberDataViewType.UInt64, cursor, label.Column.Index);
         Func<int, int> readSet = sets.Open(cursor);
+        Func<int, int> readCluster = clusters?.Open(cursor) ?? (_ => -1);
         var source = new SourceRow(cursor);
         long rows = 0;
         while (cursor.MoveNext())
@@ -36,7 +39,7 @@ internal static class PredictionSetEvaluator
             }
 
             int k = (int)value - 1;
-            sets.Count(k, readSet(k));
+            sets.Count(k, readSet(k), readCluster(k));
             rows++;
         }
 

@@ -35,11 +35,12 @@ public sealed class PredictionSetMetrics
     /// <summary>The share of rows whose set contains the true class.</summary>
     public double Coverage => CoverageInterval.Estimate;
 
-    /// <summary>The coverage with its exact 95 % interval (Clopper and Pearson 1934).</summary>
+    /// <summary>The coverage with its 95 % interval: exact (Clopper and Pearson 1934), or of whole clusters where rows belong to
+    /// such.</summary>
     public ConfidenceInterval CoverageInterval { get; }
 
-    /// <summary>How many clusters the interval of the coverage is of, in a report by clusters; null where rows are independent.</summary>
-    internal int? NumberOfClusters { get; }
+    /// <summary>How many clusters of rows the interval of the coverage is of; null where rows are taken as independent.</summary>
+    public int? NumberOfClusters { get; }
 
     /// <summary>How many rows each threshold was fitted on: one number, or one for each class, 0 where it has none of its own; empty where
     /// the sets' column does not tell.</summary>
@@ -71,5 +72,6 @@ public sealed class PredictionSetMetrics
     /// <summary>The main numbers in one line, in invariant culture.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"Coverage {CoverageInterval}, mean size {MeanSize:F2}, single {100 * SingleShare:F1} %, empty {100 * EmptyShare:F1} %, " +
-        $"largest gap by class {LargestClassGap:F3}, by size {LargestSizeGap:F3}, {Count} rows");
+        $"largest gap by class {LargestClassGap:F3}, by size {LargestSizeGap:F3}, " +
+        $"{Count} rows{CalibrationComparison.InClusters(NumberOfClusters)}");
 }

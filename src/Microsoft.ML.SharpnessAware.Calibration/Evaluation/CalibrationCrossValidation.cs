@@ -9,7 +9,8 @@ internal static class CalibrationCrossValidation
 {
     public static TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>[] Run(
         MulticlassClassificationCatalog catalog, IDataView data, IEstimator<ITransformer> estimator, int numberOfFolds,
-        string labelColumnName, string scoreColumnName, string? samplingKeyColumnName, int? seed, int numberOfBins, ScoreKind scoreKind)
+        string labelColumnName, string? samplingKeyColumnName, int? seed, string scoreColumnName, int numberOfBins, ScoreKind scoreKind,
+        string? clusterColumnName)
     {
         IHostEnvironment environment = catalog.GetEnvironment();
         environment.CheckValue(data, nameof(data));
@@ -18,6 +19,8 @@ internal static class CalibrationCrossValidation
         environment.CheckNonEmpty(labelColumnName, nameof(labelColumnName));
         environment.CheckNonEmpty(scoreColumnName, nameof(scoreColumnName));
         _ = new ConfidenceBins(numberOfBins);       // refuses a wrong number before anything is trained
+        Require.Defined(scoreKind, nameof(scoreKind));
+        CheckColumns(estimator, data.Schema, labelColumnName, scoreColumnName, clusterColumnName);
 
         IReadOnlyList<DataOperationsCatalog.TrainTestData> splits = GroupedSplit.Folds(environment, data, numberOfFolds,
             samplingKeyColumnName, seed);
@@ -32,9 +35,30 @@ internal static class CalibrationCrossValidation
                 ITransformer model = estimator.Fit(split.TrainSet);
                 IDataView scored = TrainedModel.Test(model, split.TestSet);
                 MulticlassCalibrationMetrics metrics = CalibrationEvaluator.Evaluate(
-                    environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0, scoreKind);
+                    environment, scored, labelColumnName, scoreColumnName, numberOfBins, topKPredictionCount: 0, scoreKind,
+                    clusterColumnName: clusterColumnName);
                 return new TrainCatalogBase.CrossValidationResult<MulticlassCalibrationMetrics>(model, metrics, scored, fold);
             }),
         ];
+    }
+
+    /// <summary>Checks the columns that scored rows will have, as far as the estimator says them: a training may take hours.</summary>
+    private static void CheckColumns(IEstimator<ITransformer> estimator, DataViewSchema input, string labelColumnName,
+        string scoreColumnName, string? clusterColumnName)
+    {
+        SchemaShape scored;
+        try
+        {
+            scored = estimator.GetOutputSchema(SchemaShape.Create(input));
+        }
+        catch (Exception exception) when (exception is NotSupportedException or NotImplementedException)
+        {
+            return;
+        }
+
+        LabelColumn.Check(NamedColumn.Find(scored, labelColumnName, "label"));
+        ScoreColumns.CheckScore(NamedColumn.Find(scored, scoreColumnName, "score"));
+        if (!string.IsNullOrEmpty(clusterColumnName))
+            NamedColumn.Find(scored, clusterColumnName, "cluster");
     }
 }

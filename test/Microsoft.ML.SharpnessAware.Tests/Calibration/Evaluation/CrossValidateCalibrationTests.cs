@@ -86,6 +86,37 @@ public sealed class CrossValidateCalibrationTests
             () => catalog.CrossValidateCalibration(data, never, numberOfBins: 0)).ParamName);
     }
 
+    [TestMethod]
+    public void AWrongColumnIsNamedBeforeAnythingIsTrained()
+    {
+        IDataView data = Data();
+        MulticlassClassificationCatalog catalog = _mlContext.MulticlassClassification;
+        IEstimator<ITransformer> never = new NeverFitted(Pipeline());
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, labelColumnName: "Missing")).Message, "label column 'Missing'");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, labelColumnName: "Name")).Message, "Label column 'Name': expected a key");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, scoreColumnName: "Missing")).Message, "score column 'Missing'");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, scoreColumnName: "Name")).Message, "Score column 'Name': expected");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, clusterColumnName: "Missing")).Message, "cluster column 'Missing'");
+        Assert.ThrowsExactly<InvalidTimeZoneException>(() => catalog.CrossValidateCalibration(data, never));
+    }
+
+    [TestMethod]
+    public void AnEstimatorThatDoesNotSayItsColumnsIsTrainedAllTheSame() =>
+        Assert.HasCount(2, _mlContext.MulticlassClassification.CrossValidateCalibration(Data(), new Silent(Pipeline()), 2));
+
+    [TestMethod]
+    public void IntervalsOfAFoldAreOfClusters()
+    {
+        var folds = _mlContext.MulticlassClassification.CrossValidateCalibration(
+            Data(), Pipeline(), 2, "Label", "Group", seed: 3, clusterColumnName: "Group");
+        Assert.AreEqual(60, folds.Sum(fold => fold.Metrics.Bootstrap().NumberOfClusters));
+    }
+
     private IEstimator<ITransformer> Pipeline() => _mlContext.Transforms.Conversion.MapValueToKey("Label", nameof(Example.Name))
         .Append(_mlContext.MulticlassClassification.Trainers.LbfgsMaximumEntropy());
 
@@ -98,6 +129,20 @@ public sealed class CrossValidateCalibrationTests
             string name = i == 0 || x + 0.3f * random.NextSingle() < 0.5f ? "left" : y < 0.5f ? "low" : "high";
             return new Example { Name = name, Features = [x, y], Group = i / 4 };
         }).ToArray());
+    }
+
+    private sealed class NeverFitted(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
+    {
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inner.GetOutputSchema(inputSchema);
+
+        public ITransformer Fit(IDataView input) => throw new InvalidTimeZoneException("is fitted");
+    }
+
+    private sealed class Silent(IEstimator<ITransformer> inner) : IEstimator<ITransformer>
+    {
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => throw new NotImplementedException();
+
+        public ITransformer Fit(IDataView input) => inner.Fit(input);
     }
 
     private sealed class Example

@@ -88,6 +88,12 @@ public sealed class ClusteredReportTests
         StringAssert.Contains(page.Value, "with the 95 % interval of 100 clusters of rows");
         AssertAsWideAs(BinomialTail.Interval(80, 100), page, "Coverage got");
         StringAssert.Contains(page.Value, "Intervals of classes and sizes take rows as independent.");
+
+        PredictionSetMetrics metrics = _mlContext.MulticlassClassification.EvaluatePredictionSets(decided, clusterColumnName: "Patient");
+        AssertAsWideAs(metrics.CoverageInterval, page, "Coverage got");
+        Assert.AreEqual(100, metrics.NumberOfClusters);
+        StringAssert.EndsWith(metrics.ToString(), " rows in 100 clusters");
+        Assert.IsNull(_mlContext.MulticlassClassification.EvaluatePredictionSets(decided).NumberOfClusters);
     }
 
     /// <summary>What sets hold that were fitted on 1,000 rows, of so many patients, each whole or not at all.</summary>
@@ -130,6 +136,12 @@ public sealed class ClusteredReportTests
         AssertAsWideAs(BinomialTail.Interval(80, 100), page, "Accuracy on these");
         AssertAsWideAs(BinomialTail.Interval(100, 100), page, "Accepted");
         Assert.AreEqual("–", Cell(page, "Accuracy on the others").Value);
+
+        AbstentionMetrics metrics = _mlContext.MulticlassClassification.EvaluateAbstention(decided, clusterColumnName: "Patient");
+        AssertAsWideAs(metrics.AcceptedAccuracy, page, "Accuracy on these");
+        Assert.AreEqual(100, metrics.NumberOfClusters);
+        StringAssert.Contains(metrics.ToString(), " rows in 100 clusters (");
+        Assert.IsNull(_mlContext.MulticlassClassification.EvaluateAbstention(decided).NumberOfClusters);
     }
 
     [TestMethod]
