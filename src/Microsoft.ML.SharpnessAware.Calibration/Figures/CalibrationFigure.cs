@@ -18,7 +18,8 @@ public sealed class CalibrationFigure
     /// <summary>How many models one figure shows at most: more lines could not be told apart.</summary>
     internal static int MaximumNumberOfModels => ModelStyle.Count;
 
-    /// <summary>A reliability diagram: the accuracy of each bin of confidence against the diagonal, the gap to the mean confidence
+    /// <summary>A reliability diagram: the accuracy of each bin of confidence against the diagonal (of a binary model the share of
+    /// positive rows, of one class the share of its rows, in each bin of probability), the gap to the mean confidence
     /// hatched, and below the share of rows in each bin. The same picture as <see cref="ReliabilityDiagramExtensions.SavePng"/>
     /// gives.</summary>
     /// <param name="diagram">The diagram, of a model or of one class.</param>

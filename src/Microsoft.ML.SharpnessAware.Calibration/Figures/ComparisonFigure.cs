@@ -26,7 +26,7 @@ internal static class ComparisonFigure
         double top = LegendTop + legend.Height + 6;
         bool hollow = models.SelectMany(model => model.Metrics.ReliabilityDiagram.Bins).Any(HasFewRows);
         ReliabilityDiagram any = models[0].Metrics.ReliabilityDiagram;
-        string facts = (any.IsBinary ? "share positive of the rows of each probability" : "accuracy of the rows of each confidence")
+        string facts = (any.IsOfProbability ? "share positive of the rows of each probability" : "accuracy of the rows of each confidence")
              + (hollow ? $"; hollow: fewer than {FigureStyle.FewRows} rows" : "");
         return new Figure(Width, top + 660,
         [
@@ -50,7 +50,7 @@ internal static class ComparisonFigure
             plot.Axes.Add(axis);
         }
 
-        bool isBinary = models[0].Metrics.ReliabilityDiagram.IsBinary;
+        bool isBinary = models[0].Metrics.ReliabilityDiagram.IsOfProbability;
         plot.Annotations.Add(Corner(isBinary ? "too low" : "underconfident", 0, 1, HorizontalAlignment.Left, VerticalAlignment.Top));
         plot.Annotations.Add(Corner(isBinary ? "too high" : "overconfident", 1, 0, HorizontalAlignment.Right, VerticalAlignment.Bottom));
         plot.Series.Add(FigureStyle.Line(LineStyle.Solid, FigureStyle.AccuracyLine, 1.2, (0, 0), (1, 1)));

@@ -30,10 +30,20 @@ internal static class FigureStyle
     private static readonly OxyColor Grid = OxyColor.FromRgb(0xE4, 0xE4, 0xE4);
 
     /// <summary>What the bins of a diagram are of.</summary>
-    public static string Confidence(ReliabilityDiagram diagram) => diagram.IsBinary ? "Probability" : "Confidence";
+    public static string Confidence(ReliabilityDiagram diagram) => diagram.Kind switch
+    {
+        DiagramKind.Predictions => "Confidence",
+        DiagramKind.Positives => "Probability",
+        _ => "Probability of the class",
+    };
 
     /// <summary>What is compared with it.</summary>
-    public static string Accuracy(ReliabilityDiagram diagram) => diagram.IsBinary ? "Share positive" : "Accuracy";
+    public static string Accuracy(ReliabilityDiagram diagram) => diagram.Kind switch
+    {
+        DiagramKind.Predictions => "Accuracy",
+        DiagramKind.Positives => "Share positive",
+        _ => "Share of the class",
+    };
 
     public static string Averages(ReliabilityDiagram diagram) =>
         $"{Accuracy(diagram).ToLowerInvariant()} " + Invariant($"{diagram.Accuracy:P1} · mean ")

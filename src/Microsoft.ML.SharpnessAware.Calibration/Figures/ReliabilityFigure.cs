@@ -21,7 +21,7 @@ internal static class ReliabilityFigure
         [
             .. FigureStyle.Heading(title ?? "Reliability diagram", facts, Center, Width - MarginLeft - MarginRight),
             new PlotPanel(ReliabilityPlot(diagram, bars), new OxyRect(0, 72, Width, 462)),
-            new FigureLegend(bars.Legend(FigureStyle.Accuracy(diagram).ToLowerInvariant(), diagram.IsBinary), Center, 56,
+            new FigureLegend(bars.Legend(FigureStyle.Accuracy(diagram).ToLowerInvariant(), diagram.IsOfProbability), Center, 56,
                 Width - MarginLeft - MarginRight),
             .. Histogram(diagram),
         ]);

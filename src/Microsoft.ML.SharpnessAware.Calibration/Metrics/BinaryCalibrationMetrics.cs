@@ -15,7 +15,7 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
 {
     internal BinaryCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
         MeasuredOutcomes measured)
-        : base(bins, sorted, numberOfBins, skippedRows, isBinary: true, measured)
+        : base(bins, sorted, numberOfBins, skippedRows, DiagramKind.Positives, measured)
     {
     }
 

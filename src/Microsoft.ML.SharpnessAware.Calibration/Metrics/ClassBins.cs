@@ -41,7 +41,7 @@ internal sealed class ClassBins(int numberOfClasses, ConfidenceBins bins)
     /// <summary>What is known of one class.</summary>
     public ClassCalibration Class(int index, string name)
     {
-        ReliabilityDiagram diagram = new([.. Enumerable.Range(0, bins.Count).Select(Bin)]);
+        ReliabilityDiagram diagram = new([.. Enumerable.Range(0, bins.Count).Select(Bin)], DiagramKind.OneClass);
         long count = _positives.AsSpan(index * bins.Count, bins.Count).ToArray().Sum();
         return new ClassCalibration(name, index, count, count / (double)diagram.Count, diagram.MeanConfidence,
             diagram.ExpectedCalibrationError, diagram);

@@ -20,13 +20,13 @@ public abstract class ClassifierCalibrationMetrics
     private readonly Lazy<(Vector256<double> Best, Vector256<double> Worst)> _oneMore;
 
     private protected ClassifierCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
-        bool isBinary, MeasuredOutcomes measured)
+        DiagramKind kind, MeasuredOutcomes measured)
     {
         Measured = measured;
         Cells = bins.Cells.ToArray();
-        ReliabilityDiagram = new ReliabilityDiagram(bins.ReliabilityBins(), isBinary);
+        ReliabilityDiagram = new ReliabilityDiagram(bins.ReliabilityBins(), kind);
         (ReliabilityBin[] equalMass, EqualMassCells) = sorted.EqualMassBins(numberOfBins);
-        AdaptiveReliabilityDiagram = new ReliabilityDiagram(equalMass, isBinary);
+        AdaptiveReliabilityDiagram = new ReliabilityDiagram(equalMass, kind);
         BrierScore = bins.Mean(RowNumber.BrierScore);
         LogLoss = bins.Mean(RowNumber.LogLoss);
         SkippedRows = skippedRows;

@@ -15,7 +15,7 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
 
     internal MulticlassCalibrationMetrics(OutcomeBins bins, ConfidenceRanking sorted, int numberOfBins, long skippedRows,
         ClassBins classes, MeasuredOutcomes measured)
-        : base(bins, sorted, numberOfBins, skippedRows, isBinary: false, measured)
+        : base(bins, sorted, numberOfBins, skippedRows, DiagramKind.Predictions, measured)
     {
         NumberOfClasses = classes.NumberOfClasses;
         ClasswiseCalibrationError = classes.ClasswiseCalibrationError(Count);

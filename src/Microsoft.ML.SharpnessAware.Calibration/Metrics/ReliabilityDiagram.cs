@@ -5,7 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// A reliability diagram (DeGroot and Fienberg 1983): accuracy against confidence in bins, which have equal width on [0, 1] or hold
-/// equally many rows. Bars on the diagonal mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean
+/// equally many rows. Of a binary model, and of one class of several, it is the share of positive rows, or of the class, against the
+/// probability. Bars on the diagonal mean that a confidence of 80 % is right in 80 % of the cases; bars below it mean
 /// overconfidence, bars above it underconfidence.
 /// </summary>
 public sealed class ReliabilityDiagram
@@ -13,11 +14,11 @@ public sealed class ReliabilityDiagram
     private readonly ReliabilityBin[] _occupied;
 
     /// <param name="bins">The bins, in ascending order.</param>
-    /// <param name="isBinary">Whether confidence is the probability of the positive class, and accuracy the share of positives.</param>
-    internal ReliabilityDiagram(IReadOnlyList<ReliabilityBin> bins, bool isBinary = false)
+    /// <param name="kind">What confidence and accuracy are.</param>
+    internal ReliabilityDiagram(IReadOnlyList<ReliabilityBin> bins, DiagramKind kind = DiagramKind.Predictions)
     {
         Bins = bins;
-        IsBinary = isBinary;
+        Kind = kind;
         _occupied = [.. bins.Where(bin => bin.Count > 0)];
         Count = bins.Sum(bin => bin.Count);
     }
@@ -29,17 +30,22 @@ public sealed class ReliabilityDiagram
     /// <summary>The number of rows in all bins.</summary>
     public long Count { get; }
 
-    /// <summary>The share of rows that were predicted correctly.</summary>
+    /// <summary>The share of rows that were predicted correctly; of a binary model the share of positive rows, and of one class (<see
+    /// cref="ClassCalibration.ReliabilityDiagram"/>) the share of its rows.</summary>
     public double Accuracy => _occupied.Sum(bin => bin.Count * bin.Accuracy) / Count;
 
-    /// <summary>The mean confidence of all rows.</summary>
+    /// <summary>The mean confidence of all rows; of a binary model the mean probability of the positive class, of one class the mean of
+    /// its probability.</summary>
     public double MeanConfidence => _occupied.Sum(bin => bin.Count * bin.MeanConfidence) / Count;
 
     /// <summary>Expected calibration error (ECE) of these bins: Σ_b n_b/N · |accuracy_b − confidence_b|. Naeini et al. 2015; Guo et al.
     /// 2017, equation 3.</summary>
     public double ExpectedCalibrationError => _occupied.Sum(bin => bin.Count * Math.Abs(bin.Accuracy - bin.MeanConfidence)) / Count;
 
-    internal bool IsBinary { get; }
+    internal DiagramKind Kind { get; }
+
+    /// <summary>Whether confidence is the probability of one class, and accuracy the share of its rows.</summary>
+    internal bool IsOfProbability => Kind != DiagramKind.Predictions;
 
     internal double ExpectedOverconfidence => _occupied.Sum(bin => bin.Count * Math.Max(0, bin.Gap)) / Count;
 
@@ -55,7 +61,12 @@ public sealed class ReliabilityDiagram
     /// <summary>The bins as a table of text with one line for each bin that has rows, in invariant culture.</summary>
     public override string ToString()
     {
-        StringBuilder text = new("Confidence            Rows  Mean conf.   Accuracy        Gap");
+        StringBuilder text = new(Kind switch
+        {
+            DiagramKind.Predictions => "Confidence            Rows  Mean conf.   Accuracy        Gap",
+            DiagramKind.Positives => "Probability           Rows  Mean prob.   Positive        Gap",
+            _ => "Probability           Rows  Mean prob.   Of class        Gap",
+        });
         foreach (ReliabilityBin bin in _occupied)
             text.AppendLine().Append(CultureInfo.InvariantCulture,
                 $"({bin.LowerBound:F3}, {bin.UpperBound:F3}] {bin.Count,10:N0}  "

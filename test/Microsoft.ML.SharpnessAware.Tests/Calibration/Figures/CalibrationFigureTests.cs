@@ -101,6 +101,18 @@ public sealed class CalibrationFigureTests
     }
 
     [TestMethod]
+    public void APictureOfOneClassSpeaksOfItsShareAndNotOfAccuracy()
+    {
+        ReliabilityDiagram diagram = Metrics().PerClass[1].ReliabilityDiagram;
+        string[] texts = Texts(Svg(CalibrationFigure.Reliability(diagram)));
+        CollectionAssert.IsSubsetOf(new[] { "Share of the class", "Probability of the class", "share of the class", "too high", "too low" },
+            texts);
+        Assert.DoesNotContain("accuracy", string.Concat(texts).ToLowerInvariant());
+        Assert.DoesNotContain("confident", string.Concat(texts));
+        Assert.DoesNotContain("Accuracy", diagram.ToString());
+    }
+
+    [TestMethod]
     public void HistogramKeepsRightAndWrongApart()
     {
         // 3 right rows of 0.9; wrong: 1 row of 0.9, 3 of 0.6.
