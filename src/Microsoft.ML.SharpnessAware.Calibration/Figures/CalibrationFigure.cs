@@ -91,7 +91,8 @@ public sealed class CalibrationFigure
     /// <param name="sets">One or more kinds of sets, each with the coverage that was asked and what <see
     /// cref="CalibrationCatalog.EvaluatePredictionSets"/> measured on rows that they were not fitted on.</param>
     /// <param name="title">The heading; "Coverage of prediction sets" by default.</param>
-    /// <exception cref="ArgumentException">There are no sets, or some have no metrics.</exception>
+    /// <exception cref="ArgumentException">There are no sets, some have no metrics, or the metrics know another coverage that was
+    /// asked.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A coverage is not between 0 and 1.</exception>
     public static CalibrationFigure PredictionSetCoverage(IEnumerable<(double CoverageAsked, PredictionSetMetrics Metrics)> sets,
         string? title = null)
@@ -100,13 +101,32 @@ public sealed class CalibrationFigure
         (double CoverageAsked, PredictionSetMetrics Metrics)[] all = [.. sets];
         if (all.Length == 0 || all.Any(set => set.Metrics is null))
             throw new ArgumentException("There are no prediction sets to show, or some have no metrics (null).", nameof(sets));
-        foreach ((double asked, _) in all)
+        foreach ((double asked, PredictionSetMetrics metrics) in all)
         {
             if (!(asked is > 0 and < 1))
                 throw new ArgumentOutOfRangeException(nameof(sets), asked, "A coverage that was asked is above 0 and below 1.");
+            if (metrics.CoverageAsked is var known && !double.IsNaN(known) && known != asked)
+                throw new ArgumentException(Invariant($"A coverage of {asked} is given for sets that were asked for {known}, as their ")
+                    + "metrics say. Give the metrics alone.", nameof(sets));
         }
 
         return new(SetCoverageFigure.Create(all, title));
+    }
+
+    /// <summary>The same, with the coverage that each of the <paramref name="sets"/> knows to have been asked: <see
+    /// cref="PredictionSetMetrics.CoverageAsked"/>.</summary>
+    /// <param name="sets">What <see cref="CalibrationCatalog.EvaluatePredictionSets"/> measured of one or more kinds of sets, on rows that
+    /// they were not fitted on.</param>
+    /// <param name="title">The heading; "Coverage of prediction sets" by default.</param>
+    /// <exception cref="ArgumentException">There are no sets, some have no metrics, or what was asked of some is not known.</exception>
+    public static CalibrationFigure PredictionSetCoverage(IEnumerable<PredictionSetMetrics> sets, string? title = null)
+    {
+        ArgumentNullException.ThrowIfNull(sets);
+        PredictionSetMetrics[] all = [.. sets];
+        if (all.Any(metrics => metrics is not null && double.IsNaN(metrics.CoverageAsked)))
+            throw new ArgumentException("What coverage was asked of some sets is not known (CoverageAsked is NaN), since another transform "
+                + "made their column. Give it with each of them: [(0.9, metrics)].", nameof(sets));
+        return PredictionSetCoverage(all.Select(metrics => (metrics?.CoverageAsked ?? double.NaN, metrics!)), title);
     }
 
     /// <summary>How large prediction sets are, with the rows whose set misses the right class hatched; below, how often the sets of each

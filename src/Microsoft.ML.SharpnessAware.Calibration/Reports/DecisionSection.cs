@@ -15,7 +15,7 @@ internal sealed class DecisionSection(ReportModel model, Func<CalibrationFigure,
     {
         List<XElement> figures = [figure(CalibrationFigure.PredictionSetSizes(sets), $"Sizes of the prediction sets of {model.Name}")];
         if (!double.IsNaN(sets.CoverageAsked))
-            figures.Insert(0, figure(CalibrationFigure.PredictionSetCoverage([(sets.CoverageAsked, sets)]),
+            figures.Insert(0, figure(CalibrationFigure.PredictionSetCoverage([sets]),
                 $"Coverage of the prediction sets of {model.Name}"));
         return
         [

@@ -66,7 +66,10 @@ public sealed class PredictionSetFigureTests
     [TestMethod]
     public void NoSetsAndCoveragesThatAreNoneAreRefused()
     {
-        Assert.ThrowsExactly<ArgumentException>(() => CalibrationFigure.PredictionSetCoverage([]));
+        Assert.ThrowsExactly<ArgumentException>(() => CalibrationFigure.PredictionSetCoverage(Array.Empty<PredictionSetMetrics>()));
+        Assert.ThrowsExactly<ArgumentException>(() =>
+            CalibrationFigure.PredictionSetCoverage(Array.Empty<(double, PredictionSetMetrics)>()));
+        Assert.ThrowsExactly<ArgumentException>(() => CalibrationFigure.PredictionSetCoverage([null!, Metrics(0.9)]));
         Assert.ThrowsExactly<ArgumentException>(() => CalibrationFigure.PredictionSetCoverage([(0.9, null!)]));
         Assert.ThrowsExactly<ArgumentNullException>(() => CalibrationFigure.PredictionSetSizes(null!));
         foreach (double asked in new[] { 0, 1, double.NaN, 95 })
@@ -74,13 +77,37 @@ public sealed class PredictionSetFigureTests
                 CalibrationFigure.PredictionSetCoverage([(asked, Metrics((0, 1, 1, 1)))]));
     }
 
+    [TestMethod]
+    public void WhatWasAskedIsTakenFromTheMetrics()
+    {
+        PredictionSetMetrics[] sets = [Metrics(0.8), Metrics(0.9)];
+        Assert.AreEqual(Svg(CalibrationFigure.PredictionSetCoverage([(0.8, sets[0]), (0.9, sets[1])])).ToString(),
+            Svg(CalibrationFigure.PredictionSetCoverage(sets)).ToString());
+        string another = Assert.ThrowsExactly<ArgumentException>(
+            () => CalibrationFigure.PredictionSetCoverage([(0.95, sets[1])])).Message;
+        StringAssert.Contains(another, "0.95 is given for sets that were asked for 0.9");
+        string unknown = Assert.ThrowsExactly<ArgumentException>(
+            () => CalibrationFigure.PredictionSetCoverage([sets[0], Metrics((0, 1, 1, 9))])).Message;
+        StringAssert.Contains(unknown, "CoverageAsked is NaN");
+    }
+
+    private static PredictionSetMetrics Metrics(double asked) => new(Counts((0, 1, 1, 95), (1, 1, 0, 5)), ["a", "b", "c"], 0)
+    {
+        CoverageAsked = asked,
+    };
+
     private static PredictionSetMetrics Metrics(params (int Class, int Size, int Holds, long Rows)[] cells)
     {
-        int classes = Math.Max(3, Math.Max(cells.Max(cell => cell.Class) + 1, cells.Max(cell => cell.Size)));
-        var counts = new SetCounts(classes);
+        SetCounts counts = Counts(cells);
+        return new PredictionSetMetrics(counts, [.. Enumerable.Range(0, counts.OfClass.Length).Select(k => $"class {k}")], 0);
+    }
+
+    private static SetCounts Counts(params (int Class, int Size, int Holds, long Rows)[] cells)
+    {
+        var counts = new SetCounts(Math.Max(3, Math.Max(cells.Max(cell => cell.Class) + 1, cells.Max(cell => cell.Size))));
         foreach ((int k, int size, int holds, long rows) in cells)
             counts.Add(k, size, holds == 1, rows);
-        return new PredictionSetMetrics(counts, [.. Enumerable.Range(0, classes).Select(k => $"class {k}")], 0);
+        return counts;
     }
 
     private string[] Texts(CalibrationFigure figure) =>
