@@ -5,12 +5,14 @@ namespace Microsoft.ML.SharpnessAware;
 public sealed class BinaryCalibrationIntervals
 {
     internal BinaryCalibrationIntervals(CalibrationIntervals intervals) =>
-        (ConfidenceLevel, ExpectedCalibrationError, AdaptiveCalibrationError, RootMeanSquareCalibrationError, BrierScore, LogLoss,
-            PositiveRate,
-            MeanProbability, NumberOfClusters) = (intervals.ConfidenceLevel, intervals.ExpectedCalibrationError,
-            intervals.AdaptiveCalibrationError,
+        (NumberOfResamples, ConfidenceLevel, NumberOfClusters, ExpectedCalibrationError, AdaptiveCalibrationError,
+            RootMeanSquareCalibrationError, BrierScore, LogLoss, PositiveRate, MeanProbability) = (intervals.NumberOfResamples,
+            intervals.ConfidenceLevel, intervals.NumberOfClusters, intervals.ExpectedCalibrationError, intervals.AdaptiveCalibrationError,
             intervals.RootMeanSquareCalibrationError, intervals.BrierScore, intervals.LogLoss, intervals.Accuracy,
-                intervals.MeanConfidence, intervals.NumberOfClusters);
+            intervals.MeanConfidence);
+
+    /// <summary>The number of resamples.</summary>
+    public int NumberOfResamples { get; }
 
     /// <summary>How often an interval is to contain the true value.</summary>
     public double ConfidenceLevel { get; }
@@ -41,7 +43,8 @@ public sealed class BinaryCalibrationIntervals
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
-        Invariant($"{ConfidenceLevel:0.#%} intervals{CalibrationComparison.InClusters(NumberOfClusters)}"),
+        Invariant($"{ConfidenceLevel:0.#%} intervals from {NumberOfResamples:N0} resamples")
+            + CalibrationComparison.InClusters(NumberOfClusters),
         $"Positive rate                   {PositiveRate}",
         $"Mean probability                {MeanProbability}",
         $"Expected calibration error      {ExpectedCalibrationError}",

@@ -22,30 +22,30 @@ public sealed class CalibrationComparison
     }
 
     /// <summary>How often an interval is to contain the true difference.</summary>
-    public required double ConfidenceLevel { get; init; }
+    public double ConfidenceLevel { get; internal init; }
 
     /// <summary>The number of rows.</summary>
-    public required long Count { get; init; }
+    public long Count { get; internal init; }
 
     /// <summary>How many clusters of rows were drawn from; null where rows are taken as independent.</summary>
-    public int? NumberOfClusters { get; init; }
+    public int? NumberOfClusters { get; internal init; }
 
     /// <summary>The difference of the accuracies: positive where this model is right more often than the other.</summary>
-    public required ConfidenceInterval Accuracy { get; init; }
+    public ConfidenceInterval Accuracy { get; internal init; } = null!;
 
     /// <summary>The difference of the log losses: negative where this model is better.</summary>
-    public required ConfidenceInterval LogLoss { get; init; }
+    public ConfidenceInterval LogLoss { get; internal init; } = null!;
 
     /// <summary>The difference of the Brier scores: negative where this model is better.</summary>
-    public required ConfidenceInterval BrierScore { get; init; }
+    public ConfidenceInterval BrierScore { get; internal init; } = null!;
 
     /// <summary>The difference of the mean confidences.</summary>
-    public required ConfidenceInterval MeanConfidence { get; init; }
+    public ConfidenceInterval MeanConfidence { get; internal init; } = null!;
 
     /// <summary>The difference of the expected calibration errors: negative where this model is better. One row more is counted, right or
     /// wrong for either model, so that errors that did not occur among few rows are allowed for. What chance adds to both errors cancels
     /// for models of about the same confidences; between a calibrated model and one far too sure the interval is a rough guide.</summary>
-    public required ConfidenceInterval ExpectedCalibrationError { get; init; }
+    public ConfidenceInterval ExpectedCalibrationError { get; internal init; } = null!;
 
     /// <summary>The differences as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,

@@ -44,38 +44,38 @@ public sealed class CalibrationIntervals
     }
 
     /// <summary>The number of resamples.</summary>
-    public required int NumberOfResamples { get; init; }
+    public int NumberOfResamples { get; internal init; }
 
     /// <summary>How often an interval is to contain the true value.</summary>
-    public required double ConfidenceLevel { get; init; }
+    public double ConfidenceLevel { get; internal init; }
 
     /// <summary>How many clusters of rows were drawn from; null where rows are taken as independent.</summary>
-    public int? NumberOfClusters { get; init; }
+    public int? NumberOfClusters { get; internal init; }
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.ExpectedCalibrationError"/>.</summary>
-    public required ConfidenceInterval ExpectedCalibrationError { get; init; }
+    public ConfidenceInterval ExpectedCalibrationError { get; internal init; } = null!;
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.AdaptiveCalibrationError"/>, for the bins as they are: they are not formed anew
     /// from each resample.</summary>
-    public required ConfidenceInterval AdaptiveCalibrationError { get; init; }
+    public ConfidenceInterval AdaptiveCalibrationError { get; internal init; } = null!;
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.RootMeanSquareCalibrationError"/>.</summary>
-    public required ConfidenceInterval RootMeanSquareCalibrationError { get; init; }
+    public ConfidenceInterval RootMeanSquareCalibrationError { get; internal init; } = null!;
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.BrierScore"/>.</summary>
-    public required ConfidenceInterval BrierScore { get; init; }
+    public ConfidenceInterval BrierScore { get; internal init; } = null!;
 
     /// <summary>Of <see cref="ClassifierCalibrationMetrics.LogLoss"/>.</summary>
-    public required ConfidenceInterval LogLoss { get; init; }
+    public ConfidenceInterval LogLoss { get; internal init; } = null!;
 
     /// <summary>Of <see cref="MulticlassCalibrationMetrics.Accuracy"/>.</summary>
-    public required ConfidenceInterval Accuracy { get; init; }
+    public ConfidenceInterval Accuracy { get; internal init; } = null!;
 
     /// <summary>Of <see cref="MulticlassCalibrationMetrics.MeanConfidence"/>.</summary>
-    public required ConfidenceInterval MeanConfidence { get; init; }
+    public ConfidenceInterval MeanConfidence { get; internal init; } = null!;
 
     /// <summary>Of <see cref="MulticlassCalibrationMetrics.MeanEntropy"/>.</summary>
-    public required ConfidenceInterval MeanEntropy { get; init; }
+    public ConfidenceInterval MeanEntropy { get; internal init; } = null!;
 
     /// <summary>The intervals as a block of text, one a line, in invariant culture.</summary>
     public override string ToString() => string.Join(Environment.NewLine,

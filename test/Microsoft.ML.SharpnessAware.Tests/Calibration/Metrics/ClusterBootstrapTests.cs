@@ -130,7 +130,7 @@ public sealed class ClusterBootstrapTests
         Assert.AreEqual(metrics.PositiveRate, intervals.PositiveRate.Estimate, 1e-9);
         Assert.AreEqual(metrics.MeanProbability, intervals.MeanProbability.Estimate, 1e-6);
         Assert.AreEqual(2 * 1.96 * Math.Sqrt(.25 / 500), Width(intervals.PositiveRate), .015);
-        StringAssert.StartsWith(intervals.ToString(), "95% intervals in 500 clusters");
+        StringAssert.StartsWith(intervals.ToString(), "95% intervals from 1,000 resamples in 500 clusters");
     }
 
     private static double Width(ConfidenceInterval interval) => interval.Upper - interval.Lower;
