@@ -26,8 +26,8 @@ public static class WeightsDownload
     /// <param name="sha256">The SHA-256 checksum of the file, 64 hexadecimal digits, as whoever published the file states it.</param>
     /// <param name="cacheFolder">The folder of the cache, made where it does not exist. Several addresses can share it.</param>
     /// <param name="progress">Told after each piece that has arrived; not used where the file is in the cache.</param>
-    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
+    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <exception cref="ArgumentException">The address is not http or https, or the checksum not one.</exception>
     /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
     /// file.</exception>
@@ -37,7 +37,7 @@ public static class WeightsDownload
     /// kept.</exception>
     public static async Task<string> GetAsync(
         Uri address, string sha256, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
-        CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
+        long maximumBytes = DefaultMaximumBytes, CancellationToken cancellationToken = default)
     {
         Check(address, cacheFolder, maximumBytes);
         ArgumentException.ThrowIfNullOrWhiteSpace(sha256);
@@ -76,8 +76,8 @@ public static class WeightsDownload
     /// <param name="address">Where the file is: http or https.</param>
     /// <param name="cacheFolder">The folder of the cache, made where it does not exist. Several addresses can share it.</param>
     /// <param name="progress">Told after each piece that has arrived; not used where the file is in the cache.</param>
-    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <param name="maximumBytes">A longer file is refused, whatever the server says of its length. Default 4 GiB.</param>
+    /// <param name="cancellationToken">Ends the download; what has arrived is kept for the next call.</param>
     /// <exception cref="ArgumentException">The address is not http or https.</exception>
     /// <exception cref="HttpRequestException">The server cannot be reached, says nothing for 100 seconds, or does not give the
     /// file.</exception>
@@ -87,7 +87,7 @@ public static class WeightsDownload
     /// damaged.</exception>
     public static async Task<TrustedWeights> GetTrustingFirstUseAsync(
         Uri address, string cacheFolder, IProgress<WeightsDownloadProgress>? progress = null,
-        CancellationToken cancellationToken = default, long maximumBytes = DefaultMaximumBytes)
+        long maximumBytes = DefaultMaximumBytes, CancellationToken cancellationToken = default)
     {
         Check(address, cacheFolder, maximumBytes);
         string ofAddress = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.AbsoluteUri)));
@@ -102,7 +102,7 @@ public static class WeightsDownload
                     "the file to trust what the address gives now.");
             }
 
-            string known = await GetAsync(address, trusted, cacheFolder, progress, cancellationToken, maximumBytes).ConfigureAwait(false);
+            string known = await GetAsync(address, trusted, cacheFolder, progress, maximumBytes, cancellationToken).ConfigureAwait(false);
             return new TrustedWeights(known, trusted.ToLowerInvariant(), IsFirstUse: false);
         }
 

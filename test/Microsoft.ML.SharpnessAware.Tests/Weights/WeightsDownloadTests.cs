@@ -320,7 +320,7 @@ public sealed class WeightsDownloadTests
     }
 
     private Task<string> Get(IProgress<WeightsDownloadProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        WeightsDownload.GetAsync(_server.Address, _checksum, _cache.Path, progress, cancellationToken);
+        WeightsDownload.GetAsync(_server.Address, _checksum, _cache.Path, progress, cancellationToken: cancellationToken);
 
     private Task Cut(int after) => Cut<IOException>(after);
 
