@@ -66,7 +66,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
     /// <summary>The same for a network whose forward pass takes so many multiplications and additions.</summary>
     internal static double SecondsOfOneImage(double cost, Device device) => cost * PassesOfForward * 2
-        / (device.type == DeviceType.CPU ? OperationsPerSecondOfThread * get_num_threads() : OperationsPerSecondOfGpu);
+        / (device.type == DeviceType.CPU ? OperationsPerSecondOfThread * Threads.Useful : OperationsPerSecondOfGpu);
 
     private double SecondsOfAnEpoch(ImageClassifier classifier) => images.TrainingCount * SecondsOfOneImage(classifier);
 

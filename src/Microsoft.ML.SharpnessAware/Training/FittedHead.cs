@@ -131,7 +131,7 @@ internal sealed class FittedHead
     {
         // Evaluations for all ridges, seen with and without validation images; two products of matrices each.
         const double Evaluations = 300, OperationsPerSecondOfThread = 1e10;
-        return Evaluations * 4 * rows * features * classes / (OperationsPerSecondOfThread * get_num_threads());
+        return Evaluations * 4 * rows * features * classes / (OperationsPerSecondOfThread * Threads.Useful);
     }
 
     /// <summary>Logits [rows × classes] of other features, given as pixels.</summary>

@@ -116,11 +116,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             throw NotTogether(start.Options.FineTuning);
         if (!start.IsFineTuned)
             Preconditions.CheckEarlyStopping(options);
-        if (options.Group is { } group && get_num_threads() > group.ThreadsPerProcess)
-        {
-            channel.Warning($"{group.LocalSize} processes of {get_num_threads()} threads each are more than this machine has processors, " +
-                $"which makes them several times slower: set OMP_NUM_THREADS={group.ThreadsPerProcess} for all.");
-        }
+        if (Threads.Advice(device, options.Group) is string advice)
+            channel.Warning(advice);
         using var random = new TorchRandom(seed, device);
         var context = new TrainingContext(_host, channel, seed, random, options.CancellationToken, options.Group);
         ClassifierDescription description = Describe(labelValues);
