@@ -10,11 +10,11 @@ public static class ImageCache
     /// next training decodes its images again.
     /// </summary>
     /// <remarks>
-    /// A running training continues undisturbed on Linux and macOS; on Windows its file is in use and cannot be deleted.
+    /// A running training continues undisturbed on Linux and macOS; on Windows its file is in use and cannot be deleted; the others are.
     /// </remarks>
     /// <param name="workspacePath">The folder that was the options' WorkspacePath. It need not exist.</param>
     /// <returns>The bytes of disk space that are free again.</returns>
-    /// <exception cref="IOException">A file is in use.</exception>
+    /// <exception cref="IOException">A file is in use; the message names it.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public static long Delete(string workspacePath)
     {

@@ -23,6 +23,15 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     internal Func<string, Stream> OpenTemporary { get; init; } =
         static path => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
 
+    /// <summary>Gives a temporary file its name; tests put in a system that refuses to.</summary>
+    internal Action<string, string> Move { get; init; } = static (from, to) => File.Move(from, to, overwrite: true);
+
+    /// <summary>Deletes a file; tests put in a system that refuses to.</summary>
+    internal Action<string> DeleteFile { get; init; } = File.Delete;
+
+    /// <summary>Whether files that are mapped cannot be deleted, of which the system says that access is denied.</summary>
+    internal bool MappedFilesStay { get; init; } = OperatingSystem.IsWindows();
+
     /// <summary>All settings that the pixels depend on, as text.</summary>
     public static string Settings(ImageColumn images) =>
         $"version {Version}, SkiaSharp {typeof(SKCodec).Assembly.GetName().Version}, {images.Settings}";
@@ -37,28 +46,19 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
         string settings = Settings(images), path = PathOf(settings, content);
         if (!File.Exists(path))
             return null;
-        FileStream? file = null;
         try
         {
-            file = OpenToRead(path);
-            if (CacheTrailer.Read(file) is { } trailer && trailer.Settings == settings && trailer.Content.AsSpan().SequenceEqual(content) &&
-                trailer.Checksum.AsSpan().SequenceEqual(ChecksumOfPixels(file, trailer, checkCancelled)))
+            if (Open(path, settings, content, checkCancelled) is { } pixels)
             {
-                var pixels = new MappedPixels(file, trailer);
-                file = null;
-                log?.Invoke($"The pixels of {trailer.Count} images come from the cache '{path}'.");
+                log?.Invoke($"The pixels of {pixels.Trailer.Count} images come from the cache '{path}'.");
                 return pixels;
             }
 
             log?.Invoke($"The cache '{path}' is damaged and will be written again.");
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (IsAboutFiles(exception))
         {
             log?.Invoke($"The cache '{path}' cannot be read and will be written again: {exception.Message}");
-        }
-        finally
-        {
-            file?.Dispose();
         }
 
         return null;
@@ -68,21 +68,30 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     public CacheSink Create(ImageColumn images) => new(this, images);
 
     /// <summary>Deletes all files of the cache, and what killed processes left; returns the bytes that they had.</summary>
+    /// <exception cref="IOException">A file is in use; the others are deleted.</exception>
     public long Delete()
     {
+        if (!Directory.Exists(_folder))
+            return 0;
         long bytes = 0;
-        if (Directory.Exists(_folder))
+        IOException? inUse = null;
+        foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles($"{Prefix}*{Extension}"))
         {
-            foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles($"{Prefix}*{Extension}"))
+            long length = file.Length;
+            try
             {
-                bytes += file.Length;
-                file.Delete();
+                DeleteFile(file.FullName);
+                bytes += length;
             }
-
-            bytes += DeleteAbandoned(TimeSpan.Zero);
+            catch (Exception exception) when (MappedFilesStay && IsAboutFiles(exception))
+            {
+                inUse = new IOException($"'{file.FullName}' cannot be deleted: {exception.Message.TrimEnd('.')}. A training that uses " +
+                    "it, in this process or another, must end first.", exception);
+            }
         }
 
-        return bytes;
+        bytes += DeleteAbandoned(TimeSpan.Zero);
+        return inUse is null ? bytes : throw inUse;
     }
 
     /// <summary>Creates the folder if need be, and in it a file to write to.</summary>
@@ -98,15 +107,19 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
     internal ImagePixels Adopt(string temporary, CacheTrailer trailer)
     {
         string path = PathOf(trailer.Settings, trailer.Content);
-        return Write(() =>
+        return Write<ImagePixels>(() =>
         {
             try
             {
-                File.Move(temporary, path, overwrite: true);
+                Move(temporary, path);
             }
-            catch (IOException) when (OperatingSystem.IsWindows() && File.Exists(path))
+            catch (Exception exception) when (IsAboutFiles(exception) && File.Exists(path))
             {
-                // Another process has just written, and mapped, the same.
+                // Another process has just written, and mapped, the same, which Windows then lets nobody replace.
+                if (Open(path, trailer.Settings, trailer.Content, checkCancelled: null) is not { } same)
+                    throw;
+                log?.Invoke($"The pixels of {trailer.Count} images are in the cache '{path}' already.");
+                return same;
             }
 
             FileStream file = OpenToRead(path);
@@ -139,6 +152,25 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
         action();
         return true;
     });
+
+    /// <summary>A file's pixels; null where they are of others, or not as they were written.</summary>
+    private static MappedPixels? Open(string path, string settings, byte[] content, Action? checkCancelled)
+    {
+        FileStream file = OpenToRead(path);
+        MappedPixels? pixels = null;
+        try
+        {
+            if (CacheTrailer.Read(file) is { } trailer && trailer.Settings == settings && trailer.Content.AsSpan().SequenceEqual(content) &&
+                trailer.Checksum.AsSpan().SequenceEqual(ChecksumOfPixels(file, trailer, checkCancelled)))
+                pixels = new MappedPixels(file, trailer);
+            return pixels;
+        }
+        finally
+        {
+            if (pixels is null)
+                file.Dispose();
+        }
+    }
 
     // A file that is deleted or replaced while it is mapped lives on until the map goes (Windows refuses instead).
     private static FileStream OpenToRead(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
@@ -182,7 +214,7 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
                     bytes += file.Length;
                 file.Delete();
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            catch (Exception exception) when (IsAboutFiles(exception))
             {
                 // Someone is writing to it.
             }

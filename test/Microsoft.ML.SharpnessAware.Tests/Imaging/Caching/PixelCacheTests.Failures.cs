@@ -98,6 +98,59 @@ public sealed partial class PixelCacheTests
         Assert.IsTrue(File.Exists(fresh), "it may be one that was just made");
     }
 
+    /// <summary>As on Windows, where access is denied to the place of a file that another process has mapped.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void AFileThatAnotherProcessHasJustMappedIsTakenInTheWrittensPlace(bool isDamaged)
+    {
+        IDataView data = Images(3);
+        using ImageDataset memory = Load(data, cache: null);
+        var refusing = new PixelCache(_folder.Path, _log.Add)
+        {
+            Move = (_, path) =>
+            {
+                Load(data).Dispose();
+                if (isDamaged)
+                    File.WriteAllBytes(path, [.. File.ReadAllBytes(path).Select((value, at) => at == 0 ? (byte)~value : value)]);
+                throw new UnauthorizedAccessException("Access to the path is denied.");
+            },
+        };
+        if (isDamaged)
+        {
+            StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Load(data, cache: refusing)).Message, "is denied. Make room");
+        }
+        else
+        {
+            using ImageDataset mapped = Load(data, cache: refusing);
+            AssertSame(memory, mapped);
+            StringAssert.Contains(_log[^1], New);
+        }
+
+        Assert.HasCount(1, _folder.FileNames());
+    }
+
+    [TestMethod]
+    public void AFileInUseThatCannotBeDeletedIsNamedAndTheOthersAreDeleted()
+    {
+        Load(Images(3)).Dispose();
+        Load(Images(4)).Dispose();
+        string used = Directory.GetFiles(_folder.Path)[0];
+        var cache = new PixelCache(_folder.Path)
+        {
+            MappedFilesStay = true,
+            DeleteFile = path =>
+            {
+                if (path == used)
+                    throw new UnauthorizedAccessException("Access to the path is denied.");
+                File.Delete(path);
+            },
+        };
+        string error = Assert.ThrowsExactly<IOException>(() => cache.Delete()).Message;
+        StringAssert.StartsWith(error, $"'{used}' cannot be deleted: Access to the path is denied. A training that uses it");
+        CollectionAssert.AreEqual(new[] { Path.GetFileName(used) }, _folder.FileNames());
+    }
+
     private void AssertRebuilt(IDataView data, ImageDataset memory, string path, byte[] damaged, byte[] whole)
     {
         File.WriteAllBytes(path, damaged);
