@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.SharpnessAware;
@@ -23,15 +24,32 @@ internal static class NativeBackend
                                       or EntryPointNotFoundException or NotSupportedException or FileNotFoundException)
         {
             throw new InvalidOperationException(
-                "TorchSharp's native library libtorch could not be loaded. Add one backend package to the application: " +
-                $"{CpuPackage()} for the CPU, or TorchSharp-cuda-linux or TorchSharp-cuda-windows for an NVIDIA GPU. " +
-                "If the package is there already, the system may lack a library that it needs: on Linux, 'ldd libLibTorchSharp.so' in " +
-                "the output folder names it; a missing GLIBCXX_3.4.32 is cured by building with -p:TorchSharpOnOlderLinux=true.", e);
+                "TorchSharp's native library libtorch could not be loaded. " +
+                WhatToDo(ThisSystem, RuntimeInformation.ProcessArchitecture), e);
         }
     }
 
-    private static string CpuPackage() =>
-        OperatingSystem.IsWindows() ? "libtorch-cpu-win-x64"
-        : OperatingSystem.IsMacOS() ? "libtorch-cpu-osx-arm64"
-        : "libtorch-cpu-linux-x64";
+    private static OSPlatform ThisSystem => OperatingSystem.IsWindows() ? OSPlatform.Windows
+        : OperatingSystem.IsMacOS() ? OSPlatform.OSX : OSPlatform.Linux;
+
+    /// <summary>The package with libtorch for the CPU; null where TorchSharp has no library.</summary>
+    /// <param name="system">Linux, Windows or macOS.</param>
+    /// <param name="processor">That of the process, which may be emulated.</param>
+    internal static string? CpuPackage(OSPlatform system, Architecture processor) => (system.ToString(), processor) switch
+    {
+        ("LINUX", Architecture.X64) => "libtorch-cpu-linux-x64",
+        ("WINDOWS", Architecture.X64) => "libtorch-cpu-win-x64",
+        ("WINDOWS", Architecture.Arm64) => "libtorch-cpu-win-arm64",
+        ("OSX", Architecture.Arm64) => "libtorch-cpu-osx-arm64",
+        _ => null,
+    };
+
+    /// <summary>What to do where libtorch cannot be loaded.</summary>
+    internal static string WhatToDo(OSPlatform system, Architecture processor) => CpuPackage(system, processor) is string package
+        ? $"Add one backend package to the application: {package} for the CPU, or TorchSharp-cuda-linux or TorchSharp-cuda-windows for " +
+            "an NVIDIA GPU. If the package is there already, the system may lack a library that it needs: on Linux, 'ldd " +
+            "libLibTorchSharp.so' in the output folder names it; a missing GLIBCXX_3.4.32 is cured by building with " +
+            "-p:TorchSharpOnOlderLinux=true."
+        : $"TorchSharp 0.107 has no library for this system's processor ({system}, {processor}): use x64 (docker run --platform " +
+            "linux/amd64), or score with the package MLSharpness.Onnx, which needs no libtorch.";
 }
