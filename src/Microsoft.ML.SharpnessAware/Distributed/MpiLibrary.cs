@@ -21,6 +21,9 @@ internal sealed unsafe class MpiLibrary
         (MpiFamily.Standard, "libmpi_abi.0.dylib"), (MpiFamily.Standard, "mpi_abi.dll"),
     ];
 
+    // Where Homebrew and MacPorts put libraries, and where dlopen does not look for a bare name.
+    private static readonly string[] FoldersOfMacOS = ["/opt/homebrew/lib", "/usr/local/lib", "/opt/local/lib"];
+
     private const int LongestText = 8192;
 
     private readonly nint _handle;
@@ -54,7 +57,7 @@ internal sealed unsafe class MpiLibrary
         IEnumerable<string> names = name is not null
             ? [name]
             : Names.OrderBy(known => known.Family == preferred ? 0 : 1).Select(known => known.Name);
-        foreach (string candidate in names)
+        foreach (string candidate in names.SelectMany(each => Places(each, OperatingSystem.IsMacOS())))
         {
             if (!NativeLibrary.TryLoad(candidate, out nint handle))
                 continue;
@@ -70,9 +73,14 @@ internal sealed unsafe class MpiLibrary
             }
         }
         throw new InvalidOperationException(name is null
-            ? $"No MPI library was found ({string.Join(", ", Names.Select(known => known.Name))}). {WhatToInstall}"
+            ? $"No MPI library was found ({string.Join(", ", Names.Select(known => known.Name))}" +
+                $"{(OperatingSystem.IsMacOS() ? $"; also in {string.Join(", ", FoldersOfMacOS)}" : "")}). {WhatToInstall}"
             : $"The MPI library '{name}' cannot be loaded: there is no such file, or not what it needs. {WhatToInstall}");
     }
+
+    /// <summary>What to try for the name of a library, or a path.</summary>
+    internal static IEnumerable<string> Places(string name, bool isMacOS) =>
+        isMacOS && !name.Contains('/') ? [name, .. FoldersOfMacOS.Select(folder => $"{folder}/{name}")] : [name];
 
     /// <summary>Starts MPI, where nobody has yet, with errors that return to the caller.</summary>
     /// <returns>Whether it was started here, so that it is to be ended here.</returns>
