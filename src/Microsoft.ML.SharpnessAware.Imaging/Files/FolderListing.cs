@@ -9,8 +9,9 @@ internal sealed class FolderListing
     private const char NotDecoded = '\uFFFD';
 
     private readonly Func<string, string?> _labelFrom;
-    private readonly HashSet<string> _files = new(RealPath.Comparer);
-    private readonly HashSet<string> _folders = new(RealPath.Comparer);
+    private readonly StringComparer _ofLinks;
+    private readonly ListedPaths _files;
+    private readonly ListedPaths _folders;
     private readonly Queue<(FileSystemInfo Entry, string Path, string RealFolder)> _links = [];
     private readonly List<string> _topFolders = [];
     private readonly string _realRoot;
@@ -18,9 +19,12 @@ internal sealed class FolderListing
     /// <param name="folder">The folder.</param>
     /// <param name="labelFrom">The label of a path relative to the folder, with / between its parts; null for a file that is to be left
     /// out.</param>
+    /// <param name="ofLinks">How the spelling of a link is compared; null for this system's way.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    public FolderListing(string folder, Func<string, string?> labelFrom)
+    public FolderListing(string folder, Func<string, string?> labelFrom, StringComparer? ofLinks = null)
     {
+        _ofLinks = ofLinks ?? RealPath.Comparer;
+        (_files, _folders) = (new ListedPaths(_ofLinks), new ListedPaths(_ofLinks));
         var root = new DirectoryInfo(folder);
         if (!root.Exists)
             throw new DirectoryNotFoundException($"The image folder '{root.FullName}' does not exist.");
@@ -28,7 +32,11 @@ internal sealed class FolderListing
         _realRoot = RealPath.Of(Root) ?? Root;
         Visit(root, "", _realRoot);
         while (_links.TryDequeue(out (FileSystemInfo Entry, string Path, string RealFolder) link))
+        {
+            _files.BeginLink();
+            _folders.BeginLink();
             Follow(link.Entry, link.Path, link.RealFolder);
+        }
     }
 
     /// <summary>The extensions of image files.</summary>
@@ -130,9 +138,9 @@ internal sealed class FolderListing
     private string? LabelOf(string path) =>
         Extensions.Contains(Path.GetExtension(path)) && _labelFrom(path) is { Length: > 0 } label ? label : null;
 
-    private static bool Contains(string folder, string inner) => inner.StartsWith(
+    private bool Contains(string folder, string inner) => inner.StartsWith(
         Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar,
-        RealPath.Comparer == StringComparer.Ordinal ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
+        _ofLinks == StringComparer.Ordinal ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase);
 
     /// <summary>An image.</summary>
     /// <param name="Label">Its label.</param>

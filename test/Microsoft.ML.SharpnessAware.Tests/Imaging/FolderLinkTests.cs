@@ -61,6 +61,24 @@ public sealed class FolderLinkTests
         StringAssert.EndsWith(_warnings.Single(), "cat/again, cat/more, dog/again, dog/more");
     }
 
+    /// <summary>Windows and macOS have folders whose names differ in case only; how a link spells them counts for little there.</summary>
+    [TestMethod]
+    public void NamesThatDifferInCaseOnlyAreSeveralFilesUnlessALinkLeadsToThem()
+    {
+        foreach (string file in new[] { "real/cat/img_1.jpg", "real/cat/IMG_1.jpg", "real/Cat/1.jpg", "other/a.jpg", "other/A.jpg" })
+            Write(file);
+        Link("real/dog/other", "../../other");
+        Link("real/dog/again.jpg", "../CAT/img_1.jpg");         // is there where case does not count
+        Write("real/CAT/img_1.jpg");
+        var listing = new FolderListing(Path.Combine(_folder.Path, "real"), path => path.Split('/')[0], StringComparer.OrdinalIgnoreCase);
+
+        CollectionAssert.AreEquivalent(new[]
+        {
+            "cat/img_1.jpg", "cat/IMG_1.jpg", "Cat/1.jpg", "CAT/img_1.jpg", "dog/other/a.jpg", "dog/other/A.jpg",
+        }, listing.Images.Select(image => image.Path).ToArray());
+        CollectionAssert.AreEqual(new[] { "dog/again.jpg" }, listing.Repeated);
+    }
+
     [TestMethod]
     public void AFileKeepsTheClassItLiesInWhateverLinksToIt()
     {
