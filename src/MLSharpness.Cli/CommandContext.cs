@@ -7,7 +7,8 @@ using Spectre.Console.Rendering;
 namespace MLSharpness.Cli;
 
 /// <summary>What a command works with. Results go to standard output, messages and progress to standard error.</summary>
-internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, IAnsiConsole Messages, CancellationToken Cancellation)
+internal sealed record CommandContext(
+    MLContext MLContext, ParseResult Parsed, int Seed, IAnsiConsole Messages, CancellationToken Cancellation)
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
@@ -42,7 +43,7 @@ internal sealed record CommandContext(MLContext MLContext, ParseResult Parsed, I
 
         if (Console.IsOutputRedirected)
         {
-            AnsiConsole.Profile.Width = 120;
+            AnsiConsole.Profile.Width = CommandAction.UnbrokenWidth;
             AnsiConsole.Profile.Capabilities.Ansi = false;
         }
 

@@ -19,7 +19,10 @@ internal static class ModelFile
             throw new FileNotFoundException($"There is no model file '{path}'.");
         try
         {
-            return mlContext.Model.Load(path, out inputSchema);
+            ITransformer model = mlContext.Model.Load(path, out inputSchema);
+            if (Classifier(model) is not null)
+                Processes.LimitThreads();
+            return model;
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.Globalization;
 using System.Text;
 using Microsoft.ML.SharpnessAware;
@@ -21,12 +22,16 @@ var root = new RootCommand("""
     CompareScoresCommand.Create(),
     ReportCommand.Create(),
 };
-// Errors are shown by CommandAction. After Ctrl+C a training finishes its step and saves its best model, for which this is ample time.
 // An argument that begins with @ is a name like any other, not a file of arguments.
-return await root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null }).InvokeAsync(
-    new InvocationConfiguration
-    {
-        EnableDefaultExceptionHandler = false,
-        ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
-        Error = new PrintableWriter(Console.Error),
-    });
+ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+// Errors are shown by CommandAction. After Ctrl+C a training finishes its step and saves its best model, for which this is ample time.
+using var messages = new PrintableWriter(Console.Error);
+var invocation = new InvocationConfiguration
+{
+    EnableDefaultExceptionHandler = false,
+    ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+    Error = messages,
+};
+if (parsed.Action is ParseErrorAction)
+    invocation.Output = messages;       // the help that goes with an error is no result
+return await parsed.InvokeAsync(invocation);

@@ -47,11 +47,12 @@ internal static class CompareCommand
             if (training.Advice(context) is string advice)
                 context.Say(advice);
             TestPictures.Check(context, split.TestSet);
+            Processes.LimitThreads();
             var page = new CalibrationReport(mlContext, "Comparison of training methods");
             int onPage = 0;
             bool isPageSaved = false;
             Exception? notSaved = null;
-            var comparison = new Comparison([.. chosen.Select(method => $"{method}")]);
+            var comparison = new Comparison([.. chosen.Select(method => $"{method}")], context.Seed);
             try
             {
                 for (int seed = 0; seed < context.Value(seeds); seed++)
@@ -97,7 +98,7 @@ internal static class CompareCommand
             void TrainAndMeasure(int i, int seed)
             {
                 SharpnessAwareImageClassificationTrainer.Options options = training.Read(context, names[i]);
-                options.Seed = context.Value(CommandAction.Seed) + seed;
+                options.Seed = context.Seed + seed;
                 options.MetricsCallback = new Progress(context.Messages, $"{names[i]}, seed {options.Seed}: ").Report;
                 using SharpnessAwareImageClassificationTransformer classifier =
                     mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options).Fit(split.TrainSet);
@@ -109,7 +110,7 @@ internal static class CompareCommand
                     onPage++;
                 }
             }
-        });
+        }, CommandAction.Seed);
         return command;
     }
 }

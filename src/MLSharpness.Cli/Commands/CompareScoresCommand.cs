@@ -49,18 +49,18 @@ internal static class CompareScoresCommand
                     groupColumnName: groups is null ? null : "Group", clusterColumnName: clusters is null ? null : "Cluster"))];
             (string Group, CalibrationComparison Difference)[] differences =
             [
-                ("", metrics[1].CompareTo(metrics[0])),
-                .. metrics[1].PerGroup.Select((one, i) => (one.GroupName, Of(one, metrics[0].PerGroup, i))),
+                ("", metrics[1].CompareTo(metrics[0], seed: context.Seed)),
+                .. metrics[1].PerGroup.Select((one, i) => (one.GroupName, Of(one, metrics[0].PerGroup, i, context.Seed))),
             ];
             context.Write(
                 new
                 {
                     models = names.Zip(metrics, (name, one) => new
                     {
-                        name, metrics = MetricsOutput.Json(one),
+                        name, metrics = MetricsOutput.Json(one, context.Seed),
                         groups = one.PerGroup.Select(ofGroup => new
                         {
-                            group = ofGroup.GroupName, metrics = MetricsOutput.Json(ofGroup.Metrics),
+                            group = ofGroup.GroupName, metrics = MetricsOutput.Json(ofGroup.Metrics, context.Seed),
                         }),
                     }),
                     differences = differences.Select((one, i) => new
@@ -71,13 +71,15 @@ internal static class CompareScoresCommand
                         logLoss = Numbers(one.Difference.LogLoss), brierScore = Numbers(one.Difference.BrierScore),
                     }),
                 },
-                new Rows(MetricsOutput.Table([.. Lines(shown, metrics)]), Differences(shown[0], differences)));
-        });
+                new Rows(MetricsOutput.Table([.. Lines(shown, metrics)], context.Seed), Differences(shown[0], differences)));
+        }, CommandAction.SeedOfIntervals);
         return command;
     }
 
-    private static CalibrationComparison Of(GroupCalibration ofSecond, IReadOnlyList<GroupCalibration> first, int place) =>
-        place < first.Count && first[place].GroupName == ofSecond.GroupName ? ofSecond.Metrics.CompareTo(first[place].Metrics)
+    private static CalibrationComparison Of(
+        GroupCalibration ofSecond, IReadOnlyList<GroupCalibration> first, int place, int seed) =>
+        place < first.Count && first[place].GroupName == ofSecond.GroupName
+            ? ofSecond.Metrics.CompareTo(first[place].Metrics, seed: seed)
             : throw new InvalidDataException($"The two files have other groups: '{ofSecond.GroupName}' is not in the first, or stands "
                 + "at other rows.");
 

@@ -32,7 +32,7 @@ internal static class EvaluateCommand
             {
                 MulticlassCalibrationMetrics metrics = mlContext.MulticlassClassification.EvaluateCalibration(rows?.View ?? scored,
                     numberOfBins: context.Value(bins));
-                context.Write(MetricsOutput.Json(metrics), MetricsOutput.Table(metrics),
+                context.Write(MetricsOutput.Json(metrics, context.Seed), MetricsOutput.Table(metrics, context.Seed),
                     besideOutput: path is not null && ScoreFile.IsStandardOutput(path));
             }
             catch (Exception exception) when (rows is not null)
@@ -42,7 +42,7 @@ internal static class EvaluateCommand
             }
 
             rows?.Save(path!);
-        });
+        }, CommandAction.SeedOfIntervals);
         return command;
     }
 }

@@ -106,8 +106,12 @@ internal static class TrainCommand
             {
                 try
                 {
-                    if (group is null)      // else the other processes would wait
-                        TestPictures.Check(context, split.TestSet);
+                    if (group is null)
+                    {
+                        TestPictures.Check(context, split.TestSet);     // with a group the other processes would wait
+                        Processes.LimitThreads();
+                    }
+
                     return trainer.Fit(labels.Transform(split.TrainSet));
                 }
                 catch (Exception exception) when (exception.GetBaseException() is OperationCanceledException)
@@ -133,8 +137,12 @@ internal static class TrainCommand
                 }
 
                 context.Write(
-                    new { model = path, method = $"{classifier.Method}", classifier.Temperature, metrics = MetricsOutput.Json(metrics) },
-                    MetricsOutput.Table(metrics));
+                    new
+                    {
+                        model = path, method = $"{classifier.Method}", classifier.Temperature,
+                        metrics = MetricsOutput.Json(metrics, context.Seed),
+                    },
+                    MetricsOutput.Table(metrics, context.Seed));
                 context.Say($"Measured on {metrics.Count} images that were not trained on.");
             }
 
@@ -183,7 +191,7 @@ internal static class TrainCommand
                 return $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; {sameCommand} " +
                     "continues.";
             }
-        }, tells: true);
+        }, CommandAction.Seed, tells: true);
         return command;
     }
 

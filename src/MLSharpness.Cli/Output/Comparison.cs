@@ -6,7 +6,9 @@ using Spectre.Console.Rendering;
 namespace MLSharpness.Cli;
 
 /// <summary>What several methods reached, each with the same seeds.</summary>
-internal sealed class Comparison(IReadOnlyList<string> methods)
+/// <param name="methods">Their names.</param>
+/// <param name="seed">That of the intervals of one training.</param>
+internal sealed class Comparison(IReadOnlyList<string> methods, int seed)
 {
     private static readonly (string Name, Func<MulticlassCalibrationMetrics, double> Value, double Unit, string Format)[] Columns =
     [
@@ -31,7 +33,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     public object Json() => methods.Select((method, i) => new
     {
         method,
-        seeds = _results[i].Select(MetricsOutput.Json),
+        seeds = _results[i].Select(metrics => MetricsOutput.Json(metrics, seed)),
         differenceFromFirst = i == 0 || Seeds < 2 ? null : Columns.ToDictionary(
             column => column.Name.TrimEnd('%', ' '),
             column => Difference(i, column.Value) is var (mean, half) ? new[] { mean, mean - half, mean + half } : null),
@@ -41,7 +43,7 @@ internal sealed class Comparison(IReadOnlyList<string> methods)
     {
         if (Seeds < 2)
             return MetricsOutput.Table(methods.Zip(_results).Where(pair => pair.Second.Count > 0)
-                .Select(pair => (pair.First, pair.Second[0])));
+                .Select(pair => (pair.First, pair.Second[0])), seed);
         Table means = Table($"Means over {Seeds} seeds ± standard error");
         Table differences = Table($"Less {methods[0]}: mean difference [95 % interval]");
         for (int i = 0; i < methods.Count; i++)

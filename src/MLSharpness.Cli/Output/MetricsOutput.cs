@@ -3,12 +3,12 @@ using Spectre.Console;
 
 namespace MLSharpness.Cli;
 
-/// <summary>Metrics as a table for people and as an object for programs.</summary>
+/// <summary>Metrics as a table for people and as an object for programs, with the intervals of a seed.</summary>
 internal static class MetricsOutput
 {
-    public static object Json(MulticlassCalibrationMetrics metrics)
+    public static object Json(MulticlassCalibrationMetrics metrics, int seed)
     {
-        CalibrationIntervals intervals = metrics.Bootstrap();
+        CalibrationIntervals intervals = metrics.Bootstrap(seed: seed);
         return new
         {
             metrics.Count,
@@ -33,9 +33,9 @@ internal static class MetricsOutput
     }
 
     /// <summary>One model, a metric a row.</summary>
-    public static Table Table(MulticlassCalibrationMetrics metrics)
+    public static Table Table(MulticlassCalibrationMetrics metrics, int seed)
     {
-        CalibrationIntervals intervals = metrics.Bootstrap();
+        CalibrationIntervals intervals = metrics.Bootstrap(seed: seed);
         Table table = new Table { Border = TableBorder.Simple }
             .AddColumn("").AddColumn($"{metrics.Count} images", column => column.RightAligned()).AddColumn("95 % interval");
         Add("Accuracy", intervals.Accuracy, "P1");
@@ -60,13 +60,13 @@ internal static class MetricsOutput
     }
 
     /// <summary>Several models, each a row.</summary>
-    public static Table Table(IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> rows)
+    public static Table Table(IEnumerable<(string Name, MulticlassCalibrationMetrics Metrics)> rows, int seed)
     {
         Table table = new Table { Border = TableBorder.Simple }
             .AddColumns("", "Images", "Accuracy %", "Confidence %", "ECE % (95 %)", "AdaECE %", "Log loss", "Brier");
         foreach ((string name, MulticlassCalibrationMetrics metrics) in rows)
         {
-            ConfidenceInterval ece = metrics.Bootstrap().ExpectedCalibrationError;
+            ConfidenceInterval ece = metrics.Bootstrap(seed: seed).ExpectedCalibrationError;
             table.AddRow(
                 new Text(name),
                 new Text($"{metrics.Count}"),

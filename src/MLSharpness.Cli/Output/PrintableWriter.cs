@@ -2,7 +2,8 @@ using System.Text;
 
 namespace MLSharpness.Cli;
 
-/// <summary>What the parser of the command line says of arguments, made fit for a terminal.</summary>
+/// <summary>What the parser of the command line says of arguments, help and names like them included, made fit for a
+/// terminal.</summary>
 internal sealed class PrintableWriter(TextWriter inner) : TextWriter
 {
     public override Encoding Encoding => inner.Encoding;

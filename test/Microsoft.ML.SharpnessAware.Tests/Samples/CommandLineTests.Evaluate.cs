@@ -45,6 +45,20 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
+    public void TheSeedOfEvaluateIsThatOfItsIntervals()
+    {
+        string images = CopyWithWrongLabels("of a seed");
+        (int exitCode, string output, string error) = Run("evaluate", ModelPath, images, "--seed", "7", "--json");
+        MulticlassCalibrationMetrics expected = Measured(images, bins: 15);
+        Directory.Delete(images, recursive: true);
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        double upper = json.RootElement.GetProperty("logLossInterval")[1].GetDouble();
+        Assert.AreEqual(expected.Bootstrap(seed: 7).LogLoss.Upper, upper, 1e-6);
+        Assert.AreNotEqual(expected.Bootstrap().LogLoss.Upper, upper, 1e-4);
+    }
+
+    [TestMethod]
     public void EvaluateShowsPeopleWhatTheLibraryMeasures()
     {
         string images = CopyWithWrongLabels("shown to people");

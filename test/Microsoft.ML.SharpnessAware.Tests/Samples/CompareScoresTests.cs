@@ -82,6 +82,32 @@ public sealed class CompareScoresTests
     }
 
     [TestMethod]
+    public void TheSeedIsThatOfTheDifferences()
+    {
+        float[] ofFirst = [.9f, .1f, .4f, .6f, .6f, .4f, .7f, .3f], ofSecond = [.9f, .1f, .01f, .99f, .6f, .4f, .1f, .9f];
+        CalibrationComparison Expected(int seed) => CalibrationMetrics.Compute(ofSecond, [0, 1, 1, 0], 2)
+            .CompareTo(CalibrationMetrics.Compute(ofFirst, [0, 1, 1, 0], 2), seed: seed);
+        (int exitCode, string output, string error) = Run(File("first", First), File("second", Second), "--seed", "7", "--json");
+        Assert.AreEqual(Done, exitCode, error);
+        using JsonDocument json = JsonDocument.Parse(output);
+        double upper = json.RootElement.GetProperty("differences")[0].GetProperty("brierScore")[2].GetDouble();
+        Assert.AreEqual(Expected(7).BrierScore.Upper, upper, 1e-6);
+        Assert.AreNotEqual(Expected(0).BrierScore.Upper, upper, 1e-4);
+    }
+
+    [TestMethod]
+    public void ATableInAFileHasARowInOneLine()
+    {
+        string name = new('l', 150);
+        (int exitCode, string output, string error) = Run(File(name, First), File("second", Second));
+        Assert.AreEqual(Done, exitCode, error);
+        string[] lines = output.Split('\n');
+        Assert.IsTrue(lines.Any(line => line.Contains($"{name}.csv", StringComparison.Ordinal)
+            && line.Contains("75.0", StringComparison.Ordinal)), output);
+        Assert.IsLessThan(400, lines.Max(line => line.Length), "no wider than what it shows");
+    }
+
+    [TestMethod]
     [DataRow("Label,Score.a,Score.b\na,.5,x\n", "row 1, column Score.b: 'x' is not a number")]
     [DataRow("Label,Score.a,Score.b\na,.5,\"0,5\"\n", "row 1, column Score.b: '0,5' is not a number")]
     [DataRow("Label,Score.a,Score.b\na,.5\n", "row 1: 2 values, where the header has 3")]
