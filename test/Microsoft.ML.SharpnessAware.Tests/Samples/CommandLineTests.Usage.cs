@@ -22,7 +22,8 @@ public sealed partial class CommandLineTests
     [DataRow("train pictures --out --restrat")]
     public void WrongUsageIsExplainedOnStandardErrorAlone(string command)
     {
-        (int exitCode, string output, string error) = Run(command.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        (int exitCode, string output, string error) = RunIn(Folder.Path,
+            command.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.AreEqual(WrongUsage, exitCode, output + error);
         Assert.AreEqual("", output);
         StringAssert.Contains(error, "--help");
@@ -48,7 +49,7 @@ public sealed partial class CommandLineTests
     [DataRow("train IMAGES --out --restrat", "'--restrat' is no option of train")]
     public void AMistypedOptionIsNotTakenForAName(string command, string says)
     {
-        (int exitCode, string output, string error) = Run([.. command.Split(' ').Select(word => word switch
+        (int exitCode, string output, string error) = RunIn(Folder.Path, [.. command.Split(' ').Select(word => word switch
         {
             "MODEL" => ModelPath,
             "IMAGES" => ImagesPath,
