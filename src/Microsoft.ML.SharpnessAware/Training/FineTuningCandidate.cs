@@ -24,6 +24,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     private const double Rho = 0.01, RhoOfFull = 0.05;
 
     // From five times the radius on, 0.1 to 0.3 of log loss is lost. An adaptive radius is about ten times as large (Kwon et al. 2021).
+    // Three times the learning rate may still be better (LargeLearningRate); ML.NET's default for a head alone is ten times.
     private const double TimesThatHarm = 5, AdaptiveScale = 10;
 
     // Of SGD; AdamW's are other numbers.
@@ -38,6 +39,9 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
 
     /// <summary>Whether the learning rate is three times that of <see cref="FineTuning.Gentle"/>.</summary>
     public bool StepsAreLarge { get; init; }
+
+    /// <summary>Whether it goes on from the head at a rate that is not this library's.</summary>
+    private bool HasRateOfUser { get; init; }
 
     /// <summary>Whether a step climbs first.</summary>
     public bool Climbs { get; init; } = true;
@@ -77,9 +81,10 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     public static IReadOnlyList<FineTuningCandidate> Candidates(Options options)
     {
         FineTuningCandidate gentle = Of(FineTuning.Gentle, options), full = Of(FineTuning.Full, options);
-        return options.GivenBaseOptimizer is null && options.LearningRate is null
-            ? [gentle with { StepsAreLarge = true }, gentle, full] : [gentle, full];
+        return IsRateOfUser(options) ? [gentle, full] : [gentle with { StepsAreLarge = true }, gentle, full];
     }
+
+    private static bool IsRateOfUser(Options options) => options.GivenBaseOptimizer is not null || options.LearningRate is not null;
 
     /// <summary>What to say of a radius of the user's own which suits a training from scratch; null where there is nothing to
     /// say.</summary>
@@ -103,6 +108,24 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
                 $"BaseOptimizer is SGD with learning rate {sgd.LearningRate}, which suits a training from scratch. For small steps of " +
                 $"a pretrained network leave BaseOptimizer unset, or take AdamW with learning rate {LearningRate}.")
             : null;
+
+    /// <summary>The same of a learning rate of the user's own: that of an ML.NET script, for example, which is for a head alone.</summary>
+    public static string? AdviceOnRate(Options options)
+    {
+        if (options.FineTuning is not (FineTuning.Auto or FineTuning.Gentle)
+            || options.GivenBaseOptimizer is not (null or BaseOptimizer.Adam or BaseOptimizer.AdamW)
+            || (options.LearningRate ?? options.GivenBaseOptimizer?.LearningRate) is not double rate
+            || (float)rate < (float)(TimesThatHarm * LearningRate))
+            return null;
+        (string name, string what) = options.LearningRate is null
+            ? (nameof(options.BaseOptimizer), $"BaseOptimizer has the learning rate {Text(rate)}, which suits a training from scratch.")
+            : (nameof(options.LearningRate), $"LearningRate = {Text(rate)} suits SGD or a training from scratch.");
+        return $"{what} A pretrained network is trained by AdamW in steps of {Text(LearningRate)}, and large ones undo what it has " +
+            $"learnt: leave {name} unset, or give it {Text(LearningRate)} to {Text(LargeLearningRate)}.";
+
+        // What was said as a float is 0.01, and not 0.009999999776.
+        static string Text(double rate) => ((float)rate).ToString(CultureInfo.InvariantCulture);
+    }
 
     /// <summary>What is worth trying within the time.</summary>
     /// <param name="options">The user's.</param>
@@ -153,6 +176,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         return new(kind, epochs)
         {
             Most = epochs, GivenMethod = options.GivenMethod, Climbs = options.GivenMethod is not { Rho: 0 },
+            HasRateOfUser = kind == FineTuning.Gentle && IsRateOfUser(options),
         };
     }
 
@@ -161,7 +185,8 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <param name="loss">The lowest log loss so far on the images set aside, at the temperature that suits it.</param>
     /// <param name="ofHead">The head's.</param>
     public bool IsHopeless(int epoch, double loss, double ofHead) =>
-        StepsAreLarge && epoch == EpochsToShowPromise && epoch < Epochs && !(loss <= LargestLossOfPromise * ofHead);
+        (StepsAreLarge || HasRateOfUser)
+        && epoch == EpochsToShowPromise && epoch < Epochs && !(loss <= LargestLossOfPromise * ofHead);
 
     /// <summary>The options of the training: what the user has set, and for the rest what suits the kind.</summary>
     public Options Apply(Options given, long images)
@@ -178,7 +203,7 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
         options.Epoch = Epochs;
         options.Augmentation = given.GivenAugmentation ?? (gentle ? Augmentation.Light : Augmentation.None);
         // Small steps want to be many; those of a rate of the user's own may be large, and are left as they are.
-        if (gentle || (given.GivenBaseOptimizer is null && given.LearningRate is null))
+        if (gentle || !IsRateOfUser(given))
             options.BatchSize = (int)Math.Clamp(images / 8, Math.Min(16, given.BatchSize), given.BatchSize);
         return options;
     }

@@ -110,10 +110,17 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     private TrainedClassifier? TryWholeNetwork(
         IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, TrainingImages pixels)
     {
-        if (FineTuningCandidate.AdviceOnRadius(options) is string advice)
-            context.Channel.Warning(advice);
-        if (FineTuningCandidate.AdviceOnBaseOptimizer(options) is string adviceOnOptimizer)
-            context.Channel.Warning(adviceOnOptimizer);
+        string?[] advices =
+        [
+            FineTuningCandidate.AdviceOnRadius(options), FineTuningCandidate.AdviceOnBaseOptimizer(options),
+            FineTuningCandidate.AdviceOnRate(options),
+        ];
+        foreach (string? advice in advices)
+        {
+            if (advice is not null)
+                context.Channel.Warning(advice);
+        }
+
         TimeLimit? limit = options.FineTuning == FineTuning.Auto ? new TimeLimit(options.TimeBudget!.Value, options.Clock) : null;
         using TrainingImages parts = Parts(pixels);
         if (parts.Validation is not ImageDataset held)

@@ -98,7 +98,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <remarks>What is tried is planned by an estimate, which is logged. The first steps then tell how fast the machine is: where time
         /// is short there are fewer epochs, or such without a climb, and where it is up a training is ended and judged as it is; the log
         /// says so. With ample time the clock decides nothing, and the same seed gives the same model. Of more images than the estimate
-        /// allows for only features are kept in memory, not the pixels.</remarks>
+        /// allows for only features are kept in memory, not the pixels. Each training has the whole time: each fold of
+        /// <c>CrossValidate</c>, and each trial of a sweep.</remarks>
         public TimeSpan? TimeBudget { get; set; } = TimeSpan.FromMinutes(5);
 
         /// <summary>
@@ -217,6 +218,9 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>Peak learning rate; replaces that of <see cref="BaseOptimizer"/>. Default: that of <see
         /// cref="BaseOptimizer"/>.</summary>
+        /// <remarks>Leave it unset where a training starts from weights, also if you come from ML.NET's trainer: its 0.01 is for a head
+        /// alone. <see cref="FineTuning.Gentle"/>, also as a part of Auto, is by AdamW, which 0.001 to 0.003 suit; the log warns of 0.005
+        /// and more.</remarks>
         public double? LearningRate { get; set; }
 
         /// <summary>How the learning rate changes along the training. Default: cosine to zero with linear warm-up over the first 5

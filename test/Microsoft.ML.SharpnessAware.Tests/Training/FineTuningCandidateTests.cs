@@ -76,6 +76,48 @@ public sealed class FineTuningCandidateTests
         Assert.IsNull(Advice(SharpnessAwareMethod.Sam(), FineTuning.HeadOnly));
     }
 
+    /// <summary>ML.NET's trainer has 0.01 by default, for the head alone: an AdamW of that rate destroys what the network has
+    /// learnt.</summary>
+    [TestMethod]
+    public void ALearningRateForTrainingsFromScratchGetsAdviceWhereStepsAreSmall()
+    {
+        static string? Advice(double? rate, BaseOptimizer? optimizer = null, FineTuning kind = FineTuning.Auto)
+        {
+            var options = new Options { FineTuning = kind, LearningRate = rate };
+            if (optimizer is not null)
+                options.BaseOptimizer = optimizer;
+            return FineTuningCandidate.AdviceOnRate(options);
+        }
+
+        StringAssert.StartsWith(Advice(0.01f), "LearningRate = 0.01 ");
+        StringAssert.Contains(Advice(0.01), "leave LearningRate unset, or give it 0.001 to 0.003.");
+        StringAssert.Contains(Advice(0.005, kind: FineTuning.Gentle), "LearningRate = 0.005 ");
+        StringAssert.StartsWith(Advice(null, new BaseOptimizer.AdamW(0.01)), "BaseOptimizer has the learning rate 0.01, ");
+        StringAssert.StartsWith(Advice(0.02, new BaseOptimizer.Adam(0.001)), "LearningRate = 0.02 ");
+        StringAssert.Contains(Advice(null, new BaseOptimizer.AdamW(0.01)), "leave BaseOptimizer unset, or give it 0.001 to 0.003.");
+        Assert.IsNull(Advice(null), "the trainer's own");
+        Assert.IsNull(Advice(0.003));
+        Assert.IsNull(Advice(0.002, new BaseOptimizer.AdamW(0.01)), "LearningRate replaces that of the optimiser");
+        Assert.IsNull(Advice(0.01, new BaseOptimizer.Sgd(0.1)), "for SGD it is small");
+        Assert.IsNull(Advice(0.01, kind: FineTuning.Full));
+        Assert.IsNull(Advice(0.01, kind: FineTuning.HeadOnly));
+    }
+
+    /// <summary>Full begins with a head that knows nothing, and is far behind after three epochs whatever comes of it.</summary>
+    [TestMethod]
+    public void StepsOfARateOfTheUsersOwnAreGivenUpAsLargeOnesAre()
+    {
+        Options[] ofUsers = [new() { LearningRate = 0.01 }, new() { BaseOptimizer = new BaseOptimizer.AdamW(0.01) }];
+        foreach (Options options in ofUsers)
+        {
+            FineTuningCandidate[] candidates = [.. FineTuningCandidate.Candidates(options)];
+            CollectionAssert.AreEqual(new[] { "Gentle", "Full" }, candidates.Select(candidate => candidate.Name).ToArray());
+            Assert.IsTrue(candidates[0].IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
+            Assert.IsFalse(candidates[0].IsHopeless(epoch: 3, loss: 1.1, ofHead: 0.9));
+            Assert.IsFalse(candidates[1].IsHopeless(epoch: 3, loss: 1.7, ofHead: 0.9));
+        }
+    }
+
     /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
     [TestMethod]
     public void AnSgdThatSuitsATrainingFromScratchIsAdvisedAgainst()

@@ -65,6 +65,19 @@ public sealed class FineTuningRunTests
             AssertLogged(log, "BaseOptimizer is SGD with learning rate 0.05, which suits a training from scratch");
     }
 
+    /// <summary>As the options of an ML.NET script have them, and more so: the time is left to what comes after.</summary>
+    [TestMethod]
+    public void TheLogWarnsOfALearningRateForTrainingsFromScratchAndThreeEpochsOfItAreEnough()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+            (options.LearningRate, options.Epoch, options.TimeBudget) = (0.3, 5, TimeSpan.FromHours(1)));
+        using (model)
+        {
+            AssertLogged(log, "leave LearningRate unset, or give it 0.001 to 0.003.");
+            AssertLogged(log, "Gentle: given up, since in 3 of 5 epochs");
+        }
+    }
+
     /// <summary>Each step is a minute, and six of them an epoch.</summary>
     [TestMethod]
     [DataRow(40, null, "without a climb instead of 8")]
