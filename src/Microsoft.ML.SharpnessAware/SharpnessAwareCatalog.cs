@@ -12,7 +12,8 @@ public static class SharpnessAwareCatalog
     /// <param name="catalog">The multiclass classification trainers of an <see cref="MLContext"/>.</param>
     /// <param name="labelColumnName">The label: a key.</param>
     /// <param name="featureColumnName">
-    /// The images: encoded bytes (variable-size vector), <see cref="MLImage"/>, or a fixed-size vector of pixels.
+    /// The images: encoded bytes (variable-size vector), <see cref="MLImage"/>, or a fixed-size vector of pixels (of one dimension: all
+    /// red, then green, then blue).
     /// </param>
     /// <param name="scoreColumnName">The output column of class probabilities.</param>
     /// <param name="predictedLabelColumnName">The output column of the most probable class.</param>
@@ -77,7 +78,7 @@ public static class SharpnessAwareCatalog
     /// <param name="catalog">The transforms catalog, <c>mlContext.Transforms</c>.</param>
     /// <param name="outputColumnName">The column of features, a vector of Single.</param>
     /// <param name="inputColumnName">The images: encoded bytes (variable-size vector of Byte), <see cref="MLImage"/>, or a fixed-size
-    /// vector of pixels.</param>
+    /// vector of pixels (of one dimension: all red, then green, then blue).</param>
     /// <param name="arch">The network, a name of <see cref="NetworkArchitecture"/>. By default that of the file of weights, or
     /// <see cref="NetworkArchitecture.MLNetResNet18"/> where none is named.</param>
     /// <param name="weights">A file of weights, in any format that the image trainer's <c>InitialWeights</c> takes; by default those that

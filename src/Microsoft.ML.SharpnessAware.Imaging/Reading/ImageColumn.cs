@@ -72,6 +72,17 @@ internal sealed class ImageColumn
         $"{_column.Type}, {_layout}, {Shape?.Channels} channels, {Shape?.Height ?? Height} × {Shape?.Width ?? Width}, {PixelType}, " +
             $"{Resizing}");
 
+    /// <summary>What is taken for granted of the order of the values, for the log: colours of a vector of one dimension. Null where there
+    /// is nothing to take for granted.</summary>
+    public string? LayoutAssumed => _column.Type is VectorDataViewType { IsKnownSize: true, Dimensions.Length: 1 }
+        && _layout is { Shape: { Channels: > 1 } stored }
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"Feature column '{Name}' is a vector of one dimension, taken as {stored.Channels} planes of {stored.Width} × " +
+            $"{stored.Height} pixels one after the other: all red, then green, then blue. If its values lie pixel by pixel, declare it " +
+            $"as [VectorType({stored.Height}, {stored.Width}, {stored.Channels})].")
+        : null;
+
+    /// <summary>The paths of the images, for messages; null where the data has none.</summary>
     internal DataViewSchema.Column? PathColumn { get; }
 
     /// <summary>How a vector of pixels is laid out; null for images that are decoded.</summary>

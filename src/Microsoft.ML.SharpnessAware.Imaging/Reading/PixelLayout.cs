@@ -7,14 +7,19 @@ namespace Microsoft.ML.SharpnessAware;
 /// </summary>
 internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
 {
+    private const int MostChannels = 4;
+
     /// <summary>
     /// The layout of a vector column. Three dimensions say it all: channels first if the first is the requested number of channels or,
     /// failing that, 1, 3 or 4; else last by the same rule. Two are a grey image, height × width. One needs the requested width and height
-    /// and is planar, of as many channels as there are values for.
+    /// and is planar, of as many channels as there are values for. So do more dimensions of which only one is above 1, since features of a
+    /// network come like that.
     /// </summary>
     public static PixelLayout Of(string columnName, VectorDataViewType type, ImageRequest request)
     {
         int[] dimensions = [.. type.Dimensions];
+        if (IsList(type) && request is not { Width: not null, Height: not null })
+            throw NoShape(columnName, type);
         PixelLayout layout = dimensions.Length switch
         {
             1 => Flat(columnName, type.Size, request),
@@ -55,11 +60,14 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
         PixelLayout Last() => new(new(third, first, second), ChannelsLast: true);
     }
 
+    /// <summary>Whether the vector is a list of values, whatever its dimensions: all but one of them are 1, and that one is longer than a
+    /// pixel has channels.</summary>
+    public static bool IsList(VectorDataViewType type) =>
+        type.Dimensions.Length == 1 || (type.Size > MostChannels && type.Dimensions.Contains(type.Size));
+
     private static PixelLayout Flat(string columnName, int size, ImageRequest request)
     {
-        if (request is not { Width: int width, Height: int height })
-            throw Error(columnName, $"a vector of {size} values does not tell the shape of an image; set ImageWidth and ImageHeight");
-
+        (int width, int height) = (request.Width!.Value, request.Height!.Value);
         long area = (long)width * height;
         int stored = (int)Math.Max(1, size / area);
         int channels = request.Channels is int wanted && (wanted, stored) is not ((1, 3) or (3, 1)) ? wanted : stored;
@@ -71,6 +79,14 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
         }
 
         return new(new(channels, height, width), ChannelsLast: false);
+    }
+
+    private static ArgumentOutOfRangeException NoShape(string columnName, VectorDataViewType type)
+    {
+        string features = type.ItemType != NumberDataViewType.Single ? "" : ". If these are features of a network and not pixels, name the "
+            + "column of images here, or give the features to another trainer, such as LbfgsMaximumEntropy, with a calibrator behind it";
+        return Error(columnName, $"a vector of {string.Join(" × ", type.Dimensions)} values does not tell the shape of an image; "
+            + $"set ImageWidth and ImageHeight{features}");
     }
 
     private static ArgumentOutOfRangeException Error(string columnName, string reason) => ImageColumn.NotSupported(columnName, reason);

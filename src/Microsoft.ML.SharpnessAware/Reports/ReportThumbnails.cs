@@ -27,7 +27,7 @@ internal sealed class ReportThumbnails : IReportImages
 
     private static bool HasImageDimensions(VectorDataViewType vector)
         => vector.Dimensions.Length == 3 && (vector.Dimensions[0] is 1 or 3 or 4 || vector.Dimensions[2] is 1 or 3 or 4)
-            && vector.Dimensions.All(side => side <= ImageRequest.MaxSide);
+            && vector.Dimensions.All(side => side <= ImageRequest.MaxSide) && !PixelLayout.IsList(vector);
 
     private sealed class ThumbnailColumn(ImageColumn images) : IThumbnailColumn
     {

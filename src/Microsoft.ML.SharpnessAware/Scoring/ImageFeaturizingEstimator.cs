@@ -73,6 +73,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
         NativeBackend.EnsureLoaded();
         using InitialWeights weights = InitialWeights.Read(_host, _path, _architecture, InitialWeights.ForFeatures)!;
         ImageColumn images = Bind(input.Schema, type, weights);
+        if (images.LayoutAssumed is string layout)
+            channel.Info(layout);
         ImageClassifier network = CreateNetwork(weights, images, channel);
         try
         {

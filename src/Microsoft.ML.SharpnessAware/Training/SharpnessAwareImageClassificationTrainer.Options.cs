@@ -16,10 +16,13 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// Feature column, one image a row: encoded bytes (variable-size <see cref="byte"/> vector), <see cref="MLImage"/>, or a
         /// fixed-size vector of <see cref="byte"/> or <see cref="float"/> pixels. Default "Features".
         /// </summary>
-        /// <remarks>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
+        /// <remarks><para>A vector of one dimension is taken plane by plane: all red, then green, then blue. Declare values that lie pixel
+        /// by pixel with their dimensions, for example <c>[VectorType(32, 32, 3)]</c> (height, width, channels). Features of a network are
+        /// no pixels: they are for other trainers.</para>
+        /// <para>Encoded bytes are png, jpg, gif, bmp, webp or ico. A file that declares more than 100 million pixels, or a side of more
         /// than 65,535, is an error that names the row, before memory is taken for it. They are rotated according to their EXIF data and
         /// refused where they are cut off or damaged; an MLImage of ML.NET's <c>LoadImages</c> is neither, one of
-        /// <c>Transforms.DecodeImages</c> is both.</remarks>
+        /// <c>Transforms.DecodeImages</c> is both.</para></remarks>
         public string FeatureColumnName { get; set; } = DefaultColumnNames.Features;
 
         /// <summary>Output column of calibrated class probabilities. Default "Score".</summary>
@@ -144,7 +147,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: those of a
-        /// vector, of which one of one dimension has as many as its values fill with the width and height given; for pictures those of the
+        /// vector, of which one of one dimension has as many as its values fill with the width and height given (all red, then green, then
+        /// blue); for pictures those of the
         /// weights where training starts from weights, so that grey files are taken in colour, and from scratch 3, unless all of them are
         /// files that store grey values.
         /// </summary>

@@ -112,6 +112,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
         int seed = ChooseSeed(channel);
         LabelValues? labelValues = LabelValues.Of(LabelColumn.Bind(input.Schema, _options.LabelColumnName).Column);
         using StartingPoint start = StartingPoint.Choose(options, input.Schema, labelValues, _host, channel);
+        if (ImageColumn.Bind(input.Schema, options.FeatureColumnName, options.ImageRequest).LayoutAssumed is string layout)
+            channel.Info(layout);
         if (options.Group is not null && start.IsFineTuned)
             throw NotTogether(start.Options.FineTuning);
         if (!start.IsFineTuned)

@@ -61,6 +61,47 @@ public sealed class ImageColumnTests
         StringAssert.Contains(BindError(Pixels<float>([30]), new(7, 2)), "30 values");
     }
 
+    [TestMethod]
+    [DataRow(new[] { 512 })]
+    [DataRow(new[] { 1, 2048 })]
+    [DataRow(new[] { 2048, 1 })]
+    [DataRow(new[] { 512, 1, 1 })]
+    [DataRow(new[] { 1, 1, 2048 })]
+    public void TheFeaturesOfANetworkAreNoImage(int[] dimensions)
+    {
+        string message = BindError(Pixels<float>(dimensions));
+        StringAssert.Contains(message, $"a vector of {string.Join(" × ", dimensions)} values does not tell the shape of an image");
+        StringAssert.Contains(message, "set ImageWidth and ImageHeight");
+        StringAssert.Contains(message, "features of a network and not pixels, name the column of images");
+        StringAssert.Contains(message, "LbfgsMaximumEntropy");
+        Assert.DoesNotContain("LbfgsMaximumEntropy", BindError(Pixels<byte>(dimensions)), "no features are bytes");
+    }
+
+    /// <summary>A spectrum, for example: its model asks for it in that shape again.</summary>
+    [TestMethod]
+    public void AnImageOfOneRowIsTakenWhereItsSizeIsSaid()
+    {
+        Assert.AreEqual(new ImageShape(1, 1, 2048), Bind(Pixels<float>([1, 2048]), new(2048, 1)).Shape);
+        Assert.AreEqual(new ImageShape(1, 2048, 1), Bind(Pixels<float>([2048, 1]), new(1, 2048)).Shape);
+        Assert.AreEqual(new ImageShape(1, 1, 2048), Bind(Pixels<float>([1, 1, 2048]), new(2048, 1)).Shape);
+        StringAssert.Contains(BindError(Pixels<float>([1, 2048]), new(64, 32)), "are 2048 × 1");
+    }
+
+    /// <summary>Nobody sees the colours of vectors, and pixel by pixel is as usual.</summary>
+    [TestMethod]
+    public void HowAFlatVectorIsReadIsSaid()
+    {
+        string? assumption = Bind(Pixels<byte>([30]), new(5, 2)).LayoutAssumed;
+        StringAssert.Contains(assumption, "'Image'");
+        StringAssert.Contains(assumption, "all red, then green, then blue");
+        StringAssert.Contains(assumption, "[VectorType(2, 5, 3)]");
+        StringAssert.Contains(Bind(Pixels<float>([40]), new(5, 2)).LayoutAssumed, "4 planes");
+        StringAssert.Contains(Bind(Pixels<float>([30]), new(5, 2, 1)).LayoutAssumed, "3 planes", "though they become grey");
+        Assert.IsNull(Bind(Pixels<float>([10]), new(5, 2, 3)).LayoutAssumed);
+        Assert.IsNull(Bind(Pixels<byte>([2, 5, 3])).LayoutAssumed);
+        Assert.IsNull(Bind(Files()).LayoutAssumed);
+    }
+
     /// <summary>As vectors of three dimensions are.</summary>
     [TestMethod]
     public void AFlatVectorIsConvertedBetweenGreyAndColour()

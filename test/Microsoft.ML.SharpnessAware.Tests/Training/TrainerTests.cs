@@ -8,6 +8,19 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 public sealed class TrainerTests
 {
     [TestMethod]
+    public void HowAVectorOfOneDimensionIsReadIsLoggedOnce()
+    {
+        var mlContext = new MLContext(1);
+        List<string> log = [];
+        mlContext.Log += (_, e) => log.Add(e.Message);
+        IDataView flat = Fitted.View(mlContext, Shapes.Pixels(18)
+            .Select(row => new FlatRow { Label = row.Label, Image = [.. row.Image, .. row.Image, .. row.Image] }));
+        Fitted.Model(mlContext, flat, options =>
+            (options.ImageWidth, options.ImageHeight, options.Epoch) = (Shapes.Size, Shapes.Size, 1)).Dispose();
+        StringAssert.Contains(log.Single(message => message.Contains("all red", StringComparison.Ordinal)), "[VectorType(12, 12, 3)]");
+    }
+
+    [TestMethod]
     [DataRow("SGD")]
     [DataRow("SAM")]
     [DataRow("SSAM")]
@@ -323,5 +336,13 @@ public sealed class TrainerTests
         // TorchSharp's count grows for each parameter that is made, even where all is disposed: no more than that (MemoryTests counts it
         // exactly).
         Assert.IsLessThanOrEqualTo(2 * Growth(MakeNetwork), Growth(TrainAndScore));     // one to see that it can be made
+    }
+
+    private sealed class FlatRow
+    {
+        public string Label { get; set; } = "";
+
+        [VectorType(3 * Shapes.Size * Shapes.Size)]
+        public byte[] Image { get; set; } = [];
     }
 }

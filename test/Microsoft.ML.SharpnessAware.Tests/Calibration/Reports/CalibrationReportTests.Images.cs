@@ -169,6 +169,12 @@ public sealed partial class CalibrationReportTests
         public float[] Image { get; set; } = [];
     }
 
+    private sealed class FeaturesExample : Example
+    {
+        [VectorType(8, 1, 1)]
+        public float[] Features { get; set; } = [];
+    }
+
     private sealed class FlatExample : Example
     {
         [VectorType(6)]
