@@ -52,8 +52,8 @@ public sealed class CalibrationReport
     /// three dimensions; empty for none. Float pixels in [0, 1] and in [0, 255] are shown as they are, others stretched from the smallest
     /// to the largest of the image.
     /// </param>
-    /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c> if there is one, empty for
-    /// none.</param>
+    /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c>, else the only text whose name ends
+    /// with Path, FileName or ImageSource; empty for none.</param>
     /// <param name="numberOfBins">The number of confidence bins; 15 is the usual choice (Guo et al. 2017).</param>
     /// <param name="numberOfExamples">How many of the most confident wrong predictions, of the least confident right ones, and of the
     /// largest prediction sets, are shown at most; from 0 to 1,000.</param>
@@ -125,8 +125,8 @@ public sealed class CalibrationReport
     /// <param name="labelColumnName">Whether a row is positive: a <see cref="bool"/>.</param>
     /// <param name="probabilityColumnName">The probability of the positive class: a <see cref="float"/> in [0, 1].</param>
     /// <param name="imageColumnName">The images; by default the first column that holds such, empty for none.</param>
-    /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c> if there is one, empty for
-    /// none.</param>
+    /// <param name="imagePathColumnName">The path of each image, a text; by default <c>ImagePath</c>, else the only text whose name ends
+    /// with Path, FileName or ImageSource; empty for none.</param>
     /// <param name="numberOfBins">The number of bins of the probability.</param>
     /// <param name="numberOfExamples">How many of the most confident wrong predictions, and of the least confident right ones, are shown at
     /// most; from 0 to 1,000. A probability of ½ or more predicts positive.</param>

@@ -6,14 +6,12 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Thumbnails and paths of a few rows of a data view, in a pass over these two columns alone.</summary>
 internal sealed class ExampleImages
 {
-    private const string UsualPathColumnName = "ImagePath";
-
     private readonly IThumbnailColumn? _images;
     private readonly DataViewSchema.Column? _paths;
 
     /// <param name="schema">The schema of the data view.</param>
     /// <param name="imageColumnName">The image column; null to look for one, empty for none.</param>
-    /// <param name="pathColumnName">The column of paths; null for "ImagePath" if there is one, empty for none.</param>
+    /// <param name="pathColumnName">The column of paths; null to look for one, empty for none.</param>
     /// <param name="width">The width of images that come as vectors of one dimension.</param>
     /// <param name="height">Their height.</param>
     /// <param name="channel">For a warning where pictures are asked for that the application cannot make.</param>
@@ -24,7 +22,7 @@ internal sealed class ExampleImages
         if (ReportImages.Found is null && !string.IsNullOrEmpty(imageColumnName))
             channel.Warning($"The report has no pictures of column '{imageColumnName}': they take the package MLSharpness.");
         if (pathColumnName is null)
-            _paths = schema.GetColumnOrNull(UsualPathColumnName) is { Type: TextDataViewType } usual ? usual : null;
+            _paths = ImagePathColumn.In(schema);
         else if (pathColumnName.Length > 0)
             _paths = PathColumn(schema, pathColumnName);
     }

@@ -14,8 +14,6 @@ internal sealed class ImageColumn
     /// <summary>Width and height of encoded images when nobody says otherwise: small enough to train from scratch on a CPU.</summary>
     public const int DefaultSide = 64;
 
-    private const string PathColumnName = "ImagePath";
-
     private readonly DataViewSchema.Column _column;
     private readonly PixelLayout? _layout;
 
@@ -23,7 +21,7 @@ internal sealed class ImageColumn
     {
         _column = column;
         Resizing = request.Resizing;
-        PathColumn = PathIn(schema);
+        PathColumn = ImagePathColumn.In(schema);
 
         if (column.Type is VectorDataViewType { IsKnownSize: true } vector)
         {
@@ -93,10 +91,6 @@ internal sealed class ImageColumn
     internal int Width { get; }
 
     internal int Height { get; }
-
-    /// <summary>The paths of the images, for messages; null where the data has none.</summary>
-    public static DataViewSchema.Column? PathIn(DataViewSchema schema) =>
-        schema.GetColumnOrNull(PathColumnName) is { Type: TextDataViewType } path ? path : null;
 
     /// <summary>
     /// Binds to a column of training data. Without requested channels, encoded images are taken in colour unless all of them are files that

@@ -38,7 +38,7 @@ internal sealed class ImageDecodingTransformer(IHostEnvironment environment, str
     protected override IRowMapper MakeRowMapper(DataViewSchema schema)
     {
         ArgumentNullException.ThrowIfNull(schema);
-        return new Mapper(this, Find(schema), ImageColumn.PathIn(schema));
+        return new Mapper(this, Find(schema), ImagePathColumn.In(schema));
     }
 
     // Found by ML.NET by this name and signature.

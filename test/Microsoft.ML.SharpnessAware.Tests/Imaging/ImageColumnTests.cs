@@ -208,6 +208,33 @@ public sealed class ImageColumnTests
         CollectionAssert.AreEqual(new[] { "Image" }, Bind(MLImages()).Columns.Select(column => column.Name).ToArray());
     }
 
+    /// <summary>Model Builder of 2020 has ImageSource, ML.NET's samples ImageFileName.</summary>
+    [TestMethod]
+    [DataRow("ImagePath", "ImagePath")]
+    [DataRow("ImageSource", "ImageSource")]
+    [DataRow("ImageFileName", "ImageFileName")]
+    [DataRow("file_path", "file_path")]
+    [DataRow("Camera FilePath", "FilePath")]
+    [DataRow("ImagePath FilePath", "ImagePath")]
+    [DataRow("FilePath ImageSource", null)]
+    [DataRow("Pathology", null)]
+    [DataRow("", null)]
+    public void ThePathIsTheOneTextThatIsNamedLikeIt(string texts, string? expected)
+    {
+        var builder = new DataViewSchema.Builder();
+        builder.AddColumn("Image", new VectorDataViewType(NumberDataViewType.Byte));
+        builder.AddColumn("NumberOfPath", NumberDataViewType.Single);
+        foreach (string name in texts.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            builder.AddColumn(name, NumberDataViewType.Single);     // hidden by the next
+            builder.AddColumn(name, TextDataViewType.Instance);
+        }
+
+        ImageColumn column = ImageColumn.Bind(builder.ToSchema(), "Image", new());
+        CollectionAssert.AreEqual(expected is null ? new[] { "Image" } : ["Image", expected],
+            column.Columns.Select(each => each.Name).ToArray());
+    }
+
     private static ImageColumn Bind(IDataView data, ImageRequest? request = null) =>
         ImageColumn.Bind(data.Schema, "Image", request ?? new());
 

@@ -46,6 +46,18 @@ public sealed class BadInputTests
         AssertRefused(Fitted.View(_mlContext, rows), expected, "'Image'", rows[4].ImagePath);
     }
 
+    /// <summary>As Model Builder laid scripts out in 2020.</summary>
+    [TestMethod]
+    public void AnImageThatCannotBeReadIsNamedByThePathInImageSource()
+    {
+        List<EncodedRow> rows = Shapes.Encoded(9);
+        rows[4].Image = [1, 2, 3];
+        IDataView data = Fitted.View(_mlContext, rows);
+        data = _mlContext.Transforms.CopyColumns("ImageSource", "ImagePath")
+            .Append(_mlContext.Transforms.DropColumns("ImagePath")).Fit(data).Transform(data);
+        AssertRefused(data, "row 4", "'Image'", rows[4].ImagePath);
+    }
+
     [TestMethod]
     public void SkippedImagesAreCountedInTheLogAndTheRestIsTrainedOn()
     {

@@ -101,6 +101,21 @@ public sealed partial class CalibrationReportTests
         Assert.HasCount(1, Images(page));
     }
 
+    [TestMethod]
+    public void ThePathIsFoundAsTheTrainerFindsIt()
+    {
+        IDataView view = View(Row("dog", .9f, .1f, 0));
+        view = _mlContext.Transforms.CopyColumns("ImageSource", "Name").Append(_mlContext.Transforms.DropColumns("ImagePath"))
+            .Fit(view).Transform(view);
+        XElement page = Save(new CalibrationReport(_mlContext).Add("m", view, imageColumnName: ""));
+        StringAssert.EndsWith(page.Descendants("li").Single().Value, "row 0dog");
+    }
+
+    /// <summary>An image of one column of pixels shows nothing.</summary>
+    [TestMethod]
+    public void TheFeaturesOfANetworkAreNotShownAsPictures() => Assert.IsEmpty(Images(Save(new CalibrationReport(_mlContext)
+        .Add("m", _mlContext.Data.LoadFromEnumerable([new FeaturesExample { Features = new float[8] }])))));
+
     private static (XElement Element, SKBitmap Bitmap)[] Images(XElement page) => [.. page.Descendants("img").Select(image =>
     {
         string[] parts = image.Attribute("src")!.Value.Split(";base64,");
