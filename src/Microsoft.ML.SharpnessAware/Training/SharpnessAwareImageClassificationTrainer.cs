@@ -9,7 +9,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// <format type="text/markdown"><![CDATA[
 /// Created with `mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(...)`. It takes the place of ML.NET's
-/// `ImageClassification` trainer: the columns and the names of the options are the same.
+/// `ImageClassification` trainer: the columns are the same, and options that mean the same have the same names. What becomes of the
+/// others (`LearningRate`, `Epoch`, `Arch`, `EarlyStoppingCriteria` and more) is in docs/getting-started.md, "From Model Builder".
 ///
 /// ### Input and Output Columns
 /// | Column | Type | Meaning |
