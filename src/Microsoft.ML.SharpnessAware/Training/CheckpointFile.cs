@@ -76,12 +76,14 @@ internal sealed class CheckpointFile
         temporary: _path + TemporarySuffix,
         _previous);
 
-    /// <summary>Reads the latest checkpoint that is complete.</summary>
+    /// <summary>Reads the latest checkpoint that is complete: that before the last only where the last is missing, damaged or empty. What
+    /// else lies there may be of use, and the training that would go on would replace it.</summary>
     /// <param name="read">Reads the state, of the version given. Its <see cref="IOException"/> (an early end, a text of negative length)
     /// and <see cref="FormatException"/> mean that it is damaged; what else it throws is passed on.</param>
     /// <param name="channel">Is told where the previous checkpoint has to do.</param>
     /// <returns>Whether there was one.</returns>
-    /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint, or the state is not one.</exception>
+    /// <exception cref="InvalidDataException">There are files, but none is a complete checkpoint; the last is of a newer version or no
+    /// checkpoint at all; or the state is not one.</exception>
     public bool Read(Action<BinaryReader, int> read, IChannel? channel)
     {
         List<Problem> problems = [];
@@ -92,7 +94,9 @@ internal sealed class CheckpointFile
             if (Find(file, out int version) is (Fault fault, string found))
             {
                 problems.Add(new(fault, $"'{path}' {found}"));
-                continue;
+                if (fault == Fault.Damaged || file.Length == 0)
+                    continue;
+                break;
             }
 
             if (path == _previous)

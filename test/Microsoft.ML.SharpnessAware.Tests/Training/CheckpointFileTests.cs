@@ -33,12 +33,7 @@ public sealed class CheckpointFileTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.File("run.ckpt");
-        byte[] content = Written(path);
-        BitConverter.GetBytes(99).CopyTo(content, PlaceOfVersion);
-        File.WriteAllBytes(path, kind switch
-        {
-            "newer" => content, "a model" => [.. "PK"u8, .. content], "short" => "notes"u8.ToArray(), _ => [],
-        });
+        WriteNoCheckpoint(path, kind);
         File.WriteAllBytes(path + ".previous", Damaged(Written(folder.File("another.ckpt"))));
 
         string message = Refused(path);
@@ -46,6 +41,43 @@ public sealed class CheckpointFileTests
         StringAssert.Contains(message, advice);
         StringAssert.Contains(message, "hoose another CheckpointPath");
         Assert.DoesNotContain("elete", message);
+    }
+
+    /// <summary>The second checkpoint of a training that went on from the one before would replace it.</summary>
+    [TestMethod]
+    [DataRow("newer", "is a checkpoint of version 99, and this library reads versions 1 to ", "Update the library")]
+    [DataRow("a model", "is not a checkpoint", "Choose another CheckpointPath.")]
+    [DataRow("short", "is not a checkpoint", "Choose another CheckpointPath.")]
+    public void AFileThatMayBeOfUseIsNotPassedOverForTheCheckpointBefore(string kind, string problem, string advice)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run.ckpt");
+        File.WriteAllBytes(path + ".previous", Written(path));
+        WriteNoCheckpoint(path, kind);
+        byte[] before = File.ReadAllBytes(path);
+
+        string message = Refused(path);
+        StringAssert.Contains(message, $"'{path}' {problem}");
+        StringAssert.Contains(message, advice);
+        Assert.DoesNotContain("elete", message);
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(path));
+    }
+
+    [TestMethod]
+    [DataRow("damaged")]
+    [DataRow("empty")]
+    [DataRow("missing")]
+    public void WhereNothingIsLostTheCheckpointBeforeIsRead(string kind)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("run.ckpt");
+        byte[] content = Written(path);
+        File.WriteAllBytes(path + ".previous", content);
+        File.Delete(path);
+        if (kind != "missing")
+            File.WriteAllBytes(path, kind == "empty" ? [] : Damaged(content));
+
+        Assert.AreEqual(1, Read(path));
     }
 
     [TestMethod]
@@ -68,6 +100,16 @@ public sealed class CheckpointFileTests
         File.Delete(path);
         File.Delete(path + ".previous");
         Assert.IsFalse(new CheckpointFile(path).Read((_, _) => { }, channel: null));
+    }
+
+    private static void WriteNoCheckpoint(string path, string kind)
+    {
+        byte[] content = Written(path);
+        BitConverter.GetBytes(99).CopyTo(content, PlaceOfVersion);
+        File.WriteAllBytes(path, kind switch
+        {
+            "newer" => content, "a model" => [.. "PK"u8, .. content], "short" => "notes"u8.ToArray(), _ => [],
+        });
     }
 
     private static byte[] Written(string path)
