@@ -87,10 +87,12 @@ internal abstract class LabelValues
         return null;
     }
 
-    /// <summary>A value as text. Two values never have one text: the usual one of a date would leave fractions of a second out.</summary>
+    /// <summary>A value as text. Two values never have one text: the usual one of a date would leave fractions of a second out. Whether a
+    /// date is local or universal is not told: ML.NET's files do not keep it, and the text is the same after loading.</summary>
     internal static string Text<T>(T value) => value switch
     {
-        DateTime date => date.ToString(date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
+        DateTime date => DateTime.SpecifyKind(date, DateTimeKind.Unspecified).ToString(
+            date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
         DateTimeOffset date => date.ToString("O", CultureInfo.InvariantCulture),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
     };
