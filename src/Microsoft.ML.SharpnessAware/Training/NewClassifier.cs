@@ -62,6 +62,7 @@ internal static class NewClassifier
             channel.Warning(advice);
         try
         {
+            CheckStorable(network, start.Options.Arch);
             start.Weights?.CopyTo(network, numberOfClasses, shape, channel, start.ClassNames);
             return network;
         }
@@ -69,6 +70,17 @@ internal static class NewClassifier
         {
             network.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>A model that cannot be saved shall not be trained for hours first.</summary>
+    private static void CheckStorable(nn.Module network, string architecture)
+    {
+        if (ModuleWeights.Obstacle(network) is string obstacle)
+        {
+            throw new InvalidOperationException(
+                $"A model with network '{architecture}' could be trained and not saved. {obstacle} Register it under a shorter name, in " +
+                "another type (complex numbers by view_as_real()), or, where the network makes it anew, with persistent: false.");
         }
     }
 }

@@ -10,6 +10,11 @@ internal static class ModuleWeights
     /// <summary>The module's own tensors (not copies) under the names of its state dictionary: parameters, then buffers.</summary>
     internal static Dictionary<string, Tensor> Of(nn.Module module) => module.state_dict();
 
+    /// <summary>Why they could not be saved: what is the matter with the first that cannot be written, a sentence; null where all can.
+    /// </summary>
+    internal static string? Obstacle(nn.Module module) =>
+        Of(module).Select(entry => SafetensorsFile.Obstacle(entry.Key, entry.Value.dtype)).FirstOrDefault(obstacle => obstacle is not null);
+
     /// <summary>Writes all parameters and buffers; the stream stays open.</summary>
     internal static void Save(nn.Module module, Stream stream, IReadOnlyDictionary<string, string>? metadata = null) =>
         SafetensorsFile.Write(stream, Of(module), metadata);

@@ -10,7 +10,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// type, shape and byte range, then the elements, little-endian and row-major. Reading trusts nothing: every size is checked before
 /// memory is taken for it, and the file holds data only, never code.
 /// </summary>
-/// <remarks>Element types: F64, F32, F16, BF16, I64, I32, U8 and BOOL.</remarks>
+/// <remarks>Element types: F64, F32, F16, BF16, I64, I32, I16, I8, U8 and BOOL.</remarks>
 internal static class SafetensorsFile
 {
     private const int LengthSize = sizeof(ulong);
@@ -25,7 +25,8 @@ internal static class SafetensorsFile
     private static readonly (string Name, ScalarType Type)[] ElementTypes =
     [
         ("F64", ScalarType.Float64), ("F32", ScalarType.Float32), ("F16", ScalarType.Float16), ("BF16", ScalarType.BFloat16),
-        ("I64", ScalarType.Int64), ("I32", ScalarType.Int32), ("U8", ScalarType.Byte), ("BOOL", ScalarType.Bool),
+        ("I64", ScalarType.Int64), ("I32", ScalarType.Int32), ("I16", ScalarType.Int16), ("I8", ScalarType.Int8), ("U8", ScalarType.Byte),
+        ("BOOL", ScalarType.Bool),
     ];
 
     /// <summary>Writes the tensors, of any device and memory layout, and leaves the stream open.</summary>
@@ -74,6 +75,22 @@ internal static class SafetensorsFile
         return tensors;
     }
 
+    /// <summary>Why a tensor cannot be written, a sentence; null where it can.</summary>
+    internal static string? Obstacle(string name, ScalarType type)
+    {
+        if (name == MetadataName)
+            return $"A tensor cannot be named {MetadataName}.";
+        if (name.Length > MaximumNameLength)
+        {
+            return $"The name of a tensor, '{name[..MaximumNameLength]}…', has {name.Length} characters, and at most " +
+                $"{MaximumNameLength} can be stored.";
+        }
+
+        return NameOf(type) is null ? $"Tensor '{name}' is of type {type}, which cannot be stored." : null;
+    }
+
+    private static string? NameOf(ScalarType type) => Array.Find(ElementTypes, each => each.Type == type).Name;
+
     private static byte[] Header(List<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
@@ -92,18 +109,10 @@ internal static class SafetensorsFile
             long offset = 0;
             foreach ((string name, Tensor tensor) in tensors)
             {
-                if (name == MetadataName)
-                    throw new ArgumentException($"A tensor cannot be named {MetadataName}.", nameof(tensors));
-                if (name.Length > MaximumNameLength)
-                {
-                    throw new ArgumentException(
-                        $"The name of a tensor, '{name[..MaximumNameLength]}…', has {name.Length} characters, and at most " +
-                        $"{MaximumNameLength} can be stored.", nameof(tensors));
-                }
-                string elementType = Array.Find(ElementTypes, type => type.Type == tensor.dtype).Name
-                    ?? throw new ArgumentException($"Tensor '{name}' is of type {tensor.dtype}, which cannot be stored.", nameof(tensors));
+                if (Obstacle(name, tensor.dtype) is string obstacle)
+                    throw new ArgumentException(obstacle, nameof(tensors));
                 json.WriteStartObject(name);
-                json.WriteString("dtype", elementType);
+                json.WriteString("dtype", NameOf(tensor.dtype));
                 json.WriteStartArray("shape");
                 foreach (long size in tensor.shape)
                     json.WriteNumberValue(size);

@@ -64,7 +64,7 @@ public sealed class SafetensorsFileTests
         var tensors = new Dictionary<string, Tensor>();
         ScalarType[] types =
         [
-            ScalarType.Bool, ScalarType.Byte, ScalarType.Int32, ScalarType.Int64,
+            ScalarType.Bool, ScalarType.Byte, ScalarType.Int8, ScalarType.Int16, ScalarType.Int32, ScalarType.Int64,
             ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float32, ScalarType.Float64,
         ];
         foreach (ScalarType type in types)
