@@ -7,7 +7,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>ML.NET's own conversion of whole pipelines.</summary>
 [TestClass]
-public sealed class ConvertToOnnxTests
+public sealed partial class ConvertToOnnxTests
 {
     private const float Tolerance = 1e-5f;
 
