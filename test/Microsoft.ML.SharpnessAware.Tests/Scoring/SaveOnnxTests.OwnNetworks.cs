@@ -165,6 +165,52 @@ public sealed partial class SaveOnnxTests
         CollectionAssert.AreEqual(new[] { "model.onnx" }, folder.FileNames().ToArray());
     }
 
+    /// <summary>Each is like a layer that is written, but for one setting, which the operator lacks.</summary>
+    [TestMethod]
+    [DataRow("divisor", "'odd'")]
+    [DataRow("tanh", "'odd'")]
+    [DataRow("two by two", "'odd'")]
+    [DataRow("reflected", "not a number of zeros")]
+    [DataRow("same", "not a number of zeros")]
+    public void ASettingThatCannotBeWrittenIsNotLeftOut(string what, string words)
+    {
+        string name = $"onnx_odd_{what}";
+        NetworkArchitecture.Register(name, classes => nn.Sequential(("conv", nn.Conv2d(3, 4, 3)), ("odd", what switch
+        {
+            "divisor" => nn.AvgPool2d(2, divisor_override: 5),
+            "tanh" => nn.GELU(GELU.Approximate.tanh),
+            "two by two" => nn.AdaptiveAvgPool2d(2),
+            "reflected" => nn.Conv2d(4, 4, 3, padding: 1, padding_mode: TorchSharp.PaddingModes.Reflect),
+            _ => nn.Conv2d(4, 4, 3, TorchSharp.Padding.Same),
+        }), ("end", End(classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make(name, new(3, 10, 10));
+        using var folder = new TemporaryFolder();
+
+        var e = Assert.Throws<NotSupportedException>(() => model.SaveOnnx(folder.File("model.onnx")));
+
+        Assert.Contains(words, e.Message);
+        Assert.IsEmpty(folder.FileNames());
+    }
+
+    /// <summary>Variances are about 1, so that half of one more changes each channel by another quarter.</summary>
+    [TestMethod]
+    [DataRow(11)]
+    [DataRow(17)]
+    public void NormsHaveTheirOwnEpsilonAndMayHaveNoWeights(int opset)
+    {
+        NetworkArchitecture.Register("onnx_norms", classes => nn.Sequential(
+            ("conv", nn.Conv2d(3, 8, 3)), ("folded", nn.BatchNorm2d(8, eps: 0.5)), ("act", nn.ReLU()),
+            ("alone", nn.BatchNorm2d(8, eps: 0.5)), ("plain", nn.BatchNorm2d(8, affine: false)),
+            ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("layer", nn.LayerNorm(8, eps: 0.5)),
+            ("hidden", nn.Linear(8, 12)), ("bn", nn.BatchNorm1d(12, eps: 0.5)), ("fc", nn.Linear(12, classes))));
+        using SharpnessAwareImageClassificationTransformer model = Make("onnx_norms", new(3, 9, 11));
+        using var folder = new TemporaryFolder();
+
+        model.SaveOnnx(folder.File("model.onnx"), new OnnxExportOptions { OpsetVersion = opset });
+
+        AssertSame(model, folder.File("model.onnx"));
+    }
+
     [TestMethod]
     [DataRow("a Sequential")]
     [DataRow("the whole network")]

@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Microsoft.ML.Runtime;
+using Onnx;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -66,6 +67,10 @@ public sealed partial class SaveOnnxTests
             string path = folder.File($"{opset}.onnx");
             model.SaveOnnx(path, new OnnxExportOptions { OpsetVersion = opset });
             AssertSame(model, path);
+            // As the specification has it: the runtimes of an opset read no later format.
+            ModelProto file = ModelProto.Parser.ParseFrom(File.ReadAllBytes(path));
+            Assert.AreEqual(opset switch { 11 => 6, <= 14 => 7, <= 18 => 8, <= 20 => 9, _ => 10 }, file.IrVersion);
+            Assert.AreEqual(("", opset), (file.OpsetImport.Single().Domain, file.OpsetImport.Single().Version));
         }
         foreach (int opset in new[] { 0, 10, 22, int.MaxValue })
         {
