@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.OnnxRuntime;
 using SkiaSharp;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -18,6 +17,7 @@ public sealed partial class ScoreOnnxImageClassifierTests
     [DataRow("floats")]
     [DataRow("numbers as labels")]
     [DataRow("dates as labels")]
+    [DataRow("universal times as labels")]
     [DataRow("keys without values")]
     [DataRow("keys as values")]
     public void TheColumnsAreThoseOfTheTrainedModelAndPromisesAreKept(string kind)
@@ -187,94 +187,6 @@ public sealed partial class ScoreOnnxImageClassifierTests
     }
 
     [TestMethod]
-    public void WithoutRoomForASecondSessionTheFirstScoresEveryBatch()
-    {
-        using var folder = new TemporaryFolder();
-        using SharpnessAwareImageClassificationTransformer trained = Train(Fitted.View(_mlContext, Shapes.Pixels(40)));
-        trained.SaveOnnx(folder.File("model.onnx"));
-        byte[] file = File.ReadAllBytes(folder.File("model.onnx"));
-        int tries = 0;
-        List<string> warnings = [];
-        _mlContext.Log += (_, e) => warnings.AddRange(e.Message.Contains("no memory", StringComparison.Ordinal) ? [e.Message] : []);
-        using OnnxClassifier usual = OnnxClassifier.Load(_mlContext, file, "The model", configure: null);
-        OnnxClassifier alone = OnnxClassifier.Load(_mlContext, file, "The model", configure: null, () =>
-        {
-            tries++;
-            throw new InvalidDataException("There is no memory.");
-        });
-        byte[] pixels = new byte[usual.BatchSize * usual.Metadata.Shape.ValueCount];
-        new Random(1).NextBytes(pixels);
-        foreach (int rows in new[] { 1, usual.BatchSize, usual.BatchSize, 3 })
-        {
-            float[] expected = new float[rows * usual.NumberOfClasses], scores = new float[rows * usual.NumberOfClasses];
-            usual.Score(pixels.AsMemory(0, rows * usual.Metadata.Shape.ValueCount), rows, expected);
-            alone.Score(pixels.AsMemory(0, rows * usual.Metadata.Shape.ValueCount), rows, scores);
-            AssertSame([expected], [scores]);
-        }
-
-        alone.Dispose();
-        Assert.AreEqual(Environment.ProcessorCount > 1 ? 1 : 0, tries);
-        Assert.HasCount(tries, warnings);
-    }
-
-    /// <summary>A GPU's settings are taken as they are, and that it is not there shows when the session is made.</summary>
-    [TestMethod]
-    [DataRow("settings that no session can have")]
-    [DataRow("a package without CUDA")]
-    public void AGpuThatIsNotThereIsNoDamageOfTheFile(string what)
-    {
-        using var folder = new TemporaryFolder();
-        IDataView data = Fitted.View(_mlContext, Shapes.Pixels(30));
-        using SharpnessAwareImageClassificationTransformer trained = Train(data);
-        trained.SaveOnnx(folder.File("model.onnx"));
-        byte[] file = File.ReadAllBytes(folder.File("model.onnx"));
-        List<string> log = [];
-        var falling = new MLContext(1) { GpuDeviceId = 3, FallbackToCpu = true };
-        falling.Log += (_, e) => log.Add(e.Message);
-
-        string message = Assert.ThrowsExactly<InvalidOperationException>(
-            () => OnnxSession.CreateFor(new MLContext(1) { GpuDeviceId = 3, FallbackToCpu = false }, file, "The model", Append)).Message;
-        StringAssert.Contains(message, "MLContext.GpuDeviceId is 3");
-        StringAssert.Contains(message, "MLContext.FallbackToCpu");
-        (InferenceSession session, bool isOnGpu) = OnnxSession.CreateFor(falling, file, "The model", Append);
-        session.Dispose();
-        Assert.IsFalse(isOnGpu);
-        Assert.IsTrue(log.Any(line => line.Contains("GpuDeviceId is 3", StringComparison.Ordinal)), string.Join('\n', log));
-        Assert.ThrowsExactly<InvalidDataException>(() => OnnxSession.CreateFor(falling, file[..100], "The model", Append));
-        using OnnxImageClassifierTransformer model = falling.Transforms.ScoreOnnxImageClassifier(folder.File("model.onnx")).Fit(data);
-        AssertSameColumns(trained.Transform(data), model.Transform(data));
-
-        void Append(SessionOptions options, int device)
-        {
-            if (what != "settings that no session can have")
-                throw new EntryPointNotFoundException("no CUDA");
-            ForNoSession(options);
-        }
-    }
-
-    [TestMethod]
-    public void SettingsThatNoSessionCanHaveAreNoDamageOfTheFile()
-    {
-        using var folder = new TemporaryFolder();
-        IDataView data = Fitted.View(_mlContext, Shapes.Pixels(30));
-        using SharpnessAwareImageClassificationTransformer trained = Train(data);
-        string path = folder.File("model.onnx");
-        trained.SaveOnnx(path);
-        using OnnxImageClassifierTransformer model = _mlContext.Transforms.ScoreOnnxImageClassifier(path).Fit(data);
-
-        string message = Assert.ThrowsExactly<InvalidOperationException>(
-            () => _mlContext.Transforms.ScoreOnnxImageClassifier(path, configureSession: ForNoSession)).Message;
-        StringAssert.Contains(message, path);
-        StringAssert.Contains(message, "with these session settings");
-        Assert.ThrowsExactly<InvalidOperationException>(() => model.WithSession(ForNoSession));
-        File.WriteAllBytes(path, File.ReadAllBytes(path)[..200]);
-        Assert.ThrowsExactly<InvalidDataException>(
-            () => _mlContext.Transforms.ScoreOnnxImageClassifier(path, configureSession: _ => { }));
-    }
-
-    private static void ForNoSession(SessionOptions options) => options.AddSessionConfigEntry("session.load_model_format", "ORT");
-
-    [TestMethod]
     public void ABadImageThrowsInItsOwnRowAsInTheTrainedModel()
     {
         using var folder = new TemporaryFolder();
@@ -425,6 +337,10 @@ public sealed partial class ScoreOnnxImageClassifierTests
             .Select(row => new TypedRow<int> { Label = row.Number % 3, Image = row.Image })),
         "dates as labels" => Fitted.View(_mlContext, Shapes.Pixels(40)
             .Select(row => new TypedRow<DateTime> { Label = new DateTime(2024, 2, 1 + (row.Number % 3)), Image = row.Image })),
+        "universal times as labels" => Fitted.View(_mlContext, Shapes.Pixels(40).Select(row => new TypedRow<DateTime>
+        {
+            Label = new DateTime(2024, 2, 1, 13, row.Number % 3, 0, DateTimeKind.Utc), Image = row.Image,
+        })),
         "keys as values" => Fitted.Keys(_mlContext, Keyed()),
         _ => Keyed(),
     };
