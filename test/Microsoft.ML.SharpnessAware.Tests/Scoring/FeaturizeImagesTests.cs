@@ -8,7 +8,7 @@ namespace Microsoft.ML.SharpnessAware.Tests;
 
 /// <summary>The output of a pretrained network as a column: <c>mlContext.Transforms.FeaturizeImages</c>.</summary>
 [TestClass]
-public sealed class FeaturizeImagesTests
+public sealed partial class FeaturizeImagesTests
 {
     private const int ConvNetFeatures = 128;
 

@@ -103,6 +103,7 @@ public sealed class SaveWeightsTests
         CollectionAssert.AreEquivalent(_model.Classifier.Network.state_dict().Keys, names);
 
         JsonElement metadata = header.RootElement.GetProperty("__metadata__");
+        Assert.AreEqual("pt", metadata.GetProperty("format").GetString(), "which other libraries' loaders ask for");
         Assert.AreEqual("convnet", metadata.GetProperty("architecture").GetString());
         Assert.AreEqual("1,12,12", metadata.GetProperty("input_size").GetString());
         Assert.AreEqual("""["across","down","slanted"]""", metadata.GetProperty("class_names").GetString());

@@ -1,3 +1,4 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -32,6 +33,39 @@ public sealed class SizesOfInitialWeightsTests
         using InitialWeights file = InitialWeights.Read(MLContext, path, NetworkArchitecture.VitTiny)!;
         Assert.AreEqual((expected, expected), file.SizeFor(new ImageDataViewType(columnSide, columnSide), null, null));
         Assert.AreEqual((20, columnSide), file.SizeFor(new ImageDataViewType(columnSide, columnSide), 20, null), "what is asked for stays");
+    }
+
+    /// <summary>Of files that do not tell it, as most that others have published.</summary>
+    [TestMethod]
+    [DataRow(NetworkArchitecture.VitTiny, null, 224)]
+    [DataRow(NetworkArchitecture.ResNet18, null, 128)]
+    [DataRow(NetworkArchitecture.ResNet18, 20, 20)]
+    public void PicturesOfAnySizeAreBroughtToWhatIsAskedForOrUsual(string architecture, int? height, int expected)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        string path = folder.File("published.safetensors");
+        using (FileStream stream = File.Create(path))
+            SafetensorsFile.Write(stream, NetworkArchitecture.Create(architecture, 2, new(3, 224, 224)).state_dict());
+        using InitialWeights file = InitialWeights.Read(MLContext, path, architecture)!;
+
+        Assert.AreEqual((expected, expected), file.SizeFor(new VectorDataViewType(NumberDataViewType.Byte), null, height));
+    }
+
+    [TestMethod]
+    public void TheSizeThatAFileTellsHasItsWidthAndItsHeight()
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        string path = folder.File("wide.safetensors");
+        var shape = new ImageShape(3, 16, 24);
+        using var classifier = new ImageClassifier(
+            NetworkArchitecture.ConvNet, NetworkArchitecture.Create(NetworkArchitecture.ConvNet, 2, shape), CPU, shape, ScalarType.Byte,
+            new Normalization(new([100, 100, 100], [50, 50, 50], ScalarType.Byte), CPU), 2);
+        WeightsFile.Save(path, classifier, temperature: 1, ["a", "b"]);
+        using InitialWeights file = InitialWeights.Read(MLContext, path, NetworkArchitecture.ConvNet)!;
+
+        Assert.AreEqual((24, 16), file.SizeFor(new VectorDataViewType(NumberDataViewType.Byte), null, null));
     }
 
     [TestMethod]

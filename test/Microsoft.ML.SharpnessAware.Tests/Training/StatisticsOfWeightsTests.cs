@@ -139,6 +139,20 @@ public sealed class StatisticsOfWeightsTests
             string.Join(Environment.NewLine, log));
     }
 
+    /// <summary>Against ImageNet's own, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225).</summary>
+    [TestMethod]
+    [DataRow(new[] { 0.485, 0.456, 0.9 }, new[] { 0.229, 0.224, 0.225 }, true)]
+    [DataRow(new[] { 0.485, 0.456, 0.406 }, new[] { 0.229, 0.224, 0.8 }, true)]
+    [DataRow(new[] { 0.485, 0.456, 0.406 }, new[] { 0.02, 0.02, 0.02 }, true)]
+    [DataRow(new[] { 0.785, 0.756, 0.706 }, new[] { 0.229, 0.224, 0.225 }, true)]
+    [DataRow(new[] { 0.685, 0.656, 0.606 }, new[] { 0.6, 0.6, 0.6 }, false)]
+    public void OneChannelThatIsWhollyUnlikeIsEnough(double[] mean, double[] deviation, bool isWarnedOf)
+    {
+        using ImageClassifier earlier = Classifier(new ImageShape(3, 32, 32), PixelNormalization.ImageNet.ForBytes());
+        using InitialWeights weights = Saved(earlier, "one channel.safetensors");
+        Assert.AreEqual(isWarnedOf, weights.AdviceOn(new PixelStatistics(mean, deviation), white: 1) is not null);
+    }
+
     /// <summary>A variance above mean · (white − mean) is that of no values from black to white.</summary>
     [TestMethod]
     [DataRow(0.5, 0.5, 1.0)]

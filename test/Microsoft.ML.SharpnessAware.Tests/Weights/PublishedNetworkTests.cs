@@ -59,6 +59,7 @@ public sealed class PublishedNetworkTests
 
     [TestMethod]
     [DataRow(NetworkArchitecture.ResNet18, "ImageNet")]
+    [DataRow(NetworkArchitecture.ResNet34, "ImageNet")]
     [DataRow(NetworkArchitecture.ResNet50, "ImageNet")]
     [DataRow(NetworkArchitecture.VitTiny, "mean (0.5, 0.5, 0.5), standard deviation (0.5, 0.5, 0.5)")]
     [DataRow(NetworkArchitecture.VitSmall, "mean (0.5, 0.5, 0.5), standard deviation (0.5, 0.5, 0.5)")]

@@ -205,6 +205,25 @@ public sealed class WeightTransferTests
         Assert.IsTrue(grid.select(2, 1).allclose(3 - grid.select(2, 1).flip(1), atol: 1e-4), "columns, symmetric");
     }
 
+    /// <summary>One row of ones among zeros shows the filter itself, which is the antialiased cubic of PyTorch, with a = −1/2.</summary>
+    [TestMethod]
+    [DataRow(8, 3, 4, new[] { -0.037657f, 0.428571f, 0.111969f, -0.012552f })]
+    [DataRow(4, 1, 8, new[] { -0.088235f, 0.211679f, 0.847328f, 0.867188f, 0.226562f, -0.068702f, -0.021898f, 0 })]
+    public void PositionsAreResizedByTheFilterThatTheirPublishersUse(int from, int row, int to, float[] expected)
+    {
+        const int Patch = 4;
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> file = Weights(NetworkArchitecture.VitTiny, 4, new(3, from * Patch, from * Patch));
+        file["pos_embed"].zero_();
+        file["pos_embed"].select(2, 0).narrow(1, 1, from * from).view(from, from)[row].fill_(1);
+
+        Dictionary<string, Tensor> loaded = Load(NetworkArchitecture.VitTiny, 4, new(3, to * Patch, to * Patch), file).Weights;
+
+        Tensor grid = loaded["pos_embed"].select(2, 0).narrow(1, 1, to * to).reshape(to, to);
+        for (int i = 0; i < to; i++)
+            Assert.AreEqual(expected[i], grid[i, 0].item<float>(), 1e-4f, $"row {i}");
+    }
+
     [TestMethod]
     public void AsManyPatchesInAnotherGridAreOthers()
     {

@@ -43,6 +43,27 @@ public sealed class WeightsDownloadTests
         Assert.HasCount(1, _server.Requests);
     }
 
+    /// <summary>Nobody answers there: an address that is refused is not even tried.</summary>
+    [TestMethod]
+    public async Task AddressesOfHttpsAreTried()
+    {
+        Uri https = new UriBuilder(_server.Address) { Scheme = "https" }.Uri;
+        _server.Dispose();
+
+        await Assert.ThrowsExactlyAsync<HttpRequestException>(() => WeightsDownload.GetAsync(https, _checksum, _cache.Path));
+        await Assert.ThrowsExactlyAsync<HttpRequestException>(() => WeightsDownload.GetTrustingFirstUseAsync(https, _cache.Path));
+    }
+
+    [TestMethod]
+    public async Task ALongNameIsShortenedToOneThatAFileCanHave()
+    {
+        Uri address = new(_server.Address, $"/{new string('a', 300)}.bin");
+
+        string path = await WeightsDownload.GetAsync(address, _checksum, _cache.Path);
+
+        Assert.AreEqual($"{new string('a', 100)}-{_checksum[..16].ToLowerInvariant()}.bin", Path.GetFileName(path));
+    }
+
     [TestMethod]
     public async Task ACutConnectionIsAnErrorAndTheNextCallFetchesOnlyTheRest()
     {
