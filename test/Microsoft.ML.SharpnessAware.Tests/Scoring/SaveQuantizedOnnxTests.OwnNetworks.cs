@@ -77,7 +77,7 @@ public sealed partial class SaveQuantizedOnnxTests
             OnnxValue first = graph.Layer(_first, input);
             OnnxValue gate = graph.Operator("Sigmoid", [graph.Layer(_gate, first)]);
             OnnxValue mean = graph.Operator("GlobalAveragePool", [graph.Operator("Mul", [first, gate])]);
-            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Constant(0, -1)]));
+            return graph.Layer(_head, graph.Operator("Reshape", [mean, graph.Vector(0, -1)]));
         }
     }
 
@@ -96,7 +96,7 @@ public sealed partial class SaveQuantizedOnnxTests
 
         public OnnxValue Describe(OnnxNetworkGraph graph, OnnxValue input)
         {
-            OnnxValue mean = graph.Operator("Reshape", [graph.Operator("GlobalAveragePool", [input]), graph.Constant(0, -1)]);
+            OnnxValue mean = graph.Operator("Reshape", [graph.Operator("GlobalAveragePool", [input]), graph.Vector(0, -1)]);
             return graph.Operator("Mul", [mean, graph.Constant(_scale)]);
         }
     }
