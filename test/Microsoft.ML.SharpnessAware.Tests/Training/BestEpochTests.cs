@@ -26,6 +26,8 @@ public sealed class BestEpochTests
         foreach (SharpnessAwareImageClassificationTransformer third in new[] { model, best, again })
             Assert.AreEqual(0.675, mlContext.MulticlassClassification.Evaluate(third.Transform(data)).MicroAccuracy, 1e-9);
         Assert.AreEqual(3, best.History[^1].Epoch);
+        Assert.AreEqual(model.Temperature, best.Temperature, 1e-12);
+        Assert.AreNotEqual(1, best.Temperature, 0.01, "it would not show");
     }
 
     [TestMethod]
