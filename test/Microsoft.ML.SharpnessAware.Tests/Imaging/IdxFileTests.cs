@@ -46,6 +46,29 @@ public sealed class IdxFileTests
         CollectionAssert.AreEqual(new[] { "7", "0", "200" }, data.GetColumn<string>("Label").ToArray());
     }
 
+    /// <summary>Images of 8 MB, of which two fill a block of memory, so that the third begins another.</summary>
+    [TestMethod]
+    public void ImagesOfSeveralBlocksOfMemoryComeBack()
+    {
+        const int Height = 2048, Width = 4096;
+        byte[] pixels = new byte[3 * Height * Width];
+        for (int i = 0; i < 3; i++)
+        {
+            Span<byte> image = pixels.AsSpan(i * Height * Width, Height * Width);
+            image.Fill((byte)(i + 1));
+            image[1] = (byte)(100 + i);
+        }
+
+        string images = WriteFile("images", Idx(0x803, [3, Height, Width], pixels)), labels = WriteFile("labels", GoodLabels);
+        CollectionAssert.AreEqual(new[] { (1, 100, 1), (2, 101, 2), (3, 102, 3) }, Bytes(second: 1, transposed: false));
+        CollectionAssert.AreEqual(new[] { (1, 100, 1), (2, 101, 2), (3, 102, 3) }, Bytes(second: Height, transposed: true));
+        CollectionAssert.AreEqual(new[] { (1, 1, 1), (2, 2, 2), (3, 3, 3) }, Bytes(second: 1, transposed: true));
+
+        (int First, int Second, int Last)[] Bytes(int second, bool transposed) =>
+            [.. _context.Data.LoadImagesFromIdx(images, labels, transposed: transposed).GetColumn<byte[]>("Image")
+                .Select(image => ((int)image[0], (int)image[second], (int)image[^1]))];
+    }
+
     [TestMethod]
     [DataRow("emnist-letters-train-images-idx3-ubyte.gz", false, true)]
     [DataRow("EMNIST-digits", false, true)]
