@@ -204,9 +204,15 @@ public sealed class TrainerTests
             e.Name.Contains("SharpnessAware", StringComparison.Ordinal) && e.Kind == ProgressReporting.ProgressEvent.EventKind.Progress
             && e.ProgressEntry.IsCheckpoint)];
 
-        CollectionAssert.AreEqual(
-            model.History.Select(epoch => (double?)epoch.TrainLoss).ToArray(), checkpoints.Select(e => e.ProgressEntry.Metrics[0])
-                .ToArray());
+        const double StepsPerEpoch = 4;     // 54 images, a tenth being validated on, in batches of 16
+        Assert.HasCount(3, checkpoints);
+        foreach ((EpochMetrics epoch, ProgressReporting.ProgressEvent told) in model.History.Zip(checkpoints))
+        {
+            double?[] metrics =
+                [epoch.TrainLoss, epoch.ValidationAccuracy, epoch.ValidationLogLoss, epoch.ValidationExpectedCalibrationError];
+            CollectionAssert.AreEqual(metrics, told.ProgressEntry.Metrics);
+            CollectionAssert.AreEqual(new double?[] { epoch.Epoch, epoch.Epoch * StepsPerEpoch }, told.ProgressEntry.Progress);
+        }
     }
 
     [TestMethod]

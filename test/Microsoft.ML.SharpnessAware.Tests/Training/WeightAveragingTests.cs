@@ -67,8 +67,12 @@ public sealed class WeightAveragingTests
         });
 
         EpochMetrics returned = earlyStopping ? BestEpoch.Of(model.History, EarlyStoppingMetric.Loss) : model.History[^1];
-        double logLoss = _mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(validation)).LogLoss;
-        Assert.AreEqual(returned.ValidationLogLoss, logLoss, 1e-5);
+        MulticlassCalibrationMetrics metrics = _mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(validation));
+        Assert.AreEqual(returned.ValidationLogLoss, metrics.LogLoss, 1e-5);
+        Assert.AreEqual(returned.ValidationAccuracy, metrics.Accuracy, 1e-9);
+        Assert.AreEqual(metrics.ExpectedCalibrationError, returned.ValidationExpectedCalibrationError, 1e-5);
+        if (!batchNorm)
+            Assert.AreNotEqual(metrics.ExpectedCalibrationError, metrics.AdaptiveCalibrationError, 1e-3, "it would not show");
     }
 
     [TestMethod]
