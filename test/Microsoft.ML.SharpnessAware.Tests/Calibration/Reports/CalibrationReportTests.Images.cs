@@ -70,6 +70,17 @@ public sealed partial class CalibrationReportTests
         Assert.AreEqual(new SKColor(51, 102, 255), Pixel());
         Save(Report(new FloatExample { Image = [-1, 1, -1, 0, -1, 1] }));
         Assert.AreEqual(new SKColor(255, 128, 255), Pixel());
+        Save(Report(new FloatExample { Image = [0, 51, 0, 102, 0, 204] }));
+        Assert.AreEqual(new SKColor(51, 102, 204), Pixel(), "floats from 0 to 255 are as they are");
+        Save(Report(new FloatExample { Image = [40, 51, 40, 102, 40, 255] }));
+        Assert.AreEqual(new SKColor(51, 102, 255), Pixel());
+        Save(Report(new ChannelsLastExample { Image = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120] }));
+        Assert.AreEqual(new SKColor(100, 110, 120), Pixel());
+        Save(Report(new TwoKindsExample
+        {
+            Planes = [10, 20, 30, 40, 50, 60], Picture = TestImages.Image(2, 5, (_, _) => SKColors.Lime),
+        }));
+        Assert.AreEqual(SKColors.Lime, Pixel(), "of a picture and its pixels the picture");
 
         // A flat vector could be anything: it is taken when it is named, with its size.
         IDataView flat = _mlContext.Data.LoadFromEnumerable([new FlatExample { Pixels = [1, 2, 3, 4, 5, 77] }]);
@@ -188,6 +199,21 @@ public sealed partial class CalibrationReportTests
     {
         [VectorType(8, 1, 1)]
         public float[] Features { get; set; } = [];
+    }
+
+    private sealed class ChannelsLastExample : Example
+    {
+        [VectorType(2, 2, 3)]
+        public byte[] Image { get; set; } = [];
+    }
+
+    private sealed class TwoKindsExample : Example
+    {
+        [VectorType(3, 1, 2)]
+        public byte[] Planes { get; set; } = [];
+
+        [Transforms.Image.ImageType(5, 2)]
+        public MLImage? Picture { get; set; }
     }
 
     private sealed class FlatExample : Example
