@@ -224,7 +224,73 @@ public sealed class FineTuningRunTests
                 for (int i = 0; i < of[name].Length; i++)
                     Assert.AreEqual(of[name][i] / head.Temperature, after[name][i], 1e-5, name);
             }
+
+            using SharpnessAwareImageClassificationTransformer raw = gentle.WithTemperature(1);
+            var fitted = (TemperatureCalibrator)new MLContext(1).MulticlassClassification.Calibrators.Temperature()
+                .Fit(raw.Transform(validation)).Calibrator;
+            Assert.AreEqual(fitted.Temperature, gentle.Temperature, 1e-3);
+            Assert.AreNotEqual(1, gentle.Temperature, 0.01, "it would not show");
+            Assert.AreNotEqual(head.Temperature, gentle.Temperature, 0.01, "its logits are the head's over that temperature already");
         }
+    }
+
+    /// <summary>Square pictures: a crop has the middle half of their rows, a stretched picture all of them.</summary>
+    [TestMethod]
+    [DataRow(FineTuning.HeadOnly)]
+    [DataRow(FineTuning.Gentle)]
+    public void PicturesAreResizedInTheSameWayForTheHeadTheWholeNetworkAndScoring(FineTuning kind)
+    {
+        var mlContext = new MLContext(1);
+        IDataView validation = Fitted.View(mlContext, Shapes.Encoded(12, seed: 3));
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(options =>
+        {
+            (options.Resizing, options.ImageWidth, options.ImageHeight) = (ResizingKind.IsoCrop, 64, 32);
+            (options.FineTuning, options.ValidationSet, options.Calibration) = (kind, validation, ProbabilityCalibration.None);
+            if (kind == FineTuning.Gentle)
+                options.Epoch = 1;
+        });
+        using (model)
+        {
+            Assert.AreEqual(ResizingKind.IsoCrop, model.Classifier.Resizing);
+            double logLoss = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(validation)).LogLoss;
+            Assert.AreEqual(logLoss, model.History[^1].ValidationLogLoss, 1e-3);
+        }
+    }
+
+    /// <summary>Some labels are wrong: where all is right and sure, log loss and calibration error are the same number.</summary>
+    [TestMethod]
+    public void TheHistoryOfAHeadSaysWhatItIsBeforeItsTemperature()
+    {
+        var mlContext = new MLContext(1);
+        List<EncodedRow> rows = Shapes.Encoded(24, seed: 3);
+        for (int i = 0; i < rows.Count; i += 5)
+            rows[i].Label = Shapes.Names[(i + 1) % 3];
+        IDataView validation = Fitted.View(mlContext, rows);
+        (SharpnessAwareImageClassificationTransformer model, _) =
+            Fit(options => (options.FineTuning, options.ValidationSet) = (FineTuning.HeadOnly, validation));
+        using (model)
+        using (SharpnessAwareImageClassificationTransformer raw = model.WithTemperature(1))
+        {
+            MulticlassCalibrationMetrics before = mlContext.MulticlassClassification.EvaluateCalibration(raw.Transform(validation)),
+                after = mlContext.MulticlassClassification.EvaluateCalibration(model.Transform(validation));
+            Assert.AreNotEqual(after.LogLoss, before.LogLoss, 0.01, "it would not show");
+            EpochMetrics said = model.History.Single();
+            Assert.AreEqual(before.Accuracy, said.ValidationAccuracy, 1e-9);
+            Assert.AreEqual(before.LogLoss, said.ValidationLogLoss, 1e-3);
+            Assert.AreEqual(before.ExpectedCalibrationError, said.ValidationExpectedCalibrationError, 1e-3);
+        }
+    }
+
+    [TestMethod]
+    public void CriteriaToStopEarlyLeaveTheWholeNetworkAllOfItsEpochs()
+    {
+        (SharpnessAwareImageClassificationTransformer model, _) = Fit(options =>
+        {
+            (options.FineTuning, options.Epoch) = (FineTuning.Gentle, 4);
+            options.EarlyStoppingCriteria = new EarlyStopping(Patience: 1, MinDelta: 1e9);      // nothing is an improvement
+        });
+        using (model)
+            Assert.HasCount(4, model.History);
     }
 
     [TestMethod]
