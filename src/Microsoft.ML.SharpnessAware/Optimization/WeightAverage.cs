@@ -11,8 +11,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// <remarks>
 /// The average is one vector beside the optimiser's, and an update two operations. Call <see cref="Update"/> after steps, and
 /// <see cref="Apply"/> to look at the network with the averaged weights. Running statistics (batch normalisation) are not averaged, since
-/// they would not be those of the averaged weights: make them anew by <c>UpdateStatistics</c>. When the network gets its own weights back it
-/// gets its own statistics back, too.
+/// they would not be those of the averaged weights: make them anew by <c>UpdateStatistics</c>. When the network gets its own weights back
+/// it gets its own statistics back, too.
 /// </remarks>
 /// <example>
 /// <code>

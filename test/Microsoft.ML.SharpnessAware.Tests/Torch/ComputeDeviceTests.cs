@@ -51,7 +51,8 @@ public sealed class ComputeDeviceTests
         var mlContext = new MLContext(1) { GpuDeviceId = -1, FallbackToCpu = fallsBack };
         IDataView data = Fitted.View(mlContext, Shapes.Pixels(9));
 
-        string message = Assert.ThrowsExactly<InvalidOperationException>(() => Fitted.Model(mlContext, data)).Message;
+        string message = Assert.ThrowsExactly<InvalidOperationException>(
+            () => Fitted.Model(mlContext, data, options => options.Device = null)).Message;
 
         StringAssert.Contains(message, "MLContext.GpuDeviceId is -1");
         StringAssert.Contains(message, "0 is the first GPU");
