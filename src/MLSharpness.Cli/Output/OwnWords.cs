@@ -51,6 +51,8 @@ internal static partial class OwnWords
         ("so that TimeBudget allows", "so that --time-budget allows"),
         ("Method has the radius ρ = ", "--rho is "),
         (": leave Method unset, or give it ρ = ", ": leave it out, or give --rho "),
+        ("LearningRate = ", "--learning-rate "),
+        (": leave LearningRate unset, or give it ", ": leave it out, or give --learning-rate "),
         ("BatchSize is that of all", "--batch is that of all"),
         ("and BatchSize, that of all processes together, is ", "and --batch, that of all processes together, is "),
         ("Set a larger BatchSize", "Give a larger --batch"),

@@ -58,7 +58,7 @@ internal static class CalibrationCrossValidation
 
         LabelColumn.Check(NamedColumn.Find(scored, labelColumnName, "label"));
         ScoreColumns.CheckScore(NamedColumn.Find(scored, scoreColumnName, "score"));
-        if (!string.IsNullOrEmpty(clusterColumnName))
-            NamedColumn.Find(scored, clusterColumnName, "cluster");
+        if (clusterColumnName is not null)
+            CodedColumn.CheckClusters(scored, clusterColumnName);
     }
 }

@@ -42,6 +42,15 @@ internal sealed class CodedColumn : ISideColumn
     public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
         new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
 
+    /// <summary>Refuses what <see cref="Clusters"/> refuses, before there are rows.</summary>
+    public static void CheckClusters(SchemaShape schema, string columnName)
+    {
+        CheckName(columnName, "cluster");
+        SchemaShape.Column column = NamedColumn.Find(schema, columnName, "cluster");
+        if (column.Kind != SchemaShape.Column.VectorKind.Scalar || !HasValues(column.ItemType))
+            throw Unsuitable(columnName, "cluster", column.GetTypeString());
+    }
+
     /// <summary>The number of the value of a row, given the row's class; of a row that is left out, below 0: its value has a number, and
     /// takes no memory.</summary>
     public Func<int, int> Open(DataViewRow row)
@@ -61,15 +70,22 @@ internal sealed class CodedColumn : ISideColumn
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string columnName, string role)
     {
+        CheckName(columnName, role);
+        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, role);
+        return HasValues(column.Type) ? column : throw Unsuitable(columnName, role, $"{column.Type}");
+    }
+
+    private static void CheckName(string columnName, string role)
+    {
         if (columnName.Length == 0)
             throw new ArgumentException($"The {role} column needs a name; null stands for none.", nameof(columnName));
-        DataViewSchema.Column column = NamedColumn.Find(schema, columnName, role);
-        return column.Type is TextDataViewType or KeyDataViewType or BooleanDataViewType or NumberDataViewType or DateTimeDataViewType
-                or DateTimeOffsetDataViewType or TimeSpanDataViewType
-            ? column
-            : throw new ArgumentOutOfRangeException(nameof(schema), $"Column '{columnName}': expected the {role} of each row, a text, key, "
-                + $"number, Boolean or date; found {column.Type}.");
     }
+
+    private static bool HasValues(DataViewType type) => type is TextDataViewType or KeyDataViewType or BooleanDataViewType
+        or NumberDataViewType or DateTimeDataViewType or DateTimeOffsetDataViewType or TimeSpanDataViewType;
+
+    private static ArgumentOutOfRangeException Unsuitable(string columnName, string role, string type) => new("schema",
+        $"Column '{columnName}': expected the {role} of each row, a text, key, number, Boolean or date; found {type}.");
 
     private Func<int> OpenText(DataViewRow row)
     {

@@ -18,11 +18,11 @@ internal readonly record struct PixelLayout(ImageShape Shape, bool ChannelsLast)
     public static PixelLayout Of(string columnName, VectorDataViewType type, ImageRequest request)
     {
         int[] dimensions = [.. type.Dimensions];
-        if (IsList(type) && request is not { Width: not null, Height: not null })
+        bool isList = IsList(type);
+        if (isList && request is not { Width: not null, Height: not null })
             throw NoShape(columnName, type);
-        PixelLayout layout = dimensions.Length switch
+        PixelLayout layout = isList ? Flat(columnName, type.Size, request) : dimensions.Length switch
         {
-            1 => Flat(columnName, type.Size, request),
             2 => new(new(1, dimensions[0], dimensions[1]), ChannelsLast: false),
             3 => Spatial(columnName, type, request),
             _ => throw Error(columnName, $"an image has two or three dimensions, this column's type is {type}"),

@@ -9,8 +9,8 @@ public sealed record EpochMetrics
     /// <summary>
     /// What of a training in several parts is trained, as the log names it, where training starts from weights: "head", or a training
     /// of the whole network, such as "Gentle in large steps". Each counts its epochs from 1, and one that is given up has reported
-    /// those that it had; the head is reported, as one epoch, where it is the model. Null in a training of one part, and in the
-    /// transformer's <c>History</c>, which is that of the model alone.
+    /// those that it had; the head is reported, as one epoch, where it is the model. Null in a training from scratch or by
+    /// <c>FineTuning.Full</c>, and in the transformer's <c>History</c>, which is that of the model alone.
     /// </summary>
     public string? Phase { get; init; }
 

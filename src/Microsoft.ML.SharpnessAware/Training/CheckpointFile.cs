@@ -144,6 +144,11 @@ internal sealed class CheckpointFile
         version = 0;
         byte[] header = new byte[HeaderLength];
         int length = file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false);
+        // What a loss of power leaves: zeros, or the first bytes alone.
+        int known = Math.Min(length, sizeof(ulong));
+        if (length > 0 && (!header.AsSpan(0, known).ContainsAnyExcept((byte)0)
+            || (length < sizeof(ulong) && header.AsSpan(0, length).SequenceEqual(BitConverter.GetBytes(Signature).AsSpan(0, length)))))
+            return (Fault.Damaged, "is damaged (its beginning is missing)");
         if (length < sizeof(ulong) || BitConverter.ToUInt64(header) != Signature)
             return (Fault.NoCheckpoint, "is not a checkpoint");
         if (length < HeaderLength)

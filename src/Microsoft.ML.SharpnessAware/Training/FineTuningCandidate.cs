@@ -102,11 +102,10 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
     /// <summary>What to say of an SGD of the user's own which suits a training from scratch, as the default that the options show does;
     /// null where there is nothing to say.</summary>
     public static string? AdviceOnBaseOptimizer(Options options) =>
-        options.FineTuning is FineTuning.Auto or FineTuning.Gentle && options.LearningRate is null
-            && options.GivenBaseOptimizer is BaseOptimizer.Sgd { LearningRate: >= LeastOfScratch } sgd
-            ? string.Create(CultureInfo.InvariantCulture,
-                $"BaseOptimizer is SGD with learning rate {sgd.LearningRate}, which suits a training from scratch. For small steps of " +
-                $"a pretrained network leave BaseOptimizer unset, or take AdamW with learning rate {LearningRate}.")
+        options.FineTuning is FineTuning.Auto or FineTuning.Gentle && options.GivenBaseOptimizer is BaseOptimizer.Sgd sgd
+            && (options.LearningRate ?? sgd.LearningRate) is >= LeastOfScratch and double rate
+            ? $"BaseOptimizer is SGD with learning rate {Text(rate)}, which suits a training from scratch. For small steps of " +
+                $"a pretrained network leave BaseOptimizer unset, or take AdamW with learning rate {Text(LearningRate)}."
             : null;
 
     /// <summary>The same of a learning rate of the user's own: that of an ML.NET script, for example, which is for a head alone.</summary>
@@ -117,15 +116,16 @@ internal sealed record FineTuningCandidate(FineTuning Kind, int Epochs)
             || (options.LearningRate ?? options.GivenBaseOptimizer?.LearningRate) is not double rate
             || (float)rate < (float)(TimesThatHarm * LearningRate))
             return null;
-        (string name, string what) = options.LearningRate is null
-            ? (nameof(options.BaseOptimizer), $"BaseOptimizer has the learning rate {Text(rate)}, which suits a training from scratch.")
-            : (nameof(options.LearningRate), $"LearningRate = {Text(rate)} suits SGD or a training from scratch.");
+        (string what, string way) = options.LearningRate is null
+            ? ($"BaseOptimizer has the learning rate {Text(rate)}, which suits a training from scratch.",
+                ": leave BaseOptimizer unset, or give it ")
+            : ($"LearningRate = {Text(rate)} suits SGD or a training from scratch.", ": leave LearningRate unset, or give it ");
         return $"{what} A pretrained network is trained by AdamW in steps of {Text(LearningRate)}, and large ones undo what it has " +
-            $"learnt: leave {name} unset, or give it {Text(LearningRate)} to {Text(LargeLearningRate)}.";
-
-        // What was said as a float is 0.01, and not 0.009999999776.
-        static string Text(double rate) => ((float)rate).ToString(CultureInfo.InvariantCulture);
+            $"learnt{way}{Text(LearningRate)} to {Text(LargeLearningRate)}.";
     }
+
+    /// <summary>What was said as a float is 0.01, and not 0.009999999776.</summary>
+    private static string Text(double rate) => ((float)rate).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>What is worth trying within the time.</summary>
     /// <param name="options">The user's.</param>

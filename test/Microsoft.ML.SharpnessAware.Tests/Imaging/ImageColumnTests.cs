@@ -84,7 +84,9 @@ public sealed class ImageColumnTests
         Assert.AreEqual(new ImageShape(1, 1, 2048), Bind(Pixels<float>([1, 2048]), new(2048, 1)).Shape);
         Assert.AreEqual(new ImageShape(1, 2048, 1), Bind(Pixels<float>([2048, 1]), new(1, 2048)).Shape);
         Assert.AreEqual(new ImageShape(1, 1, 2048), Bind(Pixels<float>([1, 1, 2048]), new(2048, 1)).Shape);
-        StringAssert.Contains(BindError(Pixels<float>([1, 2048]), new(64, 32)), "are 2048 × 1");
+        Assert.AreEqual(new ImageShape(1, 32, 64), Bind(Pixels<float>([1, 2048]), new(64, 32)).Shape, "as the message advises");
+        Assert.AreEqual(new ImageShape(3, 32, 32), Bind(Pixels<float>([3072, 1, 1]), new(32, 32)).Shape);
+        StringAssert.Contains(BindError(Pixels<float>([1, 2048]), new(64, 33)), "the vector has 2048 values");
     }
 
     /// <summary>Nobody sees the colours of vectors, and pixel by pixel is as usual.</summary>

@@ -65,6 +65,8 @@ public sealed class CheckpointFileTests
 
     [TestMethod]
     [DataRow("damaged")]
+    [DataRow("zeros")]
+    [DataRow("seven bytes")]
     [DataRow("empty")]
     [DataRow("missing")]
     public void WhereNothingIsLostTheCheckpointBeforeIsRead(string kind)
@@ -75,7 +77,15 @@ public sealed class CheckpointFileTests
         File.WriteAllBytes(path + ".previous", content);
         File.Delete(path);
         if (kind != "missing")
-            File.WriteAllBytes(path, kind == "empty" ? [] : Damaged(content));
+        {
+            File.WriteAllBytes(path, kind switch
+            {
+                "empty" => [],
+                "zeros" => new byte[content.Length],
+                "seven bytes" => content[..7],
+                _ => Damaged(content),
+            });
+        }
 
         Assert.AreEqual(1, Read(path));
     }

@@ -118,7 +118,6 @@ public sealed class FineTuningCandidateTests
         }
     }
 
-    /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
     [TestMethod]
     public void AnSgdThatSuitsATrainingFromScratchIsAdvisedAgainst()
     {
@@ -137,10 +136,12 @@ public sealed class FineTuningCandidateTests
         Assert.IsNull(Advice(new BaseOptimizer.Sgd(0.01)));
         Assert.IsNull(Advice(new BaseOptimizer.AdamW(0.001)));
         Assert.IsNull(Advice(shown, rate: 0.001), "whose rate is another");
+        StringAssert.Contains(Advice(new BaseOptimizer.Sgd(0.01), rate: 0.1f), "SGD with learning rate 0.1,");
         Assert.IsNull(Advice(shown, FineTuning.Full));
         Assert.IsNull(Advice(shown, FineTuning.HeadOnly));
     }
 
+    /// <summary>After three epochs, and in large steps: small ones come closer slowly, and do no harm.</summary>
     [TestMethod]
     public void LargeStepsAreGivenUpWhereTheyAreFarFromTheHead()
     {

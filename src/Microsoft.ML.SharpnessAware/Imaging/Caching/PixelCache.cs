@@ -85,8 +85,8 @@ internal sealed class PixelCache(string folder, Action<string>? log = null)
             }
             catch (Exception exception) when (MappedFilesStay && IsAboutFiles(exception))
             {
-                inUse = new IOException($"'{file.FullName}' cannot be deleted: {exception.Message.TrimEnd('.')}. A training that uses " +
-                    "it, in this process or another, must end first.", exception);
+                inUse = new IOException($"'{file.FullName}' cannot be deleted: {exception.Message.TrimEnd('.')}. If a training " +
+                    "uses it, in this process or another, that must end first; else look at its permissions.", exception);
             }
         }
 

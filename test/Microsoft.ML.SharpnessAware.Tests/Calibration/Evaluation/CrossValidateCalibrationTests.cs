@@ -102,6 +102,10 @@ public sealed class CrossValidateCalibrationTests
             () => catalog.CrossValidateCalibration(data, never, scoreColumnName: "Name")).Message, "Score column 'Name': expected");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
             () => catalog.CrossValidateCalibration(data, never, clusterColumnName: "Missing")).Message, "cluster column 'Missing'");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => catalog.CrossValidateCalibration(data, never, clusterColumnName: "Features")).Message,
+            "Column 'Features': expected the cluster of each row");
+        Assert.ThrowsExactly<ArgumentException>(() => catalog.CrossValidateCalibration(data, never, clusterColumnName: ""));
         Assert.ThrowsExactly<InvalidTimeZoneException>(() => catalog.CrossValidateCalibration(data, never));
     }
 

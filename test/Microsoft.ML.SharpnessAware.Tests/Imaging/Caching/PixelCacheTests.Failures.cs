@@ -147,7 +147,7 @@ public sealed partial class PixelCacheTests
             },
         };
         string error = Assert.ThrowsExactly<IOException>(() => cache.Delete()).Message;
-        StringAssert.StartsWith(error, $"'{used}' cannot be deleted: Access to the path is denied. A training that uses it");
+        StringAssert.StartsWith(error, $"'{used}' cannot be deleted: Access to the path is denied. If a training uses it");
         CollectionAssert.AreEqual(new[] { Path.GetFileName(used) }, _folder.FileNames());
     }
 
