@@ -24,32 +24,54 @@ public sealed partial class SaveQuantizedOnnxTests
         CollectionAssert.AreEqual(new[] { "int8.onnx" }, folder.FileNames().ToArray());
     }
 
+    /// <summary>A channel that nobody reads is so large that what the others say is rounded to nothing.</summary>
+    [TestMethod]
+    public void ImagesThatRoundingGivesAnotherClassAreCounted()
+    {
+        using SharpnessAwareImageClassificationTransformer model = OfThreeChannels(
+            "int8_changed", weights: [1, 0, 0], biases: [1, 0, 3200], outputs: [[1, 0, 0], [0, 0, 0], [0, 0, 0]], last: [0, 0.5f, -5]);
+        IDataView data = Hard(150);
+        using var folder = new TemporaryFolder();
+        string path = folder.File("int8.onnx");
+
+        OnnxQuantizationReport report = model.SaveOnnx(path, Int8(data))!;
+
+        Assert.AreEqual(0, Same(model.Transform(data), Scored(path, data)));
+        Assert.AreEqual(0, report.SameClass);
+    }
+
     /// <summary>As of a batch norm with a dead scale: all that the channel says is in its bias, which is an int32 in units of the
     /// weights'.</summary>
     [TestMethod]
     public void AChannelWhoseWeightsAreNearlyZeroKeepsItsBias()
     {
-        NetworkArchitecture.Register("int8_dead", classes => nn.Sequential(("conv", nn.Conv2d(1, 3, 1)), ("act", nn.ReLU()),
-            ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("fc", nn.Linear(3, classes))));
+        using SharpnessAwareImageClassificationTransformer model = OfThreeChannels(
+            "int8_dead", weights: [1e-12f, 0.1f, -0.1f], biases: [1, 0, 0], outputs: [[1, 0, 0], [0, 1, 0], [0, 0, 1]], last: [0, 0, 0]);
         IDataView data = Hard(150);
-        using SharpnessAwareImageClassificationTransformer trained = Train(data, "int8_dead");
-        using SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
-        using (DisposeScope scope = NewDisposeScope())
-        using (IDisposable noGradient = no_grad())
-        {
-            Dictionary<string, Tensor> weights = model.Classifier.Network.state_dict();
-            weights["conv.weight"].view(-1).copy_(tensor(new[] { 1e-12f, 0.1f, -0.1f }));
-            weights["conv.bias"].copy_(tensor(new[] { 1f, 0, 0 }));
-            weights["fc.weight"].copy_(eye(3));
-            weights["fc.bias"].zero_();
-        }
-
         using var folder = new TemporaryFolder();
         string path = folder.File("int8.onnx");
 
         model.SaveOnnx(path, Int8(data));
 
         AssertSame(Fitted.Scores(MLContext, model.Transform(data)), Fitted.Scores(MLContext, Scored(path, data)), 0.02f);
+    }
+
+    /// <summary>Each pixel by three weights and biases, the means of what is positive, and a linear layer.</summary>
+    private static SharpnessAwareImageClassificationTransformer OfThreeChannels(
+        string name, float[] weights, float[] biases, float[][] outputs, float[] last)
+    {
+        NetworkArchitecture.Register(name, classes => nn.Sequential(("conv", nn.Conv2d(1, 3, 1)), ("act", nn.ReLU()),
+            ("one", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()), ("fc", nn.Linear(3, classes))));
+        using SharpnessAwareImageClassificationTransformer trained = Train(Hard(150), name);
+        SharpnessAwareImageClassificationTransformer model = trained.WithTemperature(1);
+        using DisposeScope scope = NewDisposeScope();
+        using IDisposable noGradient = no_grad();
+        Dictionary<string, Tensor> own = model.Classifier.Network.state_dict();
+        own["conv.weight"].view(-1).copy_(tensor(weights));
+        own["conv.bias"].copy_(tensor(biases));
+        own["fc.weight"].view(-1).copy_(tensor(outputs.SelectMany(row => row).ToArray()));
+        own["fc.bias"].copy_(tensor(last));
+        return model;
     }
 
     /// <summary>Convolutions with and without bias, with a ReLU behind or several readers, and operators of its own.</summary>

@@ -61,7 +61,7 @@ public sealed partial class SaveQuantizedOnnxTests
             Dictionary<string, Tensor> weights = model.Classifier.Network.named_parameters()
                 .ToDictionary(each => each.name, each => (Tensor)each.parameter);
             weights["first.weight"].select(0, 7).zero_();
-            weights["first.bias"].select(0, 7).fill_(1600);
+            weights["first.bias"].select(0, 7).fill_(400);
             weights["second.weight"].select(1, 7).zero_();
         }
 
@@ -81,10 +81,7 @@ public sealed partial class SaveQuantizedOnnxTests
         Assert.IsLessThan(CrossEntropy(wanted, found, 0.99), best);
 
         MulticlassCalibrationMetrics after = MLContext.MulticlassClassification.EvaluateCalibration(saved.Transform(data));
-        Assert.AreEqual(after.LogLoss, report.After!.LogLoss, 1e-4);
-        double same = Same(model.Transform(data), saved.Transform(data));
-        Assert.IsLessThan(1, same, "nothing has another class");
-        Assert.AreEqual(same, report.SameClass, 1e-9);
+        Assert.AreEqual(after.LogLoss, report.After!.LogLoss, 1e-5);
     }
 
     [TestMethod]
