@@ -47,7 +47,7 @@ internal static class FigureStyle
 
     public static string Averages(ReliabilityDiagram diagram) =>
         $"{Accuracy(diagram).ToLowerInvariant()} " + Invariant($"{diagram.Accuracy:P1} · mean ")
-        + Confidence(diagram).ToLowerInvariant() + Invariant($" {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
+        + (diagram.IsOfProbability ? "probability" : "confidence") + Invariant($" {diagram.MeanConfidence:P1} · N = {diagram.Count:N0}");
 
     /// <summary>The colour as it looks at a third of its strength on white.</summary>
     public static OxyColor Faint(OxyColor color) => OxyColor.FromAColor((byte)(color.A / 3), color);
