@@ -18,7 +18,7 @@ internal static class MistypedOption
         string? mistyped = names.Concat(several).Concat(single).Select(token => token.Value)
             .FirstOrDefault(name => name.Length > 1 && name[0] == '-' && !Path.Exists(name));
         return mistyped is null ? null
-            : $"'{mistyped}' is no option of {parsed.CommandResult.Command.Name}, and there is no such file. Its --help lists the " +
+            : $"'{mistyped}' is not an option of {parsed.CommandResult.Command.Name}, and there is no such file. Its --help lists the " +
                 $"options; a name that begins with - is written ./{mistyped}.";
 
         IEnumerable<Token> ValuesOf(Type type) => parsed.CommandResult.Children.OfType<OptionResult>()

@@ -53,6 +53,7 @@ internal static class CalibrationCrossValidation
         }
         catch (Exception exception) when (exception is NotSupportedException or NotImplementedException)
         {
+            // An estimator need not say its columns to be trained: those of the first fold's rows are checked as they are read.
             return;
         }
 

@@ -148,9 +148,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// <summary>
         /// Channels that images are converted to, 1 (grey) or 3 (red, green, blue). A vector of pixels may also have 4. Default: those of a
         /// vector, of which one of one dimension has as many as its values fill with the width and height given (all red, then green, then
-        /// blue); for pictures those of the
-        /// weights where training starts from weights, so that grey files are taken in colour, and from scratch 3, unless all of them are
-        /// files that store grey values.
+        /// blue); for pictures those of the weights where training starts from weights, so that grey files are taken in colour, and from
+        /// scratch 3, unless all of them are files that store grey values.
         /// </summary>
         /// <remarks>From scratch, grey images in a mixture are taken in colour, which is logged once. With 1, the colour weights of a file
         /// that <see cref="InitialWeights"/> names are summed over their channels; where neither it nor <see cref="Arch"/> is set,

@@ -42,11 +42,11 @@ public sealed partial class CommandLineTests
     }
 
     [TestMethod]
-    [DataRow("predict MODEL PICTURE --tpo 1", "'--tpo' is no option of predict, and there is no such file.")]
-    [DataRow("predict --jsn MODEL PICTURE", "'--jsn' is no option of predict")]
-    [DataRow("predict MODEL -j -- PICTURE", "'-j' is no option of predict")]
-    [DataRow("compare IMAGES --methods sgd csam --sede 3", "'--sede' is no option of compare")]
-    [DataRow("train IMAGES --out --restrat", "'--restrat' is no option of train")]
+    [DataRow("predict MODEL PICTURE --tpo 1", "'--tpo' is not an option of predict, and there is no such file.")]
+    [DataRow("predict --jsn MODEL PICTURE", "'--jsn' is not an option of predict")]
+    [DataRow("predict MODEL -j -- PICTURE", "'-j' is not an option of predict")]
+    [DataRow("compare IMAGES --methods sgd csam --sede 3", "'--sede' is not an option of compare")]
+    [DataRow("train IMAGES --out --restrat", "'--restrat' is not an option of train")]
     public void AMistypedOptionIsNotTakenForAName(string command, string says)
     {
         (int exitCode, string output, string error) = RunIn(Folder.Path, [.. command.Split(' ').Select(word => word switch
