@@ -40,7 +40,7 @@ SharpnessAwareImageClassificationTransformer? best = null;
 foreach ((string name, SharpnessAwareMethod method) in methods)
 {
     // 3. Train: one pipeline for each method.
-    AnsiConsole.MarkupLineInterpolated($"[bold]{name}[/] {method}");
+    AnsiConsole.MarkupLineInterpolated($"[bold]{(method == SharpnessAwareMethod.Standard ? name : $"{method}")}[/]");
     var trainer = mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(
         new SharpnessAwareImageClassificationTrainer.Options
         {
