@@ -24,6 +24,36 @@ public sealed class FineTuningMethodsTablesTests
         "| SAM | −0.150 [−0.785, +0.485] | −0.100 [−1.371, +1.171] |",
         FineTuningMethodsTables.Differences(Rows, "base").Split('\n')[^1]);
 
+    /// <summary>As above once, and again with gains of 0.1 and 0.4: each seed's mean of both is 0.075 and 0.3.</summary>
+    [TestMethod]
+    public void TwoRunsAreBesideEachOtherAndTheirMeanIsOfEachSeed()
+    {
+        ResultRow[] again =
+        [
+            Row("10", "base", 2, 0.6), Row("10", "base", 1, 0.8), Row("10", "SAM", 1, 0.7), Row("10", "SAM", 2, 0.2),
+            Row("10", "base", 3, 0.1), Row("10", "SAM", 3, 0.0),
+        ];
+        string[] cells = FineTuningMethodsTables.Twice(Rows, again, "base").Split('\n')[^1].Split('|', StringSplitOptions.TrimEntries);
+        StringAssert.StartsWith(cells[2], "−0.125 [");
+        StringAssert.StartsWith(cells[3], "−0.200 [", "three seeds, of which one was trained in this run only");
+        StringAssert.StartsWith(cells[4], "−0.188 [");
+    }
+
+    [TestMethod]
+    public void AMethodAtEachRadiusIsOfSizesThatAllRadiiHave()
+    {
+        ResultRow[] rows =
+        [
+            Row("10", "CSAM 1", 1, 0.7).With("rho", "0.01"), Row("50", "CSAM 1", 1, 0.5).With("rho", "0.01"),
+            Row("10", "SAM", 1, 0.7).With("rho", "0.01"), Row("10", "CSAM 1", 2, 0.6).With("rho", "0.005"),
+        ];
+        IReadOnlyList<ResultRow> each = FineTuningMethodsTables.AtEachRadius(
+            rows, [Row("10", "CSAM 1", 1, 0.4).With("rho", "0.02")], "CSAM 1", "0.01", "0.02");
+        CollectionAssert.AreEqual(new[] { "ρ = 0.01, 10", "ρ = 0.02, 10" },
+            each.Select(row => $"{row["method"]}, {row["pictures"]}").ToArray());
+        Assert.AreEqual("0.01", rows[0]["rho"], "the rows themselves stay as they are");
+    }
+
     [TestMethod]
     public void SmoothErrorsAreShownAsPercentagesByMethodAndCell()
     {

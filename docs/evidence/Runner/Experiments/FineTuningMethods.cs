@@ -22,11 +22,14 @@ internal sealed class FineTuningMethods : Experiment
     // An adaptive radius is measured in shares of the weights, and so is about ten times as large (Kwon et al. 2021).
     private const double AdaptiveScale = 10;
 
+    // The trainer's own, once with its own radius and once with twice that, whichever of them was chosen.
+    private const string Default = "CSAM 1";
+
     private static readonly (string Name, Func<double, SharpnessAwareMethod> Of, double Scale)[] Climbing =
     [
         ("SAM", SharpnessAwareMethod.Sam, 1), ("SSAM", SharpnessAwareMethod.Ssam, 1),
         ("ASAM", rho => SharpnessAwareMethod.Asam(rho), AdaptiveScale),
-        ("CSAM 0.5", rho => SharpnessAwareMethod.Csam(rho, 0.5), 1), ("CSAM 1", rho => SharpnessAwareMethod.Csam(rho, 1), 1),
+        ("CSAM 0.5", rho => SharpnessAwareMethod.Csam(rho, 0.5), 1), (Default, rho => SharpnessAwareMethod.Csam(rho, 1), 1),
         ("CSAM 2", rho => SharpnessAwareMethod.Csam(rho, 2), 1),
         ("CSAM 1 period 5", rho => SharpnessAwareMethod.Csam(rho, 1) with { Period = 5 }, 1),
     ];
@@ -68,6 +71,19 @@ internal sealed class FineTuningMethods : Experiment
         }));
         // Trainings that were made before it was measured, once more.
         laboratory.Do(smooth, Name + "-smooth", Runs((_, trained) => trained.SmoothErrors));
+        laboratory.Do(laboratory.Open(Name + "-radius", keys, [.. Scores.Columns, "seconds"]), Name + "-radius",
+            from size in sizes
+            from seed in Enumerable.Range(1, laboratory.Seeds)
+            from setting in settings
+            from rho in Radii[1..]
+            let variant = Variant(Default, SharpnessAwareMethod.Csam(rho, 1))
+            let key = (string[])[setting.Name, Text.Of(size), variant.Name, Text.Of(rho), Text.Of(seed)]
+            where !file.Contains(key)
+            select new Run(key, () =>
+            {
+                FineTunedPictures trained = FineTunedPictures.Train(laboratory, setting, size, variant, seed);
+                return [.. trained.Scores, trained.Seconds];
+            }));
 
         IEnumerable<Run> Runs(Func<string[], FineTunedPictures, double[]> measure) =>
             from size in sizes

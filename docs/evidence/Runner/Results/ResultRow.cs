@@ -9,6 +9,14 @@ internal sealed class ResultRow(string[] columns, string[] cells)
 
     public double Number(string column) => double.Parse(this[column], CultureInfo.InvariantCulture);
 
+    /// <summary>The same with another text in a column.</summary>
+    public ResultRow With(string column, string text)
+    {
+        string[] changed = [.. cells];
+        changed[IndexOf(column)] = text;
+        return new(columns, changed);
+    }
+
     private int IndexOf(string column)
     {
         int index = Array.IndexOf(columns, column);

@@ -73,12 +73,17 @@ internal sealed partial class EvidencePage(string results, string figures)
             "learnt" => If(Rows("learnt-until-the-end"), rows =>
                 Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss, Measure.Minutes]) + "\n\n"
                     + Tables.Differences(rows, "base", Measure.Main)),
-            "learnt-smaller" => If(Rows("learnt-until-the-end-smaller-radius"), rows => Tables.Means(
-                [.. rows, .. Rows("learnt-until-the-end").Where(row => row["method"] == Method.Base.Name
-                    && rows.Any(other => other["seed"] == row["seed"]))],
-                [.. Measure.Main, Measure.Temperature, Measure.TrainLoss])),
+            "learnt-smaller" => If(Rows("learnt-until-the-end-smaller-radius"), rows =>
+                Tables.Means(rows, [.. Measure.Main, Measure.Temperature, Measure.TrainLoss]) + "\n\n"
+                    + Tables.Differences(rows, "base", Measure.Main)),
             "methods" => If(Rows("fine-tuning-methods"), rows => FineTuningMethodsTables.Overall(rows, "base", "CSAM 1") + "\n\n"
                 + FineTuningMethodsTables.Means(rows) + "\n\n" + FineTuningMethodsTables.Differences(rows, "base")),
+            "methods-twice" => If(Rows("fine-tuning-methods-first"), first =>
+                FineTuningMethodsTables.Twice(first, Rows("fine-tuning-methods"), "base")),
+            "methods-radius" => If(FineTuningMethodsTables.AtEachRadius(
+                Rows("fine-tuning-methods"), Rows("fine-tuning-methods-radius"), "CSAM 1", "0.01", "0.02"), rows =>
+                FineTuningMethodsTables.Overall(rows, "ρ = 0.01") + "\n\n" + FineTuningMethodsTables.Means(rows) + "\n\n"
+                    + FineTuningMethodsTables.Differences(rows, "ρ = 0.01")),
             "smooth-errors" => If(Rows("fine-tuning-methods-smooth"), FineTuningMethodsTables.SmoothErrors),
             "soups" => If(Rows("model-soups"), FineTuningTables.Soups),
             "kept" => If(Rows("cheaper", Of(1)), Tables.Kept),

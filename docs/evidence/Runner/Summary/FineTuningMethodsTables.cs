@@ -64,11 +64,47 @@ internal static class FineTuningMethodsTables
         [
             method.Key,
             .. from other in others
-               let reference = rows.Where(row => row["method"] == other).ToArray()
                from shown in Shown[2..]
-               select other == method.Key ? "" : method.GroupBy(row => row["seed"])
-                   .Select(seed => seed.Less(reference, shown.Measure, Keys).Average()).Text(shown.Measure),
+               select other == method.Key ? "" : BySeed(rows, method.Key, other, shown.Measure).Values.Text(shown.Measure),
         ]));
+
+    /// <summary>The same of two runs of the experiment, and of each seed's mean of both.</summary>
+    public static string Twice(IReadOnlyCollection<ResultRow> first, IReadOnlyCollection<ResultRow> second, string other) => Tables.Table(
+        [
+            $"Mean over sets and sizes, difference from {other}",
+            .. Shown[2..].SelectMany(shown => new[] { "once", "again", "mean of both" }.Select(run => $"{shown.Title}: {run}")),
+        ],
+        from method in Tables.ByMethod(second)
+        where method.Key != other
+        select (string[])
+        [
+            method.Key,
+            .. from shown in Shown[2..]
+               let once = BySeed(first, method.Key, other, shown.Measure)
+               let again = BySeed(second, method.Key, other, shown.Measure)
+               let both = again.Keys.Where(once.ContainsKey).Select(seed => (once[seed] + again[seed]) / 2)
+               from differences in new[] { once.Values, again.Values, both }
+               select differences.Text(shown.Measure),
+        ]);
+
+    /// <summary>One method with several radii, as if each were a method; only of sizes that each has been trained with.</summary>
+    public static IReadOnlyList<ResultRow> AtEachRadius(
+        IReadOnlyCollection<ResultRow> rows, IReadOnlyCollection<ResultRow> more, string method, params string[] radii) =>
+    [
+        .. from row in rows.Concat(more)
+           where row["method"] == method && radii.Contains(row["rho"])
+           where more.Any(other => other["pictures"] == row["pictures"])
+           select row.With("method", $"ρ = {row["rho"]}"),
+    ];
+
+    // What a method has more than another, on the mean over sets and sizes.
+    private static Dictionary<string, double> BySeed(
+        IReadOnlyCollection<ResultRow> rows, string method, string other, Measure measure)
+    {
+        ResultRow[] reference = [.. rows.Where(row => row["method"] == other)];
+        return rows.Where(row => row["method"] == method).GroupBy(row => row["seed"])
+            .ToDictionary(seed => seed.Key, seed => seed.Less(reference, measure, Keys).Average());
+    }
 
     private static (string Set, string Size)[] Cells(IReadOnlyCollection<ResultRow> rows) =>
     [
