@@ -30,7 +30,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     {
         List<float> scores = [];
         List<int> labels = [];
-        (_, long withoutLabel) = LabelledProbabilities.Read(data, columns, scoreKind, host, channel, (row, label) =>
+        (_, long withoutLabel) = LabelledProbabilities.Read(data, columns, scoreKind, host, channel, (row, label, _) =>
         {
             if (scores.Count > Array.MaxLength - row.Length)
                 throw TooMany(row.Length);

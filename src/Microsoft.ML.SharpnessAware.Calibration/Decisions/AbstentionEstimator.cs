@@ -42,19 +42,18 @@ internal sealed class AbstentionEstimator : IEstimator<AbstentionTransformer>
         using IChannel channel = _host.Start("Fitting abstention");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);
         var fit = new AbstentionFit(_accuracy, _confidence);
-        _columns.Read(input, scores, _host, channel, fit.Add);
+        _columns.Read(input, scores, _host, channel, seed: 0, fit.Add);
         AbstentionChoice choice = fit.Finish();
         double promised = Math.Floor(10_000 * choice.BestAccuracy) / 100;       // in %, and so that asking for it gives it
         if (double.IsPositiveInfinity(choice.Threshold))
             channel.Warning(string.Create(CultureInfo.InvariantCulture,
-                $"These {fit.Count} row(s) do not let an accuracy of {100 * _accuracy:G6} % be promised with a confidence of " +
-                    $"{100 * _confidence:G4} %, so "
-                + $"nothing is accepted. What they can promise is {promised:F2} %, of the {choice.BestAccepted} most " +
-                    $"confident. With no "
-                + $"mistake among them it takes {AbstentionFit.RowsNeeded(_accuracy, _confidence)} accepted rows."));
+                $"These {fit.Count} row(s){_columns.OneOfEach} do not let an accuracy of {100 * _accuracy:G6} % be promised with a "
+                + $"confidence of {100 * _confidence:G4} %, so nothing is accepted. What they can promise is {promised:F2} %, of the "
+                + $"{choice.BestAccepted} most confident. With no mistake among them it takes "
+                + $"{AbstentionFit.RowsNeeded(_accuracy, _confidence)} accepted rows."));
         else
             channel.Info(string.Create(CultureInfo.InvariantCulture,
-                $"Accepts {choice.Accepted} of {fit.Count} row(s), confidence above {choice.Threshold:G6}."));
+                $"Accepts {choice.Accepted} of {fit.Count} row(s){_columns.OneOfEach}, confidence above {choice.Threshold:G6}."));
         return new AbstentionTransformer(_host, _columns, _accuracy, _confidence, choice, fit.Count, scores.NumberOfClasses,
             scores.Classes);
     }

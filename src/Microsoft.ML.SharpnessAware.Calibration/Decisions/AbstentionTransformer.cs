@@ -37,7 +37,7 @@ public sealed class AbstentionTransformer : RowToRowTransformerBase
     /// cref="AccuracyRejectionCurve.ThresholdAt"/> is the smallest confidence to accept.</remarks>
     public double Threshold => _choice.Threshold;
 
-    /// <summary>How many rows it was fitted on.</summary>
+    /// <summary>How many rows it was fitted on; of clusters one row each.</summary>
     public long FittedRows { get; }
 
     /// <summary>The share of those that are accepted.</summary>

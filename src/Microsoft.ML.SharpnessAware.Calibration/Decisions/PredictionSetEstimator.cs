@@ -45,10 +45,11 @@ internal sealed class PredictionSetEstimator : IEstimator<PredictionSetTransform
         using IChannel channel = _host.Start("Fitting prediction sets");
         LabelledScores scores = LabelledScores.Bind(input.Schema, _columns.LabelColumnName, _columns.ScoreColumnName);
         var fit = new PredictionSetFit(_kind, _coverage, scores.NumberOfClasses, _perClass);
-        _columns.Read(input, scores, _host, channel, (row, label) => fit.Add(row, label));
+        _columns.Read(input, scores, _host, channel, _kind.Seed, fit.Add);
         IReadOnlyList<string> names = scores.Classes?.Names ?? [.. Enumerable.Range(0, scores.NumberOfClasses).Select(k => $"{k}")];
-        (Nonconformity kind, double[] thresholds) = fit.Finish(names, channel);
-        channel.Info(string.Create(CultureInfo.InvariantCulture, $"Prediction sets of coverage {_coverage} fitted on {fit.Count} row(s)."));
+        (Nonconformity kind, double[] thresholds) = fit.Finish(names, channel, _columns.OneOfEach);
+        channel.Info(string.Create(CultureInfo.InvariantCulture,
+            $"Prediction sets of coverage {_coverage} fitted on {fit.Count} row(s){_columns.OneOfEach}."));
         return new PredictionSetTransformer(_host, _columns, kind, _coverage, thresholds, scores.NumberOfClasses, fit.Count,
             fit.RowsOfThresholds(), scores.Classes);
     }

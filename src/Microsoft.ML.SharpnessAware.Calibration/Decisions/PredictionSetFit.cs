@@ -70,7 +70,10 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
     }
 
     /// <summary>The kind of score with its two numbers, and the thresholds: one, or one for each class.</summary>
-    public (Nonconformity Kind, double[] Thresholds) Finish(IReadOnlyList<string> classNames, IChannel channel)
+    /// <param name="classNames">For the warnings.</param>
+    /// <param name="channel">Gets the warnings.</param>
+    /// <param name="oneOfEach">What follows a number of rows in them.</param>
+    public (Nonconformity Kind, double[] Thresholds) Finish(IReadOnlyList<string> classNames, IChannel channel, string oneOfEach = "")
     {
         Nonconformity tuned = kind.Score == PredictionSetScore.RegularizedAdaptive ? Tune() : kind;
         Span<double> scores = CollectionsMarshal.AsSpan(_scores);
@@ -80,17 +83,16 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         List<double>[] ofClass = perClass ? OfClass(scores) : [];       // before the scores lose their order
         double common = ConformalThreshold.Of(scores, coverage);
         if (double.IsPositiveInfinity(common))
-            channel.Warning($"{scores.Length} row(s) cannot promise a coverage of {100 * coverage:G4} %: it takes at least {needed}. " +
-                "Every set is "
-                + "all classes.");
+            channel.Warning($"{scores.Length} row(s){oneOfEach} cannot promise a coverage of {100 * coverage:G4} %: it takes at least "
+                + $"{needed}. Every set is all classes.");
         if (!perClass)
             return (tuned, [common]);
 
         int[] few = [.. Enumerable.Range(0, numberOfClasses).Where(k => ofClass[k].Count < needed)];
         if (few.Length > 0)
-            channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows that a threshold of their own takes, and get the " +
-                "common one, "
-                + $"which promises nothing for them: {string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
+            channel.Warning($"{few.Length} class(es) have fewer than the {needed} rows{oneOfEach} that a threshold of their own takes, "
+                + "and get the common one, which promises nothing for them: "
+                + $"{string.Join(", ", few.Take(10).Select(k => $"{classNames[k]} ({ofClass[k].Count})"))}"
                 + (few.Length > 10 ? ", …" : "."));
         return (tuned, [.. ofClass.Select(list => list.Count < needed ? common
             : ConformalThreshold.Of(CollectionsMarshal.AsSpan(list), coverage))]);

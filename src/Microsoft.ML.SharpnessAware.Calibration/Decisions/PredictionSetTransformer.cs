@@ -34,7 +34,7 @@ public sealed class PredictionSetTransformer : RowToRowTransformerBase
     /// <summary>The number of classes.</summary>
     public int NumberOfClasses { get; }
 
-    /// <summary>How many rows the thresholds were fitted on.</summary>
+    /// <summary>How many rows the thresholds were fitted on; of clusters one row each.</summary>
     public long FittedRows { get; }
 
     /// <summary>λ of the regularised score; 0 for the others.</summary>

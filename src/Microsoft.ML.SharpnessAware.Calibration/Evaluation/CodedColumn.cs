@@ -42,6 +42,10 @@ internal sealed class CodedColumn : ISideColumn
     public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
         new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
 
+    /// <summary>Refuses a name that no column has, before there is data.</summary>
+    /// <exception cref="ArgumentException">It is empty.</exception>
+    public static void CheckClusterName(string columnName) => CheckName(columnName, "cluster");
+
     /// <summary>Refuses what <see cref="Clusters"/> refuses, before there are rows.</summary>
     public static void CheckClusters(SchemaShape schema, string columnName)
     {

@@ -5,19 +5,20 @@ namespace Microsoft.ML.SharpnessAware;
 /// <summary>Goes through the rows that something is fitted on: class probabilities, and the true class.</summary>
 internal static class LabelledProbabilities
 {
-    /// <summary>What to do with one row.</summary>
-    public delegate void RowAction(ReadOnlySpan<float> probabilities, int label);
+    /// <summary>What to do with one row, of which another column says a number; 0 where none was asked for.</summary>
+    public delegate void RowAction(ReadOnlySpan<float> probabilities, int label, int side);
 
     /// <summary>Goes through all rows that have a label, in one pass. The others are left out, with a warning; that may be all.</summary>
     /// <returns>How many rows there were, and how many were left out.</returns>
     /// <exception cref="InvalidOperationException">Scores are not what they should be; the message names the row.</exception>
     public static (long Rows, long WithoutLabel) Read(
-        IDataView data, LabelledScores columns, ScoreKind kind, IHost host, IChannel channel, RowAction action)
+        IDataView data, LabelledScores columns, ScoreKind kind, IHost host, IChannel channel, RowAction action, ISideColumn? side = null)
     {
         SkippedRowCounter withoutLabel = new();
         float[] row = new float[columns.NumberOfClasses];
         long rows = 0;
-        using LabelledScoreCursor cursor = columns.Open(data);
+        using LabelledScoreCursor cursor = side is null ? columns.Open(data) : columns.Open(data, side.Column);
+        Func<int, int> readSide = side?.Open(cursor.Row) ?? (_ => 0);
         while (cursor.MoveNext())
         {
             host.CheckAlive();
@@ -31,7 +32,7 @@ internal static class LabelledProbabilities
             cursor.ReadScores(row);
             if (ScoreRow.ToProbabilities(row, kind) is string problem)
                 throw ScoreRow.Unusable(columns.Score.Name, kind, cursor.Number, problem);
-            action(row, label);
+            action(row, label, readSide(label));
             rows++;
         }
 
