@@ -35,10 +35,12 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// <summary>Confidence intervals: how much the metrics would vary if the same number of other rows of the same kind had been
     /// measured.</summary>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
-    /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1).</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1). It takes at least 2 / (1 − level) − 1
+    /// resamples: 199 for 0.99.</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range, or there are fewer resamples than the level
+    /// takes.</exception>
     public BinaryCalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0) =>
         new(Intervals(numberOfResamples, confidenceLevel, seed));
 
@@ -51,14 +53,16 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// </summary>
     /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
-    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1). It takes at least 2 / (1 − level)
+    /// − 1 resamples: 199 for 0.99.</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>This model minus the other.</returns>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows. <see
     /// cref="CalibrationComparison"/> says which metrics have no difference, and why.</remarks>
     /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
     /// clusters.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range, or there are fewer resamples than the level
+    /// takes.</exception>
     public BinaryCalibrationComparison CompareTo(
         BinaryCalibrationMetrics other, int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
     {

@@ -16,6 +16,12 @@ internal static class CalibrationBootstrap
         if (!(confidenceLevel is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(confidenceLevel), confidenceLevel,
                 "The confidence level must lie between 0 and 1, for example 0.95.");
+        // The ends lie at the tail's share of n + 1; beyond the first and the last draw nothing is known.
+        double needed = Math.Ceiling(2 / (1 - confidenceLevel) * (1 - 1e-9)) - 1;
+        if (numberOfResamples < needed)
+            throw new ArgumentOutOfRangeException(nameof(numberOfResamples), numberOfResamples,
+                Invariant($"An interval of {100 * confidenceLevel:G6} % takes at least {needed:N0} resamples: with fewer its ends are the ")
+                + "outermost draws, and it is one of a lower level. Draw more, or ask for a lower confidence level.");
     }
 
     /// <param name="cells">The rows by bins of equal width.</param>

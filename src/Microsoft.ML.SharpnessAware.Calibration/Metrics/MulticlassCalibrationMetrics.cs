@@ -105,11 +105,13 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     /// </summary>
     /// <param name="numberOfResamples">How often to draw, at least 100. 1,000 resolve the ends of a 95 % interval to a few per cent of its
     /// width.</param>
-    /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1).</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true value, in (0, 1). It takes at least 2 / (1 − level) − 1
+    /// resamples: 199 for 0.99.</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>The intervals; <see cref="CalibrationIntervals"/> says how they are formed.</returns>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range, or there are fewer resamples than the level
+    /// takes.</exception>
     public CalibrationIntervals Bootstrap(int numberOfResamples = 1000, double confidenceLevel = 0.95, int seed = 0)
         => Intervals(numberOfResamples, confidenceLevel, seed);
 
@@ -122,14 +124,16 @@ public sealed class MulticlassCalibrationMetrics : ClassifierCalibrationMetrics
     /// </summary>
     /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
-    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1).</param>
+    /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1). It takes at least 2 / (1 − level)
+    /// − 1 resamples: 199 for 0.99.</param>
     /// <param name="seed">The same seed gives the same intervals on every machine.</param>
     /// <returns>This model minus the other.</returns>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows. <see
     /// cref="CalibrationComparison"/> says which metrics have no difference, and why.</remarks>
     /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other clusters. Classes
     /// that have names may stand in another order.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range, or there are fewer resamples than the level
+    /// takes.</exception>
     /// <example>
     /// <code>
     /// CalibrationComparison difference = metricsOfB.CompareTo(metricsOfA);

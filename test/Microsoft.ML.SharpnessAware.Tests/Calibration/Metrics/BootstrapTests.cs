@@ -280,6 +280,29 @@ public sealed class BootstrapTests
         }
     }
 
+    /// <summary>The ends of an interval of 99 % are the first and the last of 199 draws; of fewer it would be one of less.</summary>
+    [TestMethod]
+    [DataRow(.99, 199)]
+    [DataRow(.9999, 19_999)]
+    [DataRow(.999, 1_999)]
+    public void AnIntervalOfAHigherLevelThanTheDrawsReachIsRefused(double level, int needed)
+    {
+        MulticlassCalibrationMetrics metrics = CalibrationMetrics.Compute([.8f, .2f, .7f, .3f], [0, 1], 2);
+        BinaryCalibrationMetrics binary = CalibrationMetrics.ComputeBinary([.8f, .3f], [true, false]);
+        foreach (Action<int> draw in (Action<int>[])[number => metrics.Bootstrap(number, level),
+            number => metrics.CompareTo(metrics, number, level), number => binary.Bootstrap(number, level),
+            number => binary.CompareTo(binary, number, level)])
+        {
+            var refusal = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => draw(needed - 1));
+            Assert.AreEqual("numberOfResamples", refusal.ParamName);
+            StringAssert.Contains(refusal.Message, FormattableString.Invariant($"at least {needed:N0} resamples"));
+            draw(needed);
+        }
+
+        Assert.AreEqual(.95, metrics.Bootstrap().ConfidenceLevel);
+        Assert.AreEqual(.95, metrics.Bootstrap(100).ConfidenceLevel);
+    }
+
     [TestMethod]
     public void AnIntervalIsReadable()
     {
