@@ -48,7 +48,7 @@ internal static class MetricsOutput
         foreach (double accuracy in new[] { 0.95, 0.99 })
         {
             double coverage = metrics.AccuracyRejectionCurve.CoverageAt(accuracy);
-            table.AddRow($"Most confident images with {accuracy:P0} correct", $"{coverage:P0}",
+            table.AddRow($"Most confident images, of which {accuracy:P0} are correct here", $"{coverage:P0}",
                 coverage > 0 ? $"from confidence {metrics.AccuracyRejectionCurve.ThresholdAt(accuracy):F3}" : "");
         }
 

@@ -58,8 +58,8 @@ public sealed class AccuracyRejectionCurve
     /// <param name="accuracy">The wished accuracy, in [0, 1].</param>
     /// <returns>The smallest confidence to accept; +∞, which accepts nothing, where no threshold gives this
     /// accuracy.</returns>
-    /// <remarks>Accept confidences of at least this. <see cref="AbstentionTransformer.Threshold"/>, which comes with a promise, accepts
-    /// those above it.</remarks>
+    /// <remarks>Accept confidences of at least this. Chosen on these rows, it looks better on them than it is. <see
+    /// cref="AbstentionTransformer.Threshold"/>, which comes with a promise, accepts those above it.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="accuracy"/> is not in [0, 1].</exception>
     public double ThresholdAt(double accuracy) => WidestPoint(accuracy)?.Threshold ?? double.PositiveInfinity;
 

@@ -94,7 +94,8 @@ internal sealed record MetricRow(
 
     private static MetricRow KeptAt(double accuracy) => Of(
         Invariant($"Kept at {accuracy:P0}"),
-        Invariant($"The largest share of the most confident rows of which {accuracy:P0} are correct."),
+        Invariant($"The largest share of the most confident rows of which at least {accuracy:P0} are correct. Chosen on these rows, it ")
+            + "looks better than it is.",
         metrics => metrics.AccuracyRejectionCurve.CoverageAt(accuracy), Share, 1);
 
     private static IEnumerable<MetricRow> TopK(int k)

@@ -22,7 +22,7 @@ internal static class PlainWords
             : Invariant($"{(points > 0 ? "overconfident" : "underconfident")} by {Math.Abs(points):F1} points."));
     }
 
-    /// <summary>The calibration error, and what acting on the most confident predictions only would give.</summary>
+    /// <summary>The calibration error, and what acting on the most confident predictions only would have given.</summary>
     public static string Details(ClassifierCalibrationMetrics metrics)
     {
         double points = 100 * metrics.ExpectedCalibrationError;
@@ -31,10 +31,13 @@ internal static class PlainWords
         const double Wished = 0.95;
         double coverage = ofClasses.AccuracyRejectionCurve.CoverageAt(Wished);
         string error = Invariant($"Bin by bin, confidence and accuracy differ by {points:F1} points (ECE). ");
-        return error + (coverage >= 1 ? Invariant($"All predictions together are correct at least {Wished:P0} of the time.")
-            : coverage <= 0 ? Invariant($"No subset of the predictions, however confident, is correct {Wished:P0} of the time.")
-            : Invariant($"The most confident {coverage:P1} of the predictions, those with a confidence of at least ")
-                + Invariant($"{ofClasses.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, are correct {Wished:P0} of the time."));
+        long rows = (long)Math.Round(coverage * ofClasses.Count);
+        return error + (coverage >= 1 ? Invariant($"All predictions together were correct in at least {Wished:P0} of these rows.")
+            : coverage <= 0 ? Invariant($"No subset of the predictions, however confident, was correct in {Wished:P0} of these rows.")
+            : Invariant($"The most confident {coverage:P1} of the predictions ({Rows(rows, null)}), those with a confidence of at least ")
+                + Invariant($"{ofClasses.AccuracyRejectionCurve.ThresholdAt(Wished):F3}, were correct in at least {Wished:P0} of these ")
+                + "rows. A threshold looks better on the rows that it is chosen on than it is; abstention, which is fitted on other rows, "
+                + "comes with a promise.");
     }
 
     /// <summary>"Of the sets, asked to hold the right class in 90 %, 91.2 % do: as asked, as far as 500 rows can tell."</summary>
