@@ -64,9 +64,13 @@ public sealed class PredictionSetMetrics
     public IReadOnlyList<SizeCoverage> PerSize { get; }
 
     /// <summary>How far the coverage of a class lies from that of all rows, at most; small where no class is left out.</summary>
+    /// <remarks>One class of few rows can decide it: where each class is covered in exactly 90 %, ten classes of 50 rows show 7 points by
+    /// chance alone, and a hundred of 10 rows 29. <see cref="PerClass"/> has the numbers of rows, and intervals.</remarks>
     public double LargestClassGap { get; }
 
     /// <summary>How far the coverage of the sets of one size lies from that of all rows, at most, empty sets aside.</summary>
+    /// <remarks>One size of few rows can decide it, by chance, as for <see cref="LargestClassGap"/>. <see cref="PerSize"/> has the numbers
+    /// of rows, and intervals.</remarks>
     public double LargestSizeGap { get; }
 
     /// <summary>The main numbers in one line, in invariant culture.</summary>

@@ -37,6 +37,8 @@ public sealed class DecisionReportTests
             new[] { FormattableString.Invariant($"80.00 %{coverage.Lower:P2} – {coverage.Upper:P2}"), "1.60", "20.00 %", "20.00 %",
                 "30.0 points", "20.0 points" },
             cells.Select(row => row.Element("td")!.Value).ToArray());
+        foreach (XElement gap in cells[^2..])
+            StringAssert.Contains(gap.Element("th")!.Value, "few rows", "a gap that may be chance says so");
         StringAssert.Contains(page.Value, "Of the prediction sets 80.0 % hold the right class. They hold 1.60 classes on average.");
 
         XElement list = page.Descendants("h3").Single(h3 => h3.Value == "Largest sets").ElementsAfterSelf("ol").First();
