@@ -50,7 +50,8 @@ internal sealed record MetricRow(
             metrics => metrics.RootMeanSquareCalibrationError, Share, -1, intervals => intervals.RootMeanSquareCalibrationError),
         new("… debiased", "Without what chance alone adds to it on so few rows.",
             metrics => metrics.DebiasedRootMeanSquareCalibrationError, Share, -1),
-        new("Spiegelhalter's p", "How often a calibrated model shows gaps so large, without bins; below 5 % it is hardly calibrated.",
+        new("Spiegelhalter's p",
+            "How often a calibrated model shows gaps so large, without bins; one calibrated model in twenty is below 5 %.",
             metrics => metrics.SpiegelhalterTest.PValue, Share, 0)
         {
             ForClusters = "How often a calibrated model shows gaps so large, without bins, if rows are independent; it may be far too "

@@ -148,9 +148,9 @@ public sealed class ClusteredReportTests
     public void ATestThatTakesRowsAsIndependentSaysSo()
     {
         IDataView data = Copied([.. Enumerable.Range(0, 20).Select(i => (i % 4 == 0 ? 1 : 0, new[] { .8f, .1f, .1f }))]);
-        StringAssert.Contains(Explanation(null), "below 5 % it is hardly calibrated");
+        StringAssert.Contains(Explanation(null), "one calibrated model in twenty is below 5 %");
         StringAssert.Contains(Explanation("Patient"), "rows of a cluster are not independent");
-        Assert.DoesNotContain("hardly calibrated", Explanation("Patient"));
+        Assert.DoesNotContain("below 5 %", Explanation("Patient"));
 
         string Explanation(string? clusters) => Page(data, clusters).Descendants("th")
             .Single(head => head.Value.StartsWith("Spiegelhalter's p", StringComparison.Ordinal)).Value;

@@ -33,6 +33,14 @@ public sealed class MetricRowTests
         }
     }
 
+    /// <summary>A share of rows that was chosen on them is no promise, and one calibrated model of twenty has a p below 5 %.</summary>
+    [TestMethod]
+    [DataRow("Kept at 95 %", "Chosen on these rows, it looks better than it is.")]
+    [DataRow("Kept at 99 %", "Chosen on these rows, it looks better than it is.")]
+    [DataRow("Spiegelhalter's p", "one calibrated model in twenty is below 5 %")]
+    public void ALineSaysWhatChanceDoesToIt(string name, string caution) => StringAssert.Contains(
+        MetricRow.For([CalibrationMetrics.Compute([.8f, .2f], [0], 2)]).Single(row => row.Name == name).Explanation, caution);
+
     [TestMethod]
     public void TheIntervalOfALineIsThatOfItsNumber()
     {
