@@ -12,8 +12,8 @@ public enum PredictionSetScore
     /// <summary>
     /// The probabilities of the more probable classes together with a random share of its own (APS, <see
     /// href="https://arxiv.org/abs/2006.02544">Romano, Sesia and Candès 2020</see>): larger where the model is less sure, so that hard
-    /// rows are covered as easy ones are. Sometimes empty where the model is very sure: its class alone would be right more often than
-    /// asked.
+    /// rows are covered nearly as easy ones are, as far as the probabilities are right. Sometimes empty where the model is very sure: its
+    /// class alone would be right more often than asked.
     /// </summary>
     Adaptive,
 

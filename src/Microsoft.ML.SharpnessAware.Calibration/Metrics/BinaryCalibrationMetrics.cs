@@ -51,7 +51,8 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// The differences between this model and another on the same rows, with confidence intervals: is one better than the other, or is it
     /// chance?
     /// </summary>
-    /// <param name="other">The metrics of the other model, from the same rows in the same order.</param>
+    /// <param name="other">The metrics of the other model, from the same rows in the same order. Only the labels can tell whether they
+    /// are.</param>
     /// <param name="numberOfResamples">How often to draw, at least 100.</param>
     /// <param name="confidenceLevel">How often an interval is to contain the true difference, in (0, 1). It takes at least 2 / (1 − level)
     /// − 1 resamples: 199 for 0.99.</param>
@@ -59,8 +60,8 @@ public sealed class BinaryCalibrationMetrics : ClassifierCalibrationMetrics
     /// <returns>This model minus the other.</returns>
     /// <remarks>Where the metrics were measured with a <c>clusterColumnName</c>, whole clusters are drawn and not rows. <see
     /// cref="CalibrationComparison"/> says which metrics have no difference, and why.</remarks>
-    /// <exception cref="ArgumentException">The other metrics are of other rows, of rows in another order, or of other
-    /// clusters.</exception>
+    /// <exception cref="ArgumentException">The other metrics are of another number of rows, of rows whose labels differ or come in another
+    /// order, of rows of which others were left out, or of other clusters.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range, or there are fewer resamples than the level
     /// takes.</exception>
     public BinaryCalibrationComparison CompareTo(
