@@ -15,6 +15,9 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     public int Count => Labels.Length;
 
+    /// <summary>What each row belongs to, as numbers from 0 on, some of which may have no row; null where rows are independent.</summary>
+    public int[]? Groups { get; init; }
+
     /// <summary>How many rows were left out, since their label is missing or unknown.</summary>
     public long WithoutLabel { get; init; }
 
@@ -26,36 +29,49 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     /// <summary>Reads all rows, in one pass. Those without a label are left out, with a warning; that may be all.</summary>
     /// <exception cref="InvalidOperationException">Scores are not what they should be.</exception>
-    public static CalibrationRows Read(IDataView data, LabelledScores columns, ScoreKind scoreKind, IHost host, IChannel channel)
+    public static CalibrationRows Read(IDataView data, LabelledScores columns, ScoreKind scoreKind, IHost host, IChannel channel,
+        CodedColumn? groups = null)
     {
         List<float> scores = [];
-        List<int> labels = [];
-        (_, long withoutLabel) = LabelledProbabilities.Read(data, columns, scoreKind, host, channel, (row, label, _) =>
+        List<int> labels = [], groupOf = [];
+        (_, long withoutLabel) = LabelledProbabilities.Read(data, columns, scoreKind, host, channel, (row, label, group) =>
         {
             if (scores.Count > Array.MaxLength - row.Length)
                 throw TooMany(row.Length);
             scores.AddRange(row);
             labels.Add(label);
-        });
-        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses) { WithoutLabel = withoutLabel };
+            if (groups is not null)
+                groupOf.Add(group);
+        }, groups);
+        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses)
+        {
+            Groups = groups is null ? null : [.. groupOf],
+            WithoutLabel = withoutLabel,
+        };
     }
 
-    /// <summary>The rows of all of them.</summary>
+    /// <summary>The rows of all of them. Where all have groups, no two have rows of one.</summary>
     /// <exception cref="InvalidOperationException">They are more than an array can hold.</exception>
     public static CalibrationRows Concat(IReadOnlyList<CalibrationRows> parts, int numberOfClasses)
     {
         if (parts.Sum(part => (long)part.Scores.Length) > Array.MaxLength)
             throw TooMany(numberOfClasses);
         float[] scores = new float[parts.Sum(part => part.Scores.Length)];
-        int next = 0;
-        foreach (CalibrationRows part in parts)
+        List<int> groups = [];
+        int next = 0, firstGroup = 0;
+        foreach (CalibrationRows part in parts.Where(part => part.Count > 0))
         {
             part.Scores.CopyTo(scores, next);
             next += part.Scores.Length;
+            if (part.Groups is null)
+                continue;
+            groups.AddRange(part.Groups.Select(group => firstGroup + group));
+            firstGroup += part.Groups.Max() + 1;
         }
 
         return new(scores, [.. parts.SelectMany(part => part.Labels)], numberOfClasses)
         {
+            Groups = groups.Count > 0 && parts.Sum(part => part.Count) == groups.Count ? [.. groups] : null,
             WithoutLabel = parts.Sum(part => part.WithoutLabel),
         };
     }
@@ -75,7 +91,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
                 moved[row * classes + places[k]] = Scores[row * NumberOfClasses + k];
         }
 
-        return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes);
+        return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes) { Groups = Groups };
     }
 
     /// <summary>Some of the rows.</summary>
@@ -85,7 +101,10 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         float[] scores = new float[rows.Length * NumberOfClasses];
         for (int i = 0; i < rows.Length; i++)
             Row(rows[i]).CopyTo(scores.AsSpan(i * NumberOfClasses));
-        return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses);
+        return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses)
+        {
+            Groups = Groups is null ? null : Array.ConvertAll(rows, row => Groups[row]),
+        };
     }
 
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
@@ -100,7 +119,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     }
 
     /// <summary>The temperature that these rows ask for; 1 where they show no need of one.</summary>
-    public double FitTemperature() => TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses);
+    public double FitTemperature() => TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses, groups: Groups);
 
     /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
     /// <param name="calibrator">What is applied to the rows.</param>

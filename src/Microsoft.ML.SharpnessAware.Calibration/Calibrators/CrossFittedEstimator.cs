@@ -26,7 +26,7 @@ internal sealed class CrossFittedEstimator(IHostEnvironment environment, IEstima
                 environment, input, numberOfFolds, samplingKeyColumnName, seed))
             {
                 held.Add(estimator.Fit(fold.TrainSet));
-                unseen.Add(calibrator.ReadUnseen(TrainedModel.Test(held[^1], fold.TestSet)));
+                unseen.Add(calibrator.ReadUnseen(TrainedModel.Test(held[^1], fold.TestSet), samplingKeyColumnName));
                 if (shared is not null || held.Count > 1)
                     FreeHeld(shared ??= TrainedModel.Shared(held[0], held[1]));
             }

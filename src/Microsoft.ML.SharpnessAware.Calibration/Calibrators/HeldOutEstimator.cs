@@ -19,7 +19,7 @@ internal sealed class HeldOutEstimator(IHostEnvironment environment, IEstimator<
         ITransformer model = estimator.Fit(split.TrainSet);
         try
         {
-            return model.Append(calibrator.FitOnUnseen(TrainedModel.Test(model, split.TestSet)));
+            return model.Append(calibrator.FitOnUnseen(TrainedModel.Test(model, split.TestSet), samplingKeyColumnName));
         }
         catch
         {

@@ -76,21 +76,24 @@ public abstract class MulticlassCalibratorEstimator : IEstimator<MulticlassCalib
         ArgumentNullException.ThrowIfNull(input);
         _step.WarnAfterTraining(_host, "A calibrator was", "the calibrator can make it worse. Use Calibrators.HeldOut or "
             + "Calibrators.CrossFitted around both, or fit the calibrator on other rows and append it to the model.");
-        return FitOnUnseen(input);
+        return FitOnUnseen(input, groupColumnName: null);
     }
 
-    internal MulticlassCalibratorTransformer FitOnUnseen(IDataView input)
+    internal MulticlassCalibratorTransformer FitOnUnseen(IDataView input, string? groupColumnName)
     {
-        (CalibrationRows rows, LabelValues? classes) = ReadUnseen(input);
+        (CalibrationRows rows, LabelValues? classes) = ReadUnseen(input, groupColumnName);
         return Fit(rows, classes);
     }
 
     /// <summary>The rows to fit on, and their classes in the order of the scores.</summary>
-    internal (CalibrationRows Rows, LabelValues? Classes) ReadUnseen(IDataView input)
+    /// <param name="input">Scored rows.</param>
+    /// <param name="groupColumnName">What rows belong together by, if they have that column still.</param>
+    internal (CalibrationRows Rows, LabelValues? Classes) ReadUnseen(IDataView input, string? groupColumnName)
     {
         LabelledScores scored = Bind(input.Schema);
         using IChannel channel = _host.Start("Reading");
-        return (CalibrationRows.Read(input, scored, _columns.ScoreKind, _host, channel), scored.Classes);
+        CodedColumn? groups = groupColumnName is null ? null : CodedColumn.ClustersIfAny(input.Schema, groupColumnName);
+        return (CalibrationRows.Read(input, scored, _columns.ScoreKind, _host, channel, groups), scored.Classes);
     }
 
     /// <summary>Finds the columns of scored rows and checks them.</summary>

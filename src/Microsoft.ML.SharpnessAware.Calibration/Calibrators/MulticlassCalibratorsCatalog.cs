@@ -190,7 +190,8 @@ public sealed class MulticlassCalibratorsCatalog
     /// cref="CrossFitted"/>. Rows are drawn at random.</para>
     /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the two sides, so that the calibrator
     /// gets its share of the rows to within a group, also after a split or in a cross-validation by the same column. A row without a value
-    /// is a group by itself, with a warning. Two groups are enough.</para>
+    /// is a group by itself, with a warning. Two groups are enough. How far the calibrator is drawn back where rows are few is judged by
+    /// whole groups, too, as long as the scored rows still have the column.</para>
     /// </remarks>
     /// <param name="estimator">What makes scores: a trainer, or a pipeline that ends in one.</param>
     /// <param name="calibrator">A calibrator of this catalog.</param>
@@ -229,7 +230,8 @@ public sealed class MulticlassCalibratorsCatalog
     /// CalibratedClassifierCV with ensemble=False does the same).</para>
     /// <para>With <paramref name="samplingKeyColumnName"/> the groups that the data have are dealt to the parts as evenly as they can be; a
     /// row without a value is a group by itself, with a warning. Where there are fewer groups, or rows, than <paramref
-    /// name="numberOfFolds"/>, there are fewer parts.</para>
+    /// name="numberOfFolds"/>, there are fewer parts. How far the calibrator is drawn back where rows are few is judged by whole groups,
+    /// too, as long as the scored rows still have the column.</para>
     /// </remarks>
     /// <param name="estimator">What makes scores: a trainer, or a pipeline that ends in one.</param>
     /// <param name="calibrator">A calibrator of this catalog.</param>

@@ -7,8 +7,8 @@ namespace Microsoft.ML.SharpnessAware;
 /// better it fits them: so it is drawn back towards the temperature as far as rows say that it was not fitted on.
 /// </summary>
 /// <remarks>
-/// The rows are dealt into five parts. Parameters start + w (fitted − start) are fitted on four of them and judged on the fifth, for w =
-/// 0, ¼, ½, ¾ and 1; the w of the lowest log loss over all parts is used for the fit on all rows.
+/// The rows are dealt into five parts, those that belong together into one. Parameters start + w (fitted − start) are fitted on four of
+/// them and judged on the fifth, for w = 0, ¼, ½, ¾ and 1; the w of the lowest log loss over all parts is used for the fit on all rows.
 /// </remarks>
 /// <param name="start">The parameters that leave the temperature alone.</param>
 /// <param name="minimize">Moves parameters to the minimum for a loss; returns whether it got there.</param>
@@ -18,7 +18,7 @@ internal sealed class ShrunkenFit(
 {
     private const int Folds = 5;
 
-    // With more rows the penalties are enough; and five more fits take their time.
+    // With more rows, or groups of them, the penalties are enough; and five more fits take their time.
     private const int MaximumRows = 2_000;
     private const long MaximumProducts = 1 << 26;
 
@@ -26,7 +26,8 @@ internal sealed class ShrunkenFit(
 
     public MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel)
     {
-        double weight = rows.Count <= MaximumRows && (long)start.Length * rows.Count <= MaximumProducts ? ChooseWeight(rows, host) : 1;
+        double weight = NumberOfUnits(rows) <= MaximumRows
+            && (long)start.Length * rows.Count <= MaximumProducts ? ChooseWeight(rows, host) : 1;
         var loss = new SmoothedLogLoss(rows);
         if (weight == 0)
             return make(start, loss.Temperature);
@@ -38,7 +39,8 @@ internal sealed class ShrunkenFit(
 
     private double ChooseWeight(CalibrationRows rows, IHost host)
     {
-        int[] folds = TemperatureCrossFit.Deal(new TemperatureLoss(rows.Logarithms(), rows.Labels, rows.NumberOfClasses), Folds);
+        int[] folds = TemperatureCrossFit.Deal(new TemperatureLoss(rows.Logarithms(), rows.Labels, rows.NumberOfClasses), Folds,
+            rows.Groups);
         double[] losses = new double[Weights.Length];
         for (int fold = 0; fold < Folds; fold++)
         {
@@ -53,6 +55,8 @@ internal sealed class ShrunkenFit(
 
         return Weights[Array.IndexOf(losses, losses.Min())];
     }
+
+    private static int NumberOfUnits(CalibrationRows rows) => rows.Groups?.Distinct().Count() ?? rows.Count;
 
     private double[] Minimize(SmoothedLogLoss loss, IHost host, out bool hasConverged)
     {

@@ -42,6 +42,10 @@ internal sealed class CodedColumn : ISideColumn
     public static CodedColumn Clusters(DataViewSchema schema, string columnName) =>
         new(Find(schema, columnName, "cluster"), "cluster", int.MaxValue, missingIsOneValue: false);
 
+    /// <summary>The same; null where there is no such column, or not one of single values.</summary>
+    public static CodedColumn? ClustersIfAny(DataViewSchema schema, string columnName) =>
+        schema.GetColumnOrNull(columnName) is DataViewSchema.Column column && HasValues(column.Type) ? Clusters(schema, columnName) : null;
+
     /// <summary>Refuses a name that no column has, before there is data.</summary>
     /// <exception cref="ArgumentException">It is empty.</exception>
     public static void CheckClusterName(string columnName) => CheckName(columnName, "cluster");

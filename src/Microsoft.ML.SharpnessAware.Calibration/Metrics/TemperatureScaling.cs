@@ -24,20 +24,21 @@ internal static class TemperatureScaling
     /// <param name="labels">The true class of each row, zero-based.</param>
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
     /// <param name="prior">The prior; by default the one that docs/evidence.md chose.</param>
+    /// <param name="groups">What each row belongs to, for the cross-fit; null where rows are independent.</param>
     /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>].</returns>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
     /// +∞.</exception>
     public static double FitWithPrior(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, TemperaturePrior? prior = null)
+        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, TemperaturePrior? prior = null, int[]? groups = null)
     {
         prior ??= TemperaturePrior.Default;
         var loss = new TemperatureLoss(logits, labels, numberOfClasses);
         double beta = Minimize(loss, prior.Weight, start: 1);
-        return loss.LogLoss(beta) < loss.LogLoss(1) && !TemperatureCrossFit.ShowsHarm(loss, prior, beta) ? 1 / beta : 1;
+        return loss.LogLoss(beta) < loss.LogLoss(1) && !TemperatureCrossFit.ShowsHarm(loss, prior, beta, groups) ? 1 / beta : 1;
     }
 
     /// <summary>The mean log loss at the temperature that makes it least, without any prior: what no temperature takes away.</summary>
-    /// <inheritdoc cref="FitWithPrior" path="/param"/>
+    /// <inheritdoc cref="FitWithPrior" path="/param[@name='logits' or @name='labels' or @name='numberOfClasses']"/>
     /// <inheritdoc cref="FitWithPrior" path="/exception"/>
     public static double LeastLogLoss(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
     {

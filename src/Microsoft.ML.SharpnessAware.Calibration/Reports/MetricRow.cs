@@ -62,7 +62,11 @@ internal sealed record MetricRow(
         new("Log loss", "Mean −ln of the true class's probability: punishes being sure and wrong.",
             metrics => metrics.LogLoss, Number, -1, intervals => intervals.LogLoss),
         Of("… from calibration", "What of the log loss the best temperature would take away (cross-fitted).",
-            metrics => metrics.LogLossDecomposition?.Calibration ?? double.NaN, Number, -1),
+            metrics => metrics.LogLossDecomposition?.Calibration ?? double.NaN, Number, -1) with
+        {
+            ForClusters = "What of the log loss the best temperature would take away (cross-fitted, as if the rows of a cluster were "
+                + "independent).",
+        },
         Of("… refinement", "What no temperature takes away: how well the classes are told apart.",
             metrics => metrics.LogLossDecomposition?.Refinement ?? double.NaN, Number, -1),
         Of("Mean entropy", "How undecided the probabilities are, in nats.",

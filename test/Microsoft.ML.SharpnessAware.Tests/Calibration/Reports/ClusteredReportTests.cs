@@ -152,8 +152,11 @@ public sealed class ClusteredReportTests
         StringAssert.Contains(Explanation("Patient"), "rows of a cluster are not independent");
         Assert.DoesNotContain("below 5 %", Explanation("Patient"));
 
-        string Explanation(string? clusters) => Page(data, clusters).Descendants("th")
-            .Single(head => head.Value.StartsWith("Spiegelhalter's p", StringComparison.Ordinal)).Value;
+        Assert.DoesNotContain("independent", Explanation(null, "… from calibration"));
+        StringAssert.Contains(Explanation("Patient", "… from calibration"), "as if the rows of a cluster were independent");
+
+        string Explanation(string? clusters, string line = "Spiegelhalter's p") => Page(data, clusters).Descendants("th")
+            .Single(head => head.Value.StartsWith(line, StringComparison.Ordinal)).Value;
     }
 
     /// <summary>The clusters of each comparison are those of whichever of the two models names them.</summary>
