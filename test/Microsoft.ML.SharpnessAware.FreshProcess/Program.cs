@@ -8,6 +8,7 @@ using Microsoft.ML.SharpnessAware.Tests;
 // assets <folder>: writes the files that later versions must be able to read.
 // memory <workspace folder>: trains on many pixels, with and without the cache, and prints by how much memory grew.
 // group <what> <arguments>: one process of a group, see GroupProgram.
+// files <folder>: trains, writes weights and ONNX and starts from those weights, with reflection turned off for JSON.
 // both <folder>: trains ML.NET's text classifier and an image classifier in one process; prints what was compared, a line each.
 try
 {
@@ -30,13 +31,16 @@ try
             return 0;
         case ["group", string what, .. string[] arguments]:
             return GroupProgram.Run(what, arguments);
+        case ["files", string folder]:
+            FilesProgram.Run(folder);
+            return 0;
         case ["both", string folder]:
             BothProgram.Run(folder);
             return 0;
         default:
             Console.Error.WriteLine(
                 "score <model> | train <checkpoint> <weights> | live <rounds> <dispose> | assets <folder> | memory <workspace> | " +
-                "group <what> <arguments> | both <folder>");
+                "group <what> <arguments> | files <folder> | both <folder>");
             return 1;
     }
 }

@@ -68,9 +68,10 @@ internal sealed record OnnxMetadata
             [ResizesKey] = Resizes ? "true" : "false",
             [ResizeModeKey] = Resizing.ToString(),
             [TemperatureKey] = Temperature.ToString("R", CultureInfo.InvariantCulture),
-            [ClassNamesKey] = JsonSerializer.Serialize(ClassNames),
+            [ClassNamesKey] = JsonSerializer.Serialize([.. ClassNames], JsonLists.Default.StringArray),
             [LabelValuesKey] = Convert.ToBase64String(values.ToArray()),    // empty where there are none
-            [DecisionsKey] = JsonSerializer.Serialize(Decisions.Select(decision => DecisionFile.ToBytes(env, decision))),
+            [DecisionsKey] = JsonSerializer.Serialize(
+                [.. Decisions.Select(decision => DecisionFile.ToBytes(env, decision))], JsonLists.Default.ByteArrayArray),
         };
     }
 
@@ -147,8 +148,8 @@ internal sealed record OnnxMetadata
     {
         try
         {
-            if (JsonSerializer.Deserialize<string?[]>(text) is string?[] names && names.Length >= 1 && names.All(name => name is not null)
-                && names.Distinct().Count() == names.Length)
+            if (JsonSerializer.Deserialize(text, JsonLists.Default.StringArray) is string?[] names && names.Length >= 1
+                && names.All(name => name is not null) && names.Distinct().Count() == names.Length)
                 return names!;
         }
         catch (JsonException e)
@@ -183,7 +184,7 @@ internal sealed record OnnxMetadata
     {
         try
         {
-            ITransformer[] decisions = [.. (JsonSerializer.Deserialize<byte[][]>(text) ?? []).Select(bytes =>
+            ITransformer[] decisions = [.. (JsonSerializer.Deserialize(text, JsonLists.Default.ByteArrayArray) ?? []).Select(bytes =>
             {
                 using var reader = new BinaryReader(new MemoryStream(bytes ?? [], writable: false), Encoding.UTF8);
                 return DecisionFile.Read(env, reader);

@@ -59,7 +59,7 @@ internal static class WeightsFile
     {
         try
         {
-            string?[] found = JsonSerializer.Deserialize<string?[]>(metadata.GetValueOrDefault(ClassNames, "[]")) ?? [];
+            string?[] found = JsonSerializer.Deserialize(metadata.GetValueOrDefault(ClassNames, "[]"), JsonLists.Default.StringArray) ?? [];
             string[] names = [.. found.OfType<string>().Distinct(StringComparer.Ordinal)];
             return names.Length == found.Length ? names : null;
         }
@@ -79,7 +79,7 @@ internal static class WeightsFile
         [PixelMean] = Text(classifier.Normalization.Statistics.Mean),
         [PixelStandardDeviation] = Text(classifier.Normalization.Statistics.StandardDeviation),
         [Temperature] = temperature.ToString("R", CultureInfo.InvariantCulture),
-        [ClassNames] = JsonSerializer.Serialize(classNames),
+        [ClassNames] = JsonSerializer.Serialize([.. classNames], JsonLists.Default.StringArray),
     };
 
     private static string Text(IReadOnlyList<double> numbers) =>

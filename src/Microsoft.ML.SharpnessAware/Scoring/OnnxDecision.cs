@@ -46,7 +46,7 @@ internal sealed class OnnxDecision
         decision._outputs.AddRange([(holds, sets.Columns.OutputColumnName, OnnxType.Boolean, true),
             (size, sets.Columns.SizeColumnName, OnnxType.Int64, false)]);
         decision._metadata.AddRange([("prediction_set_coverage", Text(sets.CoverageAsked)),
-            ("prediction_set_thresholds", JsonSerializer.Serialize(sets.Thresholds.Select(Text)))]);
+            ("prediction_set_thresholds", JsonSerializer.Serialize([.. sets.Thresholds.Select(Text)], JsonLists.Default.StringArray))]);
         return decision;
     }
 

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Microsoft.ML.SharpnessAware.Tests;
 
 [TestClass]
@@ -27,6 +29,19 @@ public sealed class FreshProcessTests
         Assert.AreEqual(0, exitCode, error);
         string[] expected = [.. _scores.Select(row => string.Join(' ', row.Select(BitConverter.SingleToUInt32Bits)))];
         CollectionAssert.AreEqual(expected, output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    [TestMethod]
+    public void FilesAreWrittenAndReadWhereReflectionIsTurnedOffForJson()
+    {
+        using var folder = new TemporaryFolder();
+
+        (int exitCode, _, string error) = FreshProcess.Run(FreshProcess.Folder, ["files", folder.Path]);
+
+        Assert.AreEqual(0, exitCode, error);
+        string weights = Encoding.UTF8.GetString(File.ReadAllBytes(folder.File("weights.safetensors")));
+        StringAssert.Contains(weights, string.Join("\\u0022,\\u0022", Shapes.Names), "the names of the classes");
+        Assert.IsTrue(File.Exists(folder.File("model.onnx")));
     }
 
     [TestMethod]
