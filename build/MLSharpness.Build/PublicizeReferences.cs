@@ -8,11 +8,13 @@ using Task = Microsoft.Build.Utilities.Task;
 namespace MLSharpness.Build;
 
 /// <summary>
-/// Writes copies of reference assemblies in which internal types, methods and fields are public, for the compiler to read.
+/// Writes copies of reference assemblies in which internal types, methods and fields are public, or whose version is 0.0.0.0, for the
+/// compiler to read.
 /// </summary>
 /// <remarks>
-/// The copy is the original file with the visibility bits of its metadata tables changed in place (ECMA-335 §II.22 and §II.23.1), so
-/// no offset moves. The application still runs on the genuine assembly; <c>IgnoresAccessChecksTo</c> makes the runtime accept the access.
+/// The copy is the original file with the visibility bits or the version in its metadata tables changed in place (ECMA-335 §II.22 and
+/// §II.23.1), so no offset moves. The application still runs on the genuine assembly; <c>IgnoresAccessChecksTo</c> makes the runtime
+/// accept the access.
 /// </remarks>
 public sealed class PublicizeReferences : Task
 {
@@ -23,6 +25,9 @@ public sealed class PublicizeReferences : Task
     /// <summary>Simple names of the assemblies to publicise.</summary>
     [Required]
     public required string[] Names { get; set; }
+
+    /// <summary>Simple names of the assemblies of which any version is to do at run time.</summary>
+    public string[] AnyVersion { get; set; } = [];
 
     /// <summary>The folder that receives the copies.</summary>
     [Required]
@@ -38,9 +43,10 @@ public sealed class PublicizeReferences : Task
 
     public override bool Execute()
     {
-        Replaced = [.. References.Where(reference => Names.Contains(reference.GetMetadata("Filename")))];
-        foreach (string missing in Names.Except(Replaced.Select(reference => reference.GetMetadata("Filename"))))
-            Log.LogError($"PublicizedReference '{missing}' is not among the references of this project.");
+        string[] names = [.. Names, .. AnyVersion];
+        Replaced = [.. References.Where(reference => names.Contains(reference.GetMetadata("Filename")))];
+        foreach (string missing in names.Except(Replaced.Select(reference => reference.GetMetadata("Filename"))))
+            Log.LogError($"'{missing}' is to be changed for the compiler, and is not among the references of this project.");
 
         Directory.CreateDirectory(OutputFolder);
         PublicizedReferences = Array.ConvertAll(Replaced, reference =>
@@ -48,21 +54,33 @@ public sealed class PublicizeReferences : Task
             string source = reference.GetMetadata("FullPath");
             string target = Path.GetFullPath(Path.Combine(OutputFolder, Path.GetFileName(source)));
             if (!File.Exists(target) || File.GetLastWriteTimeUtc(target) != File.GetLastWriteTimeUtc(source))
-                WriteCopy(source, target);
+                WriteCopy(source, target, reference.GetMetadata("Filename"));
             return (ITaskItem)new TaskItem(reference) { ItemSpec = target };
         });
         return !Log.HasLoggedErrors;
     }
 
-    private static void WriteCopy(string source, string target)
+    private void WriteCopy(string source, string target, string name)
     {
         byte[] image = File.ReadAllBytes(source);
-        Publicize(image);
+        if (Names.Contains(name))
+            Publicize(image);
+        if (AnyVersion.Contains(name))
+            ClearVersion(image);
         string temporary = $"{target}.{Environment.ProcessId}.tmp";
         File.WriteAllBytes(temporary, image);
         // The time stamp of the original marks the copy as current.
         File.SetLastWriteTimeUtc(temporary, File.GetLastWriteTimeUtc(source));
         File.Move(temporary, target, overwrite: true);
+    }
+
+    private static void ClearVersion(byte[] image)
+    {
+        using var pe = new PEReader(new MemoryStream(image, writable: false));
+        MetadataReader metadata = pe.GetMetadataReader();
+        const int HashAlgorithmSize = 4, VersionSize = 4 * sizeof(ushort);
+        int row = pe.PEHeaders.MetadataStartOffset + metadata.GetTableMetadataOffset(TableIndex.Assembly);
+        image.AsSpan(row + HashAlgorithmSize, VersionSize).Clear();
     }
 
     private static void Publicize(byte[] image)

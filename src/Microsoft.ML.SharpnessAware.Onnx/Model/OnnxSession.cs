@@ -13,7 +13,7 @@ internal static class OnnxSession
     /// <param name="source">What it is called in messages.</param>
     /// <param name="configure">Changes the settings; null is <see cref="Sleep"/>.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot read the model.</exception>
-    /// <exception cref="InvalidOperationException">The native library is missing, or the model cannot be loaded with such
+    /// <exception cref="InvalidOperationException">The native library is missing or too old, or the model cannot be loaded with such
     /// settings.</exception>
     public static InferenceSession Create(byte[] file, string source, Action<SessionOptions>? configure = null)
     {
@@ -91,11 +91,28 @@ internal static class OnnxSession
         catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or BadImageFormatException
                                       or EntryPointNotFoundException)
         {
-            throw new InvalidOperationException(
-                "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime " +
-                "for the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML " +
-                "for any GPU on Windows.", e);
+            throw new InvalidOperationException(WhatToDo(e), e);
         }
+    }
+
+    /// <summary>What to do where ONNX Runtime does not start.</summary>
+    /// <param name="problem">What it threw. An older native library than the managed half asks for is told by anything but that it is not
+    /// there: by a version that it does not know, or by functions that it lacks.</param>
+    internal static string WhatToDo(Exception problem)
+    {
+        Exception cause = problem.GetBaseException();
+        if (cause is DllNotFoundException or BadImageFormatException)
+        {
+            return "The native library of ONNX Runtime could not be loaded. Add one package to the application: Microsoft.ML.OnnxRuntime " +
+                "for the CPU (and CoreML on a Mac), Microsoft.ML.OnnxRuntime.Gpu for an NVIDIA GPU, or Microsoft.ML.OnnxRuntime.DirectML " +
+                $"for any GPU on Windows. {cause.Message}";
+        }
+
+        string version = typeof(SessionOptions).Assembly.GetName().Version!.ToString(3);
+        return $"The native library of ONNX Runtime does not fit its managed half, Microsoft.ML.OnnxRuntime.Managed {version}, and is " +
+            $"probably older. Take version {version} of the package that brings the native one (Microsoft.ML.OnnxRuntime, " +
+            "Microsoft.ML.OnnxRuntime.Gpu or Microsoft.ML.OnnxRuntime.DirectML), or a later one; where the application has none of them, " +
+            $"add one. {cause.Message}";
     }
 
     /// <summary>Whether sums of products of 8 bits may overflow, which quantised files are then kept from: on x86 processors that have

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json;
+using System.Xml.Linq;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -20,6 +22,21 @@ public sealed class OnnxPackageTests
 
         Assert.Contains(name => name.StartsWith("Microsoft.ML.OnnxRuntime.Managed/", StringComparison.Ordinal), restored);
         Assert.IsEmpty(restored.Where(IsUnwanted), string.Join(", ", restored));
+    }
+
+    /// <summary>A native package brings its own managed half, and no native library starts with a managed half that is newer.</summary>
+    [TestMethod]
+    public void TheManagedHalfOfOnnxRuntimeIsTheOneOfTheNativePackage()
+    {
+        const string Name = "Microsoft.ML.SharpnessAware.Onnx";
+        string project = Path.Combine(Repository.Root, "src", Name, $"{Name}.csproj");
+        XElement reference = XDocument.Load(project).Descendants("PackageReference")
+            .Single(element => (string?)element.Attribute("Include") == "Microsoft.ML.OnnxRuntime.Managed");
+        AssemblyName compiledAgainst = typeof(OnnxImageClassifierTransformer).Assembly.GetReferencedAssemblies()
+            .Single(assembly => assembly.Name == "Microsoft.ML.OnnxRuntime");
+
+        Assert.AreEqual("1.23.2", (string?)reference.Attribute("VersionOverride"), "what Microsoft.ML.OnnxTransformer 5.0.1 asks for");
+        Assert.IsLessThanOrEqualTo(new Version(1, 23, 2, 0), compiledAgainst.Version!);
     }
 
     [TestMethod]
