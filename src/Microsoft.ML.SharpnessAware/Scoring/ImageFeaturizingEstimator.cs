@@ -56,7 +56,8 @@ internal sealed class ImageFeaturizingEstimator : IEstimator<ImageFeaturizingTra
         throw new InvalidOperationException(
             architecture.Equals(NetworkArchitecture.MLNetResNet18, StringComparison.OrdinalIgnoreCase)
                 ? $"No weights of '{architecture}' lie beside the application. Add the package to the application's own project, dotnet " +
-                    $"add package {PackagedWeights.Package}, or give the path of a file of weights."
+                    $"add package {PackagedWeights.Package}, or give the path of a file of weights, {PackagedWeights.InPackage} of the " +
+                    "package for one."
                 : $"No package brings weights of '{architecture}': give the path of a file of weights, or take " +
                   $"'{NetworkArchitecture.MLNetResNet18}' and the package {PackagedWeights.Package}.");
     }

@@ -49,7 +49,8 @@ internal static class NativeBackend
         ? $"Add one backend package to the application: {package} for the CPU, or TorchSharp-cuda-linux or TorchSharp-cuda-windows for " +
             "an NVIDIA GPU. If the package is there already, the system may lack a library that it needs: on Linux, 'ldd " +
             "libLibTorchSharp.so' in the output folder names it; a missing GLIBCXX_3.4.32 is cured by building with " +
-            "-p:TorchSharpOnOlderLinux=true."
+            "-p:TorchSharpOnOlderLinux=true. A script or notebook is not built: let it begin with NativeLibrary.Load of that file in the " +
+            "output folder of a project with both packages (bin/Release/net10.0/runtimes/linux-x64/native)."
         : $"TorchSharp 0.107 has no library for this system's processor ({system}, {processor}): use x64 (docker run --platform " +
             "linux/amd64), or score with the package MLSharpness.Onnx, which needs no libtorch.";
 }

@@ -167,7 +167,7 @@ internal sealed class StartingPoint : IDisposable
             (true, _, true) when areGrey => $"{start}: ImageChannels is {chosen.ImageChannels}, and the weights that come by package are " +
                 "of pictures in colour. Leave ImageChannels out, and grey pictures are taken in colour and may start from them.",
             (true, _, true) => $"{start}, since no others lie beside the application. With a few hundred pictures pretrained weights are " +
-                $"much better: dotnet add package {Package}",
+                $"much better: dotnet add package {Package}, or set InitialWeights to the file, {PackagedWeights.InPackage} of the package",
         };
     }
 }

@@ -30,6 +30,8 @@ public sealed class NativeBackendTests
         StringAssert.Contains(advice, package ?? "use x64 (docker run --platform linux/amd64), or score with the package MLSharpness.Onnx");
         if (package is null)
             Assert.DoesNotContain("libtorch-cpu", advice);
+        else
+            StringAssert.Contains(advice, "A script or notebook is not built: let it begin with NativeLibrary.Load of that file");
         string properties = File.ReadAllText(Path.Combine(Repository.Root, "Directory.Packages.props"));
         string targets = File.ReadAllText(Path.Combine(Repository.Root, "build", "TorchBackend.targets"));
         if (package is not null)

@@ -96,7 +96,8 @@ public sealed class StartingPointTests
     }
 
     [TestMethod]
-    [DataRow("no weights there", "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18")]
+    [DataRow("no weights there", "dotnet add package Microsoft.ML.DnnImageFeaturizer.ResNet18, or set InitialWeights to the file, " +
+        "tools/DnnImageModels/ResNet18Onnx/ResNet18.onnx of the package")]
     [DataRow("pixel vectors", "vectors of pixels")]
     [DataRow("grey wanted", "ImageChannels is 1, and the weights that come by package are of pictures in colour")]
     [DataRow("none wanted", "starts from random weights.")]
