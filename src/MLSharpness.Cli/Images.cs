@@ -9,6 +9,22 @@ internal static class Images
 {
     public static IDataView Load(MLContext mlContext, string folder) => mlContext.Data.LoadImagesFromFolder(folder);
 
+    /// <summary>The same to train on: of two classes or more. An archive with the folders train and test is named in the place of the
+    /// first, and its classes lie a folder deeper.</summary>
+    /// <exception cref="InvalidDataException">There is one class.</exception>
+    public static IDataView LoadClasses(MLContext mlContext, string folder)
+    {
+        IDataView images = Load(mlContext, folder);
+        string[] classes = [.. images.GetColumn<ReadOnlyMemory<char>>(images.Schema["Label"]).Select(label => $"{label}").Distinct()];
+        if (classes is not [string only])
+            return images;
+        string deeper = Path.Combine(folder, only);
+        throw new InvalidDataException($"All pictures of '{folder}' lie in its folder '{only}', which makes one class. " +
+            (Directory.EnumerateDirectories(deeper).Any()
+                ? $"If the classes are the folders in that one, name it: {deeper}"
+                : "Put the pictures of each class into a folder of its own beside it."));
+    }
+
     /// <summary>Images to train on and images to test on, neither without any.</summary>
     public static DataOperationsCatalog.TrainTestData Split(MLContext mlContext, IDataView images, double testShare)
     {

@@ -38,7 +38,7 @@ internal static class CompareCommand
             training.CheckUse(context, names);
             string? weights = training.WeightsFile(context);
             string? path = context.Value(report) is string file ? OutputFile.Check(file, "--report", "report.html", weights) : null;
-            IDataView images = Images.Load(mlContext, context.Value(folder));
+            IDataView images = Images.LoadClasses(mlContext, context.Value(folder));
             if (path is not null)
                 OutputFile.CheckIsNoPicture(path, "--report", images);
             IDataView labelled = Images.LabelsToKeys(mlContext).Fit(images).Transform(images);

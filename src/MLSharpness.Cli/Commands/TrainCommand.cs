@@ -54,7 +54,7 @@ internal static class TrainCommand
             string checkpoint = path + ".checkpoint";
             if (weights is null || options.FineTuning == FineTuning.Full)
                 options.CheckpointPath = OutputFile.Check(checkpoint, "The checkpoint", example: null, weights);
-            IDataView images = Images.Load(mlContext, context.Value(folder));
+            IDataView images = Images.LoadClasses(mlContext, context.Value(folder));
             OutputFile.CheckIsNoPicture(path, "--out", images);
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
@@ -199,7 +199,7 @@ internal static class TrainCommand
     private static void TrainWithTheFirst(CommandContext context, ProcessGroup group,
         SharpnessAwareImageClassificationTrainer.Options options, string folder, double test)
     {
-        IDataView images = Images.Load(context.MLContext, folder);
+        IDataView images = Images.LoadClasses(context.MLContext, folder);
         var split = Images.Split(context.MLContext, images, test);
         ITransformer labels = Images.LabelsToKeys(context.MLContext).Fit(images);
         context.MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)

@@ -68,14 +68,15 @@ internal sealed class FineTuningImages : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         using var backbone = new Backbone(classifier);
-        (ImageDataset training, ImageDataset? pixels) = Read(input, count => areWanted(count, 0));
+        (ImageDataset training, ImageDataset? pixels) = Read(input, isValidationSet: false, count => areWanted(count, 0));
         ImageDataset? validation = null, validationPixels = null;
         try
         {
             TrainingImages.CheckClasses(training, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
             {
-                (validation, validationPixels) = Read(set, count => pixels is not null && areWanted(training.Count, count));
+                (validation, validationPixels) = Read(
+                    set, isValidationSet: true, count => pixels is not null && areWanted(training.Count, count));
                 if (validationPixels is null)
                 {
                     pixels?.Dispose(); // they would be divided otherwise than their features
@@ -94,11 +95,12 @@ internal sealed class FineTuningImages : IDisposable
             throw;
         }
 
-        (ImageDataset Features, ImageDataset? Pixels) Read(IDataView data, Func<long, bool> keepsPixels)
+        (ImageDataset Features, ImageDataset? Pixels) Read(IDataView data, bool isValidationSet, Func<long, bool> keepsPixels)
         {
             FeatureSink? sink = null;
             ImageDataset features = TrainingImages.Read(data, options, new(classifier.Shape, options.Resizing), context,
-                expected => sink = new FeatureSink(backbone, classifier.Shape, classifier.BatchSize, expected, keepsPixels));
+                expected => sink = new FeatureSink(backbone, classifier.Shape, classifier.BatchSize, expected, keepsPixels),
+                isValidationSet: isValidationSet);
             return (features, sink!.Pixels is ImagePixels kept ? features.WithPixels(kept) : null);
         }
     }

@@ -8,13 +8,15 @@ internal static class Preconditions
 {
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
     /// <exception cref="ArgumentException">There is no such network.</exception>
-    /// <exception cref="InvalidOperationException">The validation set has other classes or pixels than the training data, a cache of shares
-    /// does not know their channels, batch norm cannot be synchronised, or a mini-batch has fewer images than there are
-    /// processes.</exception>
+    /// <exception cref="InvalidOperationException">The label has one value only, the validation set has other classes or pixels than the
+    /// training data, a cache of shares does not know their channels, batch norm cannot be synchronised, or a mini-batch has fewer images
+    /// than there are processes.</exception>
     /// <exception cref="IOException">The checkpoint or the cache of decoded images cannot be written.</exception>
     public static void Check(DataViewSchema training, Options options)
     {
         LabelColumn label = CheckColumns(training, options);
+        if (label.NumberOfClasses < 2)
+            throw TrainingImages.OneClass(options, LabelValues.Of(label.Column), only: 0);
         if (!options.Arch.Equals(NetworkArchitecture.Auto, StringComparison.OrdinalIgnoreCase))
             NetworkArchitecture.CheckName(options.Arch);
         if (options.ValidationSet is IDataView validation)
@@ -27,8 +29,8 @@ internal static class Preconditions
             catch (ArgumentOutOfRangeException e)
             {
                 throw new ArgumentOutOfRangeException(
-                    $"ValidationSet: {e.Message} It has to come through the steps before the trainer (MapValueToKey, for example), as " +
-                    "the training data do.", e);
+                    $"{ValidationSetErrors.Prefix}{e.Message} It has to come through the steps before the trainer (MapValueToKey, for " +
+                    "example), as the training data do.", e);
             }
         }
 
@@ -86,6 +88,40 @@ internal static class Preconditions
         finally
         {
             NativeModule.DisposeAll(network);
+        }
+    }
+
+    /// <summary>
+    /// The labels of all rows, where the data say how many there are: a list, a folder and a file can be read again. What does not say it
+    /// may be a queue that can be read once only; its labels are looked at with its images.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A label is missing, the training data have one class only, or there are no
+    /// rows.</exception>
+    public static void CheckLabels(IDataView training, Options options, LabelValues? labelValues, Action checkCancelled)
+    {
+        HashSet<long>? classes = Classes(training);
+        if (classes is { Count: 1 })
+            throw TrainingImages.OneClass(options, labelValues, (int)classes.Single());
+        if (options.ValidationSet is IDataView validation)
+            ValidationSetErrors.Name(() => Classes(validation));
+
+        HashSet<long>? Classes(IDataView data)
+        {
+            if (data.GetRowCount() is not long rows)
+                return null;
+            if (rows == 0)
+                throw ImageDatasetLoader.NoRows(options.FeatureColumnName);
+            LabelColumn label = LabelColumn.Bind(data.Schema, options.LabelColumnName);
+            HashSet<long> seen = [];
+            using DataViewRowCursor cursor = data.GetRowCursor([label.Column]);
+            Func<long> readLabel = label.OpenReader(cursor);
+            while (cursor.MoveNext())
+            {
+                checkCancelled();
+                seen.Add(readLabel());
+            }
+
+            return seen;
         }
     }
 

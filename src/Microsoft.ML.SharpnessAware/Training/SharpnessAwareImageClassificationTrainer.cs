@@ -28,10 +28,10 @@ namespace Microsoft.ML.SharpnessAware;
 /// | | |
 /// | -- | -- |
 /// | Machine learning task | Multiclass classification |
-/// | Is normalization required? | No: pixels are normalised inside, with statistics of the training images |
+/// | Is normalization required? | No: pixels are normalised inside, with the statistics of the weights where training starts from some that tell them, else of the training images |
 /// | Is caching required? | No: each image is decoded once and kept as bytes, or as 512 features where only the head is trained |
 /// | Required NuGet in addition to Microsoft.ML | MLSharpness and one native backend, for example libtorch-cpu-linux-x64 |
-/// | Exportable to ONNX | Yes: every model by `SaveOnnx`; pipelines that begin with vectors of pixels also by ML.NET's `ConvertToOnnx` |
+/// | Exportable to ONNX | Yes: every model by `SaveOnnx`, unless a network of your own has a layer that it does not know; pipelines that begin with vectors of pixels also by ML.NET's `ConvertToOnnx` |
 ///
 /// ### Training algorithm
 /// Each step takes two passes over a mini-batch. The first finds the gradient g at the weights w, and the weights climb to
@@ -73,8 +73,11 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
 
     /// <summary>Trains a network on <paramref name="input"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of a type that the trainer does not take.</exception>
+    /// <exception cref="ArgumentException">There is no network of that name (<see cref="Options.Arch"/>), or it does not take images of
+    /// this size.</exception>
     /// <exception cref="InvalidOperationException">
-    /// An image or a label cannot be used (the message names column, row and, where known, file), libtorch is missing, or the GPU that
+    /// An image or a label cannot be used (the message names column, row and, where known, file, and begins with "ValidationSet:" where
+    /// they are of <see cref="Options.ValidationSet"/>), there is one class only, libtorch is missing, or the GPU that
     /// <see cref="Options.Device"/> or <c>MLContext.GpuDeviceId</c> names cannot be used and <c>MLContext.FallbackToCpu</c> is off.
     /// </exception>
     /// <exception cref="InvalidDataException">The file of <see cref="Options.InitialWeights"/> or the one of <see
@@ -82,7 +85,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException"><see cref="Options.CheckpointPath"/> or the folder of <see cref="Options.WorkspacePath"/> cannot be
     /// written to, which is tried before an image is read, or is full.</exception>
-    /// <exception cref="TrainingDivergedException">The loss is no longer finite.</exception>
+    /// <exception cref="TrainingDivergedException">The loss is no longer finite; not of what <see cref="FineTuning.Auto"/> tries after the
+    /// head (<see cref="Options.OnDivergence"/>).</exception>
     /// <exception cref="ProcessGroupException">Another process of <see cref="Options.ProcessGroup"/> failed, left or did not
     /// come.</exception>
     /// <exception cref="NotSupportedException">A process group is to fine-tune the head alone.</exception>
@@ -123,6 +127,7 @@ public sealed partial class SharpnessAwareImageClassificationTrainer : IEstimato
             channel.Warning(advice);
         using var random = new TorchRandom(seed, device);
         var context = new TrainingContext(_host, channel, seed, random, options.CancellationToken, options.Group);
+        Preconditions.CheckLabels(input, options, labelValues, context.CheckCancelled);
         ClassifierDescription description = Describe(labelValues);
 
         TrainedClassifier trained = ClassifierTraining.Run(input, start, labelValues, description, device, context);

@@ -31,7 +31,10 @@ internal sealed class TrainingImages : IDisposable
             }
             CheckClasses(all, options, labelValues, context.Channel);
             if (options.ValidationSet is IDataView set)
-                return new(all, Read(set, options, new ImageRequest(all.Shape, options.Resizing), context, sharedBy: sharedBy));
+            {
+                return new(all, Read(set, options, new ImageRequest(all.Shape, options.Resizing), context, sharedBy: sharedBy,
+                    isValidationSet: true));
+            }
 
             (long[] trainingRows, long[] validationRows) =
                 StratifiedSplit.Split(all.Labels.data<long>().ToArray(), options.ValidationSetFraction ?? 0, context.Seed);
@@ -77,23 +80,27 @@ internal sealed class TrainingImages : IDisposable
     /// <param name="context">Where it logs, and whether it was cancelled.</param>
     /// <param name="sink">Where pixels go, see <see cref="ImageDataset.Load"/>.</param>
     /// <param name="sharedBy">Who shares them out, see <see cref="ImageDataset.Load"/>.</param>
+    /// <param name="isValidationSet">Whether it is the options' validation set, which errors and the log say then.</param>
     public static ImageDataset Read(IDataView data, Options options, ImageRequest request, TrainingContext context,
-        Func<long?, PixelSink>? sink = null, ProcessGroup? sharedBy = null)
+        Func<long?, PixelSink>? sink = null, ProcessGroup? sharedBy = null, bool isValidationSet = false)
     {
         IChannel channel = context.Channel;
+        string whose = isValidationSet ? ValidationSetErrors.Prefix : "";
         PixelCache? cache = options.WorkspacePath is string folder ? new PixelCache(folder, message => channel.Info(message)) : null;
         string ofOwn = "";
-        Action<string> warn = sharedBy is null ? warning => channel.Warning(warning) : warning => ofOwn += warning;
+        Action<string> warn = sharedBy is null ? warning => channel.Warning(whose + warning) : warning => ofOwn += warning;
         var badImages = new BadImages(options.OnBadImage, warn);
-        ImageDataset images = ImageDataset.Load(
-            data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache,
-            message => channel.Info(message), sink, sharedBy);
+        ImageDataset images = isValidationSet ? ValidationSetErrors.Name(Load) : Load();
         foreach ((int rank, string warning) in images.Owners?.TextsOfAll(ofOwn).Index() ?? [])
         {
             if (warning.Length > 0)
-                channel.Warning($"Of the images of process {rank}, {warning}");
+                channel.Warning($"{whose}Of the images of process {rank}, {warning}");
         }
         return images;
+
+        ImageDataset Load() => ImageDataset.Load(
+            data, options.FeatureColumnName, options.LabelColumnName, request, context.CheckCancelled, badImages, cache,
+            message => channel.Info(whose + message), sink, sharedBy);
     }
 
     /// <exception cref="InvalidOperationException">There is only one class.</exception>
@@ -103,12 +110,18 @@ internal sealed class TrainingImages : IDisposable
         foreach (int label in data.LabelArray())
             counts[label]++;
         if (counts.Count(count => count > 0) < 2)
-            throw new InvalidOperationException(
-                $"Label column '{options.LabelColumnName}' has images of one class only. A classifier needs at least two.");
+            throw OneClass(options, labelValues, Array.FindIndex(counts, count => count > 0));
 
         IEnumerable<string> absent = Enumerable.Range(0, counts.Length).Where(i => counts[i] == 0)
-            .Select(i => labelValues?.Names[i] ?? $"key {i + 1}");
+            .Select(i => labelValues?.Names[i] ?? Unnamed(i));
         if (absent.Any())
             channel.Warning($"The training data has no image of: {string.Join(", ", absent)}.");
     }
+
+    /// <summary>What is thrown where all images are of one class.</summary>
+    public static InvalidOperationException OneClass(Options options, LabelValues? labelValues, int only) => new(
+        $"Label column '{options.LabelColumnName}' has images of one class only, " +
+        $"{(labelValues is null ? Unnamed(only) : $"'{labelValues.Names[only]}'")}. A classifier needs at least two.");
+
+    private static string Unnamed(int label) => $"key {label + 1}";
 }

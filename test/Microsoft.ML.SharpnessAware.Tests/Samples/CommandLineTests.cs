@@ -180,6 +180,37 @@ public sealed partial class CommandLineTests
         Assert.IsFalse(File.Exists(ImagesPath + ".checkpoint"));
     }
 
+    /// <summary>The usual layout of an archive, whose folders train and test hold the classes.</summary>
+    [TestMethod]
+    [DataRow("train")]
+    [DataRow("compare")]
+    public void AFolderWithOneFolderIsNoSetOfClassesAndTheOneInItIsNamed(string command)
+    {
+        string archive = Folder.File($"archive {command}"), training = Path.Combine(archive, "train");
+        foreach (string name in new[] { "cat", "dog" })
+        {
+            Directory.CreateDirectory(Path.Combine(training, name));
+            for (int i = 0; i < 10; i++)
+                File.Copy(APicture, Path.Combine(training, name, $"{i}.png"));
+        }
+
+        AssertRefused(archive, $"lie in its folder 'train', which makes one class. If the classes are the folders in that one, name it: " +
+            $"{training}");
+        AssertRefused(training, null);
+        Directory.Delete(Path.Combine(training, "dog"), recursive: true);
+        AssertRefused(training, "lie in its folder 'cat', which makes one class. Put the pictures of each class into a folder of its own " +
+            "beside it.");
+
+        void AssertRefused(string folder, string? says)
+        {
+            (int exitCode, string output, string error) = Run([command, folder, .. Small, "--test", says is null ? "0.001" : "0.3"]);
+            Assert.AreEqual(AtFault, exitCode, error);
+            Assert.AreEqual("", output);
+            StringAssert.Contains(error, says ?? "none to test on");
+            Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+        }
+    }
+
     /// <summary>MODEL is a model, LINK leads to it, and SPELT is another spelling of its path.</summary>
     [TestMethod]
     [DataRow("train IMAGES --weights MODEL --fine-tuning full --out MODEL")]

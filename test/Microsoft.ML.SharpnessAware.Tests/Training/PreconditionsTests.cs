@@ -111,6 +111,20 @@ public sealed class PreconditionsTests
         StringAssert.Contains(Refused<ArgumentOutOfRangeException>(options => options.ValidationSet = noLabels), "'Label'");
     }
 
+    /// <summary>Every picture would be read, and from weights go through the backbone.</summary>
+    [TestMethod]
+    public void ALabelOfOneValueIsRefusedWithItsName()
+    {
+        IDataView one = Fitted.View(_mlContext, Shapes.Pixels(12).Where(row => row.Label == "down").Select(Read));
+        _rowsRead = 0;
+        StringAssert.Contains(Refused<InvalidOperationException>(_ => { }, one),
+            "Label column 'Label' has images of one class only, 'down'. A classifier needs at least two.");
+        IDataView unnamed = _mlContext.Transforms.Conversion.MapKeyToValue("Label").Append(_mlContext.Transforms.CustomMapping(
+            (TextLabel _, KeyLabel to) => to.Label = 1, contractName: null)).Fit(one).Transform(one);
+        _rowsRead = 0;
+        StringAssert.Contains(Refused<InvalidOperationException>(_ => { }, unnamed), "one class only, key 1. A classifier");
+    }
+
     [TestMethod]
     [DataRow("resnt20")]
     [DataRow("resnet20:7")]
@@ -232,6 +246,17 @@ public sealed class PreconditionsTests
 
     private SharpnessAwareImageClassificationTrainer Trainer(Options options) =>
         _mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options);
+
+    private sealed class TextLabel
+    {
+        public string Label { get; set; } = "";
+    }
+
+    private sealed class KeyLabel
+    {
+        [KeyType(1)]
+        public uint Label { get; set; }
+    }
 
     private sealed class LargerRow
     {

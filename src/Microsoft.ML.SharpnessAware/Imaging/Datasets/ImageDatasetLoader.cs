@@ -63,6 +63,11 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         $"{what}: it can be read only once, or its rows change. With Sharding ByRow the labels are read first, and then the images. Give "
         + "rows that can be read again (a list, files), or leave Sharding None.");
 
+    /// <summary>What is thrown where there is nothing to read.</summary>
+    public static InvalidOperationException NoRows(string imageColumn) => new(
+        $"The data has no rows, and so no images in column '{imageColumn}'. See to it that its source has some, and that no filter or "
+        + "split leaves none.");
+
     private ImagePixels ReadAll()
     {
         _labels.Clear();
@@ -256,7 +261,7 @@ internal sealed class ImageDatasetLoader(IDataView data, ImageColumn images, Lab
         _rowsSeen = rows;
         return rows > 0
             ? rows
-            : throw new InvalidOperationException($"The data has no rows, so there are no images in column '{images.Name}' to train on.");
+            : throw NoRows(images.Name);
     }
 
     /// <summary>What is thrown for a queue or a stream that is empty when it is read again.</summary>
