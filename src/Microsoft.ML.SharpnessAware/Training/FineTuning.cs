@@ -6,9 +6,10 @@ public enum FineTuning
     /// <summary>
     /// First <see cref="HeadOnly"/>; then, within <c>Options.TimeBudget</c>, the whole network on a part of the images: <see
     /// cref="Gentle"/> in steps three times as large, which is far ahead on pictures unlike those of the pretraining and is given up after
-    /// three epochs where it is far behind the head; <see cref="Gentle"/>; and <see cref="Full"/>. Each is compared with the head on the
-    /// part that was held out, and the one with the lowest log loss there is the model. Where time is short, epochs without a climb take
-    /// the place of half as many with one.
+    /// three epochs where it is far behind the head; <see cref="Gentle"/>; and <see cref="Full"/>. Each is compared on the part that was
+    /// held out, and takes the place of the head, or of an earlier one, only where its log loss there is lower beyond chance (by a paired
+    /// comparison at 95 %). Where time is short, epochs without a climb take the place of half as many with one. Fine-tuning
+    /// goes on without one that diverges, with a warning.
     /// </summary>
     Auto,
 

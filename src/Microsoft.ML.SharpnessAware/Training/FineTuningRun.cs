@@ -35,9 +35,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
         FittedHead head = FittedHead.Fit(images.Features.Training, images.Features.Validation, context.CheckCancelled);
         Describe(head, classifier.NumberOfClasses, start);
-        IReadOnlyList<FineTuningCandidate> candidates = Candidates(classifier);
-        return candidates.Count > 0 && images.Pixels is TrainingImages pixels
-            && TryWholeNetwork(candidates, classifier, pixels) is TrainedClassifier better
+        IReadOnlyList<FineTuningCandidate> plan = Plan(classifier);
+        return plan.Count > 0 && images.Pixels is TrainingImages pixels
+            && TryWholeNetwork(plan, classifier, pixels) is TrainedClassifier better
             ? better
             : Finish(classifier, head, start);
     }
@@ -70,8 +70,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
 
     private double SecondsOfAnEpoch(ImageClassifier classifier) => images.TrainingCount * SecondsOfOneImage(classifier);
 
-    /// <summary>What to try after the head, as far as time goes, and how long it will take.</summary>
-    private IReadOnlyList<FineTuningCandidate> Candidates(ImageClassifier classifier)
+    /// <summary>What to try after the head, as far as time goes by the estimate, and how long it will take.</summary>
+    private IReadOnlyList<FineTuningCandidate> Plan(ImageClassifier classifier)
     {
         if (IsHeadAlone(options))
             return [];
@@ -99,8 +99,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
               "the head is the model."
             : $"The whole network is tried as well, about {Text(candidates.Sum(candidate => candidate.Cost) * seconds)}: " +
               $"{string.Join(", then ", candidates.Select(candidate => $"{candidate.Name} for {candidate.Epochs} epochs"))}.");
-        // The clock tells what there is time for once one has ended, perhaps early.
-        return candidates.Count == 0 ? [] : FineTuningCandidate.Candidates(options);
+        return candidates;
     }
 
     /// <summary>
@@ -108,7 +107,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
     /// part.
     /// </summary>
     private TrainedClassifier? TryWholeNetwork(
-        IReadOnlyList<FineTuningCandidate> candidates, ImageClassifier classifier, TrainingImages pixels)
+        IReadOnlyList<FineTuningCandidate> plan, ImageClassifier classifier, TrainingImages pixels)
     {
         string?[] advices =
         [
@@ -137,7 +136,9 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         try
         {
             double validationShare = held.Count / (double)parts.Training.Count;
-            foreach (FineTuningCandidate kind in candidates.Select(each => each with { ValidationShare = validationShare }))
+            // The clock tells what there is time for once one has ended, perhaps early.
+            foreach (FineTuningCandidate kind in (limit is null ? plan : FineTuningCandidate.Candidates(options))
+                .Select(each => each with { ValidationShare = validationShare }))
             {
                 FineTuningCandidate? candidate = limit is null ? kind : kind.Within(limit.EpochsLeft(SecondsOfAnEpoch(classifier)));
                 if (candidate is null)
@@ -145,6 +146,8 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
                     Log($"{kind.Name}: there is no time left for it. {ByClock}");
                     continue;
                 }
+                if (Difference(candidate, plan) is string difference)
+                    Log($"{difference} {ByClock}");
 
                 if (Train(candidate, classifier, head, ofHead.Mean, parts, limit)
                     is not (TrainedClassifier trained, HeldOutLoss loss, FineTuningCandidate done))
@@ -183,6 +186,19 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         }
 
         return winner;
+    }
+
+    /// <summary>In what a candidate is not as the log has said; null where it is.</summary>
+    private static string? Difference(FineTuningCandidate candidate, IReadOnlyList<FineTuningCandidate> plan)
+    {
+        string now = $"{candidate.Name} for {candidate.Epochs} epochs";
+        return plan.FirstOrDefault(planned => (planned.Kind, planned.StepsAreLarge) == (candidate.Kind, candidate.StepsAreLarge)) switch
+        {
+            null => $"{now}, which the estimate had left out.",
+            var planned when (planned.Name, planned.Epochs) == (candidate.Name, candidate.Epochs) => null,
+            var planned when planned.Name == candidate.Name => $"{now} instead of {planned.Epochs}.",
+            var planned => $"{now} instead of {planned.Name} for {planned.Epochs}.",
+        };
     }
 
     /// <summary>Trains a copy of the network; null where it diverges, is far from the head, or has no time for as much as an
@@ -244,7 +260,7 @@ internal sealed class FineTuningRun(Options options, FineTuningImages images, Tr
         }
         catch (TrainingDivergedException e) when (options.FineTuning == FineTuning.Auto)
         {
-            Log($"{candidate.Name}: {e.Message}");
+            context.Channel.Warning($"{candidate.Name}: {e.Message} Fine-tuning goes on without it.");
         }
         finally
         {

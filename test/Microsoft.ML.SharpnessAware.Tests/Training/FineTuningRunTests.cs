@@ -102,6 +102,41 @@ public sealed class FineTuningRunTests
         }
     }
 
+    /// <summary>Each step is a minute, and three of them an epoch, of which the plan knows nothing: after the first training there are 34
+    /// minutes.</summary>
+    [TestMethod]
+    public void ThatALaterTrainingGetsFewerEpochsThanWerePlannedIsLogged()
+    {
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+        {
+            (options.TimeBudget, options.Clock) = (TimeSpan.FromMinutes(61), new SteppingClock(TimeSpan.FromMinutes(1)));
+            (options.BaseOptimizer, options.BatchSize) = (new BaseOptimizer.AdamW(1e-12), 8);   // as good as the head: never given up
+        });
+        model.Dispose();
+        AssertLogged(log, "Gentle for 8 epochs, then Full for 10 epochs.");
+        AssertLogged(log, "Epoch 9/9 (Full)");
+        AssertLogged(log, "Full for 9 epochs instead of 10. This was decided by the clock");
+    }
+
+    /// <summary>There is time for three epochs by the estimate, of which each takes a thousandth.</summary>
+    [TestMethod]
+    public void ThatATrainingIsTriedWhichWasNotPlannedIsLogged()
+    {
+        (SharpnessAwareImageClassificationTransformer head, _) = Fit(options => options.FineTuning = FineTuning.HeadOnly);
+        double seconds;
+        using (head)
+            seconds = 30 * FineTuningRun.SecondsOfOneImage(NetworkCost.OfOneImage(head.Classifier), CPU);
+        (SharpnessAwareImageClassificationTransformer model, List<string> log) = Fit(options =>
+        {
+            options.TimeBudget = TimeSpan.FromSeconds(3 * seconds);
+            options.Clock = new SteppingClock(TimeSpan.FromSeconds(seconds / 1000));
+            (options.BaseOptimizer, options.Epoch) = (new BaseOptimizer.AdamW(1e-12), 2);
+        });
+        model.Dispose();
+        AssertLogged(log, "Gentle for 2 epochs.");
+        AssertLogged(log, "Full for 2 epochs, which the estimate had left out. This was decided by the clock");
+    }
+
     /// <summary>Twenty people, of whom three pictures lie next to each other, all the same, and nothing else tells the class: a network
     /// that has seen them is right about all, and of a stranger knows nothing.</summary>
     [TestMethod]
@@ -317,6 +352,8 @@ public sealed class FineTuningRunTests
         using (model)
         {
             AssertLogged(log, "the head is the model");
+            Assert.IsTrue(log.Any(message => message.Contains("Kind=Warning", StringComparison.Ordinal)
+                && message.Contains("Gentle: Training diverged", StringComparison.Ordinal)), string.Join(Environment.NewLine, log));
             Assert.IsTrue(State(model).Values.All(values => values.All(float.IsFinite)));
         }
     }
