@@ -40,7 +40,8 @@ public sealed class OnnxImageClassifierTransformer : ITransformer, IImageScorer,
     /// <summary>The classes in the order of Score, as text; "0", "1", … where the training label's key had no values.</summary>
     public IReadOnlyList<string> ClassNames => _classifier.Metadata.ClassNames;
 
-    /// <summary>The network's name, as given in the trainer's <c>Options.Arch</c>.</summary>
+    /// <summary>The network's name: that of the trainer's <c>Options.Arch</c>, and the network that was chosen where that is
+    /// "auto".</summary>
     public string Architecture => _classifier.Metadata.Architecture;
 
     /// <summary>The temperature of the classifier that was saved, which is part of the file; 1 without temperature scaling.</summary>

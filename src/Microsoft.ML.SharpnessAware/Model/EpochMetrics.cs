@@ -23,6 +23,8 @@ public sealed record EpochMetrics
     /// <summary>
     /// Mean of the training loss over the epoch's images as augmented, taken at the unperturbed weights before each step. With mixup or
     /// CutMix it is that of the mixed labels, λ ℓ(y₁) + (1 − λ) ℓ(y₂), which no network brings to 0: compare it between epochs only.
+    /// Where <see cref="SharpnessAwareMethod.AscentShare"/> is below 1, a step that climbs counts with the mean over the share that it has
+    /// drawn.
     /// </summary>
     public required double TrainLoss { get; init; }
 

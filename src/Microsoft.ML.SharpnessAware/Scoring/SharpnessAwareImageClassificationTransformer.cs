@@ -14,8 +14,9 @@ namespace Microsoft.ML.SharpnessAware;
 /// A trained image classifier: adds calibrated class probabilities (Score) and the most probable class (PredictedLabel) to a data view.
 /// </summary>
 /// <remarks>
-/// <para><see cref="Transform"/> is lazy and scores in batches; a prediction engine scores row by row. Both take any kind of feature column
-/// that the trainer takes; grey images are converted to colour, and colour images to grey, where the model was trained on the other.</para>
+/// <para><see cref="Transform"/> is lazy and scores in batches; a prediction engine scores row by row. Both take encoded images,
+/// MLImages and vectors of bytes, whichever of these the model was trained on, or, where it was trained on vectors of floats, such vectors
+/// alone. Grey images are converted to colour, and colour images to grey, where the model was trained on the other.</para>
 /// <para>Several threads may use one transformer at once. It holds native memory: dispose it when it is no longer needed. Saved by
 /// <c>mlContext.Model.Save</c> and read by <c>mlContext.Model.Load</c>; the weights are stored as plain tensors (safetensors), never as
 /// code.</para>
@@ -52,7 +53,8 @@ public sealed class SharpnessAwareImageClassificationTransformer : ITransformer,
     /// <summary>The classes in the order of Score, as text; "0", "1", … where the training label's key had no values.</summary>
     public IReadOnlyList<string> ClassNames { get; }
 
-    /// <summary>The network's name, as given in the trainer's <c>Options.Arch</c>.</summary>
+    /// <summary>The network's name, a constant of <see cref="NetworkArchitecture"/> or of one's own: that of the trainer's
+    /// <c>Options.Arch</c>, and the network that was chosen where that is "auto".</summary>
     public string Architecture => Classifier.Architecture;
 
     /// <summary>The method that the network was trained by, also where fine-tuning chose it; <see cref="SharpnessAwareMethod.Standard"/>

@@ -137,12 +137,17 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// </summary>
         public double BackboneLearningRateFactor { get; set; } = 1;
 
-        /// <summary>Width that images are resized to, in pixels. Default: that of the data where it is fixed; else from weights what they
-        /// were trained at where their file tells, or 128 (224 for a vision transformer), and 64 from scratch.</summary>
+        /// <summary>Width that images are resized to, in pixels. Default: that of the data where it is fixed; else the height where that
+        /// alone is set; else from weights what they were trained at where their file tells, or 128 (224 for a vision transformer), and 64
+        /// from scratch.</summary>
+        /// <remarks>The size of an <see cref="MLImage"/> column is left aside where neither side is set and the network of the weights
+        /// cannot take it.</remarks>
         public int? ImageWidth { get; set; }
 
-        /// <summary>Height that images are resized to, in pixels. Default: that of the data where it is fixed; else from weights what they
-        /// were trained at where their file tells, or 128 (224 for a vision transformer), and 64 from scratch.</summary>
+        /// <summary>Height that images are resized to, in pixels. Default: that of the data where it is fixed; else the width where that
+        /// alone is set; else from weights what they were trained at where their file tells, or 128 (224 for a vision transformer), and 64
+        /// from scratch.</summary>
+        /// <inheritdoc cref="ImageWidth" path="/remarks"/>
         public int? ImageHeight { get; set; }
 
         /// <summary>
@@ -341,7 +346,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
 
         /// <summary>
         /// What happens when loss or gradient are no longer finite. Default <see cref="OnDivergence.Stop"/>: the learning rate was too
-        /// high, and the one who set it should know.
+        /// high, and the one who set it should know. <c>Fit</c> throws then, but for a training that <see cref="FineTuning.Auto"/> tries
+        /// after the head: of that a warning tells, and the rest goes on.
         /// </summary>
         public OnDivergence OnDivergence { get; set; } = OnDivergence.Stop;
 
