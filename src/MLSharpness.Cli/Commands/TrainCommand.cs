@@ -59,7 +59,13 @@ internal static class TrainCommand
             var split = Images.Split(mlContext, images, context.Value(test));
             ITransformer labels = Images.LabelsToKeys(mlContext).Fit(images);
 
-            options.MetricsCallback = new Progress(context.Messages).Report;
+            int epochsDone = 0;
+            var progress = new Progress(context.Messages);
+            options.MetricsCallback = epoch =>
+            {
+                epochsDone = epoch.Epoch;
+                progress.Report(epoch);
+            };
             if (context.Value(restart))
                 Delete(checkpoint);
             else if (options.CheckpointPath is not null && File.Exists(checkpoint))
@@ -188,8 +194,8 @@ internal static class TrainCommand
 
                 using (best)
                     Save(best, best.Transform(labels.Transform(split.TestSet)));
-                return $"Stopped after {best.History.Count} epoch(s). The best model so far is in {context.Value(output)}; {sameCommand} " +
-                    "continues.";
+                return (epochsDone == 0 ? "Stopped." : $"Stopped after epoch {epochsDone}.") + " The best model so far, of epoch " +
+                    $"{best.History.Count}, is in {context.Value(output)}; {sameCommand} continues.";
             }
         }, CommandAction.Seed, tells: true);
         return command;

@@ -146,6 +146,8 @@ internal static class ClassifierTraining
             && NewClassifier.StatisticsBeforeReading(start, column, context.Channel) is PixelStatistics statistics)
             return TrainHead(input, start, labelValues, column.Shape!.Value, statistics, device, context);
 
+        // The first process of a group writes the checkpoint for all.
+        using IDisposable? own = options is { CheckpointPath: string file, Group: null or { Rank: 0 } } ? CheckpointLock.Take(file) : null;
         using TrainingImages images = Load(input, start, labelValues, context);
         options = start.OptionsFor(images);
         WarnOfFewImages(start, images.Training, context.Channel);
@@ -157,7 +159,7 @@ internal static class ClassifierTraining
                 : RunFingerprint.Of(options, images, classifier, start.Weights, context.Seed);
             ProcessGroupChecks.SameTraining(options, fingerprint);
             TrainingCheckpoint? checkpoint = options.CheckpointPath is string path
-                ? new(path, fingerprint!, context, classifier, description)
+                ? new(path, fingerprint!, context, classifier, description, options.Calibration)
                 : null;
             if (options.FeaturesNeverChange)
                 checkpoint?.CheckSame();        // before all images go through the backbone

@@ -325,7 +325,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         /// that a file may be moved and a loss of your own made anew. What cannot be seen is whether the code of your loss has changed.
         /// Delete the files, or choose another name, to begin anew. A model of the best epoch so far is
         /// <see cref="BestFromCheckpoint"/>. Leave it null where one trainer is fitted several times, as in <c>CrossValidate</c> and
-        /// <c>CrossFitted</c>: it is of one training.</para>
+        /// <c>CrossFitted</c>: it is of one training, and two at the same time are refused, by a file with .lock after this name that
+        /// is there as long as the training runs.</para>
         /// <para>Set <see cref="Seed"/>, or the seed of the MLContext, too: with a fresh seed each time no training continues
         /// another.</para>
         /// <para>Fine-tuning that begins with the head (<see cref="FineTuning"/> other than Full) takes seconds, or <see
@@ -334,7 +335,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
         public string? CheckpointPath { get; set; }
 
         /// <summary>
-        /// Also writes the checkpoint every so many steps, for epochs that take long. Default null: after each epoch only.
+        /// Also writes the checkpoint every so many steps, for epochs that take long. Default null: after each epoch only. It needs a
+        /// <see cref="CheckpointPath"/>.
         /// </summary>
         public int? CheckpointSteps { get; set; }
 
@@ -486,6 +488,8 @@ public sealed partial class SharpnessAwareImageClassificationTrainer
             AtLeastOne(BatchSize, nameof(BatchSize));
             AtLeastOne(Epoch, nameof(Epoch));
             AtLeastOne(CheckpointSteps, nameof(CheckpointSteps));
+            if (CheckpointSteps is not null && CheckpointPath is null)
+                throw new ArgumentException("CheckpointSteps says how often a checkpoint is written, and CheckpointPath, where, is null.");
             if (CheckpointPath is not null)
                 ArgumentException.ThrowIfNullOrWhiteSpace(CheckpointPath);
             if (WorkspacePath is not null)

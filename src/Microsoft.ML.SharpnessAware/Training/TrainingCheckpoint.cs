@@ -4,7 +4,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>Keeps a training's state in a file, with a model that can be used as it is: that of the best epoch so far.</summary>
 internal sealed class TrainingCheckpoint(
-    string path, RunFingerprint fingerprint, TrainingContext context, ImageClassifier classifier, ClassifierDescription description)
+    string path, RunFingerprint fingerprint, TrainingContext context, ImageClassifier classifier, ClassifierDescription description,
+    ProbabilityCalibration calibration)
 {
     // *** Binary format *** of the state in a CheckpointFile
     // fingerprint
@@ -21,8 +22,9 @@ internal sealed class TrainingCheckpoint(
         (reader, version) =>
         {
             fingerprint.CheckSame(reader, version);
-            _bestModel = ReadModel(reader, version);
+            byte[] model = ReadModel(reader, version);
             state.Read(reader, version);
+            _bestModel = Described(model);
         },
         context.Channel);
 
@@ -55,6 +57,21 @@ internal sealed class TrainingCheckpoint(
             },
             channel);
         return found ? model : throw new FileNotFoundException($"There is no checkpoint '{path}'.", path);
+    }
+
+    /// <summary>A model of the file with what may be new in this run: the names of classes and columns, and whether there is a
+    /// temperature.</summary>
+    private byte[] Described(byte[] model)
+    {
+        if (model.Length == 0)
+            return model;
+        SavedClassifier saved = ClassifierFile.FromBytes(context.Host, model, device: "cpu");
+        using ImageClassifier best = saved.Classifier;
+        return ClassifierFile.ToBytes(context.Host, best, description with
+        {
+            Temperature = calibration == ProbabilityCalibration.None ? 1 : saved.Description.Temperature,
+            History = saved.Description.History,
+        });
     }
 
     private static byte[] ReadModel(BinaryReader reader, int version)

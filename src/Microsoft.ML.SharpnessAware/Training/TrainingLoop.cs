@@ -52,7 +52,11 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             _progress.CheckWithin(_options.Epoch, _order.BatchesPerEpoch);
             context.Channel.Info($"Continuing from '{_options.CheckpointPath}' at epoch {_progress.Epoch}, step {_progress.Step}.");
             if (_progress.Batch == 0 && _progress.History is [.., var last])     // earlier versions did not ask
+            {
+                byte[] random = context.Random.State;      // an undisturbed run has no such pass, in which layers may draw
                 CheckOutputs(last);
+                context.Random.State = random;
+            }
         }
 
         while (_progress.Epoch <= _options.Epoch && !_progress.StoppedEarly)
@@ -102,7 +106,9 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
         long start = Stopwatch.GetTimestamp();
         SharpnessAwareOptimizer optimizer = part.OptimizerFor(epoch);
         TrainOneEpoch(part, optimizer, state, report);
-        double secondsPerBatch = Stopwatch.GetElapsedTime(start).TotalSeconds / (_order.BatchesPerEpoch - batchesBefore);
+        TimeSpan ofSteps = Stopwatch.GetElapsedTime(start);
+        // As if all of them had been done in this run.
+        TimeSpan ofAllSteps = ofSteps * ((double)_order.BatchesPerEpoch / (_order.BatchesPerEpoch - batchesBefore));
         double loss = _progress.LossSum / plan.Training.Count;
         ProcessGroupChecks.SameModel(_group, _classifier.Network);
         part.Average?.EpochDone(epoch);
@@ -119,8 +125,8 @@ internal sealed class TrainingLoop(TrainingContext context, TrainingPlan plan, T
             ValidationRefinement = plan.Validation?.Refinement() ?? double.NaN,
             ValidationExpectedCalibrationError = validated?.ExpectedCalibrationError ?? double.NaN,
             LearningRate = optimizer.LearningRate,
-            ImagesPerSecond = plan.Training.Count / (secondsPerBatch * _order.BatchesPerEpoch),
-            Duration = Stopwatch.GetElapsedTime(start),
+            ImagesPerSecond = plan.Training.Count / ofAllSteps.TotalSeconds,
+            Duration = Stopwatch.GetElapsedTime(start) - ofSteps + ofAllSteps,
         };
         EndEpoch(metrics, best, FirstEpochOfAll(part));
         return metrics;

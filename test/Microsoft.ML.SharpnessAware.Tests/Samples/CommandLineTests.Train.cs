@@ -379,7 +379,7 @@ public sealed partial class CommandLineTests
             Process.Start("kill", [$"-{signal}", $"{process.Id}"]).WaitForExit();
             WaitForEnd(process);
             Assert.AreEqual(Stopped, process.ExitCode, rest.Result + output.Result);
-            StringAssert.Contains(rest.Result, "The best model so far is in");
+            StringAssert.Contains(rest.Result, "The best model so far, of epoch ");
         }
 
         Assert.IsTrue(File.Exists(model + ".checkpoint"));

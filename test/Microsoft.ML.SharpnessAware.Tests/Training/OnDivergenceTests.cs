@@ -156,7 +156,7 @@ public sealed class OnDivergenceTests
                     (options.Method, options.Loss, options.Epoch) = (SharpnessAwareMethod.Standard, new ScriptedLoss(), 3);
                     (options.BatchSize, options.ValidationSetFraction) = (8, null);
                     (options.OnDivergence, options.CheckpointPath, options.CheckpointSteps) =
-                        (OnDivergence.RestoreAndHalve, checkpoint, 2);
+                        (OnDivergence.RestoreAndHalve, checkpoint, checkpoint is null ? null : 2);
                 });
             return [.. model.Classifier.Network.parameters().SelectMany(p => p.data<float>().ToArray())];
         }
