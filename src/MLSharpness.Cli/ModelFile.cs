@@ -10,6 +10,22 @@ internal static class ModelFile
     public static void Save(MLContext mlContext, ITransformer model, DataViewSchema inputSchema, string path) =>
         mlContext.Model.SaveAtomically(model, inputSchema, path);
 
+    /// <summary>Tries the temporary folder, in which ML.NET lays out a model that it saves or loads.</summary>
+    /// <exception cref="IOException">Nothing can be written there.</exception>
+    public static void CheckTemporaryFolder()
+    {
+        try
+        {
+            AtomicFile.CheckFolder(Path.GetTempPath());
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The temporary folder '{Path.GetTempPath()}', in which ML.NET saves and loads models, cannot be " +
+                $"written: {exception.Message} Name another one by the variable {(OperatingSystem.IsWindows() ? "TMP" : "TMPDIR")}.",
+                exception);
+        }
+    }
+
     public static ITransformer Load(MLContext mlContext, string path) => Load(mlContext, path, out _);
 
     /// <summary>The model, and the columns that it was trained on.</summary>
@@ -17,6 +33,7 @@ internal static class ModelFile
     {
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no model file '{path}'.");
+        CheckTemporaryFolder();
         try
         {
             ITransformer model = mlContext.Model.Load(path, out inputSchema);

@@ -10,7 +10,8 @@ public static class CalibrationCatalog
     /// Like <c>mlContext.Model.Save</c>, but the file appears only when it is complete: a failure leaves the model that was there before.
     /// </summary>
     /// <remarks>ML.NET itself writes over the old file at once, so a full disk, a crash or an error in any part of the pipeline leaves
-    /// none. A link stays, and the file that it leads to is replaced; devices and pipes are refused.
+    /// none. A link stays, and the file that it leads to is replaced; devices and pipes are refused. ML.NET lays the model out in
+    /// <see cref="MLContext.TempFilePath"/> first, which must have room for it.
     /// </remarks>
     /// <param name="catalog">The model operations of an <see cref="MLContext"/>.</param>
     /// <param name="model">The model, of this library or not.</param>

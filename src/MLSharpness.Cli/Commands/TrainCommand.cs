@@ -51,6 +51,7 @@ internal static class TrainCommand
 
             string? weights = training.WeightsFile(context);
             string path = OutputFile.Check(context.Value(output), "--out", "model.zip", weights);
+            ModelFile.CheckTemporaryFolder();
             string checkpoint = path + ".checkpoint";
             if (weights is null || options.FineTuning == FineTuning.Full)
                 options.CheckpointPath = OutputFile.Check(checkpoint, "The checkpoint", example: null, weights);

@@ -83,8 +83,8 @@ internal sealed class PredictionSetFit(Nonconformity kind, double coverage, int 
         List<double>[] ofClass = perClass ? OfClass(scores) : [];       // before the scores lose their order
         double common = ConformalThreshold.Of(scores, coverage);
         if (double.IsPositiveInfinity(common))
-            channel.Warning($"{scores.Length} row(s){oneOfEach} cannot promise a coverage of {100 * coverage:G4} %: it takes at least "
-                + $"{needed}. Every set is all classes.");
+            channel.Warning(Invariant($"{scores.Length} row(s){oneOfEach} cannot promise a coverage of {100 * coverage:G4} %: ")
+                + $"it takes at least {needed}. Every set is all classes.");
         if (!perClass)
             return (tuned, [common]);
 

@@ -112,9 +112,10 @@ internal static class ClassifierTraining
             FineTuning.HeadOnly => "",
             FineTuning.Auto when options.TimeBudget == TimeSpan.MaxValue =>
                 ", the whole network after it as long as it takes, where it is worth trying",
-            FineTuning.Auto when options.TimeBudget is TimeSpan budget => string.Create(CultureInfo.InvariantCulture,
-                $", the whole network after it at most about {(budget < TimeSpan.FromMinutes(1) ? $"{budget.TotalSeconds:0.###} s"
-                    : $"{budget.TotalMinutes:0.#} minutes")}, where it is worth trying"),
+            FineTuning.Auto when options.TimeBudget is TimeSpan budget => ", the whole network after it at most about "
+                + (budget < TimeSpan.FromMinutes(1) ? string.Create(CultureInfo.InvariantCulture, $"{budget.TotalSeconds:0.###} s")
+                    : string.Create(CultureInfo.InvariantCulture, $"{budget.TotalMinutes:0.#} minutes"))
+                + ", where it is worth trying",
             FineTuning.Auto => "",
             _ => ", the whole network after it longer",
         };
@@ -222,9 +223,11 @@ internal static class ClassifierTraining
             channel.Warning("There are no validation images, so no temperature was fitted and Score is the network's softmax. " +
                             "Give a ValidationSet or a ValidationSetFraction, or set Calibration to None.");
         else if (validation.Count < FewToCalibrateOn)
-            channel.Warning($"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). {FewSayLittle} " +
+            channel.Warning(string.Create(CultureInfo.InvariantCulture,
+                $"Temperature {temperature:F4}, fitted on {validation.Count} validation image(s). {FewSayLittle} ") +
                 "ValidationSet and ValidationSetFraction choose how many of them to validate on.");
         else
-            channel.Info($"Temperature {temperature:F4}, fitted on {validation.Count} validation images.");
+            channel.Info(string.Create(CultureInfo.InvariantCulture,
+                $"Temperature {temperature:F4}, fitted on {validation.Count} validation images."));
     }
 }

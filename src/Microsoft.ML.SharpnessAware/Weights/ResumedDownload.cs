@@ -131,7 +131,7 @@ internal static class ResumedDownload
         catch (OperationCanceledException e)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new TimeoutException($"The server has said nothing for {patience.TotalSeconds:0} seconds.", e);
+            throw new TimeoutException($"The server has said nothing for {(int)patience.TotalSeconds} seconds.", e);
         }
     }
 

@@ -291,6 +291,20 @@ public sealed partial class CommandLineTests
 
     private static string Tool => ChildProcess.File("MLSharpness.Cli");
 
+    [TestMethod]
+    public void ATemporaryFolderThatCannotBeWrittenIsNamedBeforeTheTrainingAndIsNoFaultOfTheModel()
+    {
+        string noFolder = APicture, model = Folder.File("without a temporary folder.zip");
+        foreach (string[] arguments in (string[][])[["train", ImagesPath, "--out", model, .. Small], ["predict", ModelPath, APicture]])
+        {
+            (int exitCode, string output, string error) =
+                ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"), ("TMPDIR", noFolder), ("TMP", noFolder));
+            Assert.AreEqual(AtFault, exitCode, output + error);
+            StringAssert.StartsWith(error, "error: The temporary folder ");
+            StringAssert.Contains(error, OperatingSystem.IsWindows() ? "the variable TMP" : "the variable TMPDIR");
+        }
+    }
+
     private static (int ExitCode, string Output, string Error) Run(params string[] arguments) =>
         ChildProcess.Run(Tool, arguments, ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
 
