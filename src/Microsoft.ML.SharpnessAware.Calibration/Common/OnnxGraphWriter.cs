@@ -25,8 +25,20 @@ internal abstract class OnnxGraphWriter
     /// <summary>Adds an operator with one output, and returns that.</summary>
     /// <param name="type">Its type, for example <c>Add</c>.</param>
     /// <param name="inputs">Its inputs.</param>
-    /// <param name="attributes">Its attributes: long, long[], float or string.</param>
+    /// <param name="attributes">Its attributes: long, int, bool (1 or 0), long[], float or string.</param>
+    /// <exception cref="ArgumentException">An attribute is of another type.</exception>
     public abstract string Node(string type, string[] inputs, params (string Name, object Value)[] attributes);
+
+    /// <summary>An attribute's value as ONNX knows it: long, long[], float or string.</summary>
+    /// <exception cref="ArgumentException">It is of a type that stands for none of them.</exception>
+    protected static object Plain(string name, object value) => value switch
+    {
+        long or long[] or float or string => value,
+        int number => (long)number,
+        bool isSet => isSet ? 1L : 0L,
+        _ => throw new ArgumentException(
+            $"Attribute '{name}' is of type {value.GetType()}; it must be long, int, bool, long[], float or string.", nameof(value)),
+    };
 
     /// <summary>A vector of int64, for shapes and axes.</summary>
     public string Vector(params long[] values) => Constant(values, values.Length);

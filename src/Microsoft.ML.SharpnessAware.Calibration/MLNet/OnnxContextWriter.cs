@@ -57,13 +57,12 @@ internal sealed class OnnxContextWriter(OnnxContext context, string prefix) : On
         var node = context.CreateNode(type, inputs, [output], context.GetNodeName(Name(type)), StandardOperators);
         foreach ((string name, object value) in attributes)
         {
-            switch (value)
+            switch (Plain(name, value))
             {
                 case long number: node.AddAttribute(name, number); break;
                 case long[] numbers: node.AddAttribute(name, numbers); break;
                 case float number: node.AddAttribute(name, number); break;
                 case string text: node.AddAttribute(name, text); break;
-                default: throw new ArgumentException($"Attribute '{name}' is of type {value.GetType()}.", nameof(attributes));
             }
         }
     }

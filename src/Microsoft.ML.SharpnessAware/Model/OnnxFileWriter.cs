@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Google.Protobuf.Collections;
@@ -164,16 +165,12 @@ internal sealed class OnnxFileWriter(int opsetVersion) : OnnxGraphWriter
         return new() { Name = name, Type = new TypeProto { TensorType = tensor } };
     }
 
-    private static AttributeProto Describe((string Name, object Value) attribute) => attribute.Value switch
+    private static AttributeProto Describe((string Name, object Value) attribute) => Plain(attribute.Name, attribute.Value) switch
     {
         long number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Int, I = number },
-        int number => Describe((attribute.Name, (long)number)),
-        bool isSet => Describe((attribute.Name, isSet ? 1L : 0L)),
         long[] numbers => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { numbers } },
         float number => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.Float, F = number },
         string text => new() { Name = attribute.Name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(text) },
-        _ => throw new ArgumentException(
-            $"Attribute '{attribute.Name}' is of type {attribute.Value.GetType()}; it must be long, int, bool, long[], float or string.",
-                nameof(attribute)),
+        _ => throw new UnreachableException(),
     };
 }

@@ -1,5 +1,7 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Onnx;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
@@ -102,6 +104,16 @@ public sealed partial class SaveOnnxTests
         model.SaveOnnx(folder.File("model.onnx"));
 
         AssertSame(model, folder.File("model.onnx"));
+        using (FileStream file = File.Create(folder.File("converted.onnx")))
+        {
+            var mlContext = new MLContext();
+            mlContext.Model.ConvertToOnnx(model, mlContext.Data.LoadFromEnumerable([new Pixels()]), 12, file);
+        }
+
+        NodeProto[] converted = [.. ModelProto.Parser.ParseFrom(File.ReadAllBytes(folder.File("converted.onnx"))).Graph.Node];
+        Assert.IsTrue(converted.Any(node => node.OpType == "Softmax" && node.Attribute.Single().I == 3), "ML.NET's own conversion");
+        Assert.IsTrue(converted.Any(node =>
+            node.OpType == "ReduceMax" && node.Attribute.Any(one => one.Name == "keepdims" && one.I == 0)));
         NetworkArchitecture.Register("onnx_dates", classes => nn.Sequential(
             ("means", new Means(DateTime.UnixEpoch)), ("fc", nn.Linear(3, classes))));
         using SharpnessAwareImageClassificationTransformer wrong = Make("onnx_dates", new(3, 10, 10));
@@ -351,6 +363,12 @@ public sealed partial class SaveOnnxTests
             OnnxValue largest = graph.Operator("ReduceMax", [rows], ("axes", new long[] { 2, 3 }), ("keepdims", false));
             return graph.Operator("Mul", [largest, graph.Constant(0.5)]);
         }
+    }
+
+    private sealed class Pixels
+    {
+        [VectorType(3, 10, 10)]
+        public byte[] Image { get; set; } = new byte[300];
     }
 
     private sealed class Own : nn.Module<Tensor, Tensor>, IOnnxNetwork
