@@ -34,11 +34,11 @@ public sealed class OptimizerStateFuzzTests
         using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.01));
         using WeightAverage average = WeightAverage.Exponential(optimizer);
         average.Update();
-        byte[] valid = Saved(average);
+        byte[] valid = TestNets.Saved(average.Save);
         var fuzzing = new ReaderFuzzer(TestContext, "average of weights") { Documented = e => e.GetType() == typeof(InvalidDataException) };
         fuzzing.Run([valid], file =>
         {
-            byte[] before = Saved(average);
+            byte[] before = TestNets.Saved(average.Save);
             try
             {
                 using var reader = new BinaryReader(new MemoryStream(file));
@@ -46,7 +46,7 @@ public sealed class OptimizerStateFuzzTests
             }
             catch
             {
-                CollectionAssert.AreEqual(before, Saved(average));
+                CollectionAssert.AreEqual(before, TestNets.Saved(average.Save));
                 throw;
             }
         });
@@ -54,11 +54,11 @@ public sealed class OptimizerStateFuzzTests
 
     private void Fuzz(SharpnessAwareOptimizer optimizer, string reader)
     {
-        byte[] valid = Saved(optimizer);
+        byte[] valid = TestNets.Saved(optimizer.Save);
         var fuzzing = new ReaderFuzzer(TestContext, reader) { Documented = e => e.GetType() == typeof(InvalidDataException) };
         fuzzing.Run([valid], file =>
         {
-            byte[] before = Saved(optimizer);
+            byte[] before = TestNets.Saved(optimizer.Save);
             try
             {
                 using var reader = new BinaryReader(new MemoryStream(file));
@@ -66,21 +66,9 @@ public sealed class OptimizerStateFuzzTests
             }
             catch
             {
-                CollectionAssert.AreEqual(before, Saved(optimizer));
+                CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
                 throw;
             }
         });
-    }
-
-    private static byte[] Saved(SharpnessAwareOptimizer optimizer) => Saved(optimizer.Save);
-
-    private static byte[] Saved(WeightAverage average) => Saved(average.Save);
-
-    private static byte[] Saved(Action<BinaryWriter> save)
-    {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream);
-        save(writer);
-        return stream.ToArray();
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net.Sockets;
-using Microsoft.ML.Runtime;
 using SkiaSharp;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -19,11 +18,7 @@ public sealed class FolderLinkTests
         if (OperatingSystem.IsWindows())
             Assert.Inconclusive("Links take a privilege on Windows.");
         _folder = new TemporaryFolder();
-        _context.Log += (_, message) =>
-        {
-            if (message.Kind == ChannelMessageKind.Warning)
-                _warnings.Add(message.RawMessage);
-        };
+        _context.CollectWarnings(_warnings);
     }
 
     [TestCleanup]

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -17,11 +16,7 @@ public sealed class FolderNameTests
     public void CreateFolder()
     {
         _folder = new TemporaryFolder();
-        _context.Log += (_, message) =>
-        {
-            if (message.Kind == ChannelMessageKind.Warning)
-                _warnings.Add(message.RawMessage);
-        };
+        _context.CollectWarnings(_warnings);
     }
 
     [TestCleanup]

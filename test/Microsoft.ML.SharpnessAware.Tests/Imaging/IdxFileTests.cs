@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
 
@@ -77,11 +76,7 @@ public sealed class IdxFileTests
     public void AFileNamedAfterEmnistThatIsTakenAsStoredIsWarnedOf(string name, bool transposed, bool warned)
     {
         var warnings = new List<string>();
-        _context.Log += (_, message) =>
-        {
-            if (message.Kind == ChannelMessageKind.Warning)
-                warnings.Add(message.RawMessage);
-        };
+        _context.CollectWarnings(warnings);
         _context.Data.LoadImagesFromIdx(WriteFile(name, GoodImages), WriteFile("labels", GoodLabels), transposed);
         Assert.HasCount(warned ? 1 : 0, warnings);
         if (warned)

@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 using SkiaSharp;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -17,11 +16,7 @@ public sealed class ImageFolderTests
     {
         _folder = Directory.CreateTempSubdirectory("images").FullName;
         _context = new MLContext(1);
-        _context.Log += (_, message) =>
-        {
-            if (message.Kind == ChannelMessageKind.Warning)
-                _warnings.Add(message.RawMessage);
-        };
+        _context.CollectWarnings(_warnings);
     }
 
     [TestCleanup]

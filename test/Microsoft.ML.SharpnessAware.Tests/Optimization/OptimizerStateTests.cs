@@ -23,7 +23,7 @@ public sealed class OptimizerStateTests
 
         resumed.load_state_dict(net.state_dict());
         using var other = new SharpnessAwareOptimizer(resumed, SharpnessAwareMethod.Csam(), settings);
-        using var reader = new BinaryReader(new MemoryStream([.. Saved(optimizer), 42]));
+        using var reader = new BinaryReader(new MemoryStream([.. TestNets.Saved(optimizer.Save), 42]));
         other.Load(reader);
         Assert.AreEqual(0.03, other.LearningRate);
         Assert.AreEqual(0.2, other.Rho);
@@ -32,7 +32,7 @@ public sealed class OptimizerStateTests
         Steps(net, optimizer, 3, 6);
         Steps(resumed, other, 3, 6);
         CollectionAssert.AreEqual(TestNets.Values(net), TestNets.Values(resumed));
-        CollectionAssert.AreEqual(Saved(optimizer), Saved(other));
+        CollectionAssert.AreEqual(TestNets.Saved(optimizer.Save), TestNets.Saved(other.Save));
     }
 
     [TestMethod]
@@ -42,17 +42,17 @@ public sealed class OptimizerStateTests
         Module<Tensor, Tensor> net = TestNets.ReferenceNet(batchNorm: true);
         using var optimizer = new SharpnessAwareOptimizer(net, SharpnessAwareMethod.Sam(), Sgd);
         Steps(net, optimizer, 0, 2);
-        byte[] before = Saved(optimizer);
+        byte[] before = TestNets.Saved(optimizer.Save);
         void Rejects(byte[] data, string message)
         {
             var e = Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(data))));
             StringAssert.Contains(e.Message, message);
-            CollectionAssert.AreEqual(before, Saved(optimizer));
+            CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
         }
         byte[] SavedFor(Module<Tensor, Tensor> module, BaseOptimizer settings)
         {
             using var other = new SharpnessAwareOptimizer(module, SharpnessAwareMethod.Sam(), settings);
-            return Saved(other);
+            return TestNets.Saved(other.Save);
         }
 
         Rejects(SavedFor(TestNets.ReferenceNet(batchNorm: true), AdamW), "base optimiser is 'AdamW', but 'SGD' is needed");
@@ -74,14 +74,14 @@ public sealed class OptimizerStateTests
         using DisposeScope scope = NewDisposeScope();
         using var optimizer = new SharpnessAwareOptimizer(
             TestNets.ReferenceNet(batchNorm: false), SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.25, Momentum: 0));
-        byte[] before = Saved(optimizer), damaged = [.. before];
+        byte[] before = TestNets.Saved(optimizer.Save), damaged = [.. before];
         int learningRate = damaged.AsSpan().IndexOf(BitConverter.GetBytes(0.25));
         BitConverter.GetBytes(double.NaN).CopyTo(damaged, learningRate);
         Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))));
         BitConverter.GetBytes(0.5).CopyTo(damaged, learningRate);
         BitConverter.GetBytes(-1L).CopyTo(damaged, learningRate + 16);
         Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))));
-        CollectionAssert.AreEqual(before, Saved(optimizer));
+        CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
     }
 
     [TestMethod]
@@ -89,11 +89,11 @@ public sealed class OptimizerStateTests
     {
         using DisposeScope scope = NewDisposeScope();
         using var optimizer = new SharpnessAwareOptimizer(TestNets.ReferenceNet(batchNorm: false), SharpnessAwareMethod.Sam(), Sgd);
-        byte[] before = Saved(optimizer);
+        byte[] before = TestNets.Saved(optimizer.Save);
         byte[] damaged = [.. before[..8], 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, .. before[8..]];
         var e = Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))));
         StringAssert.Contains(e.Message, "The optimiser's state ends early or is damaged");
-        CollectionAssert.AreEqual(before, Saved(optimizer));
+        CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
     }
 
     private static void Steps(Module<Tensor, Tensor> net, SharpnessAwareOptimizer optimizer, int from, int to)
@@ -103,13 +103,5 @@ public sealed class OptimizerStateTests
             (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
             optimizer.Step(() => net.forward(images), labels);
         }
-    }
-
-    private static byte[] Saved(SharpnessAwareOptimizer optimizer)
-    {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream);
-        optimizer.Save(writer);
-        return stream.ToArray();
     }
 }

@@ -46,7 +46,7 @@ public sealed class ProcessGroupStepTests
 
                 foreach ((double[] weights, _, _) in together)
                     CollectionAssert.AreEqual(together[0].Weights, weights, "the processes differ");
-                Assert.IsLessThan(isDouble ? 1e-12 : 1e-6, Distance(alone.Weights, together[0].Weights), $"{baseOptimizer}");
+                Assert.IsLessThan(isDouble ? 1e-12 : 1e-6, TestNets.Distance(alone.Weights, together[0].Weights), $"{baseOptimizer}");
                 if (Methods[method].AscentShare == 1)
                     Assert.AreEqual(alone.Loss, together[0].Loss, (isDouble ? 1e-12 : 1e-5) * Math.Abs(alone.Loss));
                 Assert.AreEqual(alone.Norm, together[0].Norm, (isDouble ? 1e-10 : 1e-3) * alone.Norm);
@@ -68,7 +68,7 @@ public sealed class ProcessGroupStepTests
 
             foreach ((double[] weights, _, _) in together)
                 CollectionAssert.AreEqual(together[0].Weights, weights, "the processes differ");
-            Assert.IsLessThan(1e-12, Distance(reference, together[0].Weights), $"{baseOptimizer}");
+            Assert.IsLessThan(1e-12, TestNets.Distance(reference, together[0].Weights), $"{baseOptimizer}");
             Assert.AreEqual(loss, together[0].Loss, 1e-12 * loss);
             if (!double.IsNaN(together[0].Norm))
                 Assert.AreEqual(norm, together[0].Norm, 1e-10 * norm);
@@ -82,7 +82,7 @@ public sealed class ProcessGroupStepTests
     {
         double[] alone = Train(null);
         double[][] together = ThreadProcessGroup.Run(3, group => Train(group));     // parts of 2, 3 and 3 images
-        Assert.IsLessThan(1e-12, Distance(alone, together[0]));
+        Assert.IsLessThan(1e-12, TestNets.Distance(alone, together[0]));
 
         static double[] Train(ProcessGroup? group)
         {
@@ -242,7 +242,7 @@ public sealed class ProcessGroupStepTests
             ThreadProcessGroup.Run(3, group => Train(method, BaseOptimizers[0], group, isDouble: true, shared: false));
 
         CollectionAssert.AreEqual(together[0].Weights, together[2].Weights);
-        Assert.IsGreaterThan(1e-6, Distance(
+        Assert.IsGreaterThan(1e-6, TestNets.Distance(
             together[0].Weights, Train(method with { AscentShare = 1 }, BaseOptimizers[0], null, isDouble: true).Weights));
     }
 
@@ -258,7 +258,7 @@ public sealed class ProcessGroupStepTests
                 2, group => Parts(group.Rank == 0 ? [[0..2]] : [[2..3], [3..8]], group, ascent));
 
             CollectionAssert.AreEqual(together[0], together[1]);
-            Assert.IsLessThan(1e-12, Distance(reference, together[0]), $"{ascent}");
+            Assert.IsLessThan(1e-12, TestNets.Distance(reference, together[0]), $"{ascent}");
         }
 
         double[] Parts(Range[][] parts, ProcessGroup? group, Ascent ascent)
@@ -294,7 +294,7 @@ public sealed class ProcessGroupStepTests
                 2, group => Train(group, group.Rank == 0 ? 0 : first, group.Rank == 0 ? first : second, shared));
             CollectionAssert.AreEqual(together[0], together[1]);
             if (shared)
-                Assert.IsLessThan(1e-12, Distance(alone, together[0]));
+                Assert.IsLessThan(1e-12, TestNets.Distance(alone, together[0]));
         }
 
         double[] Train(ProcessGroup? group, int start, int count, bool shared)
@@ -329,9 +329,9 @@ public sealed class ProcessGroupStepTests
         foreach ((double[] weights, _, _) in together)
         {
             CollectionAssert.AreEqual(together[0].Weights, weights);
-            Assert.IsLessThan(1e-12, Distance(mean, weights));
+            Assert.IsLessThan(1e-12, TestNets.Distance(mean, weights));
         }
-        Assert.IsGreaterThan(1e-4, Distance(alone[0], alone[1]));
+        Assert.IsGreaterThan(1e-4, TestNets.Distance(alone[0], alone[1]));
 
         double[] TrainOn(Range part)
         {
@@ -350,7 +350,7 @@ public sealed class ProcessGroupStepTests
         double[] alone = Train(null, [0, 1]);
 
         CollectionAssert.AreEqual(together[0], together[1]);
-        Assert.IsLessThan(1e-12, Distance(alone, together[0]));
+        Assert.IsLessThan(1e-12, TestNets.Distance(alone, together[0]));
 
         // Which of two layers a sample goes through depends on the sample.
         static double[] Train(ProcessGroup? group, int[] samples)
@@ -490,7 +490,4 @@ public sealed class ProcessGroupStepTests
         images = images.narrow(0, start, length).to(isDouble ? ScalarType.Float64 : ScalarType.Float32);
         return optimizer.Step(net.call, images, labels.narrow(0, start, length));
     }
-
-    private static double Distance(double[] expected, double[] actual) =>
-        Math.Sqrt(expected.Zip(actual, (a, b) => (a - b) * (a - b)).Sum() / expected.Sum(a => a * a));
 }

@@ -38,8 +38,8 @@ public sealed class SynchronizedBatchNormTests
                 CollectionAssert.AreEqual(together[0].Values, each, "the processes differ");
                 CollectionAssert.AreEqual(together[0].Losses, ofEach);
             }
-            Assert.IsLessThan(1e-12, Distance(values, together[0].Values), string.Join(' ', parts));
-            Assert.IsLessThan(1e-12, Distance(losses, together[0].Losses), string.Join(' ', parts));
+            Assert.IsLessThan(1e-12, TestNets.Distance(values, together[0].Values), string.Join(' ', parts));
+            Assert.IsLessThan(1e-12, TestNets.Distance(losses, together[0].Losses), string.Join(' ', parts));
         }
     }
 
@@ -47,7 +47,7 @@ public sealed class SynchronizedBatchNormTests
     public void InFloatsTheyAreAsWellAndWithoutItTheyAreNot()
     {
         (double[] values, _) = Train(Methods["CSAM"], null, [8], isDouble: false, steps: 5);
-        double Of(bool synchronize) => Distance(values, ThreadProcessGroup.Run(
+        double Of(bool synchronize) => TestNets.Distance(values, ThreadProcessGroup.Run(
             2, group => Train(Methods["CSAM"], group, [3, 5], isDouble: false, synchronize, steps: 5))[1].Values);
 
         Assert.IsLessThan(1e-5, Of(true));
@@ -76,7 +76,7 @@ public sealed class SynchronizedBatchNormTests
             2, group => Parts(group.Rank == 0 ? [[0], [1, 2]] : [[3, 4, 5], [6, 7]], group));
 
         CollectionAssert.AreEqual(together[0], together[1]);
-        Assert.IsLessThan(1e-12, Distance(reference, together[0]));
+        Assert.IsLessThan(1e-12, TestNets.Distance(reference, together[0]));
 
         static double[] Parts(long[][] parts, ProcessGroup? group)
         {
@@ -346,7 +346,4 @@ public sealed class SynchronizedBatchNormTests
                 .view(parameter.shape));
         return isDouble ? net : net.to(ScalarType.Float32);
     }
-
-    private static double Distance(double[] expected, double[] actual) =>
-        Math.Sqrt(expected.Zip(actual, (a, b) => (a - b) * (a - b)).Sum() / expected.Sum(a => a * a));
 }

@@ -65,4 +65,18 @@ internal static class TestNets
         using DisposeScope scope = NewDisposeScope();
         return [.. module.state_dict().Values.SelectMany(v => v.to(ScalarType.Float64).reshape(-1).data<double>().ToArray())];
     }
+
+    /// <summary>How far numbers are from others, as a share of those.</summary>
+    public static double Distance(double[] expected, double[] actual) =>
+        Math.Sqrt(expected.Zip(actual, (a, b) => (a - b) * (a - b)).Sum() / expected.Sum(a => a * a));
+
+    /// <summary>What something writes of its state.</summary>
+    public static byte[] Saved(Action<BinaryWriter> save)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        save(writer);
+        writer.Flush();
+        return stream.ToArray();
+    }
 }

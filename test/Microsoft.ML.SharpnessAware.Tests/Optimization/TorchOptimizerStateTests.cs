@@ -49,14 +49,14 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         for (int step = 0; step < 3; step++)
             other?.step();
         using var continued = new SharpnessAwareOptimizer(resumed, Method, others);
-        continued.Load(new BinaryReader(new MemoryStream(Saved(optimizer))));
+        continued.Load(new BinaryReader(new MemoryStream(TestNets.Saved(optimizer.Save))));
         CollectionAssert.AreEqual(Rates(torchs), Rates(others));
 
         Steps(net, optimizer, scheduler, 3, 7);
         Steps(resumed, continued, other, 3, 7);
         CollectionAssert.AreEqual(Rates(torchs), Rates(others));
         CollectionAssert.AreEqual(TestNets.Values(net), TestNets.Values(resumed));
-        CollectionAssert.AreEqual(Saved(optimizer), Saved(continued));
+        CollectionAssert.AreEqual(TestNets.Saved(optimizer.Save), TestNets.Saved(continued.Save));
     }
 
     [TestMethod]
@@ -68,18 +68,18 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         using var further = new SharpnessAwareOptimizer(twin, Method, make(twin));
         Steps(net, optimizer, null, 0, 2);
         Steps(twin, further, null, 0, 5);
-        byte[] before = Saved(optimizer), whole = Saved(further);
+        byte[] before = TestNets.Saved(optimizer.Save), whole = TestNets.Saved(further.Save);
         for (int length = whole.Length - 1; length >= 0; length -= 23)
             Rejects(whole[..length], "ends early");
         Module<Tensor, Tensor> rms = TestNets.ReferenceNet(batchNorm: true);
         using var foreign = new SharpnessAwareOptimizer(rms, Method, optim.RMSProp(rms.parameters(), 0.1));
-        Rejects(Saved(foreign), "base optimiser is 'RMSProp'");
+        Rejects(TestNets.Saved(foreign.Save), "base optimiser is 'RMSProp'");
 
         void Rejects(byte[] data, string message)
         {
             var e = Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(data))));
             StringAssert.Contains(e.Message, message);
-            CollectionAssert.AreEqual(before, Saved(optimizer));
+            CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
         }
     }
 
@@ -93,14 +93,14 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         using var optimizer = new SharpnessAwareOptimizer(net, Method, make(net));
         using var further = new SharpnessAwareOptimizer(twin, Method, torchs);
         Steps(twin, further, null, 0, 5);
-        byte[] earlier = Earlier(Saved(further), (OptimizerHelper)torchs, out int start);
+        byte[] earlier = Earlier(TestNets.Saved(further.Save), (OptimizerHelper)torchs, out int start);
         optimizer.Load(new BinaryReader(new MemoryStream(earlier)));
-        CollectionAssert.AreEqual(Saved(further), Saved(optimizer));
+        CollectionAssert.AreEqual(TestNets.Saved(further.Save), TestNets.Saved(optimizer.Save));
 
         int refused = 0;
         for (int place = start; place < earlier.Length; place++)
         {
-            byte[] damaged = [.. earlier], before = Saved(optimizer);
+            byte[] damaged = [.. earlier], before = TestNets.Saved(optimizer.Save);
             damaged[place] ^= 0x80;
             try
             {
@@ -109,7 +109,7 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
             catch (InvalidDataException)
             {
                 refused++;
-                CollectionAssert.AreEqual(before, Saved(optimizer));
+                CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
             }
         }
         Assert.IsGreaterThan(10, refused);
@@ -123,14 +123,14 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         optim.Optimizer torchs = make(net);
         using var optimizer = new SharpnessAwareOptimizer(net, Method, torchs);
         Steps(net, optimizer, null, 0, 2);
-        byte[] before = Saved(optimizer);
+        byte[] before = TestNets.Saved(optimizer.Save);
         Earlier(before, (OptimizerHelper)torchs, out int start);
         for (int place = start; place < before.Length; place += 11)
         {
             byte[] damaged = [.. before];
             damaged[place] ^= 1;
             Assert.ThrowsExactly<InvalidDataException>(() => optimizer.Load(new BinaryReader(new MemoryStream(damaged))), $"{place}");
-            CollectionAssert.AreEqual(before, Saved(optimizer));
+            CollectionAssert.AreEqual(before, TestNets.Saved(optimizer.Save));
         }
     }
 
@@ -141,10 +141,10 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         using var one = new SharpnessAwareOptimizer(net, Method, optim.AdamW(net.parameters(), 0.01));
         var make = (Func<Module<Tensor, Tensor>, optim.Optimizer>)Optimizers.Last()[1];
         using var two = new SharpnessAwareOptimizer(twin, Method, make(twin));
-        byte[] before = Saved(one);
-        var e = Assert.ThrowsExactly<InvalidDataException>(() => one.Load(new BinaryReader(new MemoryStream(Saved(two)))));
+        byte[] before = TestNets.Saved(one.Save);
+        var e = Assert.ThrowsExactly<InvalidDataException>(() => one.Load(new BinaryReader(new MemoryStream(TestNets.Saved(two.Save)))));
         StringAssert.Contains(e.Message, "parameter groups");
-        CollectionAssert.AreEqual(before, Saved(one));
+        CollectionAssert.AreEqual(before, TestNets.Saved(one.Save));
     }
 
     [TestMethod]
@@ -183,15 +183,6 @@ public sealed class TorchOptimizerStateTests : WithDisposeScope
         byte[] earlier = [.. saved[..start], .. stream.ToArray()];
         BitConverter.GetBytes(Version).CopyTo(earlier, PlaceOfVersion);
         return earlier;
-    }
-
-    private static byte[] Saved(SharpnessAwareOptimizer optimizer)
-    {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream);
-        optimizer.Save(writer);
-        writer.Flush();
-        return stream.ToArray();
     }
 
     /// <summary>An optimiser of one's own that is not derived from what TorchSharp saves.</summary>

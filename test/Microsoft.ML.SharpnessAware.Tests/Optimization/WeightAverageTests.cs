@@ -289,20 +289,20 @@ public sealed class WeightAverageTests
         average.Update();
         Step(1);
         average.Update();
-        byte[] saved = Saved(average);
+        byte[] saved = TestNets.Saved(average.Save);
         resumed.Load(new BinaryReader(new MemoryStream(saved)));
         Step(2);
         average.Update();
         resumed.Update();
-        CollectionAssert.AreEqual(Saved(average), Saved(resumed));
-        byte[] before = Saved(resumed);
+        CollectionAssert.AreEqual(TestNets.Saved(average.Save), TestNets.Saved(resumed.Save));
+        byte[] before = TestNets.Saved(resumed.Save);
         foreach (byte[] wrong in new[]
         {
             saved[..^5], [1, 2, 3, 4, 5, 6, 7, 8], [], [.. saved[..8], 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, .. saved[8..]],
         })
         {
             Assert.ThrowsExactly<InvalidDataException>(() => resumed.Load(new BinaryReader(new MemoryStream(wrong))));
-            CollectionAssert.AreEqual(before, Saved(resumed));
+            CollectionAssert.AreEqual(before, TestNets.Saved(resumed.Save));
         }
         using var other = new SharpnessAwareOptimizer(TestNets.ReferenceNet(false), SharpnessAwareMethod.Sam(), new BaseOptimizer.Sgd(0.1));
         using WeightAverage foreign = WeightAverage.Uniform(other);
@@ -313,13 +313,6 @@ public sealed class WeightAverageTests
     {
         (Tensor images, Tensor labels) = TestNets.ReferenceBatch(t);
         _optimizer.Step(() => _net.call(images), labels);
-    }
-
-    private static byte[] Saved(WeightAverage average)
-    {
-        using var stream = new MemoryStream();
-        average.Save(new BinaryWriter(stream));
-        return stream.ToArray();
     }
 
     /// <summary>Counts nothing, and takes 0.1 where there is no momentum.</summary>

@@ -126,11 +126,7 @@ public sealed class NumbersTests
     public void AClassThatIsAbsentFromTheTrainingImagesIsLoggedAndGetsLittleProbability()
     {
         var warnings = new List<string>();
-        _mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        _mlContext.CollectWarnings(warnings);
         ITransformer keys = _mlContext.Transforms.Conversion.MapValueToKey("Label")
             .Fit(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(60)));
         IDataView data = keys.Transform(_mlContext.Data.LoadFromEnumerable(Shapes.Pixels(60).Where(row => row.Label != "down")));

@@ -1,6 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Microsoft.ML.SharpnessAware.Tests.Calibration;
 using Microsoft.ML.Trainers.LightGbm;
 
 namespace Microsoft.ML.SharpnessAware.Tests;
@@ -73,11 +74,7 @@ public sealed partial class ConvertToOnnxTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void CalibratorsBehindAnotherTrainerAreConverted(string calibrator)
     {
         var random = new Random(3);
@@ -87,19 +84,10 @@ public sealed partial class ConvertToOnnxTests
             Features = [(i % 3) + (2 * random.NextSingle()), random.NextSingle()],
         })];
         IDataView data = MLContext.Data.LoadFromEnumerable(rows);
-        var calibrators = MLContext.MulticlassClassification.Calibrators;
-        IEstimator<ITransformer> last = calibrator switch
-        {
-            "Temperature" => calibrators.Temperature(),
-            "Vector" => calibrators.Vector(),
-            "Isotonic" => calibrators.Isotonic(),
-            "Dirichlet" => calibrators.Dirichlet(),
-            _ => calibrators.StructuredMatrix(),
-        };
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.LightGbm(new LightGbmMulticlassTrainer.Options { NumberOfIterations = 10,
                 NumberOfThreads = 1 }))
-            .Append(last)
+            .Append(CalibratorFits.Estimator(calibrator, MLContext))
             .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
         ITransformer model = pipeline.Fit(data);
 
@@ -119,17 +107,8 @@ public sealed partial class ConvertToOnnxTests
     [DataRow("StructuredMatrix", ScoreKind.Probabilities)]
     public void ARowWhoseScoresAreNotNumbersHasNoPredictedLabel(string calibrator, ScoreKind scoreKind)
     {
-        Calibration.ScoredRows rows = Calibration.ScoredRows.Confused(300);
-        MulticlassCalibratorsCatalog calibrators = MLContext.MulticlassClassification.Calibrators;
-        MulticlassCalibratorEstimator estimator = calibrator switch
-        {
-            "Temperature" => calibrators.Temperature(scoreKind: scoreKind),
-            "Vector" => calibrators.Vector(scoreKind: scoreKind),
-            "Isotonic" => calibrators.Isotonic(scoreKind: scoreKind),
-            "Dirichlet" => calibrators.Dirichlet(scoreKind: scoreKind),
-            _ => calibrators.StructuredMatrix(scoreKind: scoreKind),
-        };
-        ITransformer model = estimator.Fit(rows.View(MLContext));
+        ScoredRows rows = ScoredRows.Confused(300);
+        ITransformer model = CalibratorFits.Estimator(calibrator, MLContext, scoreKind).Fit(rows.View(MLContext));
         float[] scores = [.. rows.Scores];
         scores[3] = scores[7] = scores[11] = scores[12] = scores[13] = scores[14] = float.NaN;
         IDataView data = (rows with { Scores = scores }).View(MLContext);

@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Microsoft.ML.Runtime;
+using Microsoft.ML.SharpnessAware.Tests.Calibration;
 using Onnx;
 using SkiaSharp;
 using TorchSharp;
@@ -182,29 +183,16 @@ public sealed partial class SaveOnnxTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void CalibratorsGoAlong(string calibrator)
     {
         List<PixelRow> rows = Shapes.Pixels(240, seed: 20);
         foreach (PixelRow row in rows.Where((_, i) => i % 4 == 0))
             row.Label = Shapes.Names[row.Number % 2];                   // so that there is something to calibrate
         IDataView data = MLContext.Data.LoadFromEnumerable(rows);
-        var calibrators = MLContext.MulticlassClassification.Calibrators;
-        IEstimator<ITransformer> last = calibrator switch
-        {
-            "Temperature" => calibrators.Temperature(),
-            "Vector" => calibrators.Vector(),
-            "Isotonic" => calibrators.Isotonic(),
-            "Dirichlet" => calibrators.Dirichlet(),
-            _ => calibrators.StructuredMatrix(),
-        };
         var pipeline = MLContext.Transforms.Conversion.MapValueToKey("Label")
             .Append(MLContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(Fitted.QuickOptions()))
-            .Append(last)
+            .Append(CalibratorFits.Estimator(calibrator, MLContext))
             .Append(MLContext.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
         using var model = pipeline.Fit(data);
         using var folder = new TemporaryFolder();

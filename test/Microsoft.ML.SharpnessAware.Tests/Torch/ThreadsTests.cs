@@ -29,11 +29,7 @@ public sealed class ThreadsTests
     {
         List<string> warnings = [];
         var mlContext = new MLContext(1);
-        mlContext.Log += (_, message) =>
-        {
-            if (message.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(message.RawMessage);
-        };
+        mlContext.CollectWarnings(warnings);
         Train();
         Assert.HasCount(1, warnings.Where(warning => warning.StartsWith(
             $"{4 * Environment.ProcessorCount} threads are more than the {Environment.ProcessorCount} processor(s)",

@@ -66,11 +66,7 @@ public sealed class BadInputTests
             rows[bad].Image = [1, 2, 3];
         validation[2].Image = [];
         var warnings = new List<string>();
-        _mlContext.Log += (_, e) =>
-        {
-            if (e.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(e.RawMessage);
-        };
+        _mlContext.CollectWarnings(warnings);
         using var model = Fitted.Model(_mlContext, Fitted.View(_mlContext, rows), options =>
         {
             options.OnBadImage = OnBadImage.Skip;

@@ -205,11 +205,7 @@ public sealed class CheckpointTests
         File.WriteAllBytes(CheckpointPath, content);
 
         List<string> warnings = [];
-        _mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        _mlContext.CollectWarnings(warnings);
         List<int> epochs = [];
         options.MetricsCallback = epoch => epochs.Add(epoch.Epoch);
         CollectionAssert.AreEqual(undisturbed, Weights(options));

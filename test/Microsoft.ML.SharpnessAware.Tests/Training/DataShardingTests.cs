@@ -30,8 +30,8 @@ public sealed class DataShardingTests
 
             foreach (double[] each in together)
                 CollectionAssert.AreEqual(together[0], each, "the processes differ");
-            Assert.IsLessThan(1e-12, Distance(alone.Weights, together[0]), setting);
-            Assert.IsGreaterThan(1e-6, Distance(inOrder.Weights, together[0]), "the mini-batches were those of no shares");
+            Assert.IsLessThan(1e-12, TestNets.Distance(alone.Weights, together[0]), setting);
+            Assert.IsGreaterThan(1e-6, TestNets.Distance(inOrder.Weights, together[0]), "the mini-batches were those of no shares");
             double[] said = [.. output.Split('\n').First(line => line.StartsWith($"[{size - 1}] {setting}:", StringComparison.Ordinal))
                 .Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
@@ -62,7 +62,7 @@ public sealed class DataShardingTests
 
         foreach (Result each in together)
             CollectionAssert.AreEqual(together[0].Weights, each.Weights, "the processes differ");
-        Assert.IsLessThan(1e-6, Distance(alone.Weights, together[0].Weights));
+        Assert.IsLessThan(1e-6, TestNets.Distance(alone.Weights, together[0].Weights));
         Assert.AreEqual(alone.Temperature, together[^1].Temperature, 1e-3);
         EpochMetrics expected = alone.History[^1], actual = together[0].History[^1];
         Assert.AreEqual(expected.ValidationExpectedCalibrationError, actual.ValidationExpectedCalibrationError, 1e-4);
@@ -90,7 +90,7 @@ public sealed class DataShardingTests
         Result[] together = ThreadProcessGroup.Run(3, group => Train(group, change));
 
         CollectionAssert.AreEqual(together[0].Weights, together[2].Weights);
-        Assert.IsLessThan(1e-5, Distance(alone.Weights, together[0].Weights));
+        Assert.IsLessThan(1e-5, TestNets.Distance(alone.Weights, together[0].Weights));
     }
 
     [TestMethod]
@@ -288,9 +288,6 @@ public sealed class DataShardingTests
     private static double[] Flat(IEnumerable<KeyValuePair<string, Tensor>> tensors) => [.. tensors
         .OrderBy(entry => entry.Key, StringComparer.Ordinal)
         .SelectMany(entry => entry.Value.to(float64).reshape(-1).data<double>().ToArray())];
-
-    private static double Distance(double[] expected, double[] actual) =>
-        Math.Sqrt(expected.Zip(actual, (a, b) => (a - b) * (a - b)).Sum() / expected.Sum(a => a * a));
 
     private sealed record Result(double[] Weights, double Temperature, IReadOnlyList<EpochMetrics> History);
 }

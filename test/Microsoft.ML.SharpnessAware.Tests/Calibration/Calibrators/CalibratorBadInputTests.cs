@@ -29,11 +29,7 @@ public sealed class CalibratorBadInputTests
     {
         var mlContext = new MLContext(1);
         List<string> warnings = [];
-        mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        mlContext.CollectWarnings(warnings);
         ScoredRows rows = ScoredRows.Confused(40);
         var unlabelled = ScoredRows.Of(3, (-1, [float.NaN, 0, 0]), (-1, [.2f, .2f, .6f]));
         ScoredRows both = new([.. rows.Row(0), .. unlabelled.Scores, .. rows.Scores[3..]], [rows.Labels[0], -1, -1, .. rows.Labels[1..]],

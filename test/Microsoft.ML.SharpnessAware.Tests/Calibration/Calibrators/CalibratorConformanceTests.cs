@@ -8,11 +8,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 public sealed class CalibratorConformanceTests
 {
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void TheEstimatorKeepsItsPromises(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(60);

@@ -5,16 +5,20 @@ internal static class CalibratorFits
 {
     public static readonly MLContext Context = new(1);
 
-    public static MulticlassCalibratorEstimator Estimator(string kind, MLContext? mlContext = null)
+    public static readonly string[] Kinds = ["Temperature", "Vector", "Isotonic", "Dirichlet", "StructuredMatrix"];
+
+    public static MulticlassCalibratorEstimator Estimator(
+        string kind, MLContext? mlContext = null, ScoreKind scoreKind = ScoreKind.Probabilities)
     {
         MulticlassCalibratorsCatalog catalog = (mlContext ?? Context).MulticlassClassification.Calibrators;
         return kind switch
         {
-            "Temperature" => catalog.Temperature(),
-            "Vector" => catalog.Vector(),
-            "Isotonic" => catalog.Isotonic(),
-            "StructuredMatrix" => catalog.StructuredMatrix(),
-            _ => catalog.Dirichlet(),
+            "Temperature" => catalog.Temperature(scoreKind: scoreKind),
+            "Vector" => catalog.Vector(scoreKind: scoreKind),
+            "Isotonic" => catalog.Isotonic(scoreKind: scoreKind),
+            "StructuredMatrix" => catalog.StructuredMatrix(scoreKind: scoreKind),
+            "Dirichlet" => catalog.Dirichlet(scoreKind: scoreKind),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
         };
     }
 

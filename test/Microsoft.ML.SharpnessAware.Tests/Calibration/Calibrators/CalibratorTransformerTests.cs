@@ -9,11 +9,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 public sealed class CalibratorTransformerTests
 {
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void ScoreIsWhatTheCalibratorGivesAndPredictedLabelItsLargest(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(80);
@@ -252,11 +248,7 @@ public sealed class CalibratorTransformerTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void ASavedModelGivesTheSameBitsAndShowsTheSameParameters(string kind)
     {
         IDataView data = Examples.Data(Context, 200);
@@ -274,11 +266,7 @@ public sealed class CalibratorTransformerTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void APredictionEngineGivesWhatTransformGives(string kind)
     {
         IDataView data = Examples.Data(Context, 50);

@@ -9,11 +9,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 public sealed class EveryCalibratorTests
 {
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void LogLossOnTheFittingRowsIsNeverWorse(string kind) => ScoredRows.Random.Sample(rows =>
     {
         MulticlassCalibrator calibrator = Fit(kind, rows);
@@ -29,11 +25,7 @@ public sealed class EveryCalibratorTests
         Assert.IsLessThanOrEqualTo(rows.LogLoss(Fit("Temperature", rows)) + 1e-6, rows.LogLoss(Fit(kind, rows))), iter: 60);
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void OrderOfRowsDoesNotMatter(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -43,11 +35,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void OrderOfClassesPermutesTheParameters(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -81,11 +69,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void ASecondFitGivesTheSameBits(string kind)
     {
         ScoredRows rows = ScoredRows.Confused(150);
@@ -93,11 +77,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void CalibrationHelpsOnRowsThatItHasNotSeen(string kind)
     {
         MulticlassCalibrator calibrator = Fit(kind, ScoredRows.Confused(2000));
@@ -107,11 +87,7 @@ public sealed class EveryCalibratorTests
 
     /// <summary>The labels alone would ask for certainty; n rows cannot support more than about 1 − 1/n.</summary>
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void WhereEveryRowIsRightConfidenceRisesButNotToOne(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 30).Select(i => (i % 3, Favouring(i % 3, .5f + .005f * i)))]);
@@ -123,11 +99,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void AClassThatNeverOccursStaysPossible(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 40).Select(i => (i % 2, Favouring(i % 3, .6f)))]);
@@ -139,11 +111,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void LabelsOfOneClassOnly(string kind)
     {
         ScoredRows rows = ScoredRows.Of(3, [.. Enumerable.Range(0, 20).Select(i => (1, Favouring(i % 3, .4f + .02f * i)))]);
@@ -155,11 +123,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void ProbabilitiesOfExactlyZeroAndOne(string kind)
     {
         // Of a hundred certain rows of each class ten are wrong.
@@ -175,11 +139,7 @@ public sealed class EveryCalibratorTests
     }
 
     [TestMethod]
-    [DataRow("Temperature")]
-    [DataRow("Vector")]
-    [DataRow("Isotonic")]
-    [DataRow("Dirichlet")]
-    [DataRow("StructuredMatrix")]
+    [EachCalibrator]
     public void OneRowAndEqualProbabilities(string kind)
     {
         foreach (ScoredRows rows in new[] { ScoredRows.Of(2, (1, [.7f, .3f])), ScoredRows.Of(4, (2, [.25f, .25f, .25f, .25f])) })

@@ -93,16 +93,5 @@ public sealed class ScoreKindTests
         };
     }
 
-    private static MulticlassCalibratorEstimator OfLogits(string kind)
-    {
-        MulticlassCalibratorsCatalog catalog = Context.MulticlassClassification.Calibrators;
-        return kind switch
-        {
-            "Temperature" => catalog.Temperature(scoreKind: ScoreKind.Logits),
-            "Vector" => catalog.Vector(scoreKind: ScoreKind.Logits),
-            "Isotonic" => catalog.Isotonic(scoreKind: ScoreKind.Logits),
-            "Dirichlet" => catalog.Dirichlet(scoreKind: ScoreKind.Logits),
-            _ => catalog.StructuredMatrix(scoreKind: ScoreKind.Logits),
-        };
-    }
+    private static MulticlassCalibratorEstimator OfLogits(string kind) => Estimator(kind, scoreKind: ScoreKind.Logits);
 }

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
 
@@ -103,11 +102,7 @@ public sealed class AbstentionTests
     {
         var mlContext = new MLContext(1);
         List<string> warnings = [];
-        mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        mlContext.CollectWarnings(warnings);
         IDataView data = ScoredRows.Of(2, [.. Enumerable.Range(0, 665).Select(i => (0, new[] { .9f - 1e-4f * i, .1f + 1e-4f * i }))])
             .View(mlContext);
         mlContext.MulticlassClassification.Decisions.Abstain(accuracy: .99, confidence: .95).Fit(data);
@@ -199,11 +194,7 @@ public sealed class AbstentionTests
     {
         var mlContext = new MLContext(1);
         List<string> warnings = [];
-        mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == ChannelMessageKind.Warning)
-                warnings.Add(log.RawMessage);
-        };
+        mlContext.CollectWarnings(warnings);
         IDataView data = Examples.Scored(mlContext, 100);
         var abstention = mlContext.MulticlassClassification.Decisions.Abstain().Fit(data);
         Assert.IsFalse(abstention.Transform(data).GetColumn<bool>("Accepted").Any(value => value));

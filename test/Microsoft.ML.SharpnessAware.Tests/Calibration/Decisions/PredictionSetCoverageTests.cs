@@ -231,11 +231,7 @@ public sealed class PredictionSetCoverageTests
     private static IChannel Channel(List<string> warnings)
     {
         var mlContext = new MLContext(1);
-        mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == ChannelMessageKind.Warning)
-                warnings.Add(log.RawMessage);
-        };
+        mlContext.CollectWarnings(warnings);
         return ((IChannelProvider)mlContext).Start("Test");
     }
 }

@@ -12,11 +12,7 @@ public sealed class PredictionSetTests
     private readonly List<string> _warnings = [];
 
     [TestInitialize]
-    public void Listen() => _mlContext.Log += (_, log) =>
-    {
-        if (log.Kind == ChannelMessageKind.Warning)
-            _warnings.Add(log.RawMessage);
-    };
+    public void Listen() => _mlContext.CollectWarnings(_warnings);
 
     private MulticlassDecisionsCatalog Decisions => _mlContext.MulticlassClassification.Decisions;
 

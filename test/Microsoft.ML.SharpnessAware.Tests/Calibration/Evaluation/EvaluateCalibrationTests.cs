@@ -94,11 +94,7 @@ public sealed class EvaluateCalibrationTests
     {
         const int Classes = 900, Rows = 400;
         List<string> warnings = [];
-        _mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        _mlContext.CollectWarnings(warnings);
         (float[] scores, int[] labels) = Draw(Classes, Rows);
         int[] unlabeled = [100, 170, 171];
         int[] broken = [200, 330];
@@ -168,11 +164,7 @@ public sealed class EvaluateCalibrationTests
     public void RowsWithoutLabelOrFiniteScoresAreLeftOutCountedAndReported()
     {
         List<string> warnings = [];
-        _mlContext.Log += (_, log) =>
-        {
-            if (log.Kind == Runtime.ChannelMessageKind.Warning)
-                warnings.Add(log.Message);
-        };
+        _mlContext.CollectWarnings(warnings);
         MulticlassCalibrationMetrics metrics = Evaluate(
             (0, [.8f, .2f]), (Missing, [.9f, .1f]), (1, [float.NaN, .1f]), (1, [.7f, .3f]), (0, [float.PositiveInfinity, 0]),
             (2, [.9f, .1f]));

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Microsoft.ML.Runtime;
 using static Microsoft.ML.SharpnessAware.Tests.Calibration.SavedReports;
 
 namespace Microsoft.ML.SharpnessAware.Tests.Calibration;
@@ -15,11 +14,7 @@ public sealed partial class CalibrationReportTests
     private readonly List<string> _warnings = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("report").FullName;
 
-    public CalibrationReportTests() => _mlContext.Log += (_, log) =>
-    {
-        if (log.Kind == ChannelMessageKind.Warning)
-            _warnings.Add(log.Message);
-    };
+    public CalibrationReportTests() => _mlContext.CollectWarnings(_warnings);
 
     private string PagePath => Path.Combine(_folder, "report.html");
 
