@@ -3,15 +3,21 @@ using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The rows that a calibrator is fitted on: class probabilities, row-major [rows × classes], and the true class of each
-/// row.</summary>
-internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOfClasses)
+/// <summary>The rows that a calibrator is fitted on: class probabilities or logits, row-major [rows × classes], and the true class of
+/// each row.</summary>
+internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOfClasses, ScoreKind kind = ScoreKind.Probabilities)
 {
     public float[] Scores { get; } = scores;
 
     public int[] Labels { get; } = labels;
 
     public int NumberOfClasses { get; } = numberOfClasses;
+
+    /// <summary>What the scores are.</summary>
+    public ScoreKind Kind { get; } = kind;
+
+    /// <summary>The least that a probability counts in the fit, and then where what is fitted is applied.</summary>
+    public double Floor => Kind == ScoreKind.Logits ? LogProbabilities.FloorOfLogits : LogProbabilities.Floor(NumberOfClasses);
 
     public int Count => Labels.Length;
 
@@ -42,8 +48,8 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             labels.Add(label);
             if (groups is not null)
                 groupOf.Add(group);
-        }, groups);
-        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses)
+        }, groups, keepsLogits: true);
+        return new CalibrationRows([.. scores], [.. labels], columns.NumberOfClasses, scoreKind)
         {
             Groups = groups is null ? null : [.. groupOf],
             WithoutLabel = withoutLabel,
@@ -69,7 +75,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             firstGroup += part.Groups.Max() + 1;
         }
 
-        return new(scores, [.. parts.SelectMany(part => part.Labels)], numberOfClasses)
+        return new(scores, [.. parts.SelectMany(part => part.Labels)], numberOfClasses, parts[0].Kind)
         {
             Groups = groups.Count > 0 && parts.Sum(part => part.Count) == groups.Count ? [.. groups] : null,
             WithoutLabel = parts.Sum(part => part.WithoutLabel),
@@ -81,17 +87,18 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         "Take fewer, for example with mlContext.Data.TakeRows; some ten thousand are plenty.");
 
     /// <summary>The same rows where class k is class <c>places[k]</c> of more or equally many; classes that are none of these get
-    /// 0.</summary>
+    /// a probability of 0.</summary>
     public CalibrationRows Moved(int[] places, int classes)
     {
         float[] moved = new float[Count * classes];
+        Array.Fill(moved, Kind == ScoreKind.Logits ? float.NegativeInfinity : 0);
         for (int row = 0; row < Count; row++)
         {
             for (int k = 0; k < NumberOfClasses; k++)
                 moved[row * classes + places[k]] = Scores[row * NumberOfClasses + k];
         }
 
-        return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes) { Groups = Groups };
+        return new CalibrationRows(moved, Array.ConvertAll(Labels, label => places[label]), classes, Kind) { Groups = Groups };
     }
 
     /// <summary>Some of the rows.</summary>
@@ -101,7 +108,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
         float[] scores = new float[rows.Length * NumberOfClasses];
         for (int i = 0; i < rows.Length; i++)
             Row(rows[i]).CopyTo(scores.AsSpan(i * NumberOfClasses));
-        return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses)
+        return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses, Kind)
         {
             Groups = Groups is null ? null : Array.ConvertAll(rows, row => Groups[row]),
         };
@@ -109,29 +116,59 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
 
     public ReadOnlySpan<float> Row(int row) => Scores.AsSpan(row * NumberOfClasses, NumberOfClasses);
 
+    /// <summary>The same rows as probabilities.</summary>
+    public CalibrationRows AsProbabilities()
+    {
+        if (Kind == ScoreKind.Probabilities)
+            return this;
+        float[] probabilities = new float[Scores.Length];
+        for (int row = 0; row < Count; row++)
+            ScoreRow.Probabilities(Row(row), Kind, probabilities.AsSpan(row * NumberOfClasses, NumberOfClasses));
+        return new CalibrationRows(probabilities, Labels, NumberOfClasses) { Groups = Groups, WithoutLabel = WithoutLabel };
+    }
+
     /// <summary>ln p of every score, as <see cref="LogProbabilities"/> reads it.</summary>
     public float[] Logarithms()
     {
         float[] logarithms = new float[Scores.Length];
+        if (Kind == ScoreKind.Logits)
+        {
+            double[] ofRow = new double[NumberOfClasses];
+            for (int row = 0; row < Count; row++)
+            {
+                LogProbabilities.OfLogits(Row(row), Floor, ofRow);
+                // A label that the model calls impossible: no temperature makes sense of it, and it must not decide everything.
+                if (float.IsNegativeInfinity(Row(row)[Labels[row]]))
+                    ofRow[Labels[row]] = Math.Log(LogProbabilities.Floor(NumberOfClasses));
+                TensorPrimitives.ConvertTruncating<double, float>(ofRow, logarithms.AsSpan(row * NumberOfClasses, NumberOfClasses));
+            }
+
+            return logarithms;
+        }
+
         TensorPrimitives.Max(Scores, (float)LogProbabilities.Floor(NumberOfClasses), logarithms);
         TensorPrimitives.Log<float>(logarithms, logarithms);
         return logarithms;
     }
 
     /// <summary>The temperature that these rows ask for; 1 where they show no need of one.</summary>
-    public double FitTemperature() => TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses, groups: Groups);
+    public double FitTemperature() =>
+        TemperatureScaling.FitWithPrior(Logarithms(), Labels, NumberOfClasses, groups: Groups, floor: Floor);
 
     /// <summary>The probability of the labelled class in each row, after the calibrator if there is one.</summary>
     /// <param name="calibrator">What is applied to the rows.</param>
-    /// <param name="floor">The least that a probability counts before it.</param>
-    public float[] OfLabels(MulticlassCalibrator? calibrator = null, double floor = 0)
+    /// <param name="floor">The least that a score counts before it.</param>
+    public float[] OfLabels(MulticlassCalibrator? calibrator = null, double floor = double.NegativeInfinity)
     {
         float[] calibrated = new float[NumberOfClasses];
         float[] ofLabels = new float[Count];
         for (int row = 0; row < Count; row++)
         {
             TensorPrimitives.Max(Row(row), (float)floor, calibrated);
-            calibrator?.Apply(calibrated, calibrated);
+            if (calibrator is null)
+                ScoreRow.Probabilities(calibrated, Kind, calibrated);
+            else
+                calibrator.Apply(calibrated, Kind, calibrated);
             ofLabels[row] = calibrated[Labels[row]];
         }
 
@@ -142,9 +179,9 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public double LogLoss(MulticlassCalibrator calibrator) => LogLoss(OfLabels(calibrator));
 
     /// <summary>The mean log loss after a calibrator, or of the rows as they are, as every fit counts it: it reads no probability as less
-    /// than <see cref="LogProbabilities.Floor"/>. At most that of the metrics.</summary>
+    /// than <see cref="LogProbabilities.Floor"/>, and logits as they are. At most that of the metrics.</summary>
     public double LogLossAsFitted(MulticlassCalibrator? calibrator = null) =>
-        LogLoss(OfLabels(calibrator, LogProbabilities.Floor(NumberOfClasses)));
+        LogLoss(OfLabels(calibrator, Kind == ScoreKind.Logits ? double.NegativeInfinity : Floor));
 
     private static double LogLoss(float[] ofLabels)
     {

@@ -20,7 +20,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
         return input.GetColumnOrNull(PredictedLabelColumnName) switch
         {
             null => [calibrated, ScoreColumns.CreatePredictedLabel(
-                score, PredictedLabelColumnName, calibrator.NumberOfClasses, LabelValues.OfScores(score) ?? labelValues)],
+                score, PredictedLabelColumnName, calibrator.NumberOfClasses, LabelValues.OfScores(score, labelValues) ?? labelValues)],
             DataViewSchema.Column _ when calibrator.KeepsPrediction => [calibrated],
             DataViewSchema.Column predictedLabel => [calibrated, new DataViewSchema.DetachedColumn(predictedLabel)],
         };
@@ -42,7 +42,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
             throw new ArgumentOutOfRangeException(nameof(input),
                 $"Column '{PredictedLabelColumnName}' is a key of {key.Count} values, "
                 + $"but column '{ScoreColumnName}' has {numberOfClasses} scores.");
-        if (LabelValues.OfScores(score) is not LabelValues scores || LabelValues.Of(column) is not LabelValues keys)
+        if (LabelValues.Of(column) is not LabelValues keys || LabelValues.OfScores(score, keys) is not LabelValues scores)
             return null;
         return ClassOrder.Match(scores.Names, keys.Names, out int[]? places) is not string problem
             ? places
@@ -58,7 +58,7 @@ internal sealed record CalibratorColumns(string ScoreColumnName, string Predicte
     {
         if (keepsPrediction || input.GetColumnOrNull(PredictedLabelColumnName) is not { } column)
             return null;
-        LabelValues? values = LabelValues.OfScores(ScoreColumns.FindScore(input, ScoreColumnName));
+        LabelValues? values = LabelValues.OfScores(ScoreColumns.FindScore(input, ScoreColumnName), classes);
         if (column.Type is not KeyDataViewType)
             values ??= classes;
         else if (LabelValues.Of(column) is not null)

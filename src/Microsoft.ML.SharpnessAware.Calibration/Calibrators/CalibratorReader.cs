@@ -26,7 +26,7 @@ internal sealed class CalibratorReader(IHostEnvironment environment, BinaryReade
     public double Temperature()
     {
         double temperature = Finite("temperature");
-        return temperature is >= TemperatureScaling.MinimumTemperature and <= TemperatureScaling.MaximumTemperature
+        return temperature is >= TemperatureScaling.MinimumTemperature and <= TemperatureScaling.MaximumTemperatureOfLogits
             ? temperature
             : throw Damaged($"its temperature is {temperature}");
     }

@@ -99,7 +99,7 @@ internal sealed class CalibratorRowMapper(
     private sealed class CalibratedRow(
         MulticlassCalibrator calibrator, ScoreKind scoreKind, DataViewSchema.Column score, DataViewRow input, int[]? classes, int[]? keys)
     {
-        private readonly ProbabilityRowReader _row = new(input, score, scoreKind, keepsNaN: true);
+        private readonly ProbabilityRowReader _row = new(input, score, scoreKind, keepsNaN: true, keepsLogits: true);
         private readonly float[] _inOrder = classes is null ? [] : new float[calibrator.NumberOfClasses];
 
         public ReadOnlySpan<float> Current()
@@ -109,19 +109,19 @@ internal sealed class CalibratorRowMapper(
             return _row.Probabilities;
         }
 
-        private void Calibrate(Span<float> probabilities)
+        private void Calibrate(Span<float> scores)
         {
             if (classes is null)
             {
-                calibrator.Apply(probabilities, probabilities);
+                calibrator.Apply(scores, scoreKind, scores);
                 return;
             }
 
             for (int k = 0; k < classes.Length; k++)
-                _inOrder[classes[k]] = probabilities[k];
-            calibrator.Apply(_inOrder, _inOrder);
+                _inOrder[classes[k]] = scores[k];
+            calibrator.Apply(_inOrder, scoreKind, _inOrder);
             for (int k = 0; k < classes.Length; k++)
-                probabilities[k] = _inOrder[classes[k]];
+                scores[k] = _inOrder[classes[k]];
         }
 
         /// <summary>The key of the most probable class, counted from 1; 0, a missing value, where a score is NaN.</summary>

@@ -44,17 +44,17 @@ public sealed class DirichletCalibrator : MulticlassCalibrator
             output[k] = TensorPrimitives.Dot(weights.Slice(k * input.Length, input.Length), input) + bias[k];
     }
 
-    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination)
+    internal override void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination)
     {
         if (_isIdentity)
         {
-            probabilities.CopyTo(destination);
+            ScoreRow.Probabilities(scores, kind, destination);
             return;
         }
 
         double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
         Span<double> logarithms = rented.AsSpan(0, NumberOfClasses), logits = rented.AsSpan(NumberOfClasses, NumberOfClasses);
-        LogProbabilities.Read(probabilities, Floor, logarithms);
+        ScoreRow.Logarithms(scores, kind, Floor, logarithms);
         Transform(_weights, _bias, logarithms, logits);
         LogProbabilities.Write(logits, destination);
         ArrayPool<double>.Shared.Return(rented);

@@ -16,6 +16,7 @@ internal sealed class IsotonicCalibratorEstimator(IHostEnvironment environment, 
         if (rows.Count > PairAdjacentViolators.MaximumNumberOfRows)
             throw new InvalidOperationException($"Isotonic calibration takes at most {PairAdjacentViolators.MaximumNumberOfRows} rows, not "
                 + $"{rows.Count}. Take fewer, for example with mlContext.Data.TakeRows.");
+        rows = rows.AsProbabilities();
         IsotonicCalibrator[] perClass = [.. Enumerable.Range(0, rows.NumberOfClasses).Select(k => FitClass(rows, k, host, channel))];
         double temperature = Math.Max(1, rows.FitTemperature());
         return new OneVersusRestIsotonicCalibrator(perClass, temperature, FitModelWeight(rows, perClass, temperature));

@@ -34,6 +34,7 @@ internal abstract class MatrixCalibratorEstimator(IHostEnvironment environment, 
             (loss, parameters, checkAlive) => new ClassCurvature(loss, diagonalRidge, offDiagonalRidge, biasRidge).Minimize(
                 new DirichletObjective(loss, diagonalRidge, offDiagonalRidge, biasRidge).Evaluate, parameters, checkAlive),
             (parameters, temperature) => new DirichletCalibrator(
-                Array.ConvertAll(parameters[..matrix], relative => relative / temperature), parameters[matrix..])).Fit(rows, host, channel);
+                Array.ConvertAll(parameters[..matrix], relative => relative / temperature), parameters[matrix..])
+                    { Floor = rows.Floor }).Fit(rows, host, channel);
     }
 }

@@ -26,7 +26,7 @@ public abstract class MulticlassCalibrator
             throw new ArgumentException($"The calibrator is for {NumberOfClasses} classes, not {destination.Length}.", nameof(destination));
         if (ProbabilityRow.Problem(probabilities) is string problem)
             throw new ArgumentException($"The row must hold class probabilities, but it {problem}.", nameof(probabilities));
-        Apply(probabilities, destination);
+        Apply(probabilities, ScoreKind.Probabilities, destination);
     }
 
     /// <summary>What stands for this kind of calibrator in a model file.</summary>
@@ -38,8 +38,8 @@ public abstract class MulticlassCalibrator
     /// <summary>Whether the most probable class stays the same for every row.</summary>
     internal virtual bool KeepsPrediction => false;
 
-    /// <summary><see cref="Calibrate"/> without its checks.</summary>
-    internal abstract void Apply(ReadOnlySpan<float> probabilities, Span<float> destination);
+    /// <summary><see cref="Calibrate"/> without its checks, of scores of any kind.</summary>
+    internal abstract void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination);
 
     /// <summary>A calibrator of this kind that changes nothing.</summary>
     internal abstract MulticlassCalibrator Unchanged();

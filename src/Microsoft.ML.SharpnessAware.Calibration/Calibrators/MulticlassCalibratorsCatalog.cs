@@ -5,9 +5,8 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// The calibrators of multiclass models, <c>mlContext.MulticlassClassification.Calibrators</c>. Each works on the class probabilities or
-/// logits of any trainer: LbfgsMaximumEntropy, SdcaMaximumEntropy, LightGbm, OneVersusAll of calibrated binary trainers, this library's, or
-/// those of Microsoft.ML.TorchSharp (<see cref="ScoreKind.Logits"/>). NaiveBayes
-/// gives logits, too.
+/// logits of any trainer: LbfgsMaximumEntropy, SdcaMaximumEntropy, LightGbm, OneVersusAll, PairwiseCoupling, this library's, or those of
+/// Microsoft.ML.TorchSharp (<see cref="ScoreKind.Logits"/>). NaiveBayes gives logits, too.
 /// </summary>
 /// <remarks>
 /// A calibrator learns from rows that the model was not trained on. <see cref="HeldOut"/> and <see cref="CrossFitted"/> see to that:
@@ -31,7 +30,7 @@ namespace Microsoft.ML.SharpnessAware;
 /// <item><term>Isotonic</term><description>No formula fits; from several thousand rows on.</description></item>
 /// </list>
 /// All of them count a probability as at least 2⁻²² / K for K classes, the resolution of <see cref="float"/>: a model that says 0 has
-/// rounded.
+/// rounded. Logits have not: all but Isotonic read differences of up to 708 from them, and T may be up to 1,000 then.
 /// </remarks>
 public sealed class MulticlassCalibratorsCatalog
 {

@@ -35,21 +35,28 @@ public sealed class OneVersusRestIsotonicCalibrator : MulticlassCalibrator
     /// <summary>w, from 0 to 1; 1 leaves only the temperature.</summary>
     public double ModelWeight { get; }
 
-    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination)
+    // Of logits what float32 makes of them is calibrated: the steps are of probabilities.
+    internal override void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination)
+    {
+        ScoreRow.Probabilities(scores, kind, destination);
+        Apply(destination);
+    }
+
+    private void Apply(Span<float> row)
     {
         double[] rented = ArrayPool<double>.Shared.Rent(2 * NumberOfClasses);
         Span<double> q = rented.AsSpan(0, NumberOfClasses), scaled = rented.AsSpan(NumberOfClasses, NumberOfClasses);
-        bool any = ModelWeight < 1 && TryApplyPerClass(probabilities, q);
-        TemperatureScaling.Apply(probabilities, Temperature, destination, Floor);
+        bool any = ModelWeight < 1 && TryApplyPerClass(row, q);
+        TemperatureScaling.Apply(row, Temperature, row, Floor);
         if (ModelWeight < 1)
         {
-            TensorPrimitives.ConvertTruncating<float, double>(destination, scaled);
+            TensorPrimitives.ConvertTruncating<float, double>(row, scaled);
             if (Temperature == 1)
                 TensorPrimitives.Max(scaled, Floor, scaled);        // which left the row as it was
             TensorPrimitives.Multiply(scaled, (any ? ModelWeight : 1) / TensorPrimitives.Sum<double>(scaled), scaled);
             if (any)
                 TensorPrimitives.MultiplyAdd(q, 1 - ModelWeight, scaled, scaled);
-            TensorPrimitives.ConvertTruncating<double, float>(scaled, destination);
+            TensorPrimitives.ConvertTruncating<double, float>(scaled, row);
         }
 
         ArrayPool<double>.Shared.Return(rented);

@@ -39,8 +39,8 @@ internal sealed class ShrunkenFit(
 
     private double ChooseWeight(CalibrationRows rows, IHost host)
     {
-        int[] folds = TemperatureCrossFit.Deal(new TemperatureLoss(rows.Logarithms(), rows.Labels, rows.NumberOfClasses), Folds,
-            rows.Groups);
+        int[] folds = TemperatureCrossFit.Deal(
+            new TemperatureLoss(rows.Logarithms(), rows.Labels, rows.NumberOfClasses, rows.Floor), Folds, rows.Groups);
         double[] losses = new double[Weights.Length];
         for (int fold = 0; fold < Folds; fold++)
         {

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Numerics.Tensors;
+
 namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
@@ -8,13 +11,27 @@ public sealed class TemperatureCalibrator : MulticlassCalibrator
     internal TemperatureCalibrator(int numberOfClasses, double temperature)
         : base(numberOfClasses) => Temperature = temperature;
 
-    /// <summary>T, from 0.01 to 100: above 1 the model was overconfident, below 1 not confident enough; 1 changes nothing.</summary>
+    /// <summary>T, from 0.01 to 100, of logits up to 1,000: above 1 the model was overconfident, below 1 not confident enough; 1 changes
+    /// nothing.</summary>
     public double Temperature { get; }
 
     internal override bool KeepsPrediction => true;
 
-    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) =>
-        TemperatureScaling.Apply(probabilities, Temperature, destination, Floor);
+    internal override void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination)
+    {
+        if (Temperature == 1)
+        {
+            ScoreRow.Probabilities(scores, kind, destination);
+            return;
+        }
+
+        int predicted = TensorPrimitives.IndexOfMax(scores);
+        double[] rented = ArrayPool<double>.Shared.Rent(NumberOfClasses);
+        Span<double> logarithms = rented.AsSpan(0, NumberOfClasses);
+        ScoreRow.Logarithms(scores, kind, Floor, logarithms);
+        Softmax.Apply(logarithms, Temperature, predicted, destination);
+        ArrayPool<double>.Shared.Return(rented);
+    }
 
     internal static CalibratorKind FileKind { get; } = new(Tag: 0, Read);
 

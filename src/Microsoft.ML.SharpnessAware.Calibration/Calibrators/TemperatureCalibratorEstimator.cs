@@ -9,5 +9,5 @@ internal sealed class TemperatureCalibratorEstimator(IHostEnvironment environmen
     private protected override bool KeepsPrediction => true;
 
     private protected override MulticlassCalibrator Fit(CalibrationRows rows, IHost host, IChannel channel) =>
-        new TemperatureCalibrator(rows.NumberOfClasses, rows.FitTemperature());
+        new TemperatureCalibrator(rows.NumberOfClasses, rows.FitTemperature()) { Floor = rows.Floor };
 }

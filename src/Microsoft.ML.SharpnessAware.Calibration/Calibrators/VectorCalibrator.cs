@@ -27,17 +27,17 @@ public sealed class VectorCalibrator : MulticlassCalibrator
     /// <summary>b: e^b is the factor on the odds of the class; 0 where nothing changed. The biases sum to 0, or nearly so.</summary>
     public IReadOnlyList<double> Bias => Array.AsReadOnly(_bias);
 
-    internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination)
+    internal override void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination)
     {
         if (_isIdentity)
         {
-            probabilities.CopyTo(destination);
+            ScoreRow.Probabilities(scores, kind, destination);
             return;
         }
 
         double[] rented = ArrayPool<double>.Shared.Rent(NumberOfClasses);
         Span<double> logits = rented.AsSpan(0, NumberOfClasses);
-        LogProbabilities.Read(probabilities, Floor, logits);
+        ScoreRow.Logarithms(scores, kind, Floor, logits);
         TensorPrimitives.MultiplyAdd(logits, _scale, _bias, logits);
         LogProbabilities.Write(logits, destination);
         ArrayPool<double>.Shared.Return(rented);

@@ -22,7 +22,7 @@ internal sealed class VectorCalibratorEstimator(IHostEnvironment environment, st
             (loss, parameters, checkAlive) =>
                 LbfgsMinimizer.Minimize(new VectorObjective(loss, ScaleRidge, _ridge).Evaluate, parameters, checkAlive),
             (parameters, temperature) => new VectorCalibrator(
-                Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..]))
+                Array.ConvertAll(parameters[..classes], relative => relative / temperature), parameters[classes..]) { Floor = rows.Floor })
                     .Fit(rows, host, channel);
     }
 }

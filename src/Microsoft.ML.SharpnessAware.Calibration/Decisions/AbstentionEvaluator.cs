@@ -16,6 +16,7 @@ internal static class AbstentionEvaluator
         IHost host = environment.Register(nameof(AbstentionEvaluator));
         using IChannel channel = host.Start("Evaluating abstention");
         LabelledScores scores = LabelledScores.Bind(data.Schema, labelColumnName, scoreColumnName);
+        scores.Report(channel);
         AcceptedColumn accepted = AcceptedColumn.Bind(data.Schema, acceptedColumnName);
         CodedColumn? clusters = clusterColumnName is null ? null : CodedColumn.Clusters(data.Schema, clusterColumnName);
         SkippedRowCounter withoutLabel = new(), withoutScore = new();

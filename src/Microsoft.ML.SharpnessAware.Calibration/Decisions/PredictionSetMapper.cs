@@ -24,7 +24,7 @@ internal sealed class PredictionSetMapper : IRowMapper, ISaveAsOnnx
             : [.. places.Select(place => transformer.ThresholdArray[place])];
         var keyType = new KeyDataViewType(typeof(uint), transformer.NumberOfClasses);
         var annotations = new DataViewSchema.Annotations.Builder();
-        (LabelValues.OfScores(_score) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
+        (LabelValues.OfScores(_score, transformer.Classes) ?? transformer.Classes)?.AddTo(annotations, AnnotationUtils.Kinds.KeyValues);
         DecisionAnnotations.Add(annotations, DecisionAnnotations.CoverageAsked, transformer.CoverageAsked);
         if (transformer.RowsOfThresholds is { Length: > 0 } rows)
             DecisionAnnotations.Add(annotations, DecisionAnnotations.FittedRows,

@@ -18,6 +18,7 @@ internal sealed class CalibrationEvaluator
     private readonly CodedColumn? _groups;
     private readonly CodedColumn? _clusters;
     private readonly CalibrationAccumulator _accumulator;
+    private readonly LogitWatch _logits;
     private readonly SkippedRowCounter _withoutLabel = new();
     private readonly SkippedRowCounter _withoutScore = new();
 
@@ -28,6 +29,7 @@ internal sealed class CalibrationEvaluator
         _host = host;
         _columns = columns;
         _scoreKind = scoreKind;
+        _logits = new LogitWatch(scoreKind);
         _onRow = onRow;
         (_observed, _groups, _clusters) = (observed, groups, clusters);
         _accumulator = new CalibrationAccumulator(columns.NumberOfClasses, numberOfBins, topKPredictionCount);
@@ -136,6 +138,7 @@ internal sealed class CalibrationEvaluator
     private bool LeavesOut(ScoreBlock block, int row)
     {
         Span<float> scores = block.Row(row);
+        _logits.See(scores);
         if (ScoreRow.ToProbabilities(scores, _scoreKind) is not string problem)
             return false;
         if (!HasNoScores(scores))
@@ -152,6 +155,8 @@ internal sealed class CalibrationEvaluator
     {
         using (IChannel channel = _host.Start(nameof(Evaluate)))
         {
+            _columns.Report(channel);
+            _logits.Report(channel, _columns.Score.Name);
             _withoutLabel.Report(channel, $"the label column '{_columns.Label.Name}' is missing or unknown");
             _withoutScore.Report(channel, $"the score column '{_columns.Score.Name}' holds NaN or infinity");
         }

@@ -123,7 +123,7 @@ internal sealed class CodedColumn : ISideColumn
 
     private Func<int> OpenValues<T>(DataViewRow row)
         where T : notnull =>
-        Read(row, row.GetGetter<T>(Column), value => value is float.NaN or double.NaN, LabelValues.Text);
+        Read(row, row.GetGetter<T>(Column), value => value is float.NaN or double.NaN, ValueText.Of);
 
     private Func<int> Read<T>(DataViewRow row, ValueGetter<T> get, Func<T, bool> isMissing, Func<T, string> text)
         where T : notnull

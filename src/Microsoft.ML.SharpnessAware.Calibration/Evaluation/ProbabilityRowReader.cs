@@ -3,12 +3,14 @@ using Microsoft.ML.Data;
 
 namespace Microsoft.ML.SharpnessAware;
 
-/// <summary>The probabilities of the current row, read once however many columns ask.</summary>
+/// <summary>The probabilities, or the scores as they came, of the current row, read once however many columns ask.</summary>
 /// <param name="input">The rows.</param>
 /// <param name="score">The scores.</param>
 /// <param name="kind">What they are.</param>
 /// <param name="keepsNaN">Whether a row that holds NaN stays as it is; else it is refused.</param>
-internal sealed class ProbabilityRowReader(DataViewRow input, DataViewSchema.Column score, ScoreKind kind, bool keepsNaN = false)
+/// <param name="keepsLogits">Whether logits stay logits.</param>
+internal sealed class ProbabilityRowReader(
+    DataViewRow input, DataViewSchema.Column score, ScoreKind kind, bool keepsNaN = false, bool keepsLogits = false)
 {
     private readonly ValueGetter<VBuffer<float>> _getScore = input.GetGetter<VBuffer<float>>(score);
     private readonly SourceRow _source = new(input);
@@ -27,8 +29,10 @@ internal sealed class ProbabilityRowReader(DataViewRow input, DataViewSchema.Col
         if (!ScoreVector.TryCopy(_buffer, _probabilities))
             throw ScoreVector.OfOtherLength(score, _source.Number, _buffer);
         bool isKept = keepsNaN && float.IsNaN(TensorPrimitives.Min<float>(_probabilities));
-        if (!isKept && ScoreRow.ToProbabilities(_probabilities, kind) is string problem)
+        if (!isKept && ScoreRow.Problem(_probabilities, kind) is string problem)
             throw ScoreRow.Unusable(score.Name, kind, _source.Number, problem);
+        if (!isKept && !keepsLogits)
+            ScoreRow.Probabilities(_probabilities, kind, _probabilities);
         _position = input.Position;
         return !isKept;
     }

@@ -8,7 +8,7 @@ public enum ScoreKind
 
     /// <summary>
     /// Logits, any numbers of which softmax makes probabilities: what a network's last layer gives, and the trainers of
-    /// Microsoft.ML.TorchSharp.
+    /// Microsoft.ML.TorchSharp. Not OneVersusAll or PairwiseCoupling, which give probabilities.
     /// </summary>
     Logits,
 }

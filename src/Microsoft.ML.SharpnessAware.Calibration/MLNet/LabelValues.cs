@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Reflection;
 using Microsoft.ML.Data;
 using Microsoft.ML.Data.IO;
@@ -40,15 +39,36 @@ internal abstract class LabelValues
     public static LabelValues? Of(DataViewSchema.Column keyColumn) => Of(keyColumn, AnnotationUtils.Kinds.KeyValues);
 
     /// <summary>The values that a column of scores is for, one a score; <see langword="null"/> where it does not tell.</summary>
-    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn)
-    {
-        return Named(AnnotationUtils.Kinds.TrainingLabelValues) ?? Named(AnnotationUtils.Kinds.SlotNames);
+    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn) =>
+        OfScores(scoreColumn, AnnotationUtils.Kinds.TrainingLabelValues) ?? OfScores(scoreColumn, AnnotationUtils.Kinds.SlotNames);
 
-        // A list of another length is about something else, and slots without a text have no name.
-        LabelValues? Named(string kind) =>
-            Of(scoreColumn, kind) is LabelValues values && values.Names.Count == ScoreColumns.NumberOfClasses(scoreColumn)
-                && values.Names.Any(name => name.Length > 0) ? values : null;
+    /// <summary>The same as other columns name them: slots that a file's header calls "Score.cat" are the class "cat" where they are then
+    /// those classes, and else are not.</summary>
+    public static LabelValues? OfScores(DataViewSchema.Column scoreColumn, LabelValues? known)
+    {
+        LabelValues? values = OfScores(scoreColumn);
+        if (values is null || known is null || !AreSlotNames(scoreColumn) || IsMatched(values))
+            return values;
+        foreach (string prefix in (IEnumerable<string>)[$"{scoreColumn.Name}.", $"{DefaultColumnNames.Score}."])
+        {
+            if (values.Names.All(name => name.StartsWith(prefix, StringComparison.Ordinal))
+                && OfNames([.. values.Names.Select(name => name[prefix.Length..])]) is LabelValues ofClasses && IsMatched(ofClasses))
+                return ofClasses;
+        }
+
+        return values;
+
+        bool IsMatched(LabelValues candidates) => ClassOrder.Match(known.Names, candidates.Names, out _) is null;
     }
+
+    /// <summary>Whether a column of scores has its names from its slots, which any loader or transform may have named.</summary>
+    public static bool AreSlotNames(DataViewSchema.Column scoreColumn) =>
+        OfScores(scoreColumn, AnnotationUtils.Kinds.TrainingLabelValues) is null && OfScores(scoreColumn) is not null;
+
+    // A list of another length is about something else, and slots without a text have no name.
+    private static LabelValues? OfScores(DataViewSchema.Column scoreColumn, string kind) =>
+        Of(scoreColumn, kind) is LabelValues values && values.Names.Count == ScoreColumns.NumberOfClasses(scoreColumn)
+            && values.Names.Any(name => name.Length > 0) ? values : null;
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="env">For ML.NET's reader.</param>
@@ -87,16 +107,6 @@ internal abstract class LabelValues
         return null;
     }
 
-    /// <summary>A value as text. Two values never have one text: the usual one of a date would leave fractions of a second out. Whether a
-    /// date is local or universal is not told: ML.NET's files do not keep it, and the text is the same after loading.</summary>
-    internal static string Text<T>(T value) => value switch
-    {
-        DateTime date => DateTime.SpecifyKind(date, DateTimeKind.Unspecified).ToString(
-            date.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "O", CultureInfo.InvariantCulture),
-        DateTimeOffset date => date.ToString("O", CultureInfo.InvariantCulture),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
-    };
-
     private static LabelValues? Of(DataViewSchema.Column column, string kind)
     {
         if (column.Annotations.Schema.GetColumnOrNull(kind) is not { Type: VectorDataViewType type } annotation)
@@ -123,7 +133,7 @@ internal abstract class LabelValues
         {
             Type = type;
             values.CopyTo(ref _values);
-            Names = [.. _values.DenseValues().Select(Text)];
+            Names = [.. _values.DenseValues().Select(ValueText.Of)];
         }
 
         public override VectorDataViewType Type { get; }

@@ -102,7 +102,7 @@ internal static class ScoreColumns
         if (NumberOfClasses(score) != numberOfClasses)
             throw new ArgumentOutOfRangeException(nameof(input),
                 $"Score column '{columnName}' has {NumberOfClasses(score)} scores, but the {what} was fitted on {numberOfClasses}.");
-        if (classes is null || LabelValues.OfScores(score) is not LabelValues scores)
+        if (classes is null || LabelValues.OfScores(score, classes) is not LabelValues scores)
             return (score, null);
         return ClassOrder.Match(scores.Names, classes.Names, out int[]? places) is not string problem
             ? (score, places)

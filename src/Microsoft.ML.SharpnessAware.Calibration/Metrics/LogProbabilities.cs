@@ -20,12 +20,30 @@ internal static class LogProbabilities
     /// </summary>
     public static double Floor(int numberOfClasses) => Math.ScaleB(1, -22) / numberOfClasses;
 
+    /// <summary>
+    /// The same for logits, which have not rounded: 2⁻¹⁰²², the smallest normal double. Differences count up to 708, and with the highest
+    /// temperature that is less than 1; −∞ counts as much.
+    /// </summary>
+    public static double FloorOfLogits { get; } = Math.ScaleB(1, -1022);
+
     /// <summary>ln max(p, floor).</summary>
     public static void Read(ReadOnlySpan<float> probabilities, double floor, Span<double> logarithms)
     {
         TensorPrimitives.ConvertTruncating(probabilities, logarithms);
         TensorPrimitives.Max(logarithms, floor, logarithms);
         TensorPrimitives.Log<double>(logarithms, logarithms);
+    }
+
+    /// <summary>The same for p = softmax of logits, whose largest is finite; without the rounding of p.</summary>
+    public static void OfLogits(ReadOnlySpan<float> logits, double floor, Span<double> logarithms)
+    {
+        TensorPrimitives.ConvertTruncating(logits, logarithms);
+        TensorPrimitives.Subtract(logarithms, TensorPrimitives.Max<double>(logarithms), logarithms);
+        CompensatedSum sum = default;
+        foreach (double shifted in logarithms)
+            sum.Add(Math.Exp(shifted));
+        TensorPrimitives.Subtract(logarithms, Math.Log(sum.Value), logarithms);
+        TensorPrimitives.Max(logarithms, Math.Log(floor), logarithms);
     }
 
     /// <summary>Softmax; uses up the logits.</summary>

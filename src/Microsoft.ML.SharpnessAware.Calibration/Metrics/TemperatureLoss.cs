@@ -4,7 +4,7 @@ namespace Microsoft.ML.SharpnessAware;
 
 /// <summary>
 /// The log loss of rows as a function of β = 1/T: −ln softmax(β z)_y, where z are log-probabilities that count as no less than
-/// <see cref="LogProbabilities.Floor"/>. Convex in β.
+/// <see cref="LogProbabilities.Floor"/> or another floor. Convex in β.
 /// </summary>
 internal readonly ref struct TemperatureLoss
 {
@@ -17,14 +17,16 @@ internal readonly ref struct TemperatureLoss
 
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
     /// +∞.</exception>
-    public TemperatureLoss(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses)
+    public TemperatureLoss(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, double? floor = null)
     {
         LabelledRows.Check(logits.Length, labels, numberOfClasses, nameof(logits));
         _logits = logits;
         _labels = labels;
         _classes = numberOfClasses;
         (_lowest, _z, _weights) = (new double[labels.Length], new double[numberOfClasses], new double[numberOfClasses]);
-        double floor = Math.Log(LogProbabilities.Floor(numberOfClasses));
+        HighestTemperature = floor == LogProbabilities.FloorOfLogits ? TemperatureScaling.MaximumTemperatureOfLogits
+            : TemperatureScaling.MaximumTemperature;
+        double least = Math.Log(floor ?? LogProbabilities.Floor(numberOfClasses));
         for (int row = 0; row < labels.Length; row++)
         {
             if (!float.IsFinite(TensorPrimitives.Max(logits.Slice(row * numberOfClasses, numberOfClasses))))
@@ -32,9 +34,12 @@ internal readonly ref struct TemperatureLoss
             _lowest[row] = double.NegativeInfinity;
             Read(row);
             TensorPrimitives.Exp(_z, _weights);
-            _lowest[row] = floor + Math.Log(TensorPrimitives.Sum<double>(_weights));
+            _lowest[row] = least + Math.Log(TensorPrimitives.Sum<double>(_weights));
         }
     }
+
+    /// <summary>Up to where the temperature is searched for.</summary>
+    public double HighestTemperature { get; }
 
     public int Count => _labels.Length;
 

@@ -15,6 +15,10 @@ internal static class TemperatureScaling
     /// <inheritdoc cref="MinimumTemperature"/>
     public const double MaximumTemperature = 100;
 
+    /// <summary>The highest for logits that count in full: those of a naive Bayes model of many features that say the same may be hundreds
+    /// of times too large.</summary>
+    public const double MaximumTemperatureOfLogits = 1000;
+
     private const int MaximumIterations = 100;
     private const double RelativeTolerance = 1e-12;
 
@@ -25,14 +29,15 @@ internal static class TemperatureScaling
     /// <param name="numberOfClasses">The number of classes, at least 2.</param>
     /// <param name="prior">The prior; by default the one that docs/evidence.md chose.</param>
     /// <param name="groups">What each row belongs to, for the cross-fit; null where rows are independent.</param>
-    /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="MaximumTemperature"/>].</returns>
+    /// <param name="floor">The least that a probability counts; by default <see cref="LogProbabilities.Floor"/>.</param>
+    /// <returns>T in [<see cref="MinimumTemperature"/>, <see cref="TemperatureLoss.HighestTemperature"/>].</returns>
     /// <exception cref="ArgumentException">There are no rows, the lengths do not match, a label is out of range, or a logit is NaN or
     /// +∞.</exception>
-    public static double FitWithPrior(
-        ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses, TemperaturePrior? prior = null, int[]? groups = null)
+    public static double FitWithPrior(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, int numberOfClasses,
+        TemperaturePrior? prior = null, int[]? groups = null, double? floor = null)
     {
         prior ??= TemperaturePrior.Default;
-        var loss = new TemperatureLoss(logits, labels, numberOfClasses);
+        var loss = new TemperatureLoss(logits, labels, numberOfClasses, floor);
         double beta = Minimize(loss, prior.Weight, start: 1);
         return loss.LogLoss(beta) < loss.LogLoss(1) && !TemperatureCrossFit.ShowsHarm(loss, prior, beta, groups) ? 1 / beta : 1;
     }
@@ -82,7 +87,7 @@ internal static class TemperatureScaling
     /// </summary>
     internal static double Minimize(TemperatureLoss loss, double priorWeight, double start, ReadOnlySpan<bool> included = default)
     {
-        double low = 1 / MaximumTemperature;
+        double low = 1 / loss.HighestTemperature;
         double high = 1 / MinimumTemperature;
         if (Derivatives(loss, priorWeight, low, included).First >= 0)
             return low;

@@ -49,7 +49,7 @@ public sealed class CalibrationPageTests
     public static IEnumerable<object[]> Places => Enumerable.Range(0, Blocks.Length).Select(i => new object[] { i });
 
     [TestMethod]
-    public void ThePageHasItsPrograms() => Assert.HasCount(10, Blocks);
+    public void ThePageHasItsPrograms() => Assert.HasCount(12, Blocks);
 
     /// <summary>Each block with what a reader has when he comes to it: a model, data, metrics of two models.</summary>
     [TestMethod]
@@ -57,14 +57,20 @@ public sealed class CalibrationPageTests
     public void TheProgramRuns(int place)
     {
         using var folder = new TemporaryFolder();
-        string block = Regex.Replace(Blocks[place], "\"([a-z]+\\.(png|svg|html))\"", match => $"@\"{folder.File(match.Groups[1].Value)}\"");
+        File.WriteAllText(folder.File("scores.csv"), """
+            ImagePath,Label,Score.cat,Score.dog
+            cat/1.jpg,cat,0.9,0.1
+            dog/1.jpg,dog,0.2,0.8
+            """);
+        string block = Regex.Replace(
+            Blocks[place], "\"([a-z]+\\.(png|svg|html|csv))\"", match => $"@\"{folder.File(match.Groups[1].Value)}\"");
         bool isBinary = block.Contains("BinaryClassification", StringComparison.Ordinal);
         string usings = "using Microsoft.ML;\nusing Microsoft.ML.Data;\nusing Microsoft.ML.SharpnessAware;\nusing static "
             + (isBinary ? "Binary;\n" : "Several;\n");
         string output = PageProgram.Run($"calibration-{place}", usings + block.Replace("using Microsoft.ML;", "", StringComparison.Ordinal)
             .Replace("using Microsoft.ML.SharpnessAware;", "", StringComparison.Ordinal), Prelude);
         Assert.DoesNotContain("NaN", output);
-        foreach (Match file in Regex.Matches(Blocks[place], "\"([a-z]+\\.(png|svg|html))\""))
+        foreach (Match file in Regex.Matches(Blocks[place], "\"([a-z]+\\.(png|svg|html|csv))\""))
             Assert.IsTrue(File.Exists(folder.File(file.Groups[1].Value)), file.Groups[1].Value);
     }
 

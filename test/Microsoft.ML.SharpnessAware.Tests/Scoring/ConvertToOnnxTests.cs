@@ -98,6 +98,35 @@ public sealed partial class ConvertToOnnxTests
             Texts("Label", 600));
     }
 
+    /// <summary>Logits many times too large: float32 has no probabilities for them.</summary>
+    [TestMethod]
+    public void CalibratorsOfLargeLogitsGiveTheSameInTheFile()
+    {
+        Calibration.ScoredRows rows = Calibration.ScoredRows.Confused(300);
+        float[] logits = [.. rows.Scores.Select(p => 20 * MathF.Log(p))];
+        IDataView data = (rows with { Scores = logits }).View(MLContext);
+        MulticlassCalibratorsCatalog calibrators = MLContext.MulticlassClassification.Calibrators;
+        foreach (MulticlassCalibratorEstimator estimator in new[]
+        {
+            calibrators.Temperature(scoreKind: ScoreKind.Logits), calibrators.Vector(scoreKind: ScoreKind.Logits),
+            calibrators.Dirichlet(scoreKind: ScoreKind.Logits),
+        })
+        {
+            ITransformer model = estimator.Fit(data);
+            using var session = new InferenceSession(Convert(model, data, 12));
+            using var results = session.Run(
+            [
+                NamedOnnxValue.CreateFromTensor("Label", new DenseTensor<uint>(new uint[300], [300, 1])),
+                NamedOnnxValue.CreateFromTensor("Score", new DenseTensor<float>(logits, [300, 3])),
+            ]);
+            float[] actual = [.. results.Single(result => result.Name == "Score.output").AsEnumerable<float>()];
+            float[] expected = [.. model.Transform(data).GetColumn<float[]>("Score").SelectMany(row => row)];
+            Assert.HasCount(expected.Length, actual);
+            foreach ((float first, float second) in expected.Zip(actual))
+                Assert.AreEqual(first, second, Tolerance);
+        }
+    }
+
     /// <summary>As Transform has it: such a row stays as it is, and its key is missing.</summary>
     [TestMethod]
     [DataRow("Temperature", ScoreKind.Probabilities)]

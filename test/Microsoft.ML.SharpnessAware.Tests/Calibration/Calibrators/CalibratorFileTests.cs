@@ -119,7 +119,8 @@ public sealed class CalibratorFileTests
     {
         internal override CalibratorKind Kind { get; } = new(Tag: 99, _ => new FifthCalibrator());
 
-        internal override void Apply(ReadOnlySpan<float> probabilities, Span<float> destination) => probabilities.CopyTo(destination);
+        internal override void Apply(ReadOnlySpan<float> scores, ScoreKind kind, Span<float> destination) =>
+            scores.CopyTo(destination);
 
         internal override MulticlassCalibrator Unchanged() => this;
 

@@ -85,7 +85,7 @@ public sealed class IsotonicCalibratorTests
         Assert.AreEqual(1, row.Sum(), 1e-6);
 
         float[] unchanged = [1, 0, 0];
-        calibrator.Unchanged().Apply(unchanged, unchanged);
+        calibrator.Unchanged().Calibrate(unchanged, unchanged);
         CollectionAssert.AreEqual(new[] { 1f, 0, 0 }, unchanged);
     }
 
