@@ -35,7 +35,7 @@ internal static class CommandAction
         command.Options.Add(Json);
         if (seed is not null)
             command.Options.Add(seed);
-        // On another thread, because Ctrl+C is listened to only once this has returned.
+        // An asynchronous action is the only kind that gets the token of Ctrl+C.
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation, action, seed, tells)));
     }
 

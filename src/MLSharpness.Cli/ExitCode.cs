@@ -11,6 +11,6 @@ internal static class ExitCode
     /// <summary>The data, a file or a setting is at fault; the message says which.</summary>
     public const int Failure = 2;
 
-    /// <summary>Ctrl+C; 128 + SIGINT, as shells have it.</summary>
+    /// <summary>Ctrl+C; 128 + SIGINT, as shells have it. <see cref="StopSignals.ExitCode"/> knows which signal it was.</summary>
     public const int Cancelled = 130;
 }

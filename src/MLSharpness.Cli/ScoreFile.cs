@@ -51,11 +51,12 @@ internal sealed class ScoreFile
     public static ScoreFile Of(MLContext mlContext, IDataView scored)
     {
         DataViewSchema.Column label = scored.Schema[Label], score = scored.Schema["Score"], path = scored.Schema[Path];
-        VBuffer<ReadOnlyMemory<char>> names = default;
-        score.GetSlotNames(ref names);
+        int size = ((VectorDataViewType)score.Type).Size;
+        string[] classes = ClassNames.OfSlots(score) ?? (ClassNames.OfKeys(label) is { } ofLabel && ofLabel.Length == size ? ofLabel
+            : [.. Enumerable.Range(0, size).Select(k => Invariant($"{k}"))]);
         var rows = new List<Row>();
         using DataViewRowCursor cursor = scored.GetRowCursor([label, score, path]);
-        Func<string> getLabel = LabelOf(cursor);
+        Func<string> getLabel = LabelOf(cursor, classes);
         ValueGetter<VBuffer<float>> getScores = cursor.GetGetter<VBuffer<float>>(score);
         ValueGetter<ReadOnlyMemory<char>> getPath = cursor.GetGetter<ReadOnlyMemory<char>>(path);
         VBuffer<float> scores = default;
@@ -67,7 +68,7 @@ internal sealed class ScoreFile
             rows.Add(new Row { Label = getLabel(), Score = [.. scores.DenseValues()], ImagePath = $"{file}" });
         }
 
-        return new ScoreFile(mlContext, [.. names.DenseValues().Select(name => $"{name}")], rows, hasPaths: true);
+        return new ScoreFile(mlContext, classes, rows, hasPaths: true);
     }
 
     /// <summary>Checks that the rows of two files are of the same images.</summary>
@@ -168,8 +169,8 @@ internal sealed class ScoreFile
         }
     }
 
-    /// <summary>What gives the label of a row as text.</summary>
-    private static Func<string> LabelOf(DataViewRow row)
+    /// <summary>What gives the label of a row as text; keys without values stand for the classes in order.</summary>
+    private static Func<string> LabelOf(DataViewRow row, string[] classes)
     {
         DataViewSchema.Column column = row.Schema[Label];
         if (column.Type is not KeyDataViewType)
@@ -183,9 +184,7 @@ internal sealed class ScoreFile
             };
         }
 
-        VBuffer<ReadOnlyMemory<char>> values = default;
-        column.GetKeyValues(ref values);
-        string[] names = [.. values.DenseValues().Select(value => $"{value}")];
+        string[] names = ClassNames.OfKeys(column) ?? classes;
         ValueGetter<uint> getKey = row.GetGetter<uint>(column);
         uint key = 0;
         return () =>

@@ -34,4 +34,5 @@ root.SetAction((parsed, _) => Check.Run(
     tests: parsed.GetValue(only) != "benchmarks",
     benchmarks: parsed.GetValue(only) != "tests",
     quick: parsed.GetValue(quick)));
-return await root.Parse(args).InvokeAsync();
+// Nothing is left half done by Ctrl+C, which ends the process at once where nobody listens to it.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

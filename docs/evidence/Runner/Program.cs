@@ -102,7 +102,8 @@ root.SetAction((parsed, cancellation) => Task.Run(() =>
             names.Length > 0 ? [.. names.Select(Setting.Named)] : isSmoke ? [.. each.DefaultSettings.Take(1)] : each.DefaultSettings);
     return 0;
 }));
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
+return await root.Parse(args).InvokeAsync(
+    new InvocationConfiguration { ProcessTerminationTimeout = null }, MLSharpness.Cli.StopSignals.Listen(Console.Error));
 
 static (int Number, int Of)? Part(string? text) =>
     text?.Split('/') is [string number, string of] && int.TryParse(number, out int n) && int.TryParse(of, out int parts)

@@ -14,7 +14,7 @@ internal sealed class Progress(IAnsiConsole console, string prefix = "")
                       $"accuracy {epoch.ValidationAccuracy:P1}  " +
                       $"ECE {epoch.ValidationExpectedCalibrationError:P1}  {(long)left.TotalHours}:{left:mm\\:ss} left";
         if (console.Profile.Capabilities.Ansi && epoch.Epoch < epoch.TotalEpochs)
-            console.Write(line.PadRight(Math.Max(line.Length, console.Profile.Width - 1)) + "\r");
+            console.Write(RewrittenLine.Of(line, console.Profile.Width) + "\r");
         else
             console.WriteLine(line);
     }

@@ -44,6 +44,38 @@ public sealed partial class CommandLineTests
         }
     }
 
+    /// <summary>The folders have the names of numbers, of which the model's pipeline makes numbers.</summary>
+    [TestMethod]
+    public void ScoresOfAModelWhoseLabelKeysAreNumbersAreWritten()
+    {
+        string images = CopyOfImages("of numbers"), model = Folder.File("numbers.zip"), scores = Folder.File("numbers.csv");
+        foreach ((string name, int number) in Classes.Select((name, number) => (name, number)))
+            Directory.Move(Path.Combine(images, name), Path.Combine(images, $"{7 * (number + 1)}"));
+        var mlContext = new MLContext(seed: 1);
+        IDataView data = mlContext.Data.LoadImagesFromFolder(images);
+        SharpnessAwareImageClassificationTrainer.Options options = Fitted.QuickOptions();
+        (options.Epoch, options.ImageWidth, options.ImageHeight) = (1, Shapes.Size, Shapes.Size);
+        ITransformer fitted = mlContext.Transforms.Conversion.ConvertType("Label", outputKind: Data.DataKind.Int32)
+            .Append(mlContext.Transforms.Conversion.MapValueToKey("Label"))
+            .Append(mlContext.MulticlassClassification.Trainers.SharpnessAwareImageClassification(options)).Fit(data);
+        mlContext.Model.Save(fitted, data.Schema, model);
+
+        (int exitCode, string output, string error) = Run("evaluate", model, images, "--scores", scores, "--json");
+        Directory.Delete(images, recursive: true);
+        File.Delete(model);
+        Assert.AreEqual(Done, exitCode, error);
+        string[] lines = File.ReadAllLines(scores);
+        File.Delete(scores);
+
+        string[] header = lines[0].Split(',');
+        CollectionAssert.AreEquivalent(new[] { "ImagePath", "Label", "Score.7", "Score.14", "Score.21" }, header);
+        CollectionAssert.AreEquivalent(new[] { "7", "14", "21" }, lines[1..].Select(line => line.Split(',')[1]).Distinct().ToArray());
+        using JsonDocument json = JsonDocument.Parse(output);
+        int right = lines[1..].Count(line => line.Split(',') is var cells && header[2..].Zip(cells[2..].Select(float.Parse))
+            .MaxBy(pair => pair.Second).First == $"Score.{cells[1]}");
+        Assert.AreEqual(right / 60.0, json.RootElement.GetProperty("accuracy").GetDouble(), 1e-9);
+    }
+
     [TestMethod]
     public void TheSeedOfEvaluateIsThatOfItsIntervals()
     {

@@ -164,8 +164,59 @@ public sealed partial class CommandLineTests
         Assert.IsLessThan(many, output.Result.Split("\"file\"").Length - 1);
     }
 
+    /// <summary>A program such as timeout sends a signal to a process and to its group.</summary>
+    [TestMethod]
+    public void TwoSignalsAtOnceAreOneStopInOrder()
+    {
+        string model = Folder.File("twice.zip");
+        (int exitCode, string output, string error) = StopAt("2/20000", "", process =>
+        {
+            Stop(process);
+            Stop(process);
+        }, ["train", ImagesPath, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8", "--device", "cpu"]);
+        (int ofModel, _, _) = Run("predict", model, APicture);
+        foreach (string file in FilesOf("twice"))
+            File.Delete(Folder.File(file));
+
+        Assert.AreEqual(Stopped, exitCode, error + output);
+        StringAssert.Contains(error, "The best model so far is in");
+        Assert.AreEqual(Done, ofModel);
+    }
+
+    /// <summary>The tool waits for a pipe that nobody writes to, and so cannot stop in order.</summary>
+    [TestMethod]
+    [Timeout(60_000)]
+    public void ASecondSignalEndsAStopThatTakesTooLong()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Inconclusive("Windows has no named pipes among its files.");
+        string pipe = Folder.File("nobody.png");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        using Process process = ChildProcess.Start(Tool, ["predict", ModelPath, pipe], ("OMP_NUM_THREADS", "1"), ("NO_COLOR", "1"));
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        bool waited;
+        using (new FileStream(pipe, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            Stop(process);
+            waited = !process.WaitForExit(TimeSpan.FromSeconds(2));
+            Stop(process);
+            WaitForEnd(process);
+        }
+
+        File.Delete(pipe);
+        Assert.IsTrue(waited, error.Result);
+        Assert.AreEqual(Stopped, process.ExitCode, error.Result);
+        CollectionAssert.AreEqual(
+            new[] { "Stopping …; once more ends at once.", "Ended at once." }, error.Result.TrimEnd().Split(Environment.NewLine));
+        Assert.AreEqual("", output.Result);
+    }
+
     /// <summary>Runs the tool, tells it to stop once its standard error says <paramref name="says"/>, and waits for its end.</summary>
-    private static (int ExitCode, string Output, string Error) StopAt(string says, string packages, params string[] arguments)
+    private static (int ExitCode, string Output, string Error) StopAt(string says, string packages, params string[] arguments) =>
+        StopAt(says, packages, Stop, arguments);
+
+    private static (int ExitCode, string Output, string Error) StopAt(
+        string says, string packages, Action<Process> stop, string[] arguments)
     {
         if (OperatingSystem.IsWindows())
             Assert.Inconclusive("A stop is sent by kill, which Windows lacks.");
@@ -181,7 +232,7 @@ public sealed partial class CommandLineTests
         }
 
         Task<string> after = process.StandardError.ReadToEndAsync();
-        Stop(process);
+        stop(process);
         WaitForEnd(process);
         return (process.ExitCode, output.Result, string.Join('\n', [.. before, after.Result]));
     }

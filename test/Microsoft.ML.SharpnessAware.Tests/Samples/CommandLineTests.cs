@@ -6,7 +6,7 @@ namespace Microsoft.ML.SharpnessAware.Tests.Samples;
 [TestClass]
 public sealed partial class CommandLineTests
 {
-    private const int Done = 0, WrongUsage = 1, AtFault = 2, Stopped = 130;
+    private const int Done = 0, WrongUsage = 1, AtFault = 2, Interrupted = 130, Stopped = 143;
 
     // A name that markup would be seen in.
     private const string Odd = "[red]slanted";
