@@ -46,7 +46,7 @@ public sealed class MulticlassCalibratorsCatalog
     /// <para>T minimises the log loss summed over the rows plus 4 (β − 1 − ln β), β = 1/T: a prior that holds T to 1 where there are few
     /// rows, or where all of them are right and the log loss alone would make certainties of them (docs/evidence.md chose its weight). The
     /// sum is convex in
-    /// β, so there is one minimum, searched for in [0.01, 100].</para>
+    /// β, so there is one minimum, searched for in [0.01, 100], for logits up to 1,000.</para>
     /// <para>With up to 2,000 rows they are also dealt into ten parts, each judged by the temperature of the others: where that does worse
     /// than T = 1 by more than 1.6 standard errors, or the log loss of the rows themselves is not lower, T is 1.</para>
     /// </remarks>

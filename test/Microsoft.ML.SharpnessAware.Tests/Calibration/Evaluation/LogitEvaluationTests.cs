@@ -30,6 +30,23 @@ public sealed class LogitEvaluationTests
         IDataView View(float[][] scores) => NamedScores.View(_mlContext, 3, 3, [.. keys.Zip(scores)]);
     }
 
+    /// <summary>As docs/calibration.md says: ML.NET calibrates a binary trainer that gives no probabilities.</summary>
+    [TestMethod]
+    public void OneVersusAllAndPairwiseCouplingGiveProbabilitiesWhateverTheirBinaryTrainer()
+    {
+        IDataView data = Examples.Data(_mlContext, 200);
+        MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers = _mlContext.MulticlassClassification.Trainers;
+        var perceptron = _mlContext.BinaryClassification.Trainers.AveragedPerceptron();
+        foreach (IEstimator<ITransformer> trainer in new IEstimator<ITransformer>[]
+        {
+            trainers.OneVersusAll(perceptron), trainers.PairwiseCoupling(perceptron),
+        })
+            Assert.IsGreaterThan(0, _mlContext.MulticlassClassification.EvaluateCalibration(trainer.Fit(data).Transform(data)).Count);
+
+        IDataView margins = trainers.OneVersusAll(perceptron, useProbabilities: false).Fit(data).Transform(data);
+        Assert.ThrowsExactly<InvalidOperationException>(() => _mlContext.MulticlassClassification.EvaluateCalibration(margins));
+    }
+
     [TestMethod]
     public void LogitsThatAreNotFiniteAreLeftOutButMinusInfinityIsAProbabilityOfZero()
     {
