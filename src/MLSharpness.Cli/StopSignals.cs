@@ -6,13 +6,15 @@ namespace MLSharpness.Cli;
 /// <summary>Ctrl+C and SIGTERM. The first asks for a stop in order; another one, or a stop that takes a minute, ends the process at
 /// once.</summary>
 /// <remarks>After two signals System.CommandLine's own handling lets such a process end in an unhandled exception.</remarks>
-internal static class StopSignals
+internal static partial class StopSignals
 {
     // `timeout` sends a signal to a process and then to its group: what comes so soon is the same wish.
     private static readonly TimeSpan Same = TimeSpan.FromSeconds(1);
 
     // A training finishes its step and saves its best model.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
+
+    private const nint CurrentProcess = -1;
 
     private static readonly CancellationTokenSource Source = new();
     private static readonly List<PosixSignalRegistration> Registrations = [];
@@ -59,6 +61,16 @@ internal static class StopSignals
     private static void EndAtOnce(TextWriter messages)
     {
         messages.WriteLine("Ended at once.");
-        Environment.Exit(ExitCode!.Value);
+        // Environment.Exit frees what libtorch's threads are working with: an exit code of 139 in place of this.
+        if (OperatingSystem.IsWindows())
+            EndProcess(CurrentProcess, (uint)ExitCode!.Value);
+        else
+            End(ExitCode!.Value);
     }
+
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    private static partial void End(int exitCode);
+
+    [LibraryImport("kernel32", EntryPoint = "TerminateProcess")]
+    private static partial int EndProcess(nint process, uint exitCode);
 }
