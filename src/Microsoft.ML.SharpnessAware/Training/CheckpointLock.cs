@@ -18,8 +18,8 @@ internal static class CheckpointLock
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"CheckpointPath: another training keeps its checkpoint in '{path}'. Wait for its end, or give this one " +
-                $"another path. ({e.Message})", e);
+            throw new IOException($"CheckpointPath: another training keeps its checkpoint in '{path}'. Wait for its end, or give this " +
+                $"one another path. ({e.Message})", e);
         }
     }
 }
