@@ -71,7 +71,7 @@ public sealed partial class CommandLineTests
             File.Delete(Folder.File(file));
 
         Assert.AreEqual(Stopped, exitCode, error + output);
-        StringAssert.Contains(error, $"The best model so far is in {model}; the same command without --restart continues.");
+        StringAssert.Contains(error, $"is in {model}; the same command without --restart continues.");
     }
 
     [TestMethod]
@@ -179,7 +179,7 @@ public sealed partial class CommandLineTests
             File.Delete(Folder.File(file));
 
         Assert.AreEqual(Stopped, exitCode, error + output);
-        StringAssert.Contains(error, "The best model so far is in");
+        StringAssert.Contains(error, "The best model so far, of epoch ");
         Assert.AreEqual(Done, ofModel);
     }
 
