@@ -14,6 +14,8 @@ internal static partial class StopSignals
     // A training finishes its step and saves its best model.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
+    private static readonly TimeSpan LongestWord = TimeSpan.FromSeconds(0.5);
+
     private const nint CurrentProcess = -1;
 
     private static readonly CancellationTokenSource Source = new();
@@ -53,14 +55,22 @@ internal static partial class StopSignals
     private static async Task Watch(TextWriter messages)
     {
         await Task.Delay(Same);
-        messages.WriteLine("Stopping …; once more ends at once.");
+        Say(messages, "Stopping …; once more ends at once.");
         await Task.Delay(Longest - Same);
         EndAtOnce(messages);
     }
 
+    // Whoever reads the messages may read no more, or their disk be full: the end does not wait for that. On a terminal there may be a line
+    // of progress.
+    private static void Say(TextWriter messages, string words)
+    {
+        Task said = Task.Run(() => messages.WriteLine(Console.IsErrorRedirected ? words : Environment.NewLine + words));
+        Task.WaitAny([said], LongestWord);
+    }
+
     private static void EndAtOnce(TextWriter messages)
     {
-        messages.WriteLine("Ended at once.");
+        Say(messages, "Ended at once.");
         // Environment.Exit frees what libtorch's threads are working with: an exit code of 139 in place of this.
         if (OperatingSystem.IsWindows())
             EndProcess(CurrentProcess, (uint)ExitCode!.Value);

@@ -68,7 +68,11 @@ internal static class TrainCommand
                 progress.Report(epoch);
             };
             if (context.Value(restart))
+            {
+                using IDisposable own = FileLock.TryTake(checkpoint) ?? throw new IOException("Another training keeps its checkpoint in " +
+                    $"'{checkpoint}'. Wait for its end, or give --out another name.");
                 Delete(checkpoint);
+            }
             else if (options.CheckpointPath is not null && File.Exists(checkpoint))
                 context.Say($"Continuing from {checkpoint} (--restart begins anew).");
 

@@ -20,6 +20,8 @@ internal static partial class OwnWords
         ("this library reads", "this tool reads"),
         (" Where one trainer is fitted several times (CrossValidate, CrossFitted), leave CheckpointPath null: it is of one training.", ""),
         ("choose another CheckpointPath to begin anew", "give --restart to begin anew"),
+        ("CheckpointPath: another training", "Another training"),
+        ("or give this one another path", "or give --out another name"),
         ("Choose another CheckpointPath", "Give --out another name"),
         ("choose another CheckpointPath", "give --out another name"),
         ("Sharding is not the same for all processes", "--sharding is not the same for all processes"),

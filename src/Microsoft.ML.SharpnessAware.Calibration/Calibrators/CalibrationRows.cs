@@ -7,6 +7,12 @@ namespace Microsoft.ML.SharpnessAware;
 /// each row.</summary>
 internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOfClasses, ScoreKind kind = ScoreKind.Probabilities)
 {
+    // The search for the floor of logits ends where the temperature changes by less.
+    private const double RelativeTolerance = 0.01;
+    private const int MaximumRounds = 20;
+
+    private double? _floor;
+
     public float[] Scores { get; } = scores;
 
     public int[] Labels { get; } = labels;
@@ -17,7 +23,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     public ScoreKind Kind { get; } = kind;
 
     /// <summary>The least that a probability counts in the fit, and then where what is fitted is applied.</summary>
-    public double Floor => Kind == ScoreKind.Logits ? LogProbabilities.FloorOfLogits : LogProbabilities.Floor(NumberOfClasses);
+    public double Floor => _floor ??= Kind == ScoreKind.Logits ? FloorOfLogits() : LogProbabilities.Floor(NumberOfClasses);
 
     public int Count => Labels.Length;
 
@@ -110,6 +116,7 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             Row(rows[i]).CopyTo(scores.AsSpan(i * NumberOfClasses));
         return new CalibrationRows(scores, Array.ConvertAll(rows, row => Labels[row]), NumberOfClasses, Kind)
         {
+            _floor = Floor,
             Groups = Groups is null ? null : Array.ConvertAll(rows, row => Groups[row]),
         };
     }
@@ -128,7 +135,9 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
     }
 
     /// <summary>ln p of every score, as <see cref="LogProbabilities"/> reads it.</summary>
-    public float[] Logarithms()
+    public float[] Logarithms() => Logarithms(Floor);
+
+    private float[] Logarithms(double floor)
     {
         float[] logarithms = new float[Scores.Length];
         if (Kind == ScoreKind.Logits)
@@ -136,19 +145,33 @@ internal sealed class CalibrationRows(float[] scores, int[] labels, int numberOf
             double[] ofRow = new double[NumberOfClasses];
             for (int row = 0; row < Count; row++)
             {
-                LogProbabilities.OfLogits(Row(row), Floor, ofRow);
-                // A label that the model calls impossible: no temperature makes sense of it, and it must not decide everything.
-                if (float.IsNegativeInfinity(Row(row)[Labels[row]]))
-                    ofRow[Labels[row]] = Math.Log(LogProbabilities.Floor(NumberOfClasses));
+                LogProbabilities.OfLogits(Row(row), floor, ofRow);
                 TensorPrimitives.ConvertTruncating<double, float>(ofRow, logarithms.AsSpan(row * NumberOfClasses, NumberOfClasses));
             }
 
             return logarithms;
         }
 
-        TensorPrimitives.Max(Scores, (float)LogProbabilities.Floor(NumberOfClasses), logarithms);
+        TensorPrimitives.Max(Scores, (float)floor, logarithms);
         TensorPrimitives.Log<float>(logarithms, logarithms);
         return logarithms;
+    }
+
+    /// <summary>That of the temperature that the rows ask for with this floor.</summary>
+    private double FloorOfLogits()
+    {
+        double temperature = 1, floor = LogProbabilities.FloorOfLogits(NumberOfClasses, temperature);
+        for (int round = 0; round < MaximumRounds; round++)
+        {
+            double before = temperature;
+            var loss = new TemperatureLoss(Logarithms(floor), Labels, NumberOfClasses, floor);
+            temperature = Math.Max(1, 1 / TemperatureScaling.Minimize(loss, TemperaturePrior.Default.Weight, start: 1));
+            floor = LogProbabilities.FloorOfLogits(NumberOfClasses, temperature);
+            if (Math.Abs(temperature - before) <= RelativeTolerance * before)
+                break;
+        }
+
+        return floor;
     }
 
     /// <summary>The temperature that these rows ask for; 1 where they show no need of one.</summary>

@@ -39,13 +39,14 @@ internal static class ScoreRow
     }
 
     /// <summary>ln max(p, floor) of a row without a <see cref="Problem"/>. Logits need no p for it, which float32 would round to 0 or
-    /// 1.</summary>
+    /// 1; so of probabilities the floor is never that of logits.</summary>
     public static void Logarithms(ReadOnlySpan<float> row, ScoreKind kind, double floor, Span<double> destination)
     {
         if (kind == ScoreKind.Logits)
             LogProbabilities.OfLogits(row, floor, destination);
         else
-            LogProbabilities.Read(row, floor, destination);
+            LogProbabilities.Read(row, floor == LogProbabilities.EarlierFloor ? floor : Math.Max(floor, LogProbabilities.Floor(row.Length)),
+                destination);
     }
 
     /// <summary>What to throw for a row with a problem.</summary>

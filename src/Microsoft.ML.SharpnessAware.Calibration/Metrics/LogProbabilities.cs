@@ -21,10 +21,12 @@ internal static class LogProbabilities
     public static double Floor(int numberOfClasses) => Math.ScaleB(1, -22) / numberOfClasses;
 
     /// <summary>
-    /// The same for logits, which have not rounded: 2⁻¹⁰²², the smallest normal double. Differences count up to 708, and with the highest
-    /// temperature that is less than 1; −∞ counts as much.
+    /// The same for logits that ask for a temperature: <see cref="Floor"/> to its power, so that a row that is certain and wrong weighs 16
+    /// nats with it, and not before. Logits have not rounded, and may be many times too large; a difference beyond all others, and −∞, is a
+    /// class that is masked, and must not decide everything. At least 2⁻¹⁰²², the smallest normal double.
     /// </summary>
-    public static double FloorOfLogits { get; } = Math.ScaleB(1, -1022);
+    public static double FloorOfLogits(int numberOfClasses, double temperature) =>
+        Math.Max(Math.ScaleB(1, -1022), Math.Pow(Floor(numberOfClasses), Math.Max(1, temperature)));
 
     /// <summary>ln max(p, floor).</summary>
     public static void Read(ReadOnlySpan<float> probabilities, double floor, Span<double> logarithms)

@@ -11,6 +11,9 @@ internal static class TemperatureCrossFit
     // With more rows, or groups of them, a single number cannot overfit them so that it would show: it is off by about 1/√rows.
     private const int MaximumRows = 2000;
 
+    // Of many rows in few groups ten more fits would take minutes.
+    private const int MaximumScores = 1 << 23;
+
     /// <param name="loss">The rows.</param>
     /// <param name="prior">How far the temperature is held to 1.</param>
     /// <param name="beta">1/T of all rows.</param>
@@ -21,7 +24,7 @@ internal static class TemperatureCrossFit
             return false;
         int[] unitOf = groups ?? Rows(loss.Count), sizes = Sizes(unitOf);
         int units = sizes.Count(size => size > 0);
-        if (units > MaximumRows)
+        if (units > MaximumRows || (loss.Count > MaximumRows && (long)loss.Count * loss.NumberOfClasses > MaximumScores))
             return false;
         int[] folds = Deal(loss, Folds, unitOf, sizes);
         bool[] included = new bool[loss.Count];

@@ -24,7 +24,7 @@ internal readonly ref struct TemperatureLoss
         _labels = labels;
         _classes = numberOfClasses;
         (_lowest, _z, _weights) = (new double[labels.Length], new double[numberOfClasses], new double[numberOfClasses]);
-        HighestTemperature = floor == LogProbabilities.FloorOfLogits ? TemperatureScaling.MaximumTemperatureOfLogits
+        HighestTemperature = floor < LogProbabilities.Floor(numberOfClasses) ? TemperatureScaling.MaximumTemperatureOfLogits
             : TemperatureScaling.MaximumTemperature;
         double least = Math.Log(floor ?? LogProbabilities.Floor(numberOfClasses));
         for (int row = 0; row < labels.Length; row++)
@@ -42,6 +42,8 @@ internal readonly ref struct TemperatureLoss
     public double HighestTemperature { get; }
 
     public int Count => _labels.Length;
+
+    public int NumberOfClasses => _classes;
 
     /// <summary>The mean loss.</summary>
     public double LogLoss(double beta)

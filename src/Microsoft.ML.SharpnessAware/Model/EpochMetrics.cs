@@ -48,7 +48,8 @@ public sealed record EpochMetrics
     /// <summary>Training images per second, the time for validation left out.</summary>
     public required double ImagesPerSecond { get; init; }
 
-    /// <summary>How long the epoch took, validation included.</summary>
+    /// <summary>How long the epoch took, validation included; where it was gone on with in its middle, as if all of its steps had been
+    /// done in this run.</summary>
     public required TimeSpan Duration { get; init; }
 
     /// <summary>One line, for logs.</summary>

@@ -148,7 +148,10 @@ internal static class ClassifierTraining
             return TrainHead(input, start, labelValues, column.Shape!.Value, statistics, device, context);
 
         // The first process of a group writes the checkpoint for all.
-        using IDisposable? own = options is { CheckpointPath: string file, Group: null or { Rank: 0 } } ? CheckpointLock.Take(file) : null;
+        using IDisposable? own = options is { CheckpointPath: string file, Group: null or { Rank: 0 } }
+            ? FileLock.TryTake(file) ?? throw new IOException(
+                $"CheckpointPath: another training keeps its checkpoint in '{file}'. Wait for its end, or give this one another path.")
+            : null;
         using TrainingImages images = Load(input, start, labelValues, context);
         options = start.OptionsFor(images);
         WarnOfFewImages(start, images.Training, context.Channel);

@@ -60,6 +60,28 @@ public sealed partial class CommandLineTests
         CollectionAssert.DoesNotContain(left, "kept.zip");
     }
 
+    [TestMethod]
+    public void RestartLeavesTheCheckpointOfATrainingThatRuns()
+    {
+        string model = Folder.File("running.zip");
+        string[] command = ["train", ImagesPath, "--out", model, .. Small[..4], "--epochs", "20000", "--batch", "8", "--device", "cpu"];
+        (int ExitCode, string Output, string Error) second = default;
+        bool isThere = false;
+        StopAt("2/20000", "", process =>
+        {
+            second = Run([.. command, "--restart"]);
+            isThere = File.Exists(model + ".checkpoint");
+            Stop(process);
+        }, command);
+        foreach (string file in FilesOf("running"))
+            File.Delete(Folder.File(file));
+
+        Assert.AreEqual(AtFault, second.ExitCode, second.Output);
+        StringAssert.Contains(second.Error, "error: Another training keeps its checkpoint in ");
+        StringAssert.Contains(second.Error, "give --out another name");
+        Assert.IsTrue(isThere);
+    }
+
     /// <summary>The same command would delete what the training has written.</summary>
     [TestMethod]
     public void ATrainingWithRestartThatIsStoppedIsContinuedWithoutRestart()

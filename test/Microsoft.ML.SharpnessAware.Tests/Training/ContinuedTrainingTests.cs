@@ -39,6 +39,19 @@ public sealed class ContinuedTrainingTests
         Trainer(second).Fit(data).Dispose();
     }
 
+    /// <summary>As of a process that was killed, of another user's even; but a folder is none.</summary>
+    [TestMethod]
+    public void WhatIsLeftOfALockIsNoObstacle()
+    {
+        string left = CheckpointPath + ".lock";
+        File.WriteAllText(left, "");
+        File.SetAttributes(left, FileAttributes.ReadOnly);
+        Trainer(Options()).Fit(Rows()).Dispose();
+
+        Directory.CreateDirectory(left);
+        StringAssert.Contains(Assert.ThrowsExactly<IOException>(() => Trainer(Options()).Fit(Rows())).Message, $"'{left}'");
+    }
+
     [TestMethod]
     public void CheckpointStepsWithoutACheckpointIsRefused()
     {

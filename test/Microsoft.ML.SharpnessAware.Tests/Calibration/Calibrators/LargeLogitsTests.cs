@@ -67,19 +67,35 @@ public sealed class LargeLogitsTests
         }
     }
 
-    /// <summary>ML.NET's naive Bayes gives −∞ to a class that the training rows did not have.</summary>
+    /// <summary>ML.NET's naive Bayes gives −∞ to a class that the training rows did not have; networks mask one by large numbers.</summary>
     [TestMethod]
-    public void AClassThatTheModelCallsImpossibleDoesNotDecideTheTemperature()
+    [DataRow(float.NegativeInfinity)]
+    [DataRow(float.MinValue)]
+    [DataRow(-1e9f)]
+    [DataRow(-1e4f)]
+    public void AClassThatTheModelCallsImpossibleDoesNotDecideTheTemperature(float impossible)
     {
-        (uint, float[])[] rows = [.. Enumerable.Range(0, 1000).Select(i =>
-            (i % 10 == 0 ? 2u : 1u, new[] { 2.2f, 0, float.NegativeInfinity }))];
+        (uint, float[])[] rows = [.. Enumerable.Range(0, 1000).Select(i => (i % 10 == 0 ? 2u : 1u, new[] { 2.2f, 0, impossible }))];
         double without = Temperature(rows);
-        double with = Temperature([.. rows, (3u, [2.2f, 0, float.NegativeInfinity])]);
+        double with = Temperature([.. rows, (3u, [2.2f, 0, impossible])]);
         Assert.AreEqual(1, without, .05);
         Assert.AreEqual(without, with, .1);
 
         static double Temperature((uint, float[])[] rows) => ((TemperatureCalibrator)Context.MulticlassClassification.Calibrators
             .Temperature(scoreKind: ScoreKind.Logits).Fit(NamedScores.View(Context, 3, 3, rows)).Calibrator).Temperature;
+    }
+
+    /// <summary>Probabilities have rounded, whatever the calibrator was fitted on.</summary>
+    [TestMethod]
+    public void ProbabilitiesAreReadAsSuchByACalibratorOfLogits()
+    {
+        MulticlassCalibrator ofLogits = Context.MulticlassClassification.Calibrators.Temperature(scoreKind: ScoreKind.Logits)
+            .Fit(Drawn(50).Logits).Calibrator;
+        var ofProbabilities = new TemperatureCalibrator(2, ((TemperatureCalibrator)ofLogits).Temperature);
+        float[] expected = new float[2], actual = new float[2];
+        ofProbabilities.Calibrate([1, 0], expected);
+        ofLogits.Calibrate([1, 0], actual);
+        CollectionAssert.AreEqual(expected, actual);
     }
 
     private static void AssertTruth(IDataView calibrated, double[] truth, string what)
