@@ -27,6 +27,17 @@ internal sealed class CountingNetwork : nn.Module<Tensor, Tensor>
 
     public static void Register() => NetworkArchitecture.Register(Name, classes => new CountingNetwork(classes));
 
+    /// <summary>Registers it, and trains one on grey pictures of 16×16 for weights to start from.</summary>
+    public static void SaveWeights(string path)
+    {
+        Register();
+        var mlContext = new MLContext(1);
+        using SharpnessAwareImageClassificationTransformer model = Fitted.Model(
+            mlContext, Fitted.View(mlContext, Shapes.Encoded(30)), options =>
+                (options.Arch, options.ImageWidth, options.ImageHeight, options.ImageChannels) = (Name, 16, 16, 1));
+        model.SaveWeights(path);
+    }
+
     public override Tensor forward(Tensor input)
     {
         Images += input.shape[0];
