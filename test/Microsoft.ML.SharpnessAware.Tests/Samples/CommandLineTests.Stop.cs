@@ -69,8 +69,10 @@ public sealed partial class CommandLineTests
         bool isThere = false;
         StopAt("2/20000", "", process =>
         {
+            Process.Start("kill", ["-STOP", $"{process.Id}"]).WaitForExit();     // it would write the next at once
             second = Run([.. command, "--restart"]);
             isThere = File.Exists(model + ".checkpoint");
+            Process.Start("kill", ["-CONT", $"{process.Id}"]).WaitForExit();
             Stop(process);
         }, command);
         foreach (string file in FilesOf("running"))
